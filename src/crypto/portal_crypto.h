@@ -1,0 +1,117 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#ifndef _PORTAL_CRYPTO_H_INCLUDED_
+#define _PORTAL_CRYPTO_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "portal_argon2.h"
+
+
+/*
+ * Keys, MACs and sealed values over libsodium: plain C, no allocation after
+ * the keys are read.  Every failure is one and the same -1: a caller can tell
+ * a person nothing of the cause, nor should it.  Keys hold a table of subkeys
+ * that each call may change: one thread of a process only.
+ */
+
+#define PORTAL_MAC_LEN     32
+#define PORTAL_MAC_HEX     64
+#define PORTAL_SECRET_LEN  32      /* cookies, mail tokens */
+#define PORTAL_SECRET_B64  43
+#define PORTAL_CSRF_B64    86      /* mask + masked token, base64url */
+
+typedef struct portal_keys_s  portal_keys_t;
+
+typedef struct {
+    const char  *data;
+    size_t       len;
+} portal_text_t;
+
+/* sodium_init(), once per process before anything else; -1 on failure */
+int portal_crypto_init(void);
+
+/*
+ * Reads the key file: owner-only (no group or other permission bits), one
+ * "id hex64" per line, id 1 to 255, first line active, last line oldest,
+ * '#' comments.  NULL with a message for nginx -t in err on failure.
+ */
+portal_keys_t *portal_keys_read(const char *path, char *err, size_t errlen);
+void portal_keys_free(portal_keys_t *keys);
+/* a new key file, mode 0400, never over an existing one */
+int portal_keys_make(const char *path);
+/* proves that this key file is the database's: a MAC of a constant */
+void portal_keys_check(const portal_keys_t *keys, char hex[PORTAL_MAC_HEX]);
+
+/*
+ * HMAC-SHA-256 under the subkey (HKDF-SHA-256) of purpose and tenant, made
+ * with the *oldest* key of the file so that indexes survive a rotation of
+ * the active key.
+ */
+void portal_mac(const portal_keys_t *keys, const char *purpose,
+    portal_text_t tenant, portal_text_t text, uint8_t out[PORTAL_MAC_LEN]);
+/* purpose "email": ASCII letters in lower case; -1 when empty or too long */
+int portal_mac_email(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t email, uint8_t out[PORTAL_MAC_LEN]);
+/* purpose "code", of what portal_code_clean() makes; -1 when it refuses */
+int portal_mac_code(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t code, uint8_t out[PORTAL_MAC_LEN]);
+/* lower case, 2 * len chars, not terminated */
+void portal_hex(const uint8_t *in, size_t len, char *out);
+
+/* bytes needed for the base64url text of a sealed value of len bytes */
+size_t portal_sealed_len(size_t len);
+/* out: portal_sealed_len() chars, not terminated; returns the length, -1 */
+int portal_seal(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t kind, portal_text_t id, portal_text_t field,
+    portal_text_t plain, char *out, size_t outlen);
+/* out: at least text.len bytes; returns the plain length, or -1 */
+int portal_open(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t kind, portal_text_t id, portal_text_t field,
+    portal_text_t text, char *out, size_t outlen);
+/* the same for bytes that are no text: session records; AAD = purpose|id */
+int portal_seal_bytes(const portal_keys_t *keys, const char *purpose,
+    portal_text_t tenant, portal_text_t id, const void *plain, size_t len,
+    uint8_t *out, size_t outlen);
+int portal_open_bytes(const portal_keys_t *keys, const char *purpose,
+    portal_text_t tenant, portal_text_t id, const uint8_t *in, size_t len,
+    void *out, size_t outlen);
+#define PORTAL_SEAL_OVERHEAD  (2 + 24 + 16)
+
+/* 32 random bytes as base64url (43 chars, not terminated) */
+void portal_secret(char out[PORTAL_SECRET_B64]);
+/* 1 when the text has the form of portal_secret()'s */
+int portal_is_secret(portal_text_t text);
+/* a random version-4 UUID, lower case, 36 chars, not terminated */
+void portal_uuid(char out[36]);
+
+/*
+ * CSRF token of a session or visitor cookie's MAC, masked with fresh random
+ * bytes at each call so that compression never leaks it (BREACH).
+ */
+void portal_csrf_make(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t binding, char out[PORTAL_CSRF_B64]);
+int portal_csrf_check(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t binding, portal_text_t token);
+
+/*
+ * Code abonne: 11 random symbols of 31 and a check symbol, XXXX-XXXX-XXXX.
+ * clean: forgives spaces, dashes, case; returns 0 and 12 symbols, or -1 when
+ * a symbol, the length or the check symbol is wrong.
+ */
+#define PORTAL_CODE_LEN  12
+void portal_code_make(char out[PORTAL_CODE_LEN]);
+int portal_code_clean(portal_text_t in, char out[PORTAL_CODE_LEN]);
+
+/* constant time; 1 when equal */
+int portal_equal(const void *a, const void *b, size_t len);
+void portal_wipe(void *p, size_t len);
+
+
+#endif /* _PORTAL_CRYPTO_H_INCLUDED_ */

@@ -1,0 +1,63 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#ifndef _PORTAL_SUBKEY_H_INCLUDED_
+#define _PORTAL_SUBKEY_H_INCLUDED_
+
+
+#include <sodium.h>
+
+#include "portal_crypto.h"
+
+
+/*
+ * Subkeys: inside this folder only.  The use keeps the callers' purposes
+ * apart from those of the folder itself.
+ */
+
+typedef enum {
+    PORTAL_USE_MAC = 'm',       /* portal_mac() */
+    PORTAL_USE_SEAL = 's',      /* portal_seal() */
+    PORTAL_USE_BYTES = 'b',     /* portal_seal_bytes() */
+    PORTAL_USE_FORM = 'f',      /* CSRF tokens and captcha challenges */
+    PORTAL_USE_CHECK = 'c',     /* portal_keys_check() */
+} portal_use_e;
+
+typedef struct {
+    uint8_t                       key[32];
+    crypto_auth_hmacsha256_state  mac;      /* keyed with key */
+
+    uint32_t                      hash;
+    uint8_t                       slot;
+    uint8_t                       use;      /* 0 in a free entry */
+    uint8_t                       purpose_len;
+    uint8_t                       tenant_len;
+    char                          name[96];
+} portal_subkey_t;
+
+/* the place in the file of the active key, the oldest, and an id's; or -1 */
+#define PORTAL_KEY_ACTIVE  0
+int portal_key_slot(const portal_keys_t *keys, unsigned id);
+uint8_t portal_key_id(const portal_keys_t *keys, unsigned slot);
+
+/* good until the next call; never NULL */
+const portal_subkey_t *portal_subkey(const portal_keys_t *keys, unsigned slot,
+    portal_use_e use, const char *purpose, portal_text_t tenant);
+
+/* HMAC-SHA-256 with the oldest key's subkey */
+void portal_subkey_mac(const portal_keys_t *keys, portal_use_e use,
+    const char *purpose, portal_text_t tenant, portal_text_t text,
+    uint8_t out[PORTAL_MAC_LEN]);
+
+/*
+ * The key file's text, which this call does not keep; name is for messages.
+ * portal_keys_read() is this and the reading.
+ */
+portal_keys_t *portal_keys_parse(const char *name, const char *text,
+    size_t len, char *err, size_t errlen);
+
+
+#endif /* _PORTAL_SUBKEY_H_INCLUDED_ */
