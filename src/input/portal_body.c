@@ -1,0 +1,486 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistr.h>
+
+#include "portal_form.h"
+#include "../crypto/portal_crypto.h"
+
+
+typedef struct {
+    size_t    depth;
+    size_t    items;           /* containers and commas: keys and elements */
+    unsigned  quoted:1;
+    unsigned  escaped:1;
+} portal_body_scan_t;
+
+
+static portal_body_e portal_body_fail(portal_body_e rc, char *err,
+    size_t errlen, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static portal_body_e portal_body_pair(json_t *object, char *name,
+    const char *end, char *err, size_t errlen, size_t at);
+static char *portal_body_unescape(char *dst, const char *src,
+    const char *end);
+static portal_body_e portal_body_name(const char *name, size_t len,
+    char *err, size_t errlen);
+static portal_body_e portal_body_scan(const char *body, size_t len,
+    char *err, size_t errlen);
+static portal_body_e portal_body_json_error(const char *body, size_t len,
+    const json_error_t *error, char *err, size_t errlen);
+static void portal_body_last_string(const char *body, size_t len, char *err,
+    size_t errlen);
+
+
+static portal_body_e
+portal_body_fail(portal_body_e rc, char *err, size_t errlen,
+    const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) vsnprintf(err, errlen, fmt, args);
+    va_end(args);
+
+    return rc;
+}
+
+
+portal_body_e
+portal_body_urlencoded(const char *body, size_t len, json_t **out, char *err,
+    size_t errlen)
+{
+    char           *copy, *p, *amp, *last;
+    size_t          pairs;
+    json_t         *object;
+    portal_body_e   rc;
+
+    *out = NULL;
+    pairs = 0;
+    rc = PORTAL_BODY_OK;
+
+    if (len > PORTAL_BODY_MAX) {
+        return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
+                                "more than %d bytes", PORTAL_BODY_MAX);
+    }
+
+    /* decoded in place: a decoded pair is never longer than it was */
+
+    copy = malloc(len + 1);
+    object = json_object();
+
+    if (copy == NULL || object == NULL) {
+        free(copy);
+        json_decref(object);
+        return portal_body_fail(PORTAL_BODY_MEMORY, err, errlen,
+                                "no memory");
+    }
+
+    memcpy(copy, body, len);
+    copy[len] = '\0';
+    last = copy + len;
+
+    for (p = copy; p < last; p = amp + 1) {
+
+        amp = memchr(p, '&', (size_t) (last - p));
+        if (amp == NULL) {
+            amp = last;
+        }
+
+        if (++pairs > PORTAL_BODY_KEYS) {
+            rc = portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
+                                  "more than %d fields", PORTAL_BODY_KEYS);
+            break;
+        }
+
+        if (amp == p) {
+            continue;
+        }
+
+        rc = portal_body_pair(object, p, amp, err, errlen,
+                              (size_t) (p - copy));
+        if (rc != PORTAL_BODY_OK) {
+            break;
+        }
+    }
+
+    /* it may have held a password */
+
+    portal_wipe(copy, len);
+    free(copy);
+
+    if (rc != PORTAL_BODY_OK) {
+        json_decref(object);
+        return rc;
+    }
+
+    *out = object;
+    return PORTAL_BODY_OK;
+}
+
+
+static portal_body_e
+portal_body_pair(json_t *object, char *name, const char *end, char *err,
+    size_t errlen, size_t at)
+{
+    char           *eq, *value, *vend, *nend;
+    size_t          nlen, vlen;
+    json_t         *string;
+    portal_body_e   rc;
+
+    eq = memchr(name, '=', (size_t) (end - name));
+    value = eq ? eq + 1 : (char *) end;
+
+    nend = portal_body_unescape(name, name, eq ? eq : end);
+    vend = portal_body_unescape(value, value, end);
+
+    if (nend == NULL || vend == NULL) {
+        return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                "bad %%-escape in the field at byte %zu",
+                                at);
+    }
+
+    nlen = (size_t) (nend - name);
+    vlen = (size_t) (vend - value);
+
+    if (memchr(value, '\0', vlen) != NULL
+        || u8_check((const uint8_t *) value, vlen) != NULL)
+    {
+        return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
+                                "not UTF-8 text in the field at byte %zu",
+                                at);
+    }
+
+    rc = portal_body_name(name, nlen, err, errlen);
+    if (rc != PORTAL_BODY_OK) {
+        return rc;
+    }
+
+    if (json_object_getn(object, name, nlen) != NULL) {
+        return portal_body_fail(PORTAL_BODY_DUPLICATE, err, errlen, "%.*s",
+                                (int) nlen, name);
+    }
+
+    string = json_stringn_nocheck(value, vlen);
+
+    if (string == NULL
+        || json_object_setn_new_nocheck(object, name, nlen, string) != 0)
+    {
+        return portal_body_fail(PORTAL_BODY_MEMORY, err, errlen,
+                                "no memory");
+    }
+
+    return PORTAL_BODY_OK;
+}
+
+
+/* returns the end of the decoded text, NULL at an escape that is none */
+
+static char *
+portal_body_unescape(char *dst, const char *src, const char *end)
+{
+    int          i, digit, byte;
+    const char  *p;
+
+    for (p = src; p < end; p++) {
+
+        if (*p == '+') {
+            *dst++ = ' ';
+            continue;
+        }
+
+        if (*p != '%') {
+            *dst++ = *p;
+            continue;
+        }
+
+        if (end - p < 3) {
+            return NULL;
+        }
+
+        byte = 0;
+
+        for (i = 0; i < 2; i++) {
+            p++;
+
+            if (*p >= '0' && *p <= '9') {
+                digit = *p - '0';
+
+            } else if ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'f') {
+                digit = (*p | 0x20) - 'a' + 10;
+
+            } else {
+                return NULL;
+            }
+
+            byte = byte * 16 + digit;
+        }
+
+        *dst++ = (char) byte;
+    }
+
+    return dst;
+}
+
+
+/* names go into errors and logs: short, and nothing that moves a terminal */
+
+static portal_body_e
+portal_body_name(const char *name, size_t len, char *err, size_t errlen)
+{
+    size_t  i;
+
+    if (len == 0) {
+        return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                "a field without a name");
+    }
+
+    if (len > PORTAL_BODY_NAME) {
+        return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                "a field name longer than %d bytes",
+                                PORTAL_BODY_NAME);
+    }
+
+    if (memchr(name, '\0', len) != NULL
+        || u8_check((const uint8_t *) name, len) != NULL)
+    {
+        return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
+                                "a field name that is not UTF-8");
+    }
+
+    for (i = 0; i < len; i++) {
+
+        if ((unsigned char) name[i] < 0x20 || name[i] == 0x7f) {
+            return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                    "a control character in a field name");
+        }
+    }
+
+    return PORTAL_BODY_OK;
+}
+
+
+portal_body_e
+portal_body_json(const char *body, size_t len, json_t **out, char *err,
+    size_t errlen)
+{
+    void           *iter;
+    json_t         *object;
+    json_error_t    error;
+    portal_body_e   rc;
+
+    *out = NULL;
+
+    if (len > PORTAL_BODY_MAX) {
+        return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
+                                "more than %d bytes", PORTAL_BODY_MAX);
+    }
+
+    if (memchr(body, '\0', len) != NULL
+        || u8_check((const uint8_t *) body, len) != NULL)
+    {
+        return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
+                                "not UTF-8 text");
+    }
+
+    rc = portal_body_scan(body, len, err, errlen);
+    if (rc != PORTAL_BODY_OK) {
+        return rc;
+    }
+
+    object = json_loadb(body, len, JSON_REJECT_DUPLICATES, &error);
+
+    if (object == NULL) {
+        return portal_body_json_error(body, len, &error, err, errlen);
+    }
+
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                "the top level is not an object");
+    }
+
+    for (iter = json_object_iter(object);
+         iter != NULL;
+         iter = json_object_iter_next(object, iter))
+    {
+        rc = portal_body_name(json_object_iter_key(iter),
+                              json_object_iter_key_len(iter), err, errlen);
+
+        if (rc != PORTAL_BODY_OK) {
+            json_decref(object);
+            return rc;
+        }
+    }
+
+    *out = object;
+    return PORTAL_BODY_OK;
+}
+
+
+/*
+ * Limits before the parser allocates anything: a body of 64 kB could
+ * otherwise become 20,000 arrays.  Grammar is the parser's business, but for
+ * "-0", which it would read as 0.
+ */
+
+static portal_body_e
+portal_body_scan(const char *body, size_t len, char *err, size_t errlen)
+{
+    size_t              i;
+    portal_body_scan_t  scan;
+
+    memset(&scan, 0, sizeof(scan));
+
+    for (i = 0; i < len; i++) {
+
+        if (scan.quoted) {
+
+            if (scan.escaped) {
+                scan.escaped = 0;
+
+            } else if (body[i] == '\\') {
+                scan.escaped = 1;
+
+            } else if (body[i] == '"') {
+                scan.quoted = 0;
+            }
+
+            continue;
+        }
+
+        switch (body[i]) {
+
+        case '"':
+            scan.quoted = 1;
+            break;
+
+        case '{':
+        case '[':
+            scan.depth++;
+            scan.items++;
+            break;
+
+        case '}':
+        case ']':
+            scan.depth -= scan.depth > 0;
+            break;
+
+        case ',':
+            scan.items++;
+            break;
+
+        case '-':
+            if (i + 1 < len && body[i + 1] == '0'
+                && (i + 2 == len || strchr(".eE", body[i + 2]) == NULL))
+            {
+                return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                        "minus zero at byte %zu", i);
+            }
+
+            break;
+
+        default:
+            break;
+        }
+
+        if (scan.depth > PORTAL_BODY_DEPTH) {
+            return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
+                                    "more than %d levels at byte %zu",
+                                    PORTAL_BODY_DEPTH, i);
+        }
+
+        if (scan.items > PORTAL_BODY_KEYS) {
+            return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
+                                    "more than %d keys and elements",
+                                    PORTAL_BODY_KEYS);
+        }
+    }
+
+    return PORTAL_BODY_OK;
+}
+
+
+/* never the parser's own text: it quotes the body, so perhaps a password */
+
+static portal_body_e
+portal_body_json_error(const char *body, size_t len,
+    const json_error_t *error, char *err, size_t errlen)
+{
+    size_t  at;
+
+    switch (json_error_code(error)) {
+
+    case json_error_out_of_memory:
+        return portal_body_fail(PORTAL_BODY_MEMORY, err, errlen,
+                                "no memory");
+
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+    case json_error_invalid_utf8:
+        return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
+                                "not text at line %d, column %d",
+                                error->line, error->column);
+
+    case json_error_duplicate_key:
+        at = error->position > 0 ? (size_t) error->position : 0;
+        portal_body_last_string(body, at < len ? at : len, err, errlen);
+        return PORTAL_BODY_DUPLICATE;
+
+    default:
+        return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                "not JSON at line %d, column %d",
+                                error->line, error->column);
+    }
+}
+
+
+/* the key, decoded, that ends where the parser stopped */
+
+static void
+portal_body_last_string(const char *body, size_t len, char *err,
+    size_t errlen)
+{
+    size_t    i, start, end;
+    json_t   *key;
+    unsigned  quoted;
+
+    start = 0;
+    end = 0;
+    quoted = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (quoted && body[i] == '\\') {
+            i++;
+
+        } else if (body[i] == '"') {
+
+            if (quoted) {
+                end = i + 1;
+
+            } else {
+                start = i;
+            }
+
+            quoted = !quoted;
+        }
+    }
+
+    key = end > start ? json_loadb(body + start, end - start,
+                                   JSON_DECODE_ANY, NULL)
+                      : NULL;
+
+    (void) snprintf(err, errlen, "%s",
+                    json_string_length(key) <= PORTAL_BODY_NAME
+                    && json_is_string(key) ? json_string_value(key) : "");
+    json_decref(key);
+}

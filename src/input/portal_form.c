@@ -1,0 +1,812 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "portal_form.h"
+#include "portal_types.h"
+
+
+#define PORTAL_FORM_LINE  1024
+
+
+typedef struct {
+    portal_form_t  *form;
+    unsigned        line;
+    char           *err;
+    size_t          errlen;
+    char           *rest;              /* of the line being read */
+} portal_form_parser_t;
+
+
+typedef struct {
+    const char     *name;
+    unsigned        types;             /* a bit for each it may stand by */
+    int           (*set)(portal_form_parser_t *parser, portal_field_t *field,
+                         char *value);
+} portal_form_word_t;
+
+
+static int portal_form_line(portal_form_parser_t *parser, char *line);
+static int portal_form_flag(portal_form_parser_t *parser, const char *word);
+static int portal_form_add_field(portal_form_parser_t *parser);
+static int portal_form_field_name(portal_form_parser_t *parser,
+    const char *name);
+static int portal_form_field_type(portal_form_parser_t *parser,
+    portal_field_t *field, const char *type);
+static int portal_form_words(portal_form_parser_t *parser,
+    portal_field_t *field);
+static int portal_form_required(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
+static int portal_form_hidden(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
+static int portal_form_new(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
+static int portal_form_min(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
+static int portal_form_max(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
+static int portal_form_number(portal_form_parser_t *parser,
+    portal_field_t *field, const char *word, const char *value,
+    int64_t *number);
+static int portal_form_autocomplete(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
+static int portal_form_options(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
+static int portal_form_field_done(portal_form_parser_t *parser,
+    const portal_field_t *field);
+static int portal_form_contexts(portal_form_parser_t *parser);
+static int portal_form_dates(portal_form_parser_t *parser);
+static int portal_form_plain(const char *s, const char *more);
+static char *portal_form_token(char **rest);
+static int portal_form_fail(portal_form_parser_t *parser, const char *fmt,
+    ...) __attribute__((format(printf, 2, 3)));
+
+
+/* in the order of portal_field_e */
+
+static const char *const  portal_form_types[] = {
+    "text", "name", "email", "password", "date", "choice", "yesno", "code",
+    "integer", "token", "path"
+};
+
+#define PORTAL_FORM_TYPES                                                     \
+    (sizeof(portal_form_types) / sizeof(portal_form_types[0]))
+
+#define PORTAL_FORM_TYPE_LIST                                                 \
+    "text, name, email, password, date, choice, yesno, code, integer, "       \
+    "token or path"
+
+
+#define portal_form_bit(type)  (1u << PORTAL_FIELD_##type)
+
+static const portal_form_word_t  portal_form_known[] = {
+
+    { "required", ~portal_form_bit(PATH), portal_form_required },
+    { "hidden", ~portal_form_bit(PASSWORD), portal_form_hidden },
+    { "new", portal_form_bit(PASSWORD), portal_form_new },
+
+    { "min",
+      portal_form_bit(TEXT)|portal_form_bit(NAME)
+      |portal_form_bit(DATE)|portal_form_bit(INTEGER),
+      portal_form_min },
+
+    { "max",
+      portal_form_bit(TEXT)|portal_form_bit(NAME)
+      |portal_form_bit(DATE)|portal_form_bit(INTEGER),
+      portal_form_max },
+
+    { "autocomplete",
+      ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)),
+      portal_form_autocomplete },
+
+    { "options", portal_form_bit(CHOICE), portal_form_options },
+};
+
+#define PORTAL_FORM_WORDS                                                     \
+    (sizeof(portal_form_known) / sizeof(portal_form_known[0]))
+
+
+portal_form_t *
+portal_form_parse(const char *name, const char *text, size_t len,
+    unsigned *line, char *err, size_t errlen)
+{
+    int                    rc;
+    char                   buf[PORTAL_FORM_LINE];
+    size_t                 n;
+    const char            *p, *eol, *last;
+    portal_form_parser_t   parser;
+
+    memset(&parser, 0, sizeof(parser));
+    parser.err = err;
+    parser.errlen = errlen;
+
+    rc = -1;
+    parser.form = calloc(1, sizeof(portal_form_t));
+
+    if (parser.form == NULL
+        || (parser.form->name = strdup(name)) == NULL
+        || (parser.form->fields = calloc(PORTAL_FORM_FIELDS,
+                                         sizeof(portal_field_t))) == NULL)
+    {
+        (void) portal_form_fail(&parser, "no memory");
+        goto done;
+    }
+
+    last = text + len;
+
+    for (p = text; p < last; p = eol < last ? eol + 1 : last) {
+        parser.line++;
+
+        eol = memchr(p, '\n', (size_t) (last - p));
+        if (eol == NULL) {
+            eol = last;
+        }
+
+        n = (size_t) (eol - p);
+
+        if (n >= sizeof(buf) || memchr(p, '\0', n) != NULL) {
+            (void) portal_form_fail(&parser, "a line is text of at most %d "
+                                    "bytes", PORTAL_FORM_LINE - 1);
+            goto done;
+        }
+
+        memcpy(buf, p, n);
+        buf[n] = '\0';
+
+        if (portal_form_line(&parser, buf) != 0) {
+            goto done;
+        }
+    }
+
+    if (portal_form_contexts(&parser) == 0
+        && portal_form_dates(&parser) == 0)
+    {
+        rc = 0;
+    }
+
+done:
+
+    *line = parser.line;
+
+    if (rc != 0) {
+        portal_form_free(parser.form);
+        return NULL;
+    }
+
+    return parser.form;
+}
+
+
+void
+portal_form_free(portal_form_t *form)
+{
+    size_t           i, n;
+    portal_field_t  *field;
+
+    if (form == NULL) {
+        return;
+    }
+
+    for (i = 0; i < form->nfields; i++) {
+        field = &form->fields[i];
+
+        for (n = 0; n < field->noptions; n++) {
+            free(field->options[n]);
+        }
+
+        free(field->name);
+        free(field->autocomplete);
+        free(field->context);
+    }
+
+    free(form->fields);
+    free(form->name);
+    free(form);
+}
+
+
+const portal_field_t *
+portal_form_field(const portal_form_t *form, const char *name)
+{
+    size_t  i;
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (strcmp(form->fields[i].name, name) == 0) {
+            return &form->fields[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+const char *
+portal_field_type(portal_field_e type)
+{
+    return (size_t) type < PORTAL_FORM_TYPES ? portal_form_types[type] : "";
+}
+
+
+static int
+portal_form_line(portal_form_parser_t *parser, char *line)
+{
+    char  *word;
+
+    line[strcspn(line, "#")] = '\0';
+    parser->rest = line;
+
+    word = portal_form_token(&parser->rest);
+
+    if (word == NULL) {
+        return 0;
+    }
+
+    if (strcmp(word, "field") == 0) {
+        return portal_form_add_field(parser);
+    }
+
+    return portal_form_flag(parser, word);
+}
+
+
+static int
+portal_form_flag(portal_form_parser_t *parser, const char *word)
+{
+    unsigned        had;
+    portal_form_t  *form;
+
+    form = parser->form;
+
+    if (strcmp(word, "captcha") == 0) {
+        had = form->captcha;
+        form->captcha = 1;
+
+    } else if (strcmp(word, "token") == 0) {
+        had = form->token;
+        form->token = 1;
+
+    } else if (strcmp(word, "idempotent") == 0) {
+        had = form->idempotent;
+        form->idempotent = 1;
+
+    } else if (strcmp(word, "session") == 0) {
+        had = form->session;
+        form->session = 1;
+
+    } else {
+        return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
+                                "\"field NAME TYPE ...\", captcha, "
+                                "idempotent, session or token", word);
+    }
+
+    if (had) {
+        return portal_form_fail(parser, "\"%s\" is said twice, keep one",
+                                word);
+    }
+
+    if (portal_form_token(&parser->rest) != NULL) {
+        return portal_form_fail(parser, "\"%s\" stands alone on its line",
+                                word);
+    }
+
+    return 0;
+}
+
+
+static int
+portal_form_add_field(portal_form_parser_t *parser)
+{
+    char            *name, *type;
+    portal_form_t   *form;
+    portal_field_t  *field;
+
+    form = parser->form;
+
+    name = portal_form_token(&parser->rest);
+    type = portal_form_token(&parser->rest);
+
+    if (name == NULL || type == NULL) {
+        return portal_form_fail(parser, "a field has a name and a type: "
+                                "\"field NAME TYPE ...\", TYPE is "
+                                PORTAL_FORM_TYPE_LIST);
+    }
+
+    if (portal_form_field_name(parser, name) != 0) {
+        return -1;
+    }
+
+    if (form->nfields == PORTAL_FORM_FIELDS) {
+        return portal_form_fail(parser, "a form has at most %d fields",
+                                PORTAL_FORM_FIELDS);
+    }
+
+    field = &form->fields[form->nfields];
+
+    if (portal_form_field_type(parser, field, type) != 0) {
+        return -1;
+    }
+
+    field->name = strdup(name);
+    if (field->name == NULL) {
+        return portal_form_fail(parser, "no memory");
+    }
+
+    form->nfields++;
+
+    if (portal_form_words(parser, field) != 0) {
+        return -1;
+    }
+
+    return portal_form_field_done(parser, field);
+}
+
+
+static int
+portal_form_field_name(portal_form_parser_t *parser, const char *name)
+{
+    if (name[0] < 'a' || name[0] > 'z' || strlen(name) > 48
+        || !portal_form_plain(name, "_"))
+    {
+        return portal_form_fail(parser, "field name \"%.64s\" is not a "
+                                "letter and then at most 47 of a-z, 0-9 "
+                                "and _", name);
+    }
+
+    if (portal_form_reserved(name)) {
+        return portal_form_fail(parser, "\"%s\" is a name that every form "
+                                "has for itself, choose another", name);
+    }
+
+    if (portal_form_field(parser->form, name) != NULL) {
+        return portal_form_fail(parser, "field \"%s\" is declared twice, "
+                                "keep one", name);
+    }
+
+    return 0;
+}
+
+
+static int
+portal_form_field_type(portal_form_parser_t *parser, portal_field_t *field,
+    const char *type)
+{
+    size_t  i;
+
+    for (i = 0; i < PORTAL_FORM_TYPES; i++) {
+
+        if (strcmp(type, portal_form_types[i]) == 0) {
+            break;
+        }
+    }
+
+    if (i == PORTAL_FORM_TYPES) {
+        return portal_form_fail(parser, "unknown type \"%.64s\", it is one "
+                                "of " PORTAL_FORM_TYPE_LIST, type);
+    }
+
+    field->type = (portal_field_e) i;
+
+    switch (field->type) {
+
+    case PORTAL_FIELD_TEXT:
+        field->max = 255;
+        break;
+
+    case PORTAL_FIELD_NAME:
+        field->max = 100;
+        break;
+
+    case PORTAL_FIELD_DATE:
+        field->min = 19000101;
+        field->max = 21991231;
+        break;
+
+    case PORTAL_FIELD_INTEGER:
+        field->max = INT64_MAX;
+        break;
+
+    case PORTAL_FIELD_PASSWORD:
+        field->max = PORTAL_PASSWORD_MAX;
+        break;
+
+    default:
+        break;
+    }
+
+    return 0;
+}
+
+
+static int
+portal_form_words(portal_form_parser_t *parser, portal_field_t *field)
+{
+    char      *word, *value;
+    size_t     i;
+    unsigned   seen;
+
+    seen = 0;
+
+    for ( ;; ) {
+        word = portal_form_token(&parser->rest);
+        if (word == NULL) {
+            return 0;
+        }
+
+        value = strchr(word, '=');
+        if (value != NULL) {
+            *value++ = '\0';
+        }
+
+        for (i = 0; i < PORTAL_FORM_WORDS; i++) {
+
+            if (strcmp(word, portal_form_known[i].name) == 0) {
+                break;
+            }
+        }
+
+        if (i == PORTAL_FORM_WORDS) {
+            return portal_form_fail(parser, "unknown word \"%.64s\", a field "
+                                    "takes required, hidden, new, min=, "
+                                    "max=, autocomplete= and options=",
+                                    word);
+        }
+
+        if ((portal_form_known[i].types & (1u << field->type)) == 0) {
+            return portal_form_fail(parser, "\"%s\" does not go with type "
+                                    "%s, take it out", word,
+                                    portal_form_types[field->type]);
+        }
+
+        if (seen & (1u << i)) {
+            return portal_form_fail(parser, "\"%s\" is said twice, keep one",
+                                    word);
+        }
+
+        seen |= 1u << i;
+
+        if (value != NULL && value[0] == '\0') {
+            return portal_form_fail(parser, "nothing after \"%s=\"", word);
+        }
+
+        if (portal_form_known[i].set(parser, field, value) != 0) {
+            return -1;
+        }
+    }
+}
+
+
+static int
+portal_form_required(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    if (value != NULL) {
+        return portal_form_fail(parser, "\"required\" takes no value");
+    }
+
+    field->required = 1;
+
+    return 0;
+}
+
+
+static int
+portal_form_hidden(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    if (value != NULL) {
+        return portal_form_fail(parser, "\"hidden\" takes no value");
+    }
+
+    field->hidden = 1;
+
+    return 0;
+}
+
+
+static int
+portal_form_new(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    field->fresh = 1;
+    field->min = PORTAL_PASSWORD_MIN;
+
+    if (value == NULL) {
+        return 0;
+    }
+
+    /* the names are looked up once all fields are known */
+
+    field->context = strdup(value);
+
+    return field->context ? 0 : portal_form_fail(parser, "no memory");
+}
+
+
+static int
+portal_form_min(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    return portal_form_number(parser, field, "min", value, &field->min);
+}
+
+
+static int
+portal_form_max(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    return portal_form_number(parser, field, "max", value, &field->max);
+}
+
+
+static int
+portal_form_number(portal_form_parser_t *parser, portal_field_t *field,
+    const char *word, const char *value, int64_t *number)
+{
+    char       *end;
+    long long   n;
+
+    if (field->type == PORTAL_FIELD_DATE) {
+
+        if (value != NULL && strcmp(value, "today") == 0) {
+            *number = PORTAL_DATE_TODAY;
+            return 0;
+        }
+
+        if (value == NULL || portal_date_number(value, number) != 0) {
+            return portal_form_fail(parser, "\"%s\" of a date is "
+                                    "%s=YYYY-MM-DD or %s=today", word, word,
+                                    word);
+        }
+
+        return 0;
+    }
+
+    errno = 0;
+    end = NULL;
+    n = 0;
+
+    if (value != NULL && portal_form_plain(value, "-")) {
+        n = strtoll(value, &end, 10);
+    }
+
+    if (end == NULL || end == value || *end != '\0' || errno != 0) {
+        return portal_form_fail(parser, "\"%s\" takes a whole number: %s=20",
+                                word, word);
+    }
+
+    if (field->type != PORTAL_FIELD_INTEGER
+        && (n < 0 || n > PORTAL_BODY_MAX))
+    {
+        return portal_form_fail(parser, "\"%s\" counts characters, between "
+                                "0 and %d", word, PORTAL_BODY_MAX);
+    }
+
+    *number = n;
+
+    return 0;
+}
+
+
+static int
+portal_form_autocomplete(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    if (value == NULL || strlen(value) > 64
+        || !portal_form_plain(value, "-"))
+    {
+        return portal_form_fail(parser, "\"autocomplete\" takes a token of "
+                                "HTML: autocomplete=family-name");
+    }
+
+    field->autocomplete = strdup(value);
+
+    return field->autocomplete ? 0 : portal_form_fail(parser, "no memory");
+}
+
+
+static int
+portal_form_options(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    char    *p, *next;
+    size_t   i;
+
+    for (p = value; p != NULL; p = next) {
+
+        next = strchr(p, ',');
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+
+        if (p[0] == '\0' || strlen(p) > 32 || !portal_form_plain(p, "_")) {
+            return portal_form_fail(parser, "option \"%.64s\" is not 1 to 32 "
+                                    "of a-z, 0-9 and _", p);
+        }
+
+        for (i = 0; i < field->noptions; i++) {
+
+            if (strcmp(field->options[i], p) == 0) {
+                return portal_form_fail(parser, "option \"%s\" is there "
+                                        "twice, keep one", p);
+            }
+        }
+
+        if (field->noptions == PORTAL_FIELD_OPTIONS) {
+            return portal_form_fail(parser, "a choice has at most %d options",
+                                    PORTAL_FIELD_OPTIONS);
+        }
+
+        field->options[field->noptions] = strdup(p);
+
+        if (field->options[field->noptions] == NULL) {
+            return portal_form_fail(parser, "no memory");
+        }
+
+        field->noptions++;
+    }
+
+    return 0;
+}
+
+
+static int
+portal_form_field_done(portal_form_parser_t *parser,
+    const portal_field_t *field)
+{
+    if (field->type == PORTAL_FIELD_CHOICE && field->noptions == 0) {
+        return portal_form_fail(parser, "a choice lists its options: "
+                                "options=one,two");
+    }
+
+    if (field->hidden && field->autocomplete != NULL) {
+        return portal_form_fail(parser, "a hidden field takes no "
+                                "autocomplete, take it out");
+    }
+
+    /* today is no number to compare with */
+
+    if (field->type == PORTAL_FIELD_DATE
+        && (field->min == PORTAL_DATE_TODAY
+            || field->max == PORTAL_DATE_TODAY))
+    {
+        return 0;
+    }
+
+    if (field->min > field->max) {
+        return portal_form_fail(parser, "min of \"%s\" is above its max",
+                                field->name);
+    }
+
+    return 0;
+}
+
+
+static int
+portal_form_contexts(portal_form_parser_t *parser)
+{
+    char                  *copy, *p, *save;
+    size_t                 i;
+    portal_form_t         *form;
+    const portal_field_t  *field;
+
+    form = parser->form;
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (form->fields[i].context == NULL) {
+            continue;
+        }
+
+        copy = strdup(form->fields[i].context);
+        if (copy == NULL) {
+            return portal_form_fail(parser, "no memory");
+        }
+
+        for (p = strtok_r(copy, ",", &save);
+             p != NULL;
+             p = strtok_r(NULL, ",", &save))
+        {
+            field = portal_form_field(form, p);
+
+            if (field == NULL
+                || (field->type != PORTAL_FIELD_TEXT
+                    && field->type != PORTAL_FIELD_NAME
+                    && field->type != PORTAL_FIELD_EMAIL))
+            {
+                (void) portal_form_fail(parser, "new=%.64s of \"%s\" is not "
+                                        "a text, name or email field of "
+                                        "this form", p,
+                                        form->fields[i].name);
+                free(copy);
+                return -1;
+            }
+        }
+
+        free(copy);
+    }
+
+    return 0;
+}
+
+
+/* a date may come as three fields, whose names nothing else may bear */
+
+static int
+portal_form_dates(portal_form_parser_t *parser)
+{
+    char            name[PORTAL_BODY_NAME];
+    size_t          i, part;
+    portal_form_t  *form;
+
+    form = parser->form;
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (form->fields[i].type != PORTAL_FIELD_DATE) {
+            continue;
+        }
+
+        for (part = 0; part < PORTAL_DATE_PARTS; part++) {
+            portal_date_part(&form->fields[i], part, name, sizeof(name));
+
+            if (portal_form_field(form, name) != NULL) {
+                return portal_form_fail(parser, "\"%s\" is a part of the "
+                                        "date \"%s\", choose another name",
+                                        name, form->fields[i].name);
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+portal_form_plain(const char *s, const char *more)
+{
+    for ( /* void */ ; *s != '\0'; s++) {
+
+        if ((*s < 'a' || *s > 'z') && (*s < '0' || *s > '9')
+            && strchr(more, *s) == NULL)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static char *
+portal_form_token(char **rest)
+{
+    char  *word;
+
+    do {
+        word = strsep(rest, " \t\r");
+    } while (word != NULL && *word == '\0');
+
+    return word;
+}
+
+
+static int
+portal_form_fail(portal_form_parser_t *parser, const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) vsnprintf(parser->err, parser->errlen, fmt, args);
+    va_end(args);
+
+    return -1;
+}

@@ -1,0 +1,213 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+/*
+ * libFuzzer: the first byte chooses; the rest is a urlencoded body, a JSON
+ * body, the file of a form, or a password.  Beside the sanitizers, what must
+ * hold of every answer.
+ */
+
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/crypto/portal_crypto.h"
+#include "../../src/input/portal_form.h"
+
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+
+static portal_form_t  *form;
+
+static const char  form_text[] =
+    "field t text min=2 max=20\nfield n name required\nfield e email\n"
+    "field p password\nfield w password new=n,e\nfield d date max=today\n"
+    "field c choice options=search,add\nfield y yesno\nfield k code\n"
+    "field i integer min=-5 max=100\nfield s token hidden\n"
+    "field u path hidden\ncaptcha\n";
+
+
+#define holds(condition)  do { if (!(condition)) abort(); } while (0)
+
+
+static void
+known_code(const char *code)
+{
+    size_t  i;
+
+    for (i = 0; portal_form_codes[i] != NULL; i++) {
+
+        if (strcmp(portal_form_codes[i], code) == 0) {
+            return;
+        }
+    }
+
+    abort();
+}
+
+
+static void
+answer(const json_t *values, const json_t *typed, const json_t *errors)
+{
+    char    *text;
+    size_t   i;
+    json_t  *error;
+
+    /* whatever comes in, what goes on is JSON: UTF-8 and no surprise */
+
+    text = json_dumps(values, 0);
+    holds(text != NULL);
+    free(text);
+
+    text = json_dumps(typed, 0);
+    holds(text != NULL);
+    free(text);
+
+    text = json_dumps(errors, 0);
+    holds(text != NULL);
+    free(text);
+
+    holds(json_object_get(typed, "p") == NULL);
+    holds(json_object_get(typed, "w") == NULL);
+
+    for (i = 0; i < json_array_size(errors); i++) {
+        error = json_array_get(errors, i);
+        known_code(json_string_value(json_object_get(error, "code")));
+    }
+
+    if (json_array_size(errors) == 0) {
+        holds(json_object_size(values) == form->nfields);
+        holds(json_is_string(json_object_get(values, "n")));
+    }
+}
+
+
+static void
+body(const char *text, size_t len, int json)
+{
+    char                    err[128];
+    json_t                 *raw, *values, *typed, *errors;
+    portal_body_e           rc;
+    portal_form_context_t   context;
+
+    err[0] = '\0';
+
+    rc = json ? portal_body_json(text, len, &raw, err, sizeof(err))
+              : portal_body_urlencoded(text, len, &raw, err, sizeof(err));
+
+    if (rc != PORTAL_BODY_OK) {
+        holds(raw == NULL);
+        return;
+    }
+
+    holds(json_is_object(raw) && json_object_size(raw) <= PORTAL_BODY_KEYS);
+
+    context.today = "2026-11-24";
+    context.words = NULL;
+
+    holds(portal_form_check(form, raw, json, &context, &values, &typed,
+                            &errors)
+          == 0);
+
+    answer(values, typed, errors);
+
+    portal_form_wipe(form, raw);
+    json_decref(raw);
+    json_decref(values);
+    json_decref(typed);
+    json_decref(errors);
+}
+
+
+static void
+one(const char *name, const char *text, size_t len)
+{
+    json_t                 *raw, *values, *typed, *errors;
+    portal_form_context_t   context;
+
+    /* not checked to be UTF-8: as another reader of bodies might leave it */
+
+    raw = json_object();
+    json_object_set_new(raw, "n", json_string("Martin"));
+    json_object_set_new(raw, name, json_stringn_nocheck(text, len));
+
+    context.today = "2026-11-24";
+    context.words = NULL;
+
+    holds(portal_form_check(form, raw, 0, &context, &values, &typed,
+                            &errors)
+          == 0);
+
+    answer(values, typed, errors);
+
+    json_decref(raw);
+    json_decref(values);
+    json_decref(typed);
+    json_decref(errors);
+}
+
+
+static void
+file(const char *text, size_t len)
+{
+    char            err[256];
+    unsigned        line;
+    portal_form_t  *got;
+
+    err[0] = '\0';
+    got = portal_form_parse("fuzz", text, len, &line, err, sizeof(err));
+
+    holds((got == NULL) == (err[0] != '\0'));
+    portal_form_free(got);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char      *text, err[256];
+    unsigned   line;
+
+    if (form == NULL) {
+        holds(portal_crypto_init() == 0);
+        form = portal_form_parse("fuzz", form_text, strlen(form_text), &line,
+                                 err, sizeof(err));
+        holds(form != NULL);
+    }
+
+    if (size == 0) {
+        return 0;
+    }
+
+    size--;
+    text = malloc(size ? size : 1);
+    holds(text != NULL);
+    memcpy(text, data + 1, size);
+
+    switch (data[0] % 4) {
+
+    case 0:
+        body(text, size, 0);
+        break;
+
+    case 1:
+        body(text, size, 1);
+        break;
+
+    case 2:
+        file(text, size);
+        break;
+
+    default:
+        one(form->fields[data[0] / 4 % form->nfields].name, text, size);
+        break;
+    }
+
+    free(text);
+
+    return 0;
+}
