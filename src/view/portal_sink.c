@@ -1,0 +1,136 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include <string.h>
+
+#include "portal_mustache.h"
+
+
+#define PORTAL_SINK_CHUNK  8192
+#define PORTAL_SINK_LIMIT  (4 * 1024 * 1024)
+
+
+/* entity of a character that HTML text and quoted attributes escape, or 0 */
+
+static const unsigned char  portal_sink_special[256] = {
+    ['&'] = 1, ['<'] = 2, ['>'] = 3, ['"'] = 4, ['\''] = 5
+};
+
+static const portal_text_t  portal_sink_entities[] = {
+    { "", 0 },
+    { "&amp;", 5 },
+    { "&lt;", 4 },
+    { "&gt;", 4 },
+    { "&quot;", 6 },
+    { "&#39;", 5 }
+};
+
+
+static int
+portal_sink_grow(portal_sink_t *sink)
+{
+    size_t           size;
+    portal_chunk_t  *chunk;
+
+    size = sink->chunk ? sink->chunk : PORTAL_SINK_CHUNK;
+
+    chunk = sink->alloc(sink->ctx, sizeof(portal_chunk_t) + size);
+    if (chunk == NULL) {
+        return -1;
+    }
+
+    chunk->next = NULL;
+    chunk->len = 0;
+    chunk->data = (char *) chunk + sizeof(portal_chunk_t);
+
+    if (sink->last) {
+        sink->last->next = chunk;
+
+    } else {
+        sink->first = chunk;
+    }
+
+    sink->last = chunk;
+    sink->room = size;
+
+    return 0;
+}
+
+
+size_t
+portal_sink_limit(const portal_sink_t *sink)
+{
+    return sink->limit ? sink->limit : PORTAL_SINK_LIMIT;
+}
+
+
+int
+portal_sink_write(portal_sink_t *sink, const char *data, size_t len)
+{
+    size_t  n, limit;
+
+    limit = portal_sink_limit(sink);
+
+    if (len > limit || sink->total > limit - len) {
+        return -1;
+    }
+
+    sink->total += len;
+
+    while (len) {
+
+        if (sink->room == 0 && portal_sink_grow(sink) != 0) {
+            return -1;
+        }
+
+        n = len < sink->room ? len : sink->room;
+
+        memcpy(sink->last->data + sink->last->len, data, n);
+
+        sink->last->len += n;
+        sink->room -= n;
+        data += n;
+        len -= n;
+    }
+
+    return 0;
+}
+
+
+int
+portal_sink_escape(portal_sink_t *sink, const char *data, size_t len)
+{
+    const char           *p, *end, *run;
+    const portal_text_t  *entity;
+
+    run = data;
+    end = data + len;
+
+    for (p = data; p < end; p++) {
+
+        if (portal_sink_special[(unsigned char) *p] == 0) {
+            continue;
+        }
+
+        if (p > run && portal_sink_write(sink, run, (size_t) (p - run)) != 0) {
+            return -1;
+        }
+
+        entity = &portal_sink_entities[portal_sink_special[(unsigned char) *p]];
+
+        if (portal_sink_write(sink, entity->data, entity->len) != 0) {
+            return -1;
+        }
+
+        run = p + 1;
+    }
+
+    if (end > run) {
+        return portal_sink_write(sink, run, (size_t) (end - run));
+    }
+
+    return 0;
+}
