@@ -1,0 +1,64 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#ifndef _PORTAL_COMPAT_H_INCLUDED_
+#define _PORTAL_COMPAT_H_INCLUDED_
+
+
+#include <nginx.h>
+
+
+/*
+ * What differs between nginx 1.22 and its successors and forks; no other
+ * file tests nginx_version, which does not order the forks.
+ */
+
+
+#if (nginx_version >= 1023000)
+
+/* after every ngx_list_push() of a header */
+#define portal_compat_header(h)                                               \
+    (h)->next = NULL
+
+#else
+
+#define portal_compat_header(h)                                               \
+    (void) (h)
+
+#endif
+
+
+/*
+ * Cookie headers, one after the other: for http files alone, which define
+ * this by including ngx_http.h first.  NULL after the last.
+ */
+
+#ifdef _NGX_HTTP_H_INCLUDED_
+
+static ngx_inline ngx_str_t *
+portal_compat_cookie(ngx_http_request_t *r, ngx_uint_t n)
+{
+#if (nginx_version >= 1023000)
+    ngx_table_elt_t  *h;
+
+    for (h = r->headers_in.cookie; h != NULL && n; h = h->next) {
+        n--;
+    }
+
+    return h ? &h->value : NULL;
+#else
+    ngx_table_elt_t  **h;
+
+    h = r->headers_in.cookies.elts;
+
+    return n < r->headers_in.cookies.nelts ? &h[n]->value : NULL;
+#endif
+}
+
+#endif
+
+
+#endif /* _PORTAL_COMPAT_H_INCLUDED_ */

@@ -1,0 +1,23 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "portal_op.h"
+
+
+static ngx_connection_t  portal_op_nobody = {
+    .fd = (ngx_socket_t) -1
+};
+
+
+void
+portal_op_event(ngx_event_t *ev, ngx_event_handler_pt handler, ngx_log_t *log)
+{
+    ngx_memzero(ev, sizeof(ngx_event_t));
+
+    ev->data = &portal_op_nobody;
+    ev->handler = handler;
+    ev->log = log;
+}
