@@ -1,0 +1,538 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "portal_hash.h"
+#include "../crypto/portal_crypto.h"
+
+
+#define PORTAL_HASH_DEADLINE  10000     /* ms, from post to handler */
+#define PORTAL_HASH_LEASE     5000      /* a turn held longer is anyone's */
+#define PORTAL_HASH_PATIENCE  100       /* waited longer: others give way */
+#define PORTAL_HASH_CLAIM     50        /* a claim not renewed so long ends */
+#define PORTAL_HASH_POLL      2000000L  /* ns */
+
+
+typedef enum {
+    PORTAL_HASH_WAITING = 0,            /* in this worker's queue */
+    PORTAL_HASH_POSTED,                 /* the pool's, password included */
+    PORTAL_HASH_LATE,                   /* still the pool's, handler gone */
+} portal_hash_state_e;
+
+
+/*
+ * The pool's thread reads what was set before the post and writes nothing
+ * but the password that it wipes and the fields after it; the event loop
+ * reads those when the task is done.
+ */
+
+typedef struct {
+    portal_hash_op_t          pub;      /* first */
+
+    portal_hash_t            *hash;
+    portal_hash_state_e       state;
+    ngx_event_t               refusal;
+
+    ngx_thread_task_t         task;
+    ngx_atomic_int_t          deadline;
+
+    /* the thread's */
+    ngx_uint_t                done;
+    int                       match;
+    int                       weak;
+    char                      result[PORTAL_HASH_LEN];
+} portal_hash_task_t;
+
+
+struct portal_hash_s {
+    ngx_thread_pool_t        *pool;
+    ngx_log_t                *log;
+    ngx_atomic_t             *shared;
+    ngx_uint_t                limit;
+
+    ngx_queue_t               waiting;
+    ngx_uint_t                nwaiting;
+    ngx_uint_t                queue;
+    ngx_uint_t                posted;
+
+    char                      dummy[PORTAL_HASH_LEN];
+};
+
+
+static void portal_hash_next(portal_hash_t *hash);
+static void portal_hash_sweep(portal_hash_t *hash);
+static void portal_hash_refuse(portal_hash_task_t *t);
+static void portal_hash_refused(ngx_event_t *ev);
+static void portal_hash_deadline(ngx_event_t *ev);
+static void portal_hash_done(ngx_event_t *ev);
+static void portal_hash_end(portal_hash_task_t *t);
+static void portal_hash_free(portal_hash_task_t *t);
+static void portal_hash_thread(void *data, ngx_log_t *log);
+static void portal_hash_work(portal_hash_task_t *t);
+static ngx_atomic_t *portal_hash_turn(portal_hash_task_t *t,
+    ngx_atomic_uint_t *stamp);
+static ngx_atomic_t *portal_hash_try(portal_hash_t *hash,
+    ngx_atomic_uint_t now);
+static ngx_uint_t portal_hash_older(ngx_atomic_uint_t now,
+    ngx_atomic_uint_t stamp, ngx_atomic_int_t ms);
+static ngx_atomic_uint_t portal_hash_now(void);
+
+
+portal_hash_t *
+portal_hash_create(ngx_cycle_t *cycle, ngx_thread_pool_t *pool,
+    ngx_atomic_t *shared, ngx_uint_t limit, ngx_uint_t queue)
+{
+    char            secret[PORTAL_SECRET_B64];
+    portal_hash_t  *hash;
+
+    hash = ngx_pcalloc(cycle->pool, sizeof(portal_hash_t));
+    if (hash == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     hash->nwaiting = 0;
+     *     hash->posted = 0;
+     */
+
+    hash->pool = pool;
+    hash->log = cycle->log;
+    hash->shared = shared;
+    hash->limit = ngx_max(limit, 1);
+    hash->limit = ngx_min(hash->limit, PORTAL_HASH_SHARED - 1);
+    hash->queue = queue;
+
+    ngx_queue_init(&hash->waiting);
+
+    portal_secret(secret);
+
+    if (portal_argon2_make(secret, sizeof(secret), hash->dummy) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "no memory to hash a password");
+        return NULL;
+    }
+
+    portal_wipe(secret, sizeof(secret));
+
+    return hash;
+}
+
+
+portal_hash_op_t *
+portal_hash_op(portal_hash_t *hash)
+{
+    portal_hash_task_t  *t;
+
+    t = ngx_calloc(sizeof(portal_hash_task_t), hash->log);
+    if (t == NULL) {
+        return NULL;
+    }
+
+    t->hash = hash;
+
+    portal_op_event(&t->pub.op.timer, portal_hash_deadline, hash->log);
+
+    t->refusal.handler = portal_hash_refused;
+    t->refusal.data = t;
+    t->refusal.log = hash->log;
+
+    t->task.ctx = t;
+    t->task.handler = portal_hash_thread;
+    t->task.event.handler = portal_hash_done;
+    t->task.event.data = t;
+    t->task.event.log = hash->log;
+
+    return &t->pub;
+}
+
+
+void
+portal_hash_drop(portal_hash_op_t *op)
+{
+    portal_hash_free((portal_hash_task_t *) op);
+}
+
+
+void
+portal_hash_post(portal_hash_t *hash, portal_hash_op_t *op)
+{
+    portal_hash_task_t  *t;
+
+    t = (portal_hash_task_t *) op;
+
+    op->op.posted = 1;
+
+    if (op->len > PORTAL_HASH_PASSWORD) {
+        ngx_log_error(NGX_LOG_ALERT, hash->log, 0,
+                      "password of %uz bytes to hash", op->len);
+        portal_hash_refuse(t);
+        return;
+    }
+
+    if (hash->nwaiting >= hash->queue && hash->posted >= hash->limit) {
+        portal_hash_sweep(hash);
+
+        if (hash->nwaiting >= hash->queue) {
+            portal_hash_refuse(t);
+            return;
+        }
+    }
+
+    t->state = PORTAL_HASH_WAITING;
+    t->deadline = (ngx_atomic_int_t) portal_hash_now() + PORTAL_HASH_DEADLINE;
+
+    ngx_add_timer(&op->op.timer, PORTAL_HASH_DEADLINE);
+
+    ngx_queue_insert_tail(&hash->waiting, &op->op.queue);
+    hash->nwaiting++;
+
+    portal_hash_next(hash);
+}
+
+
+/*
+ * The pool gets no more than could run, so that those who left meanwhile are
+ * seen here and cost nothing.
+ */
+
+static void
+portal_hash_next(portal_hash_t *hash)
+{
+    ngx_queue_t         *q, *next;
+    portal_hash_task_t  *t;
+
+    for (q = ngx_queue_head(&hash->waiting);
+         q != ngx_queue_sentinel(&hash->waiting)
+         && hash->posted < hash->limit;
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        t = (portal_hash_task_t *) ngx_queue_data(q, portal_op_t, queue);
+
+        ngx_queue_remove(q);
+        hash->nwaiting--;
+
+        if (t->pub.op.detached
+            || ngx_thread_task_post(hash->pool, &t->task) != NGX_OK)
+        {
+            portal_hash_refuse(t);
+            continue;
+        }
+
+        t->state = PORTAL_HASH_POSTED;
+        hash->posted++;
+    }
+}
+
+
+static void
+portal_hash_sweep(portal_hash_t *hash)
+{
+    ngx_queue_t  *q, *next;
+    portal_op_t  *op;
+
+    for (q = ngx_queue_head(&hash->waiting);
+         q != ngx_queue_sentinel(&hash->waiting);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        op = ngx_queue_data(q, portal_op_t, queue);
+
+        if (op->detached) {
+            ngx_queue_remove(q);
+            hash->nwaiting--;
+            portal_hash_free((portal_hash_task_t *) op);
+        }
+    }
+}
+
+
+static void
+portal_hash_refuse(portal_hash_task_t *t)
+{
+    /* the caller of portal_hash_post() may hold what its handler frees */
+
+    if (t->pub.op.timer.timer_set) {
+        ngx_del_timer(&t->pub.op.timer);
+    }
+
+    ngx_post_event(&t->refusal, &ngx_posted_events);
+}
+
+
+static void
+portal_hash_refused(ngx_event_t *ev)
+{
+    portal_hash_task_t  *t;
+
+    t = ev->data;
+
+    t->pub.op.status = PORTAL_OP_BUSY;
+
+    portal_hash_end(t);
+    portal_hash_free(t);
+}
+
+
+static void
+portal_hash_deadline(ngx_event_t *ev)
+{
+    portal_hash_task_t  *t;
+
+    t = (portal_hash_task_t *) portal_op_of_timer(ev);
+
+    ngx_log_error(NGX_LOG_WARN, t->hash->log, 0,
+                  "no turn to hash a password in %d ms", PORTAL_HASH_DEADLINE);
+
+    t->pub.op.status = PORTAL_OP_BUSY;
+
+    if (t->state == PORTAL_HASH_WAITING) {
+        ngx_queue_remove(&t->pub.op.queue);
+        t->hash->nwaiting--;
+
+        portal_hash_end(t);
+        portal_hash_free(t);
+        return;
+    }
+
+    t->state = PORTAL_HASH_LATE;
+    portal_hash_end(t);
+}
+
+
+static void
+portal_hash_done(ngx_event_t *ev)
+{
+    portal_hash_t       *hash;
+    portal_hash_task_t  *t;
+
+    t = ev->data;
+    hash = t->hash;
+
+    hash->posted--;
+    portal_hash_next(hash);
+
+    if (t->state == PORTAL_HASH_LATE) {
+        portal_hash_free(t);
+        return;
+    }
+
+    if (t->pub.op.timer.timer_set) {
+        ngx_del_timer(&t->pub.op.timer);
+    }
+
+    t->pub.op.status = t->done ? PORTAL_OP_OK : PORTAL_OP_BUSY;
+    t->pub.match = t->match ? 1 : 0;
+    t->pub.weak = t->weak ? 1 : 0;
+
+    if (t->done && !t->pub.verify) {
+        ngx_memcpy(t->pub.hash, t->result, PORTAL_HASH_LEN);
+    }
+
+    portal_hash_end(t);
+    portal_hash_free(t);
+}
+
+
+static void
+portal_hash_end(portal_hash_task_t *t)
+{
+    portal_op_handler_pt  handler;
+
+    handler = t->pub.op.handler;
+    t->pub.op.handler = NULL;
+
+    if (handler && !t->pub.op.detached) {
+        handler(&t->pub.op);
+    }
+}
+
+
+static void
+portal_hash_free(portal_hash_task_t *t)
+{
+    if (t->pub.op.timer.timer_set) {
+        ngx_del_timer(&t->pub.op.timer);
+    }
+
+    portal_wipe(t, sizeof(portal_hash_task_t));
+    ngx_free(t);
+}
+
+
+/* from here on in a thread of the pool: no log, no pool, no event */
+
+static void
+portal_hash_thread(void *data, ngx_log_t *log)
+{
+    ngx_atomic_t        *turn;
+    ngx_atomic_uint_t    stamp;
+    portal_hash_task_t  *t;
+
+    (void) log;
+
+    t = data;
+
+    turn = portal_hash_turn(t, &stamp);
+
+    if (turn) {
+        portal_hash_work(t);
+
+        /* unless it was too long, and another has it now */
+        (void) ngx_atomic_cmp_set(turn, stamp, 0);
+    }
+
+    portal_wipe(t->pub.password, PORTAL_HASH_PASSWORD);
+}
+
+
+static void
+portal_hash_work(portal_hash_task_t *t)
+{
+    int          rc, known;
+    const char  *hash, *password;
+
+    password = (const char *) t->pub.password;
+
+    if (!t->pub.verify) {
+        t->done = portal_argon2_make(password, t->pub.len, t->result) == 0;
+        return;
+    }
+
+    hash = t->pub.hash;
+    known = portal_argon2_bounds(hash, &t->weak) == 0;
+
+    rc = portal_argon2_verify(known ? hash : t->hash->dummy, password,
+                              t->pub.len);
+
+    t->done = rc != -1;
+    t->match = known && rc == 1;
+    t->weak = t->match && t->weak;
+}
+
+
+/*
+ * The turns of the node: shared[1] to shared[limit] are 0 or the time at which
+ * one was taken.  A worker that dies in its turn gives nothing back: whoever
+ * waits takes a turn older than the lease.  Should its holder only be slow,
+ * one hash more runs for a while, and the holder, whose stamp is gone, does
+ * not give back what is no longer its own.
+ *
+ * A thread that finishes would always be first to take the turn again, before
+ * the threads that sleep in other workers.  So one that waits too long puts
+ * the time into shared[0], its claim, again and again; meanwhile the others
+ * give way.  A claim whose owner died ends by itself.
+ *
+ * Returns NULL when the deadline passes or the worker is told to stop.
+ */
+
+static ngx_atomic_t *
+portal_hash_turn(portal_hash_task_t *t, ngx_atomic_uint_t *stamp)
+{
+    ngx_atomic_t       *claim, *turn;
+    struct timespec     ts;
+    ngx_atomic_uint_t   now, start, mine, seen;
+
+    claim = &t->hash->shared[0];
+
+    ts.tv_sec = 0;
+    ts.tv_nsec = PORTAL_HASH_POLL;
+
+    start = portal_hash_now();
+    mine = 0;
+
+    for ( ;; ) {
+        now = portal_hash_now();
+
+        if ((ngx_atomic_int_t) now > t->deadline || ngx_terminate) {
+            turn = NULL;
+            break;
+        }
+
+        seen = *claim;
+
+        if (seen == 0 || (mine && seen == mine)
+            || portal_hash_older(now, seen, PORTAL_HASH_CLAIM))
+        {
+            turn = portal_hash_try(t->hash, now);
+
+            if (turn) {
+                *stamp = now;
+                break;
+            }
+
+            if (portal_hash_older(now, start, PORTAL_HASH_PATIENCE)) {
+                mine = ngx_atomic_cmp_set(claim, seen, now) ? now : 0;
+            }
+        }
+
+        (void) nanosleep(&ts, NULL);
+    }
+
+    if (mine) {
+        (void) ngx_atomic_cmp_set(claim, mine, 0);
+    }
+
+    return turn;
+}
+
+
+static ngx_atomic_t *
+portal_hash_try(portal_hash_t *hash, ngx_atomic_uint_t now)
+{
+    ngx_uint_t          i;
+    ngx_atomic_t       *turn;
+    ngx_atomic_uint_t   held;
+
+    for (i = 1; i <= hash->limit; i++) {
+        turn = &hash->shared[i];
+        held = *turn;
+
+        if ((held == 0 || portal_hash_older(now, held, PORTAL_HASH_LEASE))
+            && ngx_atomic_cmp_set(turn, held, now))
+        {
+            return turn;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* another core may have read a clock slightly ahead of ours */
+
+static ngx_uint_t
+portal_hash_older(ngx_atomic_uint_t now, ngx_atomic_uint_t stamp,
+    ngx_atomic_int_t ms)
+{
+    ngx_atomic_int_t  age;
+
+    age = (ngx_atomic_int_t) (now - stamp);
+
+    return age > ms || age < -ms;
+}
+
+
+/* the same for all processes; ngx_current_msec belongs to the event loop */
+
+static ngx_atomic_uint_t
+portal_hash_now(void)
+{
+    struct timespec    ts;
+    ngx_atomic_uint_t  ms;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    ms = (ngx_atomic_uint_t) ts.tv_sec * 1000
+         + (ngx_atomic_uint_t) ts.tv_nsec / 1000000;
+
+    return ms ? ms : 1;
+}
