@@ -1,0 +1,39 @@
+--
+-- Last step of each migration: the owners of the functions, and the table of
+-- visibility as its file says.
+--
+
+set search_path = portal, pg_temp;
+
+delete from visibility v
+ where not exists (select from visibility_file f
+                    where (f.field_group, f.viewer) = (v.field_group, v.viewer));
+insert into visibility (field_group, viewer, see, ask)
+select f.field_group, f.viewer, f.see, f.ask from visibility_file f
+    on conflict (field_group, viewer) do update
+   set see = excluded.see, ask = excluded.ask;
+
+do $$
+declare
+    v_function  record;
+begin
+    for v_function in
+        select p.oid::regprocedure as name,
+               exists (select from aclexplode(p.proacl) x
+                        where x.grantee = 'portal_jobs'::regrole)
+               and not exists (select from aclexplode(p.proacl) x
+                                where x.grantee = 'portal_web'::regrole) as batch
+          from pg_proc p
+         where p.pronamespace = 'portal'::regnamespace
+           and p.prokind = 'f'
+    loop
+        execute format('alter function %s owner to %I', v_function.name,
+            case when v_function.batch then 'portal_batch' else 'portal_api' end);
+        execute format('revoke execute on function %s from public', v_function.name);
+    end loop;
+end
+$$;
+
+grant execute on function fold(text) to portal_owner, portal_batch;
+grant execute on function audit_hash(audit, bigint, bytea) to portal_batch;
+grant execute on function family_bump(bigint[], int[]) to portal_owner;

@@ -1,0 +1,439 @@
+--
+-- What every request goes through: who asks, of which town.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function schema_version() returns int
+    language sql immutable parallel safe return 1;
+
+comment on function schema_version() is
+    'Version of the functions, that the module was built for.';
+
+create or replace function schema_oldest() returns int
+    language sql immutable parallel safe return 1;
+
+comment on function schema_oldest() is
+    'Oldest module that these functions still serve, so that nodes upgrade one by one.';
+
+
+create or replace function here() returns int
+    language sql stable parallel safe
+    return current_setting('portal.tenant')::int;
+
+comment on function here() is 'The town of this transaction; an error when none is set.';
+
+create or replace function me() returns bigint
+    language sql stable parallel safe
+    return nullif(current_setting('portal.account'), '0')::bigint;
+
+comment on function me() is 'The account of this transaction; null: nobody known.';
+
+create or replace function my_family() returns bigint
+    language sql stable parallel safe
+    return nullif(current_setting('portal.family'), '0')::bigint;
+
+comment on function my_family() is 'The family of this transaction''s session, or null.';
+
+create or replace function to_id(value text) returns bigint
+    language sql immutable parallel safe
+    return case when value ~ '^[0-9]{1,18}$' then value::bigint end;
+
+comment on function to_id(text) is 'A number from an address, or null when it is none.';
+
+
+create or replace function town_document(wanted int) returns json
+    language sql stable
+begin atomic
+    select json_build_object(
+        'id', t.id, 'slug', t.slug, 'version', t.version, 'name', t.name,
+        'service', t.service, 'family_service', t.family_service,
+        'origin', t.origin, 'host', t.host, 'theme', t.theme, 'logo', t.logo,
+        'theme_css', t.theme_css, 'phone', t.phone, 'email', t.email,
+        'office', t.office, 'hours', t.hours, 'counter', t.counter,
+        'mail_from', t.mail_from, 'mail_name', t.mail_name,
+        'languages', t.languages, 'subscription_effect', t.subscription_effect,
+        'session_idle', t.session_idle, 'session_absolute', t.session_absolute,
+        'password_words', t.password_words,
+        'captcha_questions', t.captcha_questions, 'texts', t.texts)
+      from town t
+     where t.id = wanted;
+end;
+
+comment on function town_document(int) is 'A town as nginx''s workers hold it, or null.';
+
+
+create or replace function town(tenant text) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    return town_document((select t.id from town t where t.slug = town.tenant));
+end
+$$;
+
+comment on function town(text) is
+    'Input: a town''s slug. Result: its document, or null when there is no such town. Needs no enter.';
+
+
+create or replace function key_check() returns text
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    return (select s.value from setting s where s.name = 'key_check');
+end
+$$;
+
+comment on function key_check() is
+    'Result: the check value of the key file that sealed this database''s values, or null when none was noted. Needs no enter.';
+
+
+create or replace function enter(tenant text, session text, account bigint, epoch int,
+    family bigint, town_version bigint, schema int, request text)
+    returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+#variable_conflict use_column
+declare
+    v_town     int;
+    v_version  bigint;
+    v_rights   boolean;
+    v_set      text;
+    v_family   bigint := nullif(enter.family, 0);
+begin
+    if enter.schema is null
+       or enter.schema not between schema_oldest() and schema_version()
+    then
+        raise exception using errcode = 'PT503', message = 'schema version';
+    end if;
+
+    select t.id, t.version into v_town, v_version
+      from town t
+     where t.slug = enter.tenant;
+
+    if not found then
+        raise exception using errcode = 'PT404', message = 'no such town';
+    end if;
+
+    v_set := set_config('portal.tenant', v_town::text, true)
+          || set_config('portal.request', coalesce(left(enter.request, 64), ''), true);
+
+    if enter.session is null then
+        v_set := set_config('portal.account', '0', true)
+              || set_config('portal.family', '0', true)
+              || set_config('portal.session', '', true);
+    else
+        select v_family is null
+               or exists (select
+                            from subscription u
+                           where u.account_id = a.id
+                             and u.family_id = v_family
+                             and u.ended_at is null
+                             and u.effective_at is not null)
+          into v_rights
+          from session s
+          join account a on a.tenant = s.tenant and a.id = s.account_id
+         where s.hash = decode(enter.session, 'hex')
+           and s.ended_at is null
+           and s.absolute_until > now()
+           and a.id = enter.account
+           and a.epoch = enter.epoch
+           and s.epoch = a.epoch
+           and a.state = 'active';
+
+        if not found then
+            raise exception using errcode = 'PT401', message = 'no such session';
+        end if;
+
+        if not v_rights then
+            raise exception using errcode = 'PT403', message = 'no such family';
+        end if;
+
+        v_set := set_config('portal.account', enter.account::text, true)
+              || set_config('portal.family', coalesce(v_family, 0)::text, true)
+              || set_config('portal.session', enter.session, true);
+    end if;
+
+    if v_version > enter.town_version or enter.town_version is null then
+        return json_build_object('town', town_document(v_town));
+    end if;
+
+    return '{"town": null}'::json;
+end
+$$;
+
+comment on function enter(text, text, bigint, int, bigint, bigint, int, text) is
+'First call of each transaction: sets the town, account, family and request that the others rest on.
+Input: the town''s slug; session MAC (null: anonymous), its account, epoch and family (null or 0: none); version of the town''s document that the caller holds; the caller''s schema version; id of the request.
+Result: {"town": null}, or {"town": document} when the caller''s is older.
+Errors, raised: PT401 no such live session, PT403 no effective subscription to that family, PT404 no such town, PT503 schema version.';
+
+
+create or replace function note(action text, outcome text, object text default null,
+    object_id bigint default null, account bigint default null)
+    returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    insert into audit (tenant, account_id, family_id, action, outcome, object,
+                       object_id, request)
+    values (here(), coalesce(note.account, me()), my_family(), note.action, note.outcome,
+            note.object, note.object_id, nullif(current_setting('portal.request'), ''));
+end
+$$;
+
+comment on function note(text, text, text, bigint, bigint) is
+    'Adds a row to the audit: ids and codes, never a value.';
+
+
+create or replace function refused(field text, code text, status int default 422)
+    returns json
+    language sql stable
+    return json_build_object('status', status, 'location', null, 'session', null,
+        'errors', json_build_array(json_build_object('field', field, 'code', code)));
+
+comment on function refused(text, text, int) is 'The answer to what a person got wrong.';
+
+
+create or replace function moved(location text, session json default null)
+    returns json
+    language sql stable
+    return json_build_object('status', 303, 'location', location,
+        'session', session, 'errors', json_build_array());
+
+comment on function moved(text, json) is 'The answer that leads elsewhere.';
+
+
+-- doing a thing once ------------------------------------------------------
+
+create or replace function repeated(input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_scope  text := portal.repeat_scope(input);
+    v_row    idempotency;
+begin
+    if v_scope is null then
+        return null;
+    end if;
+
+    -- waits here for a twin that is under way
+    insert into idempotency (tenant, scope, key, print)
+    values (here(), v_scope, input->'_'->>'key', decode(input->'_'->>'print', 'hex'))
+    on conflict do nothing;
+
+    if found then
+        return null;
+    end if;
+
+    select i.* into v_row
+      from idempotency i
+     where i.scope = v_scope and i.key = input->'_'->>'key';
+
+    if v_row.print is distinct from decode(input->'_'->>'print', 'hex') then
+        return refused('', 'idempotency_mismatch');
+    end if;
+
+    return json_build_object('status', coalesce(v_row.status, 409), 'location', v_row.location,
+        'session', null, 'errors', json_build_array());
+end
+$$;
+
+comment on function repeated(jsonb) is
+    'Claims a form''s idempotency key. Result: null to go on, else the answer to give: the stored status and location, or 422 idempotency_mismatch.';
+
+
+create or replace function repeat_scope(input jsonb) returns text
+    language sql stable
+    return case
+        when input->'_'->>'key' is null or input->'_'->>'print' is null then null
+        when me() is not null then 'account:' || me()
+        when input->'_'->>'browser' is not null then 'browser:' || (input->'_'->>'browser')
+    end;
+
+comment on function repeat_scope(jsonb) is
+    'Who an idempotency key belongs to: the account, else the browser; null: no key.';
+
+
+create or replace function done(input jsonb, result json) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_scope  text := repeat_scope(input);
+begin
+    if v_scope is null then
+        return result;
+    end if;
+
+    if (result->>'status')::int < 400 then
+        update idempotency i
+           set status = (result->>'status')::int, location = result->>'location'
+         where i.scope = v_scope and i.key = input->'_'->>'key';
+    else
+        -- nothing was done: the same form may be mended and sent again
+        delete from idempotency i
+         where i.scope = v_scope and i.key = input->'_'->>'key';
+    end if;
+
+    return result;
+end
+$$;
+
+comment on function done(jsonb, json) is
+    'Keeps status and location of a form''s answer with its key; frees the key when it was refused. Result: the answer.';
+
+
+-- slowing guessing down ---------------------------------------------------
+
+create or replace function take(p_kind text, p_key bytea, p_free int, p_window interval,
+    p_wait int default null, p_most int default null)
+    returns int
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_now    timestamptz := clock_timestamp();
+    v_taken  boolean;
+    v_next   timestamptz;
+begin
+    if p_key is null then
+        return 0;
+    end if;
+
+    -- the row's lock makes parallel guesses come one after another
+    insert into attempt as a (tenant, kind, key, count, first_at, last_at, next_at)
+    values (here(), p_kind, p_key, 1, v_now, v_now, '-infinity')
+    on conflict (tenant, kind, key) do update set
+        count = case when a.first_at <= v_now - p_window then 1
+                     when a.next_at > v_now then a.count
+                     else a.count + 1 end,
+        first_at = case when a.first_at <= v_now - p_window then v_now
+                        else a.first_at end,
+        last_at = case when a.first_at <= v_now - p_window or a.next_at <= v_now then v_now
+                       else a.last_at end,
+        next_at = case when a.first_at <= v_now - p_window then '-infinity'
+                       when a.next_at > v_now then a.next_at
+                       when a.count + 1 < p_free then '-infinity'
+                       when p_wait is null or a.count + 1 >= p_most
+                           then a.first_at + p_window
+                       else v_now + make_interval(secs =>
+                           least(p_wait * 2 ^ least(a.count + 1 - p_free, 20), 3600)) end
+    returning a.last_at = v_now, a.next_at into v_taken, v_next;
+
+    if v_taken then
+        return 0;
+    end if;
+
+    return greatest(1, ceil(extract(epoch from v_next - v_now)))::int;
+end
+$$;
+
+comment on function take(text, bytea, int, interval, int, int) is
+'Counts an attempt before it is made. Result: 0 when it may be made, else the seconds to wait (then it was not counted).
+After p_free attempts in p_window the next waits for the window''s end; with p_wait, p_wait seconds, then twice as long each time, an hour at most, and after p_most for the window''s end.';
+
+
+create or replace function give_back(p_kind text, p_key bytea, p_all boolean default false)
+    returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    update attempt a
+       set count = case when p_all then 0 else greatest(a.count - 1, 0) end,
+           next_at = '-infinity'
+     where a.kind = p_kind and a.key = p_key;
+end
+$$;
+
+comment on function give_back(text, bytea, boolean) is
+    'An attempt was no guess: takes it off the count, or with p_all forgets them all.';
+
+
+-- sessions ----------------------------------------------------------------
+
+create or replace function session_end() returns timestamptz
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_until  timestamptz;
+begin
+    if current_setting('portal.session') <> '' then
+        update session s
+           set ended_at = now()
+         where s.hash = decode(current_setting('portal.session'), 'hex')
+           and s.ended_at is null
+        returning s.absolute_until into v_until;
+    end if;
+
+    return v_until;
+end
+$$;
+
+comment on function session_end() is
+    'Ends the session of this transaction. Result: when it would have ended anyway, null when there is none.';
+
+
+create or replace function family_of(p_account bigint, p_wanted bigint) returns bigint
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select u.family_id
+              from subscription u
+             where u.account_id = p_account
+               and u.ended_at is null
+               and u.effective_at is not null
+             order by (u.family_id is not distinct from p_wanted) desc, u.id
+             limit 1);
+end
+$$;
+
+comment on function family_of(bigint, bigint) is
+    'The wanted family when the account has an effective subscription to it, else its first one, else null.';
+
+
+create or replace function session_effect(effect text, p_account bigint, p_family bigint,
+    input jsonb)
+    returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_until    timestamptz := session_end();
+    v_town     town;
+    v_account  account;
+    v_family   bigint;
+    v_label    text;
+    v_count    int;
+begin
+    if effect = 'close' then
+        return json_build_object('effect', 'close', 'account', null, 'epoch', null,
+            'name', null, 'family', null, 'family_label', null, 'families', 0,
+            'roles', json_build_array(), 'lang', null, 'idle', null, 'absolute', null);
+    end if;
+
+    select t.* into v_town from town t where t.id = here();
+    select a.* into strict v_account from account a where a.id = p_account;
+
+    if effect = 'open' or v_until is null then
+        v_until := now() + make_interval(secs => v_town.session_absolute);
+    end if;
+
+    insert into session (tenant, hash, account_id, epoch, agent, absolute_until)
+    values (here(), decode(input->'_'->>'session', 'hex'), p_account, v_account.epoch,
+            coalesce(input->'_'->>'agent', 'Autre'), v_until);
+
+    v_family := family_of(p_account, p_family);
+
+    select count(*), max(f.label) filter (where f.id = v_family) into v_count, v_label
+      from subscription u
+      join family f on f.tenant = u.tenant and f.id = u.family_id
+     where u.account_id = p_account
+       and u.ended_at is null
+       and u.effective_at is not null;
+
+    return json_build_object('effect', effect, 'account', p_account,
+        'epoch', v_account.epoch, 'name', v_account.first_name || ' ' || v_account.last_name,
+        'family', v_family, 'family_label', v_label, 'families', v_count,
+        'roles', case when v_family is null then json_build_array('citizen')
+                      else json_build_array('citizen', 'family') end,
+        'lang', v_account.lang, 'idle', v_town.session_idle,
+        'absolute', ceil(extract(epoch from v_until - now()))::int);
+end
+$$;
+
+comment on function session_effect(text, bigint, bigint, jsonb) is
+'Ends the current session and opens another (open, renew), or only ends it (close). Input: what to do, the account, the family it would like, the call''s input, whose _.session is the new session''s MAC.
+Result: the session effect for nginx. A renewed session keeps the end of the first.';
+
+
+grant execute on function town(text), key_check(), schema_version(),
+    enter(text, text, bigint, int, bigint, bigint, int, text)
+   to portal_web;
+grant execute on function town(text), key_check(), schema_version() to portal_jobs;

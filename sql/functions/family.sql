@@ -1,0 +1,264 @@
+--
+-- The family file, read.  One way to make a guardian's and a child's document,
+-- for the whole file as for one of its pages.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function sealed_value(kind text, seal_id uuid, field text, value sealed)
+    returns json
+    language sql stable
+    return case when value is not null then
+        json_build_object('$sealed', kind || '/' || seal_id || '/' || field || '/' || value)
+    end;
+
+comment on function sealed_value(text, uuid, text, sealed) is
+    'A sealed value and its place, which nginx replaces by the opened text; null for null.';
+
+
+create or replace function seen_by(p_viewer text) returns text[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_seen  text[];
+begin
+    select array_agg(v.field_group)
+           || (select case when p_viewer = 'same_family' then t.shared_groups end
+                 from town t where t.id = here())
+      into v_seen
+      from visibility v
+     where v.viewer = p_viewer
+       and v.see;
+
+    return v_seen;
+end
+$$;
+
+comment on function seen_by(text) is
+    'The groups of fields that such a viewer sees in this town.';
+
+
+create or replace function guardian_documents(p_family bigint, p_id bigint, p_account bigint,
+    p_self text[], p_same text[])
+    returns table (rank smallint, document json)
+    language sql stable
+begin atomic
+    select g.rank,
+           json_build_object(
+               'id', g.id, 'rank', g.rank, 'self', w.self,
+               'title', g.title, 'last_name', g.last_name, 'birth_name', g.birth_name,
+               'first_name', g.first_name,
+               'birth_date', case when w.basic then g.birth_date end,
+               'birth_place', case when w.basic then g.birth_place end,
+               'link', g.link, 'authority', g.authority, 'payer', g.payer,
+               'connected', u.id is not null,
+               'email', case when w.basic then g.email end,
+               'phone_mobile', case when w.basic then g.phone_mobile end,
+               'phone_home', case when w.basic then g.phone_home end,
+               'phone_work', case when w.basic then g.phone_work end,
+               'profession', case when w.basic then g.profession end,
+               'employer', case when w.basic then g.employer end,
+               'address', case when w.address and a.guardian_id is not null then
+                   json_build_object('line1', a.line1, 'line2', a.line2,
+                       'locality', a.locality, 'postal_code', a.postal_code,
+                       'city', a.city, 'country', a.country,
+                       'hosted_by', a.hosted_by) end,
+               'tax', case when w.tax and t.guardian_id is not null then
+                   json_build_object(
+                       'tax_number', sealed_value('guardian', g.seal_id, 'tax_number',
+                           t.tax_number),
+                       'notice_reference', sealed_value('guardian', g.seal_id,
+                           'notice_reference', t.notice_reference),
+                       'reference_income', sealed_value('guardian', g.seal_id,
+                           'reference_income', t.reference_income),
+                       'shares', trim_scale(t.shares)::text,
+                       'quotient', t.quotient, 'quotient_date', t.quotient_date,
+                       'scheme', t.scheme,
+                       'caf_number', sealed_value('guardian', g.seal_id, 'caf_number',
+                           t.caf_number)) end,
+               'bank', case when w.bank and b.guardian_id is not null then
+                   json_build_object('holder', b.holder, 'iban_last4', b.iban_last4,
+                       'bic', b.bic, 'mandate_reference', b.mandate_reference,
+                       'mandate_date', b.mandate_date) end,
+               'tax_visible', w.tax, 'bank_visible', w.bank)
+      from guardian g
+      left join subscription u on u.tenant = g.tenant and u.guardian_id = g.id
+                              and u.ended_at is null
+      left join address a on a.tenant = g.tenant and a.guardian_id = g.id
+      left join tax t on t.tenant = g.tenant and t.guardian_id = g.id
+      left join bank b on b.tenant = g.tenant and b.guardian_id = g.id
+     cross join lateral (
+               select s.self,
+                      'guardian_basic' = any (s.seen) as basic,
+                      'guardian_address' = any (s.seen) as address,
+                      'guardian_tax' = any (s.seen) as tax,
+                      'guardian_bank' = any (s.seen) as bank
+                 from (select coalesce(u.account_id = p_account, false) as self,
+                              case when u.account_id = p_account then p_self
+                                   else p_same end as seen) s) w
+     where g.family_id = p_family
+       and (p_id is null or g.id = p_id);
+end;
+
+comment on function guardian_documents(bigint, bigint, bigint, text[], text[]) is
+    'The guardians of a family, or the one of that id, as the account sees them: p_self are the groups it sees of itself, p_same those of the others.';
+
+
+create or replace function child_documents(p_family bigint, p_id bigint, p_same text[])
+    returns table (rank smallint, document json)
+    language sql stable
+begin atomic
+    select m.rank,
+           json_build_object(
+               'id', c.id, 'rank', m.rank, 'first_name', c.first_name,
+               'last_name', c.last_name, 'birth_date', c.birth_date,
+               'birth_place', c.birth_place, 'sex', c.sex, 'photo', null,
+               'school', (select json_build_object('name', s.name, 'level', s.level,
+                                     'class', s.class, 'year', s.year)
+                            from schooling s
+                           where s.tenant = c.tenant and s.child_id = c.id
+                           order by s.year desc
+                           limit 1),
+               'diet', c.diet,
+               'insurance', case when i.child_id is not null then
+                   json_build_object('insurer', i.insurer, 'policy', i.policy,
+                       'until', i.until) end,
+               'authorisations', case when 'child_authorisations' = any (p_same) then
+                   (select json_agg(json_build_object('code', z.code, 'answer', z.answer,
+                                        'date', z.answered_on))
+                      from (select a.code, a.answer, a.answered_on
+                              from authorisation a
+                             where a.tenant = c.tenant and a.child_id = c.id
+                             order by a.rank) z)
+                   else json_build_array() end,
+               'health', case when 'child_health' = any (p_same) then
+                   json_build_object('doctor_name', h.doctor_name,
+                       'doctor_phone', h.doctor_phone, 'vaccines', h.vaccines,
+                       'pai', h.pai, 'pai_start', h.pai_start, 'pai_end', h.pai_end,
+                       'allergies', sealed_value('child', c.seal_id, 'allergies',
+                           h.allergies),
+                       'allergy_action', sealed_value('child', c.seal_id,
+                           'allergy_action', h.allergy_action),
+                       'treatment', sealed_value('child', c.seal_id, 'treatment',
+                           h.treatment),
+                       'notes', sealed_value('child', c.seal_id, 'notes', h.notes),
+                       'glasses', h.glasses, 'hearing_aid', h.hearing_aid,
+                       'swims', h.swims) end,
+               'contacts', case when 'child_contacts' = any (p_same) then
+                   coalesce((select json_agg(json_build_object('id', k.id, 'rank', k.rank,
+                                        'last_name', k.last_name,
+                                        'first_name', k.first_name, 'link', k.link,
+                                        'phone_mobile', k.phone_mobile,
+                                        'phone_home', k.phone_home, 'collect', k.collect,
+                                        'emergency', k.emergency))
+                               from (select o.*
+                                       from contact o
+                                      where o.tenant = c.tenant
+                                        and o.family_id = p_family
+                                        and o.child_id = c.id
+                                      order by o.rank) k), '[]'::json)
+                   else json_build_array() end,
+               'other_guardians', coalesce((
+                   select json_agg(json_build_object('first_name', g.first_name,
+                              'last_name', g.last_name, 'link', g.link,
+                              'authority', g.authority) order by g.family_id, g.rank)
+                     from child_family x
+                     join guardian g on g.tenant = x.tenant
+                                    and g.family_id = x.family_id
+                    where x.tenant = c.tenant
+                      and x.child_id = c.id
+                      and x.family_id <> p_family), '[]'::json),
+               'shared', exists (select
+                                   from child_family x
+                                  where x.tenant = c.tenant
+                                    and x.child_id = c.id
+                                    and x.family_id <> p_family))
+      from child_family m
+      join child c on c.tenant = m.tenant and c.id = m.child_id
+      left join insurance i on i.tenant = c.tenant and i.child_id = c.id
+      left join health h on h.tenant = c.tenant and h.child_id = c.id
+     where m.family_id = p_family
+       and (p_id is null or c.id = p_id);
+end;
+
+comment on function child_documents(bigint, bigint, text[]) is
+    'The children of a family, or the one of that id, as its guardians see them: p_same are the groups they see. Contacts are this household''s; of the other household names, link and authority only.';
+
+
+create or replace function family(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_family  bigint := my_family();
+    v_me      bigint := me();
+    v_self    text[] := seen_by('self');
+    v_same    text[] := seen_by('same_family');
+    v_result  json;
+begin
+    select json_build_object('status', 200,
+               'family', json_build_object('id', f.id, 'number', f.number,
+                   'version', f.version, 'updated', f.updated_at::date),
+               'families', (select json_agg(json_build_object('id', o.id,
+                                       'number', o.number, 'label', o.label,
+                                       'current', o.id = v_family) order by u.id)
+                              from subscription u
+                              join family o on o.tenant = u.tenant and o.id = u.family_id
+                             where u.account_id = v_me
+                               and u.ended_at is null
+                               and u.effective_at is not null),
+               'guardians', (select json_agg(g.document order by g.rank)
+                               from guardian_documents(v_family, null, v_me, v_self,
+                                                       v_same) g),
+               'children', coalesce((select json_agg(c.document order by c.rank)
+                                       from child_documents(v_family, null, v_same) c),
+                                    '[]'::json))
+      into v_result
+      from family f
+     where f.id = v_family;
+
+    return coalesce(v_result, json_build_object('status', 404, 'family', null,
+        'families', json_build_array(), 'guardians', json_build_array(),
+        'children', json_build_array()));
+end
+$$;
+
+comment on function family(jsonb) is
+'The family file of the session''s family. Result: {"status": 200, "family": {"id", "number", "version", "updated"}, "families": [{"id", "number", "label", "current"}], "guardians": [..], "children": [..]}; 404, all empty, when the session has no family.';
+
+
+create or replace function guardian(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_result  json;
+begin
+    select g.document into v_result
+      from guardian_documents(my_family(), coalesce(to_id(input->>'guardian'), 0), me(),
+                              seen_by('self'), seen_by('same_family')) g;
+
+    return json_build_object('status', case when v_result is null then 404 else 200 end,
+        'guardian', v_result);
+end
+$$;
+
+comment on function guardian(jsonb) is
+    'A guardian of the session''s family. Input: guardian. Result: {"status": 200, "guardian": ..}; 404 with null for any other, existing or not.';
+
+
+create or replace function child(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_result  json;
+begin
+    select c.document into v_result
+      from child_documents(my_family(), coalesce(to_id(input->>'child'), 0),
+                           seen_by('same_family')) c;
+
+    return json_build_object('status', case when v_result is null then 404 else 200 end,
+        'child', v_result);
+end
+$$;
+
+comment on function child(jsonb) is
+    'A child of the session''s family. Input: child. Result: {"status": 200, "child": ..}; 404 with null for any other, existing or not.';
+
+
+grant execute on function family(jsonb), guardian(jsonb), child(jsonb) to portal_web;

@@ -1,0 +1,149 @@
+--
+-- The outbox: mails are written in the transaction that wants them sent, and
+-- sent later by a job.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function post(p_id uuid, p_recipient text, p_recipient_mac bytea,
+    p_template text, p_lang text, p_data jsonb, p_sealed text default null,
+    p_expires timestamptz default null)
+    returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    insert into outbox (tenant, id, recipient, recipient_mac, template, lang, data,
+                        token_sealed, expires, message_id)
+    select t.id, p_id, p_recipient, p_recipient_mac, p_template, p_lang, p_data,
+           p_sealed, p_expires,
+           p_id || '@' || lower(split_part(t.mail_from, '@', 2))
+      from town t
+     where t.id = here();
+end
+$$;
+
+comment on function post(uuid, text, bytea, text, text, jsonb, text, timestamptz) is
+    'Puts a mail into the outbox. Input: its id, address, MAC of the address, template, language, data, sealed token and when its link dies.';
+
+
+create or replace function mail_claim(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_rows  json;
+begin
+    -- a link that is dead is not sent, nor a mail that nobody managed to send
+    update outbox o
+       set state = case when o.expires <= now() then 'expired' else 'failed' end,
+           token_sealed = null, lease_until = null, done_at = now()
+     where (o.tenant, o.id) in (
+               select d.tenant, d.id
+                 from outbox d
+                where d.state in ('queued', 'sending')
+                  and (d.lease_until is null or d.lease_until <= now())
+                  and (d.expires <= now() or d.created_at <= now() - interval '3 days')
+                  for update skip locked);
+
+    with due as (
+        select d.tenant, d.id
+          from outbox d
+         where d.state in ('queued', 'sending')
+           and d.next_try <= now()
+           and (d.lease_until is null or d.lease_until <= now())
+           and (d.expires is null or d.expires > now())
+           and d.created_at > now() - interval '3 days'
+         order by d.next_try
+         limit least(greatest(coalesce((input->>'limit')::int, 10), 1), 100)
+           for update skip locked),
+    claimed as (
+        update outbox o
+           set state = 'sending', attempts = o.attempts + 1,
+               lease_until = now() + make_interval(secs =>
+                   least(greatest(coalesce((input->>'lease')::int, 120), 10), 3600))
+          from due
+         where o.tenant = due.tenant and o.id = due.id
+        returning o.*)
+    select json_agg(json_build_object(
+               'id', c.id, 'tenant', t.slug, 'origin', t.origin, 'town_name', t.name,
+               'service', t.service, 'office', t.office, 'phone', t.phone,
+               'from', t.mail_from, 'from_name', t.mail_name,
+               'recipient', c.recipient, 'template', c.template, 'lang', c.lang,
+               'data', c.data, 'token', c.token_sealed, 'message_id', c.message_id)
+               order by c.created_at)
+      into v_rows
+      from claimed c
+      join town t on t.id = c.tenant;
+
+    return coalesce(v_rows, '[]'::json);
+end
+$$;
+
+comment on function mail_claim(jsonb) is
+'Takes mails to send, of all towns. Input: {"limit": 1..100, "lease": seconds}. Another caller may take them again once the lease is over.
+Result: [{"id", "tenant", "origin", "town_name", "service", "office", "phone", "from", "from_name", "recipient", "template", "lang", "data", "token": sealed or null, "message_id"}].
+A mail older than its link is marked expired, one older than three days failed; neither is given. For portal_jobs.';
+
+
+create or replace function mail_done(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_outcome  text := input->>'outcome';
+    v_state    text;
+begin
+    if v_outcome is null or v_outcome not in ('sent', 'retry', 'failed', 'expired') then
+        return json_build_object('status', 422, 'state', null);
+    end if;
+
+    update outbox o
+       set state = s.state,
+           detail = left(input->>'detail', 200),
+           lease_until = null,
+           token_sealed = case when s.state = 'queued' then o.token_sealed end,
+           done_at = case when s.state = 'queued' then null else now() end,
+           next_try = case when s.state = 'queued'
+                           then now() + least(interval '1 minute' * 2 ^ least(o.attempts - 1, 6),
+                                              interval '1 hour')
+                           else o.next_try end
+      from (select d.tenant, d.id,
+                   case when v_outcome <> 'retry' then v_outcome
+                        when d.expires <= now() then 'expired'
+                        when d.created_at <= now() - interval '3 days' then 'failed'
+                        else 'queued' end as state
+              from outbox d
+             where d.id = (input->>'id')::uuid
+               and d.state = 'sending'
+               for update) s
+     where o.tenant = s.tenant and o.id = s.id
+    returning o.state into v_state;
+
+    return json_build_object('status', case when v_state is null then 404 else 200 end,
+        'state', v_state);
+end
+$$;
+
+comment on function mail_done(jsonb) is
+'Says what became of a mail that was taken. Input: {"id", "outcome": sent | retry | failed | expired, "detail"}.
+retry waits 1, 2, 4 .. 60 minutes, for three days; any end erases the sealed token.
+Result: {"status": 200, "state"}; 404 when the mail is not being sent; 422 for an unknown outcome. For portal_jobs.';
+
+
+create or replace function mail_stats(input jsonb default '{}') returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    return (select json_build_object('status', 200,
+                'queued', count(*) filter (where o.state = 'queued'),
+                'sending', count(*) filter (where o.state = 'sending'),
+                'sent', count(*) filter (where o.state = 'sent'),
+                'failed', count(*) filter (where o.state = 'failed'),
+                'expired', count(*) filter (where o.state = 'expired'),
+                'oldest', coalesce(extract(epoch from now() - min(o.created_at)
+                    filter (where o.state in ('queued', 'sending'))), 0)::bigint)
+              from outbox o);
+end
+$$;
+
+comment on function mail_stats(jsonb) is
+    'Result: {"status": 200, "queued", "sending", "sent", "failed", "expired": how many mails, "oldest": age in seconds of the oldest that waits}. For portal_jobs.';
+
+
+grant execute on function mail_claim(jsonb), mail_done(jsonb), mail_stats(jsonb)
+   to portal_jobs;

@@ -1,0 +1,50 @@
+--
+-- The outbox and the chain of the audit, as the role of the jobs.
+--
+
+begin;
+select * from no_plan();
+
+delete from portal.outbox;
+insert into portal.outbox (tenant, recipient, template, token_sealed, expires, message_id, created_at)
+values (1, 'a@exemple.fr', 'confirm', repeat('A', 60), now() + interval '1 day', 'a@x.fr', now() - interval '3 minutes'),
+       (2, 'b@exemple.fr', 'account_exists', null, null, 'b@x.fr', now() - interval '2 minutes'),
+       (1, 'late@exemple.fr', 'confirm', repeat('A', 60), now(), 'c@x.fr', now() - interval '1 day'),
+       (1, 'old@exemple.fr', 'new_connection', null, null, 'd@x.fr', now() - interval '4 days');
+
+create temp table claimed on commit drop as select * from json_array_elements(as_jobs('mail_claim', '{"limit": 10, "lease": 60}'));
+select is((select string_agg(value->>'recipient', ' ') from claimed), 'a@exemple.fr b@exemple.fr', 'what is due, of all towns');
+select is((select string_agg(k, ' ' order by k) from claimed, json_object_keys(value) k where value->>'recipient' = 'a@exemple.fr'),
+    'data from from_name id lang message_id office origin phone recipient service template tenant token town_name', 'each key');
+select is(as_jobs('mail_claim', '{"limit": 10}')::text, '[]', 'taken once');
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry', 'detail', '451')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'again later');
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'sent')::jsonb)->>'state' from claimed where value->>'recipient' = 'b@exemple.fr'), 'sent', 'sent');
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'sent')::jsonb)->>'status' from claimed where value->>'recipient' = 'b@exemple.fr'), '404', 'once');
+select is(as_jobs('mail_done', '{"id": "00000000-0000-0000-0000-000000000000", "outcome": "x"}')->>'status', '422', 'an outcome that does not exist');
+
+select results_eq($$select recipient::text, state, token_sealed is null from portal.outbox order by message_id$$,
+    $$values ('a@exemple.fr', 'queued', false), ('b@exemple.fr', 'sent', true), ('late@exemple.fr', 'expired', true), ('old@exemple.fr', 'failed', true)$$, 'tokens are erased at the end');
+select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '1 minute', 'a minute');
+update portal.outbox set state = 'sending', lease_until = now() - interval '1 second', attempts = 3, next_try = now() where message_id = 'a@x.fr';
+select is(json_array_length(as_jobs('mail_claim', '{}')), 1, 'a lease that is over');
+select is(as_jobs('mail_stats', '{}')::jsonb - 'oldest', '{"status": 200, "queued": 0, "sending": 1, "sent": 1, "failed": 1, "expired": 1}', 'counted');
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'once more');
+select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '8 minutes', 'longer each time');
+
+insert into portal.audit (tenant, action, outcome, object_id) select 1 + n % 2, 'test', 'ok', n from generate_series(1, 20) n;
+select ok((as_jobs('audit_chain', '{}')->>'chained')::int >= 20, 'the audit is chained');
+select is(as_jobs('audit_verify', '{}')->>'status', '200', 'and holds');
+savepoint a;
+alter table portal.audit disable trigger all;
+update portal.audit set object_id = 99 where object_id = 7 and action = 'test';
+select as_jobs('audit_verify', '{}')->>'bad' as bad, (select id from portal.audit where object_id = 99) as changed \gset
+rollback to a;
+alter table portal.audit disable trigger all;
+delete from portal.audit where object_id = 8 and action = 'test';
+select as_jobs('audit_verify', '{}')->>'status' as missing \gset
+rollback to a;
+select is(:'bad'::text, :'changed', 'a row that was changed is named');
+select is(:'missing'::text, '409', 'a row that is missing is seen');
+
+select * from finish();
+rollback;

@@ -1,0 +1,64 @@
+--
+-- Under row-level security the hot look-ups still go by an index.
+--
+
+begin;
+select * from no_plan();
+
+-- enough rows that a scan would show
+alter table portal.attempt disable trigger all;
+insert into portal.family (tenant, number, label) select 1, 'X' || n, 'X' from generate_series(1, 5000) n;
+insert into portal.guardian (tenant, family_id, rank, last_name, first_name, link)
+select 1, id, 1, 'X', 'Y', 'mother' from portal.family where number like 'X%';
+insert into portal.account (tenant, first_name, last_name, email, email_mac, password_hash)
+select 1, 'X', 'Y', 'x' || n || '@x.fr', decode(mac('x' || n), 'hex'), '$argon2id$' from generate_series(1, 5000) n;
+insert into portal.session (tenant, hash, account_id, epoch, absolute_until)
+select 1, email_mac, id, 1, now() + interval '1 day' from portal.account where email like 'x%@x.fr';
+insert into portal.code (tenant, family_id, guardian_id, mac, expires_at)
+select tenant, family_id, id, decode(mac('k' || id), 'hex'), now() + interval '1 day' from portal.guardian where last_name = 'X';
+insert into portal.subscription (tenant, account_id, family_id, guardian_id)
+select 1, a.id, g.family_id, g.id from (select id, row_number() over (order by id) n from portal.account where email like 'x%@x.fr') a
+  join (select id, family_id, row_number() over (order by id) n from portal.guardian where last_name = 'X') g using (n);
+insert into portal.token (tenant, mac, purpose, account_id, epoch, expires_at)
+select 1, email_mac, 'confirm', id, 1, now() + interval '1 day' from portal.account where email like 'x%@x.fr';
+insert into portal.child (tenant, last_name, first_name, birth_date) select 1, 'X', 'Z' || n, '2018-01-01' from generate_series(1, 3000) n;
+insert into portal.child_family (tenant, family_id, rank, child_id)
+select 1, f.id, 1, c.id from (select id, row_number() over (order by id) n from portal.family where number like 'X%') f
+  join (select id, row_number() over (order by id) n from portal.child where last_name = 'X') c using (n);
+analyze portal.family; analyze portal.guardian; analyze portal.account; analyze portal.session; analyze portal.code;
+analyze portal.subscription; analyze portal.token; analyze portal.child; analyze portal.child_family; analyze portal.authorisation; analyze portal.health;
+grant usage on schema tap to portal_api;
+grant execute on all functions in schema tap to portal_api;
+
+create function tap.plan_of(query text) returns text language plpgsql as $$
+declare v_line text; v_all text := '';
+begin
+    for v_line in execute 'explain (costs off) ' || query loop v_all := v_all || v_line || E'\n'; end loop;
+    return v_all;
+end $$;
+
+set local portal.tenant = '1';
+set local portal.account = '0';
+set local portal.family = '0';
+set local role portal_api;
+set local search_path = portal, tap, pg_temp;
+
+select unalike(plan_of(q), '%Seq Scan on ' || t || '%', 'no scan of ' || t || ': ' || left(q, 60))
+  from (values
+    ('session', $$select 1 from session s join account a on a.tenant = s.tenant and a.id = s.account_id where s.hash = '\x00' and s.ended_at is null$$),
+    ('account', $$select 1 from session s join account a on a.tenant = s.tenant and a.id = s.account_id where s.hash = '\x00' and s.ended_at is null$$),
+    ('subscription', $$select 1 from subscription u where u.account_id = 1 and u.family_id = 2 and u.ended_at is null$$),
+    ('subscription', $$select 1 from subscription u where u.guardian_id = 1 and u.ended_at is null$$),
+    ('account', $$select 1 from account a where a.email_mac = '\x00'$$),
+    ('code', $$select 1 from code k where k.mac = '\x00' and k.used_at is null$$),
+    ('token', $$select 1 from token k where k.mac = '\x00'$$),
+    ('guardian', $$select * from guardian_documents(1, null, 1, '{}', '{}') order by rank$$),
+    ('guardian', $$select * from guardian g where g.search = 'MARTINCAMILLE'$$),
+    ('child', $$select * from child_documents(1, null, '{child_health,child_contacts,child_authorisations}') order by rank$$),
+    ('child_family', $$select * from child_documents(1, null, '{child_health}') order by rank$$),
+    ('authorisation', $$select * from child_documents(1, null, '{child_authorisations}') order by rank$$),
+    ('health', $$select * from child_documents(1, null, '{child_health}') order by rank$$)) as x (t, q);
+
+reset role;
+select * from finish();
+rollback;
