@@ -164,7 +164,7 @@ portal_l1_zone_init(ngx_shm_zone_t *zone, void *old_data)
     header->nsets = (uint32_t) ((size - sizeof(portal_l1_header_t))
                                 / sizeof(portal_l1_set_t));
     header->epoch = 1;
-    header->stats.slots = header->nsets * PORTAL_L1_WAYS;
+    header->stats.slots = (ngx_uint_t) header->nsets * PORTAL_L1_WAYS;
     header->magic = PORTAL_L1_MAGIC;
 
     l1->header = header;

@@ -383,7 +383,7 @@ portal_check_clean(portal_check_t *check, const portal_field_t *field,
     password = field->type == PORTAL_FIELD_PASSWORD;
     max = PORTAL_CHECK_GROWTH * (field->max > 255 ? field->max : 255);
 
-    if ((password && len > 4 * PORTAL_PASSWORD_BYTES)
+    if ((password && len > (size_t) 4 * PORTAL_PASSWORD_BYTES)
         || ((field->type == PORTAL_FIELD_TEXT
              || field->type == PORTAL_FIELD_NAME)
             && (int64_t) len > max))

@@ -183,7 +183,7 @@ portal_type_name_copy(const char *text, size_t len, char *out,
 
         if (portal_text_space(c)) {
 
-            if (out[used - 1] != ' ') {
+            if (used > 0 && out[used - 1] != ' ') {
                 out[used++] = ' ';
             }
 
@@ -294,7 +294,7 @@ portal_type_email_local(const char *text, size_t len)
 static int
 portal_type_email_domain(const char *text, size_t len)
 {
-    char      c;
+    int       c;
     size_t    i, label, labels;
     unsigned  letters;
 
@@ -416,7 +416,7 @@ portal_date_split(const char *text, int part[PORTAL_DATE_PARTS])
             return -1;
         }
 
-        part[i] = atoi(p);
+        part[i] = (int) strtol(p, NULL, 10);
         p += digits[i];
     }
 
@@ -458,7 +458,7 @@ portal_date_valid(int year, int month, int day)
         return -1;
     }
 
-    return (int64_t) year * 10000 + month * 100 + day;
+    return (year * 100 + month) * 100 + day;
 }
 
 

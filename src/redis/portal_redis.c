@@ -57,6 +57,8 @@ static void portal_redis_refused(portal_redis_task_t *task,
     redisReply *reply);
 static ngx_int_t portal_redis_answer(portal_redis_task_t *task,
     redisReply *reply);
+static ngx_int_t portal_redis_values(portal_redis_task_t *task,
+    redisReply **elements, ngx_uint_t n);
 static void portal_redis_deadline(ngx_event_t *ev);
 static void portal_redis_end(portal_redis_task_t *task,
     portal_op_status_e status);
@@ -477,11 +479,7 @@ portal_redis_refused(portal_redis_task_t *task, redisReply *reply)
 static ngx_int_t
 portal_redis_answer(portal_redis_task_t *task, redisReply *reply)
 {
-    size_t               len;
-    u_char              *p;
-    redisReply         **elements, *e;
-    ngx_uint_t           i, n;
-    portal_redis_op_t   *op;
+    portal_redis_op_t  *op;
 
     op = &task->op;
 
@@ -500,19 +498,29 @@ portal_redis_answer(portal_redis_task_t *task, redisReply *reply)
     case REDIS_REPLY_STATUS:
         op->type = (reply->type == REDIS_REPLY_STRING) ? PORTAL_REDIS_STRING
                                                        : PORTAL_REDIS_STATUS;
-        elements = &reply;
-        n = 1;
-        break;
+        return portal_redis_values(task, &reply, 1);
 
     case REDIS_REPLY_ARRAY:
         op->type = PORTAL_REDIS_ARRAY;
-        elements = reply->element;
-        n = reply->elements;
-        break;
+        return portal_redis_values(task, reply->element, reply->elements);
 
     default:
         return NGX_ERROR;
     }
+}
+
+
+static ngx_int_t
+portal_redis_values(portal_redis_task_t *task, redisReply **elements,
+    ngx_uint_t n)
+{
+    size_t              len;
+    u_char             *p;
+    redisReply         *e;
+    ngx_uint_t          i;
+    portal_redis_op_t  *op;
+
+    op = &task->op;
 
     if (n > PORTAL_REDIS_ARGS) {
         return NGX_ERROR;

@@ -4,9 +4,9 @@
  */
 
 
-#include <sys/ioctl.h>
-
 #include "portal_redis_conn.h"
+
+#include <sys/ioctl.h>
 
 
 #define PORTAL_REDIS_DELAY_MIN  100

@@ -8,10 +8,12 @@
 #define _PORTAL_REDIS_CONN_H_INCLUDED_
 
 
-#include <hiredis/hiredis.h>
-#include <hiredis/async.h>
+/* nginx's headers first: they set what the system's are to show */
 
 #include "portal_redis.h"
+
+#include <hiredis/hiredis.h>
+#include <hiredis/async.h>
 
 
 /*

@@ -22,7 +22,7 @@
 
 #define PORTAL_COMPILE_DEPTH   400
 #define PORTAL_COMPILE_NODES   (256 * 1024)
-#define PORTAL_COMPILE_POOL    (8 * 1024 * 1024)
+#define PORTAL_COMPILE_POOL    ((size_t) 8 * 1024 * 1024)
 #define PORTAL_COMPILE_PARTS   8
 
 
@@ -55,9 +55,11 @@ typedef struct {
 typedef struct {
     portal_views_t      *views;
     portal_view_t       *view;
+    portal_mop_t        *ops;           /* the view's in the end, as is pool */
     unsigned             nops;
     unsigned             ops_size;
     unsigned             barrier;       /* a jump leads here: do not merge */
+    char                *pool;
     size_t               pool_len;
     size_t               pool_size;
     unsigned             nsubs;

@@ -24,8 +24,8 @@ typedef struct {
 
 
 static const char *const  portal_display_months[2][12] = {
-    { "janvier", "f\xc3\xa9vrier", "mars", "avril", "mai", "juin", "juillet",
-      "ao\xc3\xbbt", "septembre", "octobre", "novembre", "d\xc3\xa9" "cembre" },
+    { "janvier", "f\303\251vrier", "mars", "avril", "mai", "juin", "juillet",
+      "ao\303\273t", "septembre", "octobre", "novembre", "d\303\251cembre" },
     { "January", "February", "March", "April", "May", "June", "July",
       "August", "September", "October", "November", "December" }
 };
@@ -259,9 +259,8 @@ portal_display_moment(const portal_moment_t *m, unsigned english, char *buf,
 /* +33612345678 -> 06 12 34 56 78; overseas departments likewise */
 
 static int
-portal_display_phone(const char *p, size_t len, char *buf)
+portal_display_phone(const char *p, size_t len, char *buf, size_t size)
 {
-    char      digits[10];
     size_t    i;
     unsigned  code;
 
@@ -290,20 +289,11 @@ portal_display_phone(const char *p, size_t len, char *buf)
         }
     }
 
-    digits[0] = '0';
-    memcpy(digits + 1, p + len - 9, 9);
+    p += len - 9;
 
-    for (i = 0; i < 10; i++) {
-
-        if (i && i % 2 == 0) {
-            memcpy(buf, PORTAL_NBSP, 2);
-            buf += 2;
-        }
-
-        *buf++ = digits[i];
-    }
-
-    return 10 + 4 * 2;
+    return snprintf(buf, size, "0%.1s" PORTAL_NBSP "%.2s" PORTAL_NBSP "%.2s"
+                    PORTAL_NBSP "%.2s" PORTAL_NBSP "%.2s",
+                    p, p + 1, p + 3, p + 5, p + 7);
 }
 
 
@@ -347,13 +337,46 @@ portal_display_amount(json_int_t cents, unsigned english, char *buf,
 }
 
 
-/* a date, timestamp or telephone number written into buf, or 0 */
+/* a decimal number: « 2,5 » */
+
+static int
+portal_display_decimal(const char *p, size_t len, unsigned english, char *buf)
+{
+    size_t  i, point;
+
+    point = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (p[i] == '.' && i && i + 1 < len && point == 0) {
+            point = i;
+
+        } else if (p[i] < '0' || p[i] > '9') {
+            return 0;
+        }
+    }
+
+    if (point == 0 || len > 16) {
+        return 0;
+    }
+
+    memcpy(buf, p, len);
+
+    if (!english) {
+        buf[point] = ',';
+    }
+
+    return (int) len;
+}
+
+
+/* a date, timestamp, telephone or decimal number written into buf, or 0 */
 
 static int
 portal_display_known(const char *p, size_t len, unsigned english, char *buf,
     size_t size)
 {
-    int              zone;
+    int              n, zone;
     portal_moment_t  m;
 
     if (portal_display_date(p, len, &m)) {
@@ -372,7 +395,9 @@ portal_display_known(const char *p, size_t len, unsigned english, char *buf,
         return portal_display_moment(&m, english, buf, size);
     }
 
-    return portal_display_phone(p, len, buf);
+    n = portal_display_phone(p, len, buf, size);
+
+    return n ? n : portal_display_decimal(p, len, english, buf);
 }
 
 

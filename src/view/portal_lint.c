@@ -169,6 +169,26 @@ portal_lint_value(portal_lint_t *lint, char c)
 }
 
 
+/* after an attribute's name and "=" */
+
+static const char *
+portal_lint_equal(portal_lint_t *lint, char c)
+{
+    if (c == '"' || c == '\'') {
+        portal_lint_start(lint, c == '"' ? LINT_DOUBLE : LINT_SINGLE);
+        return NULL;
+    }
+
+    if (portal_lint_space(c)) {
+        return NULL;
+    }
+
+    portal_lint_start(lint, LINT_UNQUOTED);
+
+    return portal_lint_value(lint, c);
+}
+
+
 static void
 portal_lint_comment(portal_lint_t *lint, char c)
 {
@@ -246,18 +266,7 @@ portal_lint_char(portal_lint_t *lint, char c)
         return portal_lint_attribute(lint, c);
 
     case LINT_EQUAL:
-        if (c == '"' || c == '\'') {
-            portal_lint_start(lint, c == '"' ? LINT_DOUBLE : LINT_SINGLE);
-            return NULL;
-        }
-
-        if (portal_lint_space(c)) {
-            return NULL;
-        }
-
-        portal_lint_start(lint, LINT_UNQUOTED);
-
-        /* fall through */
+        return portal_lint_equal(lint, c);
 
     case LINT_DOUBLE:
     case LINT_SINGLE:

@@ -176,7 +176,7 @@ portal_compile_section(portal_compile_t *cc, portal_node_t *node,
         return -1;
     }
 
-    cc->view->ops[i].end = cc->nops;
+    cc->ops[i].end = cc->nops;
     cc->barrier = cc->nops;
 
     return 0;
@@ -502,23 +502,27 @@ portal_compile_nodes(portal_compile_t *cc, portal_node_t *node,
 static void
 portal_compile_finish(portal_compile_t *cc)
 {
-    void      *p;
-    unsigned   i;
+    void           *p;
+    unsigned        i;
+    portal_view_t  *view;
+
+    view = cc->view;
+    view->ops = cc->ops;
+    view->pool = cc->pool;
 
     if (cc->pool_len) {
-        p = realloc(cc->view->pool, cc->pool_len);
-        cc->view->pool = p ? p : cc->view->pool;
+        p = realloc(cc->pool, cc->pool_len);
+        view->pool = p ? p : cc->pool;
     }
 
     if (cc->nops) {
-        p = realloc(cc->view->ops, cc->nops * sizeof(portal_mop_t));
-        cc->view->ops = p ? p : cc->view->ops;
+        p = realloc(cc->ops, cc->nops * sizeof(portal_mop_t));
+        view->ops = p ? p : cc->ops;
     }
 
     for (i = 0; i < cc->nops; i++) {
-        if (cc->view->ops[i].type == PORTAL_OP_TEXT) {
-            cc->view->ops[i].u.text = cc->view->pool
-                                      + cc->view->ops[i].u.offset;
+        if (view->ops[i].type == PORTAL_OP_TEXT) {
+            view->ops[i].u.text = view->pool + view->ops[i].u.offset;
         }
     }
 }
@@ -613,9 +617,9 @@ portal_mustache_compile(portal_views_t *views, portal_template_t *template,
 failed:
 
     free(cc.keys);
-    free(view->ops);
+    free(cc.ops);
+    free(cc.pool);
     free(view->subs);
-    free(view->pool);
 
     return NULL;
 }

@@ -21,18 +21,18 @@ portal_compile_op(portal_compile_t *cc, portal_op_type_e type)
         size = cc->ops_size ? cc->ops_size * 2 : 64;
 
         p = size > PORTAL_COMPILE_NODES
-            ? NULL : realloc(cc->view->ops, size * sizeof(portal_mop_t));
+            ? NULL : realloc(cc->ops, size * sizeof(portal_mop_t));
 
         if (p == NULL) {
             portal_compile_error(cc, "the page is too large");
             return NULL;
         }
 
-        cc->view->ops = p;
+        cc->ops = p;
         cc->ops_size = size;
     }
 
-    op = &cc->view->ops[cc->nops++];
+    op = &cc->ops[cc->nops++];
 
     memset(op, 0, sizeof(portal_mop_t));
     op->type = (uint8_t) type;
@@ -55,20 +55,20 @@ portal_compile_write(portal_compile_t *cc, const char *data, size_t len)
     if (len > cc->pool_size - cc->pool_len) {
         size = (cc->pool_len + len) * 2;
 
-        p = size > PORTAL_COMPILE_POOL ? NULL : realloc(cc->view->pool, size);
+        p = size > PORTAL_COMPILE_POOL ? NULL : realloc(cc->pool, size);
 
         if (p == NULL) {
             return portal_compile_error(cc, "the page is too large");
         }
 
-        cc->view->pool = p;
+        cc->pool = p;
         cc->pool_size = size;
     }
 
     if (cc->nops > cc->barrier
-        && cc->view->ops[cc->nops - 1].type == PORTAL_OP_TEXT)
+        && cc->ops[cc->nops - 1].type == PORTAL_OP_TEXT)
     {
-        op = &cc->view->ops[cc->nops - 1];
+        op = &cc->ops[cc->nops - 1];
 
     } else {
         op = portal_compile_op(cc, PORTAL_OP_TEXT);
@@ -79,7 +79,7 @@ portal_compile_write(portal_compile_t *cc, const char *data, size_t len)
         op->u.offset = cc->pool_len;
     }
 
-    memcpy(cc->view->pool + cc->pool_len, data, len);
+    memcpy(cc->pool + cc->pool_len, data, len);
     cc->pool_len += len;
     op->end += (uint32_t) len;
 

@@ -22,8 +22,9 @@ portal_compile_form(portal_compile_t *cc, portal_text_t name, json_t *value)
     portal_margin_t     flat;
     portal_template_t  *parent, *template;
 
-    snprintf(file, sizeof(file), "%s:%u: label \"t.%.*s\"", cc->template->file,
-             (unsigned) cc->line, (int) name.len, name.data);
+    (void) snprintf(file, sizeof(file), "%s:%u: label \"t.%.*s\"",
+                    cc->template->file, (unsigned) cc->line, (int) name.len,
+                    name.data);
 
     template = portal_views_alloc(cc->views, sizeof(portal_template_t));
     if (template == NULL) {
@@ -118,7 +119,7 @@ portal_compile_plural(portal_compile_t *cc, portal_text_t name, json_t *label)
         }
     }
 
-    cc->view->ops[op].end = cc->nops;
+    cc->ops[op].end = cc->nops;
     cc->barrier = cc->nops;
 
     return 0;

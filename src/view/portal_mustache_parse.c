@@ -182,6 +182,13 @@ portal_parse_edges(portal_parse_t *ps, portal_tag_t *tag)
 }
 
 
+static int
+portal_parse_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+
 /* 1: a tag, 0: none is left, -1: error */
 
 static int
@@ -210,17 +217,18 @@ portal_parse_tag(portal_parse_t *ps, portal_tag_t *tag)
                ps->close_len + len);
 
     if (q == NULL) {
-        return portal_parse_error(ps, tag->start, "the tag is never closed: "
-                                  "write %s after its name", ps->close + 1);
+        portal_parse_error(ps, tag->start, "the tag is never closed: "
+                           "write %s after its name", ps->close + 1);
+        return -1;
     }
 
     tag->end = q + ps->close_len + len;
 
-    while (p < q && strchr(" \t\r\n", *p) && *p) {
+    while (p < q && portal_parse_space(*p)) {
         p++;
     }
 
-    while (q > p && strchr(" \t\r\n", q[-1]) && q[-1]) {
+    while (q > p && portal_parse_space(q[-1])) {
         q--;
     }
 
@@ -233,6 +241,23 @@ portal_parse_tag(portal_parse_t *ps, portal_tag_t *tag)
 }
 
 
+/* the length of what comes before a space */
+
+static size_t
+portal_parse_word(const char *p, const char *end)
+{
+    size_t  n;
+
+    n = 0;
+
+    while (p + n < end && !portal_parse_space(p[n])) {
+        n++;
+    }
+
+    return n;
+}
+
+
 static int
 portal_parse_delimiters(portal_parse_t *ps, portal_tag_t *tag)
 {
@@ -242,21 +267,15 @@ portal_parse_delimiters(portal_parse_t *ps, portal_tag_t *tag)
     p = tag->name.data;
     end = p + tag->name.len;
 
-    for (q = p; q < end && !strchr(" \t\r\n", *q); q++) { /* void */ }
+    open = portal_parse_word(p, end);
 
-    open = (size_t) (q - p);
+    for (q = p + open; q < end && portal_parse_space(*q); q++) { /* void */ }
 
-    while (q < end && strchr(" \t\r\n", *q)) {
-        q++;
-    }
+    close = portal_parse_word(q, end);
 
-    close = (size_t) (end - q);
-
-    if (open == 0 || close == 0
+    if (open == 0 || close == 0 || q + close != end
         || open >= PORTAL_PARSE_DELIMITER || close >= PORTAL_PARSE_DELIMITER
         || memchr(p, '=', open) || memchr(q, '=', close)
-        || memchr(q, ' ', close) || memchr(q, '\t', close)
-        || memchr(q, '\n', close) || memchr(q, '\r', close)
         || memchr(p, '\0', tag->name.len))
     {
         return portal_parse_error(ps, tag->start, "bad delimiters: write "

@@ -10,7 +10,7 @@
 
 
 #define PORTAL_SINK_CHUNK  8192
-#define PORTAL_SINK_LIMIT  (4 * 1024 * 1024)
+#define PORTAL_SINK_LIMIT  ((size_t) 4 * 1024 * 1024)
 
 
 /* entity of a character that HTML text and quoted attributes escape, or 0 */

@@ -13,7 +13,7 @@
 
 
 #define PORTAL_VIEWS_BLOCK  16384
-#define PORTAL_VIEWS_FILE   (1024 * 1024)
+#define PORTAL_VIEWS_FILE   ((size_t) 1024 * 1024)
 #define PORTAL_VIEWS_NAME   200
 
 
@@ -31,7 +31,7 @@ portal_views_alloc(portal_views_t *views, size_t size)
 
     size = (size + 15) & ~(size_t) 15;
 
-    if (size > views->room) {
+    if (views->free == NULL || size > views->room) {
         room = size > PORTAL_VIEWS_BLOCK / 4 ? size : PORTAL_VIEWS_BLOCK;
 
         block = malloc(16 + room);
@@ -250,7 +250,7 @@ portal_views_read(portal_views_t *views, const char *name, size_t len,
             return 0;
         }
 
-        snprintf(err, errlen, "%s:1: cannot open: %s", path, strerror(errno));
+        (void) snprintf(err, errlen, "%s:1: cannot open: %m", path);
         return -1;
     }
 
@@ -258,27 +258,27 @@ portal_views_read(portal_views_t *views, const char *name, size_t len,
 
     buf = malloc(PORTAL_VIEWS_FILE + 1);
     if (buf == NULL) {
-        snprintf(err, errlen, "%s:1: no memory", path);
+        (void) snprintf(err, errlen, "%s:1: no memory", path);
         goto done;
     }
 
     n = fread(buf, 1, PORTAL_VIEWS_FILE + 1, fp);
 
     if (ferror(fp)) {
-        snprintf(err, errlen, "%s:1: cannot read: %s", path, strerror(errno));
+        (void) snprintf(err, errlen, "%s:1: cannot read: %m", path);
         goto done;
     }
 
     if (n > PORTAL_VIEWS_FILE || memchr(buf, '\0', n)) {
-        snprintf(err, errlen, "%s:1: not a template: longer than 1 MiB, or "
-                 "a NUL byte in it", path);
+        (void) snprintf(err, errlen, "%s:1: not a template: longer than "
+                        "1 MiB, or a NUL byte in it", path);
         goto done;
     }
 
     *found = portal_views_insert(views, name, len, path, buf, n);
 
     if (*found == NULL) {
-        snprintf(err, errlen, "%s:1: no memory", path);
+        (void) snprintf(err, errlen, "%s:1: no memory", path);
         goto done;
     }
 
@@ -287,7 +287,7 @@ portal_views_read(portal_views_t *views, const char *name, size_t len,
 done:
 
     free(buf);
-    fclose(fp);
+    (void) fclose(fp);
 
     return rc;
 }
@@ -344,8 +344,9 @@ portal_views_get(portal_views_t *views, const char *name, char *err,
     rc = portal_views_template(views, name, strlen(name), &template, err,
                                errlen);
     if (rc == 0) {
-        snprintf(err, errlen, "%s%s%s.mustache:1: there is no such template",
-                 views->dir ? views->dir : "", views->dir ? "/" : "", name);
+        (void) snprintf(err, errlen, "%s%s%s.mustache:1: there is no such "
+                        "template", views->dir ? views->dir : "",
+                        views->dir ? "/" : "", name);
     }
 
     if (rc != 1) {
@@ -439,7 +440,7 @@ portal_mustache_error(char *err, size_t errlen,
 
     if (n > 0 && (size_t) n < errlen) {
         va_start(args, fmt);
-        vsnprintf(err + n, errlen - (size_t) n, fmt, args);
+        (void) vsnprintf(err + n, errlen - (size_t) n, fmt, args);
         va_end(args);
     }
 

@@ -1,0 +1,215 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * The town's document as this worker holds it: asked for when the worker
+ * starts, replaced whenever portal.enter() returns a newer one.
+ */
+
+/* what templates may read of it; the captcha's answers are not among them */
+static const char  *ngx_http_portal_town_public[] = {
+    "name", "service", "family_service", "logo", "theme_css", "phone",
+    "email", "office", "hours", "counter", "texts", "subscription_effect",
+    NULL
+};
+
+
+static void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);
+static void ngx_http_portal_town_answer(portal_op_t *op);
+static void ngx_http_portal_town_retry(ngx_event_t *ev);
+static json_t *ngx_http_portal_town_unknown(ngx_http_portal_town_t *town);
+
+static ngx_http_portal_main_conf_t  *ngx_http_portal_town_conf;
+
+
+ngx_int_t
+ngx_http_portal_town_init(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf)
+{
+    ngx_uint_t                i;
+    ngx_http_portal_town_t  **town;
+
+    ngx_http_portal_town_conf = pmcf;
+
+    town = pmcf->towns.elts;
+
+    for (i = 0; i < pmcf->towns.nelts; i++) {
+        town[i]->document = NULL;
+        town[i]->version = 0;
+        town[i]->public = ngx_http_portal_town_unknown(town[i]);
+
+        if (town[i]->public == NULL) {
+            return NGX_ERROR;
+        }
+
+        town[i]->retry.handler = ngx_http_portal_town_retry;
+        town[i]->retry.data = town[i];
+        town[i]->retry.log = cycle->log;
+        town[i]->retry.cancelable = 1;
+
+        ngx_http_portal_town_ask(town[i]);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Before PostgreSQL has been heard once, public pages are still served, under
+ * names that hold in every town.
+ */
+
+static json_t *
+ngx_http_portal_town_unknown(ngx_http_portal_town_t *town)
+{
+    u_char  logo[128], theme[128];
+
+    ngx_snprintf(logo, sizeof(logo), "/static/logo-%V.svg%Z", &town->slug);
+    ngx_snprintf(theme, sizeof(theme), "/static/theme-%V.css%Z", &town->slug);
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:n, s:n, s:n, s:n, "
+                     "s:{s:n}, s:n, s:n}",
+                     "name", "votre commune",
+                     "service", "Portail Citoyen",
+                     "family_service", "Espace Famille",
+                     "logo", logo,
+                     "theme_css", theme,
+                     "phone", "email", "office", "hours", "counter",
+                     "texts", "no_code",
+                     "subscription_effect", "phone_display");
+}
+
+
+static void
+ngx_http_portal_town_ask(ngx_http_portal_town_t *town)
+{
+    portal_pg_op_t  *op;
+
+    if (town->op != NULL) {
+        return;
+    }
+
+    op = portal_pg_op(ngx_http_portal.pg);
+    if (op == NULL) {
+        return;
+    }
+
+    if (portal_pg_query(op, ngx_http_portal_town_conf->town) != NGX_OK
+        || portal_pg_param(op, &town->slug) != NGX_OK)
+    {
+        portal_pg_drop(op);
+        return;
+    }
+
+    op->op.handler = ngx_http_portal_town_answer;
+    op->op.data = town;
+
+    town->op = op;
+
+    portal_pg_post(ngx_http_portal.pg, op);
+}
+
+
+static void
+ngx_http_portal_town_answer(portal_op_t *op)
+{
+    json_t                  *document;
+    ngx_str_t               *value;
+    portal_pg_op_t          *pg_op;
+    ngx_http_portal_town_t  *town;
+
+    town = op->data;
+    pg_op = (portal_pg_op_t *) op;
+
+    town->op = NULL;
+
+    if (op->status == PORTAL_OP_OK) {
+        value = &pg_op->queries[0].value;
+        document = value->data ? json_loadb((const char *) value->data,
+                                            value->len, 0, NULL)
+                               : NULL;
+
+        if (json_is_object(document)) {
+            ngx_http_portal_town_set(town, document);
+            return;
+        }
+
+        json_decref(document);
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "portal: the database has no town \"%V\"", &town->slug);
+    }
+
+    if (!ngx_exiting && !ngx_terminate) {
+        ngx_add_timer(&town->retry, 1000 + (ngx_msec_t) ngx_random() % 500);
+    }
+}
+
+
+static void
+ngx_http_portal_town_retry(ngx_event_t *ev)
+{
+    ngx_http_portal_town_t *town = ev->data;
+
+    if (town->document == NULL && !ngx_exiting && !ngx_terminate) {
+        ngx_http_portal_town_ask(town);
+    }
+}
+
+
+/* takes over the reference */
+
+void
+ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
+{
+    json_t       *public, *origin, *value;
+    ngx_uint_t    i;
+    const char   *phone;
+    char          display[32];
+
+    public = json_object();
+    origin = json_object_get(document, "origin");
+
+    if (public == NULL || !json_is_string(origin)) {
+        json_decref(public);
+        json_decref(document);
+        return;
+    }
+
+    for (i = 0; ngx_http_portal_town_public[i]; i++) {
+        value = json_object_get(document, ngx_http_portal_town_public[i]);
+        json_object_set(public, ngx_http_portal_town_public[i],
+                        value ? value : json_null());
+    }
+
+    phone = json_string_value(json_object_get(document, "phone"));
+
+    if (phone != NULL && ngx_strlen(phone) == 12
+        && ngx_strncmp(phone, "+33", 3) == 0)
+    {
+        ngx_snprintf((u_char *) display, sizeof(display),
+                     "0%*s\xc2\xa0%*s\xc2\xa0%*s\xc2\xa0%*s\xc2\xa0%*s%Z",
+                     (size_t) 1, phone + 3, (size_t) 2, phone + 4,
+                     (size_t) 2, phone + 6, (size_t) 2, phone + 8,
+                     (size_t) 2, phone + 10);
+        phone = display;
+    }
+
+    json_object_set_new(public, "phone_display",
+                        phone ? json_string(phone) : json_null());
+
+    json_decref(town->document);
+    json_decref(town->public);
+
+    town->document = document;
+    town->public = public;
+    town->version = json_integer_value(json_object_get(document, "version"));
+    town->origin.data = (u_char *) json_string_value(origin);
+    town->origin.len = json_string_length(origin);
+}

@@ -1,0 +1,307 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * The gate stands in the access phase, in front of the portal's own pages and
+ * of any other content: who is asking, may they, and does a request that
+ * changes something come from the town's own pages.  It answers before a body
+ * is read.  Without its verdict no portal page is served: see
+ * ngx_http_portal_content_handler().
+ */
+
+
+static void ngx_http_portal_ctx_cleanup(void *data);
+static ngx_int_t ngx_http_portal_gate_verdict(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+static ngx_int_t ngx_http_portal_gate_login(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_gate_subscribe(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_gate_redirect(ngx_http_request_t *r,
+    ngx_str_t *location);
+static ngx_int_t ngx_http_portal_gate_busy(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_portal_gate_h2_headers(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_portal_gate_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_portal_ctx_t       *ctx;
+    ngx_http_portal_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    if (plcf->audience == NGX_HTTP_PORTAL_UNSET) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_portal_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->gate == NGX_HTTP_PORTAL_GATE_START) {
+
+        ngx_http_portal_negotiate(r, ctx);
+
+        if (ngx_http_portal_gate_h2_headers(r)) {
+            return NGX_HTTP_BAD_REQUEST;
+        }
+
+        if (ngx_http_portal_check_origin(r, plcf) != NGX_OK) {
+
+            if (!plcf->handled) {
+                return NGX_HTTP_FORBIDDEN;
+            }
+
+            /* refused in the portal's own words, without reading the body */
+
+            ctx->foreign = 1;
+        }
+
+        ngx_http_portal_session_cookies(r, ctx);
+    }
+
+    if (ctx->gate != NGX_HTTP_PORTAL_GATE_KNOWN) {
+        rc = ngx_http_portal_session_find(r, ctx);
+
+        if (rc == NGX_AGAIN || rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            return rc;
+        }
+
+        if (rc == NGX_BUSY
+            && (plcf->audience != NGX_HTTP_PORTAL_PUBLIC
+                || r->method == NGX_HTTP_POST))
+        {
+            return ngx_http_portal_gate_busy(r);
+        }
+
+        ctx->gate = NGX_HTTP_PORTAL_GATE_KNOWN;
+    }
+
+    return ngx_http_portal_gate_verdict(r, ctx, plcf);
+}
+
+
+static ngx_int_t
+ngx_http_portal_gate_verdict(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf)
+{
+    if (plcf->audience != NGX_HTTP_PORTAL_PUBLIC) {
+
+        if (!ctx->live) {
+            return ngx_http_portal_gate_login(r, ctx);
+        }
+
+        if (ctx->unsure && plcf->get == NULL && plcf->post == NULL) {
+
+            /* nobody behind this location asks PostgreSQL who this is */
+
+            return ngx_http_portal_gate_busy(r);
+        }
+    }
+
+    if (plcf->audience == NGX_HTTP_PORTAL_FAMILY
+        && (ctx->session.family == 0
+            || !(ctx->session.roles & NGX_HTTP_PORTAL_ROLE_FAMILY)))
+    {
+        return ngx_http_portal_gate_subscribe(r, ctx);
+    }
+
+    ctx->verdict = plcf;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "portal gate: yes, live:%d account:%L family:%L",
+                   (int) ctx->live, ctx->session.account,
+                   ctx->session.family);
+
+    return NGX_OK;
+}
+
+
+/* nobody is known: a person is led to the log-in page, a program told 401 */
+
+static ngx_int_t
+ngx_http_portal_gate_login(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    u_char     *p;
+    ngx_str_t   location;
+
+    if (ctx->json) {
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    ngx_str_set(&location, "/connexion");
+
+    if (r->method == NGX_HTTP_GET && r->unparsed_uri.len < 512) {
+        location.len = sizeof("/connexion?suite=") - 1 + r->unparsed_uri.len
+                       + 2 * ngx_escape_uri(NULL, r->unparsed_uri.data,
+                                            r->unparsed_uri.len,
+                                            NGX_ESCAPE_URI_COMPONENT);
+        location.data = ngx_pnalloc(r->pool, location.len);
+        if (location.data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        p = ngx_cpymem(location.data, "/connexion?suite=",
+                       sizeof("/connexion?suite=") - 1);
+        ngx_escape_uri(p, r->unparsed_uri.data, r->unparsed_uri.len,
+                       NGX_ESCAPE_URI_COMPONENT);
+    }
+
+    return ngx_http_portal_gate_redirect(r, &location);
+}
+
+
+/* a citizen without a connected family: the guide's step 2 comes first */
+
+static ngx_int_t
+ngx_http_portal_gate_subscribe(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    ngx_str_t  location = ngx_string("/mes-abonnements");
+
+    if (ctx->json || r->method != NGX_HTTP_GET) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    return ngx_http_portal_gate_redirect(r, &location);
+}
+
+
+/* a phase handler returns the status and sends nothing */
+
+static ngx_int_t
+ngx_http_portal_gate_redirect(ngx_http_request_t *r, ngx_str_t *location)
+{
+    if (ngx_http_portal_headers(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_portal_location(r, location);
+}
+
+
+static ngx_int_t
+ngx_http_portal_gate_busy(ngx_http_request_t *r)
+{
+    if (ngx_http_portal_add_header(r, "Retry-After", "5", 1) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_HTTP_SERVICE_UNAVAILABLE;
+}
+
+
+/*
+ * RFC 9113, 8.2.2: fields of a connection make an HTTP/2 request malformed;
+ * nginx before 1.31 lets them pass.
+ */
+
+static ngx_uint_t
+ngx_http_portal_gate_h2_headers(ngx_http_request_t *r)
+{
+    if (r->http_version < NGX_HTTP_VERSION_20) {
+        return 0;
+    }
+
+    return r->headers_in.transfer_encoding != NULL
+           || r->headers_in.connection != NULL
+           || r->headers_in.upgrade != NULL
+           || ngx_http_portal_find_header(r, "keep-alive", 10) != NULL
+           || ngx_http_portal_find_header(r, "proxy-connection", 16) != NULL;
+}
+
+
+ngx_http_portal_ctx_t *
+ngx_http_portal_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_cleanup_t     *cln;
+    ngx_pool_cleanup_t     *pcln;
+    ngx_http_portal_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+    if (ctx != NULL) {
+        return ctx;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_portal_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    /* set by ngx_pcalloc(): gate = NGX_HTTP_PORTAL_GATE_START */
+
+    ctx->request = r;
+
+    /* operations are let go when the request ends, the rest with its pool */
+
+    cln = ngx_http_cleanup_add(r, 0);
+    pcln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (cln == NULL || pcln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_portal_ctx_detach;
+    cln->data = ctx;
+
+    pcln->handler = ngx_http_portal_ctx_cleanup;
+    pcln->data = ctx;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_portal_module);
+
+    return ctx;
+}
+
+
+void
+ngx_http_portal_ctx_detach(void *data)
+{
+    ngx_http_portal_ctx_t *ctx = data;
+
+    if (ctx->redis_op) {
+        portal_op_detach(&ctx->redis_op->op);
+        ctx->redis_op = NULL;
+    }
+
+    if (ctx->pg_op) {
+        portal_op_detach(&ctx->pg_op->op);
+        ctx->pg_op = NULL;
+    }
+
+    if (ctx->hash_op) {
+        portal_op_detach(&ctx->hash_op->op);
+        ctx->hash_op = NULL;
+    }
+}
+
+
+static void
+ngx_http_portal_ctx_cleanup(void *data)
+{
+    ngx_http_portal_ctx_t *ctx = data;
+
+    if (ctx->values && ctx->verdict && ctx->verdict->form) {
+        portal_form_wipe(ctx->verdict->form, ctx->values);
+    }
+
+    json_decref(ctx->values);
+    json_decref(ctx->typed);
+    json_decref(ctx->errors);
+    json_decref(ctx->input);
+    json_decref(ctx->document);
+
+    if (ctx->answer.len) {
+        portal_wipe(ctx->answer.data, ctx->answer.len);
+    }
+
+    portal_wipe(ctx->secret, sizeof(ctx->secret));
+}

@@ -1,0 +1,754 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * Sessions: the cookie's MAC is the key of a sealed record in Redis, of which
+ * shared memory keeps a copy for seconds.  The authority is a row of
+ * PostgreSQL that portal.enter() checks in every call.
+ */
+
+/* how long a copy is trusted while the invalidation link is healthy, and how
+   long it may still name the person to portal.enter() when Redis is gone; ms */
+#define NGX_HTTP_PORTAL_COPY_AGE    10000
+#define NGX_HTTP_PORTAL_COPY_KEPT   43200000
+
+/* how often at most a session's last use is told to the other nodes, s */
+#define NGX_HTTP_PORTAL_SEEN_EVERY  60
+
+#define NGX_HTTP_PORTAL_SESS_KEY    (sizeof("sess:") - 1 + PORTAL_MAC_HEX)
+#define NGX_HTTP_PORTAL_SEALED                                                \
+    (sizeof(ngx_http_portal_session_t) + PORTAL_SEAL_OVERHEAD)
+
+
+static ngx_uint_t ngx_http_portal_cookie(ngx_http_request_t *r,
+    const char *name, size_t len, ngx_str_t *value);
+static ngx_int_t ngx_http_portal_session_ask(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static void ngx_http_portal_session_answer(portal_op_t *op);
+static void ngx_http_portal_session_load(ngx_http_portal_ctx_t *ctx,
+    ngx_str_t *sealed, ngx_str_t *seen);
+static ngx_int_t ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx,
+    ngx_msec_t age);
+static void ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx,
+    time_t seen);
+static void ngx_http_portal_session_seen(u_char *hex, ngx_int_t idle);
+static ngx_int_t ngx_http_portal_session_fill(ngx_http_portal_session_t *s,
+    json_t *effect, ngx_http_portal_main_conf_t *pmcf);
+static void ngx_http_portal_session_written(portal_op_t *op);
+static void ngx_http_portal_session_forget(u_char *hex, u_char *mac);
+static size_t ngx_http_portal_utf8_cut(const char *text, size_t len,
+    size_t max);
+static void ngx_http_portal_sess_key(u_char *out, const char *prefix,
+    u_char *hex);
+
+
+/* reads both cookies; more than one of a name, or another form, is none */
+
+void
+ngx_http_portal_session_cookies(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    uint8_t                       mac[PORTAL_MAC_LEN];
+    ngx_str_t                     value;
+    portal_text_t                 slug;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    slug = ngx_http_portal_text(plcf->town->slug);
+
+    if (ngx_http_portal_cookie(r, "__Host-portal", 13, &value) == 1
+        && portal_is_secret(ngx_http_portal_text(value)))
+    {
+        portal_mac(pmcf->keys, "session", slug, ngx_http_portal_text(value),
+                   ctx->mac);
+        portal_hex(ctx->mac, PORTAL_MAC_LEN, (char *) ctx->mac_hex);
+        ctx->cookie = 1;
+    }
+
+    if (ngx_http_portal_cookie(r, "__Host-visit", 12, &value) == 1
+        && portal_is_secret(ngx_http_portal_text(value)))
+    {
+        portal_mac(pmcf->keys, "visit", slug, ngx_http_portal_text(value),
+                   mac);
+        portal_hex(mac, PORTAL_MAC_LEN, (char *) ctx->visit_hex);
+        ctx->visitor = 1;
+    }
+}
+
+
+/* how many cookies of that name came; value is the last one's */
+
+static ngx_uint_t
+ngx_http_portal_cookie(ngx_http_request_t *r, const char *name, size_t len,
+    ngx_str_t *value)
+{
+    u_char      *p, *end, *start;
+    ngx_str_t   *header;
+    ngx_uint_t   i, found;
+
+    found = 0;
+
+    for (i = 0; (header = portal_compat_cookie(r, i)) != NULL; i++) {
+        p = header->data;
+        end = p + header->len;
+
+        while (p < end) {
+            while (p < end && (*p == ' ' || *p == ';')) {
+                p++;
+            }
+
+            start = p;
+            while (p < end && *p != ';') {
+                p++;
+            }
+
+            if ((size_t) (p - start) > len
+                && start[len] == '='
+                && ngx_strncmp(start, name, len) == 0)
+            {
+                value->data = start + len + 1;
+                value->len = (size_t) (p - value->data);
+
+                while (value->len
+                       && value->data[value->len - 1] == ' ')
+                {
+                    value->len--;
+                }
+
+                found++;
+            }
+        }
+    }
+
+    return found;
+}
+
+
+ngx_int_t
+ngx_http_portal_session_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    if (ctx->gate == NGX_HTTP_PORTAL_GATE_WAITING) {
+
+        /* a spurious event: the answer is still on its way */
+
+        return NGX_AGAIN;
+    }
+
+    if (!ctx->cookie) {
+        return NGX_OK;
+    }
+
+    if (ctx->gate != NGX_HTTP_PORTAL_GATE_LOST) {
+
+        if (portal_redis_tracking(ngx_http_portal.redis)
+            && ngx_http_portal_session_copy(ctx, NGX_HTTP_PORTAL_COPY_AGE)
+               == NGX_OK)
+        {
+            return NGX_OK;
+        }
+
+        if (portal_redis_healthy(ngx_http_portal.redis)) {
+            return ngx_http_portal_session_ask(r, ctx);
+        }
+    }
+
+    /*
+     * Redis is not there.  A copy of any age may still name the person to
+     * portal.enter(), which decides; nothing else may trust it.
+     */
+
+    if (ngx_http_portal_session_copy(ctx, NGX_HTTP_PORTAL_COPY_KEPT)
+        == NGX_OK)
+    {
+        ctx->unsure = 1;
+        return NGX_OK;
+    }
+
+    return NGX_BUSY;
+}
+
+
+static ngx_int_t
+ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx, ngx_msec_t age)
+{
+    size_t  len;
+    time_t  seen;
+    u_char  value[PORTAL_L1_VALUE];
+
+    if (portal_l1_get(ngx_http_portal.l1, ctx->mac, age, value, &len, &seen)
+        != NGX_OK
+        || len != sizeof(ngx_http_portal_session_t))
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_memcpy(&ctx->session, value, len);
+
+    if (seen && ngx_time() - seen > ctx->session.idle
+                                    + NGX_HTTP_PORTAL_SEEN_EVERY)
+    {
+        /* idle here; another node may know better */
+
+        return NGX_DECLINED;
+    }
+
+    ngx_http_portal_session_use(ctx, seen);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_session_ask(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    u_char              key[NGX_HTTP_PORTAL_SESS_KEY];
+    portal_redis_op_t  *op;
+
+    op = portal_redis_op(ngx_http_portal.redis);
+    if (op == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (portal_redis_arg(op, "MGET", 4) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_portal_sess_key(key, "sess:", ctx->mac_hex);
+    (void) portal_redis_arg(op, key, sizeof(key));
+
+    ngx_http_portal_sess_key(key, "seen:", ctx->mac_hex);
+    (void) portal_redis_arg(op, key, sizeof(key));
+
+    if (portal_redis_tracking(ngx_http_portal.redis)) {
+        ctx->generation = portal_l1_reserve(ngx_http_portal.l1, ctx->mac);
+    }
+
+    op->op.handler = ngx_http_portal_session_answer;
+    op->op.data = ctx;
+
+    ctx->redis_op = op;
+    ctx->gate = NGX_HTTP_PORTAL_GATE_WAITING;
+
+    portal_redis_post(ngx_http_portal.redis, op);
+
+    /* hear of a client that goes meanwhile */
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_portal_session_answer(portal_op_t *op)
+{
+    ngx_connection_t       *c;
+    portal_redis_op_t      *redis_op;
+    ngx_http_request_t     *r;
+    ngx_http_portal_ctx_t  *ctx;
+
+    ctx = op->data;
+    r = ctx->request;
+    c = r->connection;
+    redis_op = (portal_redis_op_t *) op;
+
+    ctx->redis_op = NULL;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (op->status == PORTAL_OP_OK && redis_op->type == PORTAL_REDIS_ARRAY
+        && redis_op->n == 2)
+    {
+        ngx_http_portal_session_load(ctx, &redis_op->values[0],
+                                     &redis_op->values[1]);
+        ctx->gate = NGX_HTTP_PORTAL_GATE_KNOWN;
+
+    } else {
+
+        if (op->status == PORTAL_OP_REFUSED) {
+            ngx_log_error(NGX_LOG_ERR, c->log, 0,
+                          "portal: redis refused to tell a session");
+        }
+
+        ctx->gate = NGX_HTTP_PORTAL_GATE_LOST;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_http_post_request(r, NULL);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_portal_session_load(ngx_http_portal_ctx_t *ctx, ngx_str_t *sealed,
+    ngx_str_t *seen)
+{
+    int                           n;
+    u_char                        plain[NGX_HTTP_PORTAL_SEALED];
+    portal_text_t                 id;
+    ngx_http_request_t           *r;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    /* no record: logged out or never there; not seen: idle for too long */
+
+    if (sealed->data == NULL || seen->data == NULL
+        || sealed->len != NGX_HTTP_PORTAL_SEALED)
+    {
+        return;
+    }
+
+    r = ctx->request;
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    id.data = (const char *) ctx->mac_hex;
+    id.len = PORTAL_MAC_HEX;
+
+    n = portal_open_bytes(pmcf->keys, "session-record",
+                          ngx_http_portal_text(plcf->town->slug), id,
+                          sealed->data, sealed->len, plain, sizeof(plain));
+
+    if (n != (int) sizeof(ngx_http_portal_session_t)
+        || plain[0] != NGX_HTTP_PORTAL_SESSION_VERSION)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "portal: a session's record does not open");
+        return;
+    }
+
+    ngx_memcpy(&ctx->session, plain, sizeof(ngx_http_portal_session_t));
+
+    if (ctx->generation
+        && portal_l1_store(ngx_http_portal.l1, ctx->mac, ctx->generation,
+                           (u_char *) &ctx->session,
+                           sizeof(ngx_http_portal_session_t))
+           == NGX_OK
+        && ngx_http_portal_session_copy(ctx, NGX_HTTP_PORTAL_COPY_AGE)
+           == NGX_OK)
+    {
+        return;
+    }
+
+    ngx_http_portal_session_use(ctx, 0);
+}
+
+
+/* the record is in ctx->session: is it still within its limits? */
+
+static void
+ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
+{
+    time_t                      now;
+    ngx_http_portal_session_t  *s;
+
+    s = &ctx->session;
+    now = ngx_time();
+
+    if (s->version != NGX_HTTP_PORTAL_SESSION_VERSION
+        || s->name_len > sizeof(s->name) || s->label_len > sizeof(s->label)
+        || now - (time_t) s->opened > s->absolute)
+    {
+        ngx_memzero(s, sizeof(ngx_http_portal_session_t));
+        return;
+    }
+
+    ctx->live = 1;
+    ctx->language = s->language;
+
+    if (now - seen < NGX_HTTP_PORTAL_SEEN_EVERY) {
+        return;
+    }
+
+    /* of several workers only the first gets the old value */
+
+    if (portal_l1_touch(ngx_http_portal.l1, ctx->mac, now) == seen) {
+        ngx_http_portal_session_seen(ctx->mac_hex, s->idle);
+    }
+}
+
+
+/* the last use, outside the tracked prefix: it empties no other's cache */
+
+static void
+ngx_http_portal_session_seen(u_char *hex, ngx_int_t idle)
+{
+    u_char              key[NGX_HTTP_PORTAL_SESS_KEY];
+    u_char              text[NGX_INT_T_LEN], *p;
+    portal_redis_op_t  *op;
+
+    op = portal_redis_op(ngx_http_portal.redis);
+    if (op == NULL) {
+        return;
+    }
+
+    ngx_http_portal_sess_key(key, "seen:", hex);
+    p = ngx_sprintf(text, "%i", idle + NGX_HTTP_PORTAL_SEEN_EVERY);
+
+    if (portal_redis_arg(op, "SET", 3) != NGX_OK
+        || portal_redis_arg(op, key, sizeof(key)) != NGX_OK
+        || portal_redis_arg(op, "1", 1) != NGX_OK
+        || portal_redis_arg(op, "EX", 2) != NGX_OK
+        || portal_redis_arg(op, text, (size_t) (p - text)) != NGX_OK)
+    {
+        portal_redis_drop(op);
+        return;
+    }
+
+    portal_redis_post(ngx_http_portal.redis, op);
+}
+
+
+void
+ngx_http_portal_session_mint(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    portal_text_t                 text;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (ctx->minted) {
+        return;
+    }
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    portal_secret((char *) ctx->secret);
+
+    text.data = (const char *) ctx->secret;
+    text.len = PORTAL_SECRET_B64;
+
+    portal_mac(pmcf->keys, "session",
+               ngx_http_portal_text(ctx->verdict->town->slug), text,
+               ctx->secret_mac);
+    portal_hex(ctx->secret_mac, PORTAL_MAC_LEN, (char *) ctx->secret_hex);
+
+    ctx->minted = 1;
+}
+
+
+ngx_int_t
+ngx_http_portal_session_open(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *effect, ngx_http_portal_step_pt step)
+{
+    int                           n;
+    u_char                        key[NGX_HTTP_PORTAL_SESS_KEY];
+    u_char                        sealed[NGX_HTTP_PORTAL_SEALED];
+    u_char                        text[NGX_INT_T_LEN], *p;
+    portal_text_t                 id;
+    portal_redis_op_t            *op;
+    ngx_http_portal_session_t     s;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    if (ngx_http_portal_session_fill(&s, effect, pmcf) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "portal: a document's session lacks its account");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    id.data = (const char *) ctx->secret_hex;
+    id.len = PORTAL_MAC_HEX;
+
+    n = portal_seal_bytes(pmcf->keys, "session-record",
+                          ngx_http_portal_text(ctx->verdict->town->slug), id,
+                          &s, sizeof(s), sealed, sizeof(sealed));
+    if (n != (int) sizeof(sealed)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->live) {
+        ngx_http_portal_session_forget(ctx->mac_hex, ctx->mac);
+    }
+
+    /* "seen" first: on one connection it is there when the record is */
+
+    ngx_http_portal_session_seen(ctx->secret_hex, s.idle);
+
+    op = portal_redis_op(ngx_http_portal.redis);
+    if (op == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_portal_sess_key(key, "sess:", ctx->secret_hex);
+    p = ngx_sprintf(text, "%D", s.absolute);
+
+    if (portal_redis_arg(op, "SET", 3) != NGX_OK
+        || portal_redis_arg(op, key, sizeof(key)) != NGX_OK
+        || portal_redis_arg(op, sealed, sizeof(sealed)) != NGX_OK
+        || portal_redis_arg(op, "EX", 2) != NGX_OK
+        || portal_redis_arg(op, text, (size_t) (p - text)) != NGX_OK)
+    {
+        portal_redis_drop(op);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->session = s;
+    ctx->step = step;
+    ctx->redis_op = op;
+
+    op->op.handler = ngx_http_portal_session_written;
+    op->op.data = ctx;
+
+    portal_redis_post(ngx_http_portal.redis, op);
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_portal_session_fill(ngx_http_portal_session_t *s, json_t *effect,
+    ngx_http_portal_main_conf_t *pmcf)
+{
+    size_t       i, len;
+    json_t      *value, *role;
+    const char  *text;
+
+    ngx_memzero(s, sizeof(ngx_http_portal_session_t));
+
+    s->version = NGX_HTTP_PORTAL_SESSION_VERSION;
+    s->roles = NGX_HTTP_PORTAL_ROLE_CITIZEN;
+    s->opened = ngx_time();
+
+    s->account = json_integer_value(json_object_get(effect, "account"));
+    s->family = json_integer_value(json_object_get(effect, "family"));
+    s->epoch = (int32_t) json_integer_value(json_object_get(effect, "epoch"));
+    s->idle = (int32_t) json_integer_value(json_object_get(effect, "idle"));
+    s->absolute = (int32_t)
+                  json_integer_value(json_object_get(effect, "absolute"));
+    s->families = (uint8_t)
+                  json_integer_value(json_object_get(effect, "families"));
+
+    if (s->account == 0 || s->idle <= 0 || s->absolute <= 0) {
+        return NGX_ERROR;
+    }
+
+    json_array_foreach(json_object_get(effect, "roles"), i, role) {
+        text = json_string_value(role);
+        if (text != NULL && ngx_strcmp(text, "family") == 0) {
+            s->roles |= NGX_HTTP_PORTAL_ROLE_FAMILY;
+        }
+    }
+
+    text = json_string_value(json_object_get(effect, "lang"));
+    for (i = 0; text != NULL && i < pmcf->nlanguages; i++) {
+        if (ngx_strcmp(text, pmcf->languages[i].data) == 0) {
+            s->language = (uint8_t) i;
+        }
+    }
+
+    /* cut at a character's boundary */
+
+    value = json_object_get(effect, "name");
+    text = json_string_value(value);
+    len = ngx_http_portal_utf8_cut(text, json_string_length(value),
+                                   sizeof(s->name));
+    ngx_memcpy(s->name, text ? text : "", len);
+    s->name_len = (uint8_t) len;
+
+    value = json_object_get(effect, "family_label");
+    text = json_string_value(value);
+    len = ngx_http_portal_utf8_cut(text, json_string_length(value),
+                                   sizeof(s->label));
+    ngx_memcpy(s->label, text ? text : "", len);
+    s->label_len = (uint8_t) len;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_portal_session_written(portal_op_t *op)
+{
+    ngx_http_portal_ctx_t  *ctx;
+    ngx_http_request_t     *r;
+
+    ctx = op->data;
+    r = ctx->request;
+
+    ctx->redis_op = NULL;
+
+    if (op->status == PORTAL_OP_OK) {
+        ngx_memcpy(ctx->mac, ctx->secret_mac, PORTAL_MAC_LEN);
+        ngx_memcpy(ctx->mac_hex, ctx->secret_hex, PORTAL_MAC_HEX);
+        ctx->live = 1;
+        ctx->language = ctx->session.language;
+
+        if (ngx_http_portal_set_cookie(r, "__Host-portal", ctx->secret,
+                                       PORTAL_SECRET_B64, 0)
+            != NGX_OK)
+        {
+            ctx->call_status = PORTAL_OP_BUSY;
+        }
+
+    } else {
+        ngx_http_set_log_request(r->connection->log, r);
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "portal: a session could not be written to redis");
+        ctx->call_status = PORTAL_OP_DOWN;
+    }
+
+    ngx_http_portal_resume(ctx);
+}
+
+
+void
+ngx_http_portal_session_close(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    if (ctx->cookie) {
+        ngx_http_portal_session_forget(ctx->mac_hex, ctx->mac);
+    }
+
+    (void) ngx_http_portal_set_cookie(r, "__Host-portal", NULL, 0, 1);
+
+    ctx->live = 0;
+}
+
+
+static void
+ngx_http_portal_session_forget(u_char *hex, u_char *mac)
+{
+    u_char              key[NGX_HTTP_PORTAL_SESS_KEY];
+    portal_redis_op_t  *op;
+
+    portal_l1_delete(ngx_http_portal.l1, mac);
+
+    op = portal_redis_op(ngx_http_portal.redis);
+    if (op == NULL) {
+        return;
+    }
+
+    ngx_http_portal_sess_key(key, "sess:", hex);
+
+    if (portal_redis_arg(op, "DEL", 3) != NGX_OK
+        || portal_redis_arg(op, key, sizeof(key)) != NGX_OK)
+    {
+        portal_redis_drop(op);
+        return;
+    }
+
+    ngx_http_portal_sess_key(key, "seen:", hex);
+
+    if (portal_redis_arg(op, key, sizeof(key)) != NGX_OK) {
+        portal_redis_drop(op);
+        return;
+    }
+
+    portal_redis_post(ngx_http_portal.redis, op);
+}
+
+
+/* some node changed a record, or the link that tells so came or went */
+
+void
+ngx_http_portal_session_changed(void *data, ngx_str_t *key,
+    ngx_uint_t healthy)
+{
+    u_char     mac[PORTAL_MAC_LEN];
+    ngx_int_t  n, i;
+
+    if (ngx_http_portal.l1 == NULL) {
+        return;
+    }
+
+    if (key == NULL) {
+
+        /*
+         * The copies stay while the link is down, for portal.enter() to judge;
+         * what was missed meanwhile is forgotten when it is up again.
+         */
+
+        if (healthy) {
+            portal_l1_flush(ngx_http_portal.l1);
+        }
+
+        return;
+    }
+
+    if (key->len != NGX_HTTP_PORTAL_SESS_KEY) {
+        return;
+    }
+
+    for (i = 0; i < PORTAL_MAC_LEN; i++) {
+        n = ngx_hextoi(key->data + 5 + 2 * i, 2);
+        if (n == NGX_ERROR) {
+            return;
+        }
+
+        mac[i] = (u_char) n;
+    }
+
+    portal_l1_delete(ngx_http_portal.l1, mac);
+}
+
+
+static size_t
+ngx_http_portal_utf8_cut(const char *text, size_t len, size_t max)
+{
+    if (text == NULL) {
+        return 0;
+    }
+
+    if (len <= max) {
+        return len;
+    }
+
+    len = max;
+
+    while (len && ((u_char) text[len] & 0xc0) == 0x80) {
+        len--;
+    }
+
+    return len;
+}
+
+
+static void
+ngx_http_portal_sess_key(u_char *out, const char *prefix, u_char *hex)
+{
+    ngx_memcpy(out, prefix, 5);
+    ngx_memcpy(out + 5, hex, PORTAL_MAC_HEX);
+}
+
+
+ngx_int_t
+ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,
+    u_char *value, size_t len, ngx_uint_t clear)
+{
+    size_t   size;
+    u_char  *p, *text;
+
+    size = ngx_strlen(name) + 1 + len
+           + sizeof("; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+
+    text = ngx_pnalloc(r->pool, size);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(text, "%s=%*s; Path=/; Secure; HttpOnly; SameSite=Lax",
+                    name, len, value);
+    if (clear) {
+        p = ngx_cpymem(p, "; Max-Age=0", sizeof("; Max-Age=0") - 1);
+    }
+
+    return ngx_http_portal_add_header(r, "Set-Cookie", (const char *) text,
+                                      (size_t) (p - text));
+}

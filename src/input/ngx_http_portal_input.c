@@ -1,0 +1,483 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * A body becomes one checked object, or the form again with what is wrong.
+ * Nothing is parsed twice and nothing undeclared goes on.
+ */
+
+
+static void ngx_http_portal_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_portal_body(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_portal_body_type(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_check_form(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *raw);
+static ngx_int_t ngx_http_portal_take_key(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *raw);
+static void ngx_http_portal_check_captcha(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *raw);
+static const char *ngx_http_portal_captcha_code(portal_captcha_e e);
+static ngx_uint_t ngx_http_portal_captcha_answered(ngx_http_portal_town_t *t,
+    unsigned question, const char *answer);
+
+
+ngx_int_t
+ngx_http_portal_input(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_portal_body_type(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    r->request_body_in_single_buf = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_portal_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    size_t            len;
+    ngx_str_t         value;
+    ngx_table_elt_t  *type;
+
+    if (r->headers_in.content_length_n > PORTAL_BODY_MAX) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    if (ngx_http_portal_find_header(r, "content-encoding", 16) != NULL) {
+        return NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+    }
+
+    type = r->headers_in.content_type;
+
+    if (type == NULL) {
+        return (r->headers_in.content_length_n > 0 || r->headers_in.chunked)
+               ? NGX_HTTP_UNSUPPORTED_MEDIA_TYPE : NGX_OK;
+    }
+
+    value = type->value;
+
+    for (len = 0; len < value.len; len++) {
+        if (value.data[len] == ';' || value.data[len] == ' ') {
+            break;
+        }
+    }
+
+    if (len == 33
+        && ngx_strncasecmp(value.data,
+                           (u_char *) "application/x-www-form-urlencoded", 33)
+           == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (len == 16
+        && ngx_strncasecmp(value.data, (u_char *) "application/json", 16) == 0)
+    {
+        ctx->json_body = 1;
+        return NGX_OK;
+    }
+
+    return NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+}
+
+
+static void
+ngx_http_portal_body_handler(ngx_http_request_t *r)
+{
+    ngx_http_portal_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+
+    /*
+     * From here the request is finished whether or not the client stays: what
+     * it asked for may be half done already.
+     */
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_http_portal_finish(r, ctx, ngx_http_portal_body(r, ctx));
+}
+
+
+static ngx_int_t
+ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    char           name[128];
+    json_t        *raw;
+    ngx_int_t      rc;
+    ngx_str_t      body;
+    const char    *csrf;
+    portal_body_e  e;
+
+    rc = ngx_http_portal_body_text(r, &body);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->json_body) {
+        e = portal_body_json((char *) body.data, body.len, &raw, name,
+                             sizeof(name));
+    } else {
+        e = portal_body_urlencoded((char *) body.data, body.len, &raw, name,
+                                   sizeof(name));
+    }
+
+    portal_wipe(body.data, body.len);
+
+    switch (e) {
+
+    case PORTAL_BODY_OK:
+        break;
+
+    case PORTAL_BODY_TOO_MANY:
+        return ngx_http_portal_problem(r, ctx,
+                                   NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, NULL);
+
+    case PORTAL_BODY_DUPLICATE:
+        if (ngx_http_portal_add_error(ctx, name, "duplicate") != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+        return ngx_http_portal_refuse(r, ctx, ctx->json_body ? 400 : 422);
+
+    case PORTAL_BODY_MEMORY:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    default:
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_BAD_REQUEST, NULL);
+    }
+
+    csrf = json_string_value(json_object_get(raw, "csrf"));
+
+    if (ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK) {
+        json_decref(raw);
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_FORBIDDEN, "csrf");
+    }
+
+    rc = ngx_http_portal_check_form(r, ctx, raw);
+
+    portal_form_wipe(ctx->verdict->form, raw);
+    json_decref(raw);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (json_array_size(ctx->errors)) {
+        return ngx_http_portal_refuse(r, ctx, 422);
+    }
+
+    return ctx->verdict->act(r, ctx);
+}
+
+
+/* the whole body in one piece of memory, terminated */
+
+static ngx_int_t
+ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body)
+{
+    u_char       *p;
+    size_t        len;
+    ngx_chain_t  *cl;
+
+    ngx_str_set(body, "");
+
+    if (r->request_body == NULL || r->request_body->bufs == NULL) {
+        return NGX_OK;
+    }
+
+    if (r->request_body->temp_file) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    len = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        len += (size_t) ngx_buf_size(cl->buf);
+    }
+
+    if (len > PORTAL_BODY_MAX) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    p = ngx_pnalloc(r->pool, len + 1);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body->data = p;
+    body->len = len;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, (size_t) ngx_buf_size(cl->buf));
+        portal_wipe(cl->buf->pos, (size_t) ngx_buf_size(cl->buf));
+    }
+
+    *p = '\0';
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t *raw)
+{
+    char                      today[sizeof("2026-11-24")];
+    json_t                   *errors, *error;
+    size_t                    i;
+    ngx_int_t                 rc;
+    ngx_tm_t                  tm;
+    portal_form_context_t     context;
+    ngx_http_portal_town_t   *town;
+
+    town = ctx->verdict->town;
+
+    ngx_localtime(ngx_time(), &tm);
+    ngx_snprintf((u_char *) today, sizeof(today), "%4d-%02d-%02d%Z",
+                 tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday);
+
+    context.today = today;
+    context.words = json_object_get(town->document, "password_words");
+
+    if (portal_form_check(ctx->verdict->form, raw, ctx->json_body, &context,
+                          &ctx->values, &ctx->typed, &errors)
+        != 0)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = NGX_OK;
+
+    json_array_foreach(errors, i, error) {
+        if (ngx_http_portal_add_error(ctx,
+                           json_string_value(json_object_get(error, "field")),
+                           json_string_value(json_object_get(error, "code")))
+            != NGX_OK)
+        {
+            rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    json_decref(errors);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->verdict->form->captcha) {
+        ngx_http_portal_check_captcha(r, ctx, raw);
+    }
+
+    return ngx_http_portal_take_key(r, ctx, raw);
+}
+
+
+/* a form's hidden field, or what a program sends in Idempotency-Key */
+
+static ngx_int_t
+ngx_http_portal_take_key(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t *raw)
+{
+    size_t            i, len;
+    const char       *text;
+    ngx_table_elt_t  *header;
+
+    header = ngx_http_portal_find_header(r, "idempotency-key", 15);
+
+    if (header != NULL) {
+        text = (const char *) header->value.data;
+        len = header->value.len;
+
+    } else {
+        text = json_string_value(json_object_get(raw, "key"));
+        len = text ? ngx_strlen(text) : 0;
+    }
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < len; i++) {
+        if (text[i] <= 0x20 || text[i] > 0x7e) {
+            len = 0;
+            break;
+        }
+    }
+
+    if (len == 0 || len > 128) {
+        return ngx_http_portal_add_error(ctx, "", "idempotency_key");
+    }
+
+    ctx->key.data = ngx_pnalloc(r->pool, len);
+    if (ctx->key.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(ctx->key.data, text, len);
+    ctx->key.len = len;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Adds captcha_id and captcha_expires to the values, or an error.  A challenge
+ * too young or too old is no dead end: the form comes back with a new one.
+ */
+
+static void
+ngx_http_portal_check_captcha(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *raw)
+{
+    char                          id[PORTAL_MAC_HEX];
+    int64_t                       expires;
+    unsigned                      question;
+    const char                   *trap, *work, *answer, *text;
+    portal_text_t                 slug, form, challenge, pow;
+    portal_captcha_e              e;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    slug = ngx_http_portal_text(ctx->verdict->town->slug);
+
+    form.data = ctx->verdict->form->name;
+    form.len = ngx_strlen(form.data);
+
+    text = json_string_value(json_object_get(raw, "captcha_challenge"));
+    challenge.data = text ? text : "";
+    challenge.len = ngx_strlen(challenge.data);
+
+    e = portal_captcha_open(pmcf->keys, slug, form, (int64_t) ngx_time(),
+                            challenge, &question, id, &expires);
+
+    trap = json_string_value(json_object_get(raw, PORTAL_FORM_TRAP));
+
+    if (e == PORTAL_CAPTCHA_OK && trap != NULL && *trap != '\0') {
+        e = PORTAL_CAPTCHA_WRONG;
+    }
+
+    if (e == PORTAL_CAPTCHA_OK) {
+        work = json_string_value(json_object_get(raw, "captcha_pow"));
+        answer = json_string_value(json_object_get(raw, "captcha_answer"));
+
+        pow.data = work ? work : "";
+        pow.len = ngx_strlen(pow.data);
+
+        if (pow.len == 0 && (answer == NULL || *answer == '\0')) {
+            e = PORTAL_CAPTCHA_MISSING;
+
+        } else if (!(pow.len
+                     && portal_captcha_work(pmcf->keys, slug, challenge, pow))
+                   && !ngx_http_portal_captcha_answered(ctx->verdict->town,
+                                                        question, answer))
+        {
+            e = PORTAL_CAPTCHA_WRONG;
+        }
+    }
+
+    if (e != PORTAL_CAPTCHA_OK) {
+        (void) ngx_http_portal_add_error(ctx, "captcha",
+                                         ngx_http_portal_captcha_code(e));
+        return;
+    }
+
+    json_object_set_new(ctx->values, "captcha_id",
+                        json_stringn(id, PORTAL_MAC_HEX));
+    json_object_set_new(ctx->values, "captcha_expires", json_integer(expires));
+}
+
+
+static const char *
+ngx_http_portal_captcha_code(portal_captcha_e e)
+{
+    switch (e) {
+
+    case PORTAL_CAPTCHA_MISSING:
+        return "captcha_missing";
+
+    case PORTAL_CAPTCHA_FAST:
+        return "captcha_fast";
+
+    case PORTAL_CAPTCHA_LATE:
+        return "captcha_late";
+
+    case PORTAL_CAPTCHA_WRONG:
+        return "captcha_wrong";
+
+    default:
+        return "captcha_invalid";
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_portal_captcha_answered(ngx_http_portal_town_t *town,
+    unsigned question, const char *answer)
+{
+    size_t         i, n;
+    json_t        *answers;
+    portal_text_t  given, accepted[8];
+
+    if (answer == NULL || *answer == '\0') {
+        return 0;
+    }
+
+    answers = json_object_get(json_array_get(json_object_get(town->document,
+                                                      "captcha_questions"),
+                                             question),
+                              "a");
+
+    n = json_array_size(answers);
+    if (n > 8) {
+        n = 8;
+    }
+
+    for (i = 0; i < n; i++) {
+        accepted[i].data = json_string_value(json_array_get(answers, i));
+        accepted[i].len = json_string_length(json_array_get(answers, i));
+    }
+
+    given.data = answer;
+    given.len = ngx_strlen(answer);
+
+    return (ngx_uint_t) portal_captcha_answer(given, accepted, n);
+}
+
+
+ngx_int_t
+ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx, const char *field,
+    const char *code)
+{
+    json_t  *error;
+
+    if (ctx->errors == NULL) {
+        ctx->errors = json_array();
+    }
+
+    error = json_pack("{s:s, s:s}", "field", field ? field : "",
+                      "code", code ? code : "refused");
+
+    return json_array_append_new(ctx->errors, error) == 0 ? NGX_OK : NGX_ERROR;
+}

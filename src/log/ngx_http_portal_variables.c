@@ -1,0 +1,183 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * What headers to an upstream and the access log may say of the person: ids,
+ * never names.  Empty when nobody is known.
+ */
+
+typedef enum {
+    NGX_HTTP_PORTAL_VAR_ACCOUNT = 0,
+    NGX_HTTP_PORTAL_VAR_FAMILY,
+    NGX_HTTP_PORTAL_VAR_ROLES,
+    NGX_HTTP_PORTAL_VAR_LANG,
+    NGX_HTTP_PORTAL_VAR_TENANT,
+    NGX_HTTP_PORTAL_VAR_GATE,
+} ngx_http_portal_var_e;
+
+
+static ngx_int_t ngx_http_portal_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_portal_variable_id(ngx_http_request_t *r,
+    int64_t id, ngx_str_t *value);
+
+
+static ngx_http_variable_t  ngx_http_portal_vars[] = {
+
+    { ngx_string("portal_account"), NULL, ngx_http_portal_variable,
+      NGX_HTTP_PORTAL_VAR_ACCOUNT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_family"), NULL, ngx_http_portal_variable,
+      NGX_HTTP_PORTAL_VAR_FAMILY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_roles"), NULL, ngx_http_portal_variable,
+      NGX_HTTP_PORTAL_VAR_ROLES, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_lang"), NULL, ngx_http_portal_variable,
+      NGX_HTTP_PORTAL_VAR_LANG, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_tenant"), NULL, ngx_http_portal_variable,
+      NGX_HTTP_PORTAL_VAR_TENANT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_gate"), NULL, ngx_http_portal_variable,
+      NGX_HTTP_PORTAL_VAR_GATE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_portal_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_portal_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_int_t                     rc;
+    ngx_str_t                     value;
+    ngx_uint_t                    live;
+    ngx_http_portal_ctx_t        *ctx;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    /* only what the gate has let through */
+
+    live = ctx != NULL && ctx->live && ctx->verdict != NULL;
+
+    rc = NGX_OK;
+    ngx_str_set(&value, "");
+
+    switch (data) {
+
+    case NGX_HTTP_PORTAL_VAR_ACCOUNT:
+        if (live) {
+            rc = ngx_http_portal_variable_id(r, ctx->session.account, &value);
+        }
+
+        break;
+
+    case NGX_HTTP_PORTAL_VAR_FAMILY:
+        if (live) {
+            rc = ngx_http_portal_variable_id(r, ctx->session.family, &value);
+        }
+
+        break;
+
+    case NGX_HTTP_PORTAL_VAR_ROLES:
+        if (live) {
+            if (ctx->session.roles & NGX_HTTP_PORTAL_ROLE_FAMILY) {
+                ngx_str_set(&value, "citizen,family");
+
+            } else {
+                ngx_str_set(&value, "citizen");
+            }
+        }
+
+        break;
+
+    case NGX_HTTP_PORTAL_VAR_LANG:
+        if (pmcf->nlanguages) {
+            value = pmcf->languages[ctx ? ctx->language : 0];
+        }
+        break;
+
+    case NGX_HTTP_PORTAL_VAR_TENANT:
+        if (plcf->town != NULL) {
+            value = plcf->town->slug;
+        }
+        break;
+
+    default:
+        if (ctx == NULL) {
+            break;
+        }
+
+        if (ctx->verdict != NULL) {
+            if (ctx->live) {
+                ngx_str_set(&value, "session");
+
+            } else {
+                ngx_str_set(&value, "anonymous");
+            }
+
+        } else {
+            ngx_str_set(&value, "refused");
+        }
+    }
+
+    v->len = (unsigned) value.len & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = value.data;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_portal_variable_id(ngx_http_request_t *r, int64_t id,
+    ngx_str_t *value)
+{
+    u_char  *p;
+
+    if (id == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = p;
+    value->len = (size_t) (ngx_sprintf(p, "%L", id) - p);
+
+    return NGX_OK;
+}

@@ -1,0 +1,434 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#ifndef _NGX_HTTP_PORTAL_H_INCLUDED_
+#define _NGX_HTTP_PORTAL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <jansson.h>
+
+#include "core/portal_compat.h"
+#include "core/portal_op.h"
+#include "crypto/portal_crypto.h"
+#include "crypto/portal_captcha.h"
+#include "input/portal_form.h"
+#include "view/portal_view.h"
+#include "call/portal_pg.h"
+#include "redis/portal_redis.h"
+#include "hash/portal_hash.h"
+#include "cache/portal_l1.h"
+#include "mail/portal_mail.h"
+
+
+/* the version of sql/ that this source speaks to; portal.enter() checks it */
+#define NGX_HTTP_PORTAL_SCHEMA     "1"
+
+#define NGX_HTTP_PORTAL_LANGUAGES  4
+
+#define NGX_HTTP_PORTAL_CSRF_HEADER  "X-CSRF-Token"
+
+/* what a person is told to wait when a server behind us is not there */
+#define NGX_HTTP_PORTAL_RETRY      5
+
+
+typedef enum {
+    NGX_HTTP_PORTAL_UNSET = 0,
+    NGX_HTTP_PORTAL_PUBLIC,
+    NGX_HTTP_PORTAL_CITIZEN,
+    NGX_HTTP_PORTAL_FAMILY,
+} ngx_http_portal_audience_e;
+
+
+#define NGX_HTTP_PORTAL_ROLE_CITIZEN  0x01
+#define NGX_HTTP_PORTAL_ROLE_FAMILY   0x02
+
+
+/*
+ * Who is asking: the live record of a session, as sealed in Redis and copied
+ * into shared memory.  Fixed layout; another version is no session.
+ */
+
+#define NGX_HTTP_PORTAL_SESSION_VERSION  1
+
+typedef struct {
+    uint8_t                          version;
+    uint8_t                          roles;
+    uint8_t                          language;
+    uint8_t                          families;
+    uint8_t                          name_len;
+    uint8_t                          label_len;
+    uint16_t                         reserved;
+    int32_t                          epoch;
+    int32_t                          idle;           /* seconds */
+    int32_t                          absolute;       /* seconds */
+    int32_t                          pad;
+    int64_t                          opened;         /* unix seconds */
+    int64_t                          account;
+    int64_t                          family;         /* 0: none */
+    u_char                           name[80];
+    u_char                           label[48];      /* of the family */
+} ngx_http_portal_session_t;
+
+
+/* a town, as a worker knows it: its document is replaced when enter says so */
+
+typedef struct {
+    ngx_str_t                        slug;
+    json_t                          *document;       /* NULL: not read yet */
+    json_t                          *public;         /* what pages may show */
+    ngx_str_t                        origin;         /* of document */
+    int64_t                          version;
+    portal_pg_op_t                  *op;
+    ngx_event_t                      retry;
+} ngx_http_portal_town_t;
+
+
+typedef struct {
+    ngx_str_t                        name;
+    portal_view_t                   *language[NGX_HTTP_PORTAL_LANGUAGES];
+} ngx_http_portal_view_t;
+
+
+typedef struct {
+    ngx_str_t                        keys_file;
+    portal_keys_t                   *keys;
+
+    portal_pg_conf_t                 pg;
+    portal_pg_conf_t                 jobs;
+    ngx_array_t                      statements;     /* see portal_pg.h */
+    ngx_array_t                      job_statements;
+
+    portal_redis_conf_t              redis;
+    portal_l1_t                     *l1;
+
+    ngx_str_t                        hash_pool;
+    ngx_thread_pool_t               *thread_pool;
+
+    ngx_str_t                        templates;
+    ngx_str_t                        forms_dir;
+    ngx_str_t                        languages_dir;
+    ngx_uint_t                       nlanguages;
+    ngx_str_t                        languages[NGX_HTTP_PORTAL_LANGUAGES];
+    json_t                          *labels[NGX_HTTP_PORTAL_LANGUAGES];
+    portal_views_t                  *views[NGX_HTTP_PORTAL_LANGUAGES];
+    ngx_array_t                      view_list;  /* ngx_http_portal_view_t * */
+    ngx_array_t                      forms;      /* portal_form_t * */
+    ngx_array_t                      towns;      /* ngx_http_portal_town_t * */
+
+    portal_mail_conf_t               mail;
+
+    ngx_http_portal_view_t          *error_view;
+    portal_pg_statement_t           *enter;
+    portal_pg_statement_t           *town;
+    portal_pg_statement_t           *key_check;
+    portal_pg_statement_t           *missing;
+    portal_pg_statement_t           *sign_in_lookup;
+    portal_pg_statement_t           *sign_in;
+    portal_pg_statement_t           *confirmation_secret;
+    portal_pg_statement_t           *confirm;
+    portal_pg_statement_t           *mail_claim;
+    portal_pg_statement_t           *mail_done;
+} ngx_http_portal_main_conf_t;
+
+
+/* of this worker */
+
+typedef struct {
+    portal_pg_t                     *pg;
+    portal_pg_t                     *jobs;
+    portal_redis_t                  *redis;
+    portal_hash_t                   *hash;
+    portal_l1_t                     *l1;
+    portal_mail_t                   *mail;
+    ngx_uint_t                       refusing;   /* calls: the database is
+                                                    not known to be ours */
+} ngx_http_portal_services_t;
+
+extern ngx_http_portal_services_t  ngx_http_portal;
+
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_http_complex_value_t         value;
+    unsigned                         mac:1;      /* a link's token */
+} ngx_http_portal_arg_t;
+
+
+typedef struct ngx_http_portal_ctx_s  ngx_http_portal_ctx_t;
+
+/* what a POST does once its form is accepted */
+typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
+
+typedef struct {
+    ngx_http_portal_town_t          *town;
+    ngx_uint_t                       audience;
+
+    portal_pg_statement_t           *get;
+    ngx_http_portal_view_t          *view;
+    ngx_uint_t                       page_status;    /* of a portal_page */
+
+    portal_pg_statement_t           *post;
+    portal_form_t                   *form;
+    ngx_http_portal_act_pt           act;
+    ngx_http_portal_view_t          *result;     /* of the act, if not view */
+
+    ngx_array_t                     *args;       /* ngx_http_portal_arg_t */
+
+    unsigned                         error:1;    /* shows nginx's own errors */
+    unsigned                         handled:1;  /* has a content handler */
+} ngx_http_portal_loc_conf_t;
+
+
+typedef enum {
+    NGX_HTTP_PORTAL_GATE_START = 0,
+    NGX_HTTP_PORTAL_GATE_WAITING,
+    NGX_HTTP_PORTAL_GATE_LOST,      /* Redis did not answer */
+    NGX_HTTP_PORTAL_GATE_KNOWN,
+} ngx_http_portal_gate_e;
+
+
+/* continues a request once an operation has ended */
+typedef ngx_int_t (*ngx_http_portal_step_pt)(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
+
+struct ngx_http_portal_ctx_s {
+    ngx_http_request_t              *request;
+
+    /* gate */
+    ngx_http_portal_gate_e           gate;
+    ngx_http_portal_loc_conf_t      *verdict;    /* the gate's yes, and for
+                                                    which location */
+    ngx_http_portal_session_t        session;
+    u_char                           mac[PORTAL_MAC_LEN];
+    u_char                           mac_hex[PORTAL_MAC_HEX];
+    u_char                           visit_hex[PORTAL_MAC_HEX];
+    uint64_t                         generation;    /* of portal_l1.h */
+
+    /* operations under way; each detached when the request goes */
+    portal_redis_op_t               *redis_op;
+    portal_pg_op_t                  *pg_op;
+    portal_hash_op_t                *hash_op;
+    ngx_http_portal_step_pt          step;
+
+    /* input */
+    json_t                          *values;     /* checked, by name */
+    json_t                          *typed;      /* to show again */
+    json_t                          *errors;     /* [{field, code}] */
+    json_t                          *input;      /* what SQL gets */
+    ngx_str_t                        key;        /* idempotency */
+
+    /* call */
+    ngx_str_t                        answer;     /* the document's text */
+    json_t                          *document;   /* parsed, when needed */
+    portal_op_status_e               call_status;
+    u_char                           sqlstate[6];
+    ngx_uint_t                       failed;     /* statement's index */
+
+    /* effects */
+    u_char                           secret[PORTAL_SECRET_B64];
+    u_char                           secret_mac[PORTAL_MAC_LEN];
+    u_char                           secret_hex[PORTAL_MAC_HEX];
+
+    ngx_uint_t                       status;     /* to answer with */
+    ngx_uint_t                       language;
+    ngx_str_t                        request_id;
+    ngx_msec_t                       retry;      /* seconds */
+
+    unsigned                         live:1;     /* a session is known */
+    unsigned                         cookie:1;   /* one well-formed session
+                                                    cookie came */
+    unsigned                         visitor:1;  /* a visitor cookie is or
+                                                    will be there */
+    unsigned                         unsure:1;   /* identity from a copy that
+                                                    Redis could not confirm */
+    unsigned                         json:1;     /* the answer's form */
+    unsigned                         json_body:1;
+    unsigned                         negotiated:1;
+    unsigned                         foreign:1;  /* another site's page may
+                                                    have sent it */
+    unsigned                         minted:1;   /* secret is made */
+    unsigned                         refused:1;  /* the form is shown again */
+    unsigned                         waiting:1;  /* NGX_DONE was returned */
+};
+
+
+#define ngx_http_portal_text(s)                                               \
+    (portal_text_t) { (const char *) (s).data, (s).len }
+
+extern ngx_module_t  ngx_http_portal_module;
+
+
+/* gate/ */
+
+/* lets go of operations under way */
+void ngx_http_portal_ctx_detach(void *data);
+
+/* access phase: who is asking, and may they */
+ngx_int_t ngx_http_portal_gate_handler(ngx_http_request_t *r);
+/* the request's context, made when missing; NULL: no memory */
+ngx_http_portal_ctx_t *ngx_http_portal_get_ctx(ngx_http_request_t *r);
+/* 0 when a request that changes something comes from the town's own pages */
+ngx_int_t ngx_http_portal_check_origin(ngx_http_request_t *r,
+    ngx_http_portal_loc_conf_t *plcf);
+ngx_int_t ngx_http_portal_check_token(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *field);
+/* the token for pages and JSON; makes the visitor's cookie when there is no
+   session; empty when memory is short */
+ngx_str_t ngx_http_portal_csrf(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+ngx_table_elt_t *ngx_http_portal_find_header(ngx_http_request_t *r,
+    const char *name, size_t len);
+
+/* gate/ sessions */
+
+void ngx_http_portal_session_cookies(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* NGX_OK: ctx->live tells; NGX_AGAIN: resumes the phases later; NGX_BUSY:
+   the servers that know are not there */
+ngx_int_t ngx_http_portal_session_find(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* a fresh identifier in ctx->secret*, for the call that may open a session */
+void ngx_http_portal_session_mint(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* writes the record, then goes on with step; forgets the old one */
+ngx_int_t ngx_http_portal_session_open(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *effect, ngx_http_portal_step_pt step);
+void ngx_http_portal_session_close(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+void ngx_http_portal_session_changed(void *data, ngx_str_t *key,
+    ngx_uint_t healthy);
+ngx_int_t ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,
+    u_char *value, size_t len, ngx_uint_t clear);
+
+/* input/ */
+
+/* reads and checks the body, then goes on; NGX_DONE or a status */
+ngx_int_t ngx_http_portal_input(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* adds an error of a field, "" for the form */
+ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
+    const char *field, const char *code);
+
+/* prepare/ */
+
+/* ctx->input from values and arguments; what SQL may not see is replaced */
+ngx_int_t ngx_http_portal_prepare(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+ngx_int_t ngx_http_portal_prepare_args(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* hashes (hash NULL) or verifies a password, then step; NGX_DONE, status */
+ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
+    const char *hash, ngx_http_portal_step_pt step);
+
+/* call/ */
+
+/* enter + function in one trip, then step; the document is ctx->answer */
+ngx_int_t ngx_http_portal_call(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_pg_statement_t *function,
+    ngx_http_portal_step_pt step);
+/* parses ctx->answer once; NULL: not a document */
+json_t *ngx_http_portal_document(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* NGX_OK, or the status that a failed call is answered with */
+ngx_int_t ngx_http_portal_call_failed(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* is the database this key file's, has it what the pages name */
+ngx_int_t ngx_http_portal_check_init(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf);
+ngx_int_t ngx_http_portal_town_init(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf);
+void ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document);
+
+/* content phase: the way through the house, see docs/architecture.md */
+
+ngx_int_t ngx_http_portal_content_handler(ngx_http_request_t *r);
+/* ends a step: finalizes the request unless rc says that it waits */
+void ngx_http_portal_finish(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_int_t rc);
+/* goes on with ctx->step, from an operation's handler */
+void ngx_http_portal_resume(ngx_http_portal_ctx_t *ctx);
+/* the status of the document, 500 when it has none */
+ngx_uint_t ngx_http_portal_answer_status(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* what "portal_post" does */
+ngx_int_t ngx_http_portal_act_post(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* what follows every call that may change something */
+ngx_int_t ngx_http_portal_after_act(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* shows the form again with ctx->errors */
+ngx_int_t ngx_http_portal_refuse(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
+
+/* effects/ */
+
+ngx_int_t ngx_http_portal_effects(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
+
+/* page/: where a password is verified */
+
+ngx_int_t ngx_http_portal_act_login(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+ngx_int_t ngx_http_portal_act_confirm(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
+/* present/ */
+
+void ngx_http_portal_negotiate(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* ctx->answer (or nothing) through the view, or as JSON */
+ngx_int_t ngx_http_portal_present(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status,
+    ngx_http_portal_view_t *view);
+/* an error as a page or a problem document (RFC 9457) */
+ngx_int_t ngx_http_portal_problem(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *code);
+/* for the gate: the header, and the status to return from the phase */
+ngx_int_t ngx_http_portal_location(ngx_http_request_t *r,
+    ngx_str_t *location);
+/* for the content: sends */
+ngx_int_t ngx_http_portal_redirect(ngx_http_request_t *r,
+    ngx_str_t *location);
+/* a template over the stack, as the answer */
+ngx_int_t ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
+    portal_view_t *view, json_t **stack, ngx_uint_t n);
+/* what every template may read; status 0 for an error page; new references */
+json_t *ngx_http_portal_captcha(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+json_t *ngx_http_portal_globals(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
+json_t *ngx_http_portal_form_model(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* the message for a field's error, in the request's language */
+const char *ngx_http_portal_message(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *field, const char *code);
+ngx_int_t ngx_http_portal_add_header(ngx_http_request_t *r, const char *name,
+    const char *value, size_t len);
+ngx_uint_t ngx_http_portal_sent_header(ngx_http_request_t *r,
+    const char *name, size_t len);
+/* those of every answer */
+ngx_int_t ngx_http_portal_headers(ngx_http_request_t *r);
+/* replaces {"$sealed": ...} by what it hides; in request memory, wiped */
+ngx_int_t ngx_http_portal_open_sealed(ngx_http_request_t *r, ngx_str_t *text);
+ngx_int_t ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_chain_t *out, off_t len);
+ngx_int_t ngx_http_portal_mail_render(void *data, ngx_str_t *row,
+    ngx_pool_t *pool, portal_mail_message_t *message);
+
+/* log/: variables */
+
+ngx_int_t ngx_http_portal_add_variables(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_PORTAL_H_INCLUDED_ */

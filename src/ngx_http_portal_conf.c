@@ -1,0 +1,575 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "ngx_http_portal_conf.h"
+
+
+static ngx_int_t ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
+    const char *name, ngx_uint_t *out);
+static ngx_uint_t ngx_http_portal_conf_prefix(ngx_str_t *value,
+    const char *prefix, ngx_str_t *rest);
+static void ngx_http_portal_conf_free_keys(void *data);
+static void ngx_http_portal_conf_free_views(void *data);
+
+
+static char *
+ngx_http_portal_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
+    const char *instead)
+{
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\"; write %s", value, instead);
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_portal_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    char                 err[512];
+    ngx_str_t           *value;
+    ngx_pool_cleanup_t  *cln;
+
+    if (pmcf->keys != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    pmcf->keys_file = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &pmcf->keys_file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    pmcf->keys = portal_keys_read((char *) pmcf->keys_file.data, err,
+                                  sizeof(err));
+    if (pmcf->keys == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "portal_keys: %s", err);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_portal_conf_free_keys;
+    cln->data = pmcf->keys;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_portal_conf_free_keys(void *data)
+{
+    portal_keys_free(data);
+}
+
+
+/* each time one more host, tried in the order given */
+
+char *
+ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char              *err, **host;
+    ngx_str_t         *value, rest;
+    ngx_uint_t         i, n;
+    portal_pg_conf_t  *pg;
+
+    pg = (portal_pg_conf_t *) ((char *) conf + cmd->offset);
+    value = cf->args->elts;
+
+    if (pg->hosts.elts == NULL) {
+
+        if (ngx_array_init(&pg->hosts, cf->pool, 2, sizeof(char *))
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        pg->connections = 4;
+        pg->queue = 1024;
+        pg->connect_timeout = 2000;
+        pg->timeout = 3000;
+    }
+
+    err = ngx_pnalloc(cf->pool, 512);
+    host = ngx_array_push(&pg->hosts);
+
+    if (err == NULL || host == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *host = (char *) value[1].data;
+
+    if (portal_pg_check_conninfo(*host, err, 512) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%V: conninfo %s", &value[0],
+                           err);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_portal_conf_prefix(&value[i], "connections=", &rest)) {
+            if (ngx_http_portal_conf_number(cf, &rest, "connections",
+                                            &pg->connections)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "queue=", &rest)) {
+            if (ngx_http_portal_conf_number(cf, &rest, "queue", &pg->queue)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "timeout=", &rest))
+        {
+            n = (ngx_uint_t) ngx_parse_time(&rest, 0);
+            if (n == (ngx_uint_t) NGX_ERROR || n < 100) {
+                return ngx_http_portal_conf_invalid(cf, &value[i],
+                                                    "\"timeout=3s\"");
+            }
+            pg->timeout = n;
+
+        } else {
+            return ngx_http_portal_conf_invalid(cf, &value[i],
+                       "\"connections=\", \"queue=\" or \"timeout=\"");
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ngx_str_t            *value, rest, text;
+    ngx_url_t             u;
+    ngx_uint_t            i, n;
+    portal_redis_conf_t  *redis;
+
+    redis = &pmcf->redis;
+    value = cf->args->elts;
+
+    if (redis->timeout) {
+        return "is duplicate";
+    }
+
+    redis->timeout = 500;
+    ngx_str_set(&redis->prefix, "sess:");
+
+    /* a path is NUL-terminated: the end of an argument */
+
+    if (!ngx_http_portal_conf_prefix(&value[1], "unix:", &redis->path)) {
+        ngx_memzero(&u, sizeof(ngx_url_t));
+
+        u.url = value[1];
+        u.default_port = 6379;
+        u.no_resolve = 1;
+
+        if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+            return ngx_http_portal_conf_invalid(cf, &value[1],
+                       "\"unix:/path\" or an address as \"127.0.0.1:6379\"; "
+                       "names are not resolved");
+        }
+
+        redis->host = u.host;
+        redis->port = u.port;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_portal_conf_prefix(&value[i], "user=", &rest)) {
+            redis->user = rest;
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "password_file=",
+                                               &rest))
+        {
+            if (ngx_http_portal_conf_read(cf, &rest, &text) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            redis->password = text;
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "password=", &rest))
+        {
+            redis->password = rest;
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "db=", &rest)) {
+            if (ngx_http_portal_conf_number(cf, &rest, "db", &n) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+            redis->database = (ngx_int_t) n;
+
+        } else {
+            return ngx_http_portal_conf_invalid(cf, &value[i],
+                       "\"user=\", \"password_file=\", \"password=\" or "
+                       "\"db=\"");
+        }
+    }
+
+    if (redis->host.len && redis->password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "portal_redis over TCP without a password; write "
+                           "\"password_file=FILE\", or use \"unix:/path\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value, name = ngx_string("portal");
+
+    if (pmcf->l1 != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < (ssize_t) (64 * ngx_pagesize)) {
+        return ngx_http_portal_conf_invalid(cf, &value[1],
+                                            "a size as \"16m\", at least "
+                                            "\"256k\"");
+    }
+
+    pmcf->l1 = portal_l1_add(cf, &name, (size_t) size,
+                             &ngx_http_portal_module);
+
+    return pmcf->l1 ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ngx_str_t           *value, rest;
+    ngx_uint_t           i;
+    portal_mail_conf_t  *mail;
+
+    mail = &pmcf->mail;
+    value = cf->args->elts;
+
+    if (mail->url.len) {
+        return "is duplicate";
+    }
+
+    if (!ngx_http_portal_conf_prefix(&value[1], "smtp://", &rest)
+        && !ngx_http_portal_conf_prefix(&value[1], "smtps://", &rest)
+        && !ngx_http_portal_conf_prefix(&value[1], "file:/", &rest))
+    {
+        return ngx_http_portal_conf_invalid(cf, &value[1],
+                   "\"smtp://HOST:PORT\", \"smtps://HOST:PORT\" or "
+                   "\"file:/DIRECTORY\"");
+    }
+
+    mail->url = value[1];
+    mail->starttls = 1;
+    mail->timeout = 30000;
+    mail->interval = 1000;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_portal_conf_prefix(&value[i], "user=", &rest)) {
+            mail->user = rest;
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "password_file=",
+                                               &rest))
+        {
+            if (ngx_http_portal_conf_read(cf, &rest, &mail->password)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "ca=", &rest)) {
+            if (ngx_http_portal_conf_read(cf, &rest, &mail->ca) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "starttls=", &rest)
+                   && rest.len == 3 && ngx_strncmp(rest.data, "off", 3) == 0)
+        {
+            mail->starttls = 0;
+
+        } else if (!(ngx_http_portal_conf_prefix(&value[i], "starttls=",
+                                                 &rest)
+                     && rest.len == 8
+                     && ngx_strncmp(rest.data, "required", 8) == 0))
+        {
+            return ngx_http_portal_conf_invalid(cf, &value[i],
+                       "\"user=\", \"password_file=\", \"ca=\" or "
+                       "\"starttls=required|off\"");
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* DIR and the languages in it; the first is what nobody asked otherwise gets */
+
+char *
+ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    u_char        *p;
+    ngx_str_t     *value, path, text;
+    ngx_uint_t     i, n;
+    json_error_t   error;
+
+    if (pmcf->nlanguages) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    pmcf->languages_dir = value[1];
+
+    n = cf->args->nelts - 2;
+
+    if (n > NGX_HTTP_PORTAL_LANGUAGES) {
+        return "has too many languages";
+    }
+
+    for (i = 0; i < n; i++) {
+        path.len = value[1].len + 1 + value[2 + i].len + sizeof(".json") - 1;
+        path.data = ngx_pnalloc(cf->pool, path.len + 1);
+        if (path.data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        p = ngx_sprintf(path.data, "%V/%V.json%Z", &value[1], &value[2 + i]);
+
+        if (ngx_http_portal_conf_read(cf, &path, &text) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        pmcf->labels[i] = json_loadb((char *) text.data, text.len,
+                                     JSON_REJECT_DUPLICATES, &error);
+
+        if (!json_is_object(pmcf->labels[i])) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s:%d: %s", path.data,
+                               error.line, error.text);
+            return NGX_CONF_ERROR;
+        }
+
+        pmcf->languages[i] = value[2 + i];
+    }
+
+    (void) p;
+
+    pmcf->nlanguages = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_templates(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ngx_str_t           *value;
+    ngx_uint_t           i;
+    ngx_pool_cleanup_t  *cln;
+
+    if (pmcf->templates.len) {
+        return "is duplicate";
+    }
+
+    if (pmcf->nlanguages == 0) {
+        return "must come after \"portal_languages\"";
+    }
+
+    value = cf->args->elts;
+    pmcf->templates = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &pmcf->templates, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_portal_conf_free_views;
+    cln->data = pmcf;
+
+    for (i = 0; i < pmcf->nlanguages; i++) {
+        pmcf->views[i] = portal_views_create((char *) pmcf->templates.data,
+                                       (char *) pmcf->languages[i].data,
+                                       pmcf->labels[i]);
+        if (pmcf->views[i] == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_portal_conf_free_views(void *data)
+{
+    ngx_http_portal_main_conf_t *pmcf = data;
+
+    ngx_uint_t       i;
+    portal_form_t  **form;
+
+    for (i = 0; i < pmcf->nlanguages; i++) {
+
+        if (pmcf->views[i] != NULL) {
+            portal_views_free(pmcf->views[i]);
+        }
+
+        json_decref(pmcf->labels[i]);
+    }
+
+    form = pmcf->forms.elts;
+
+    for (i = 0; i < pmcf->forms.nelts; i++) {
+        portal_form_free(form[i]);
+    }
+}
+
+
+char *
+ngx_http_portal_conf_forms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (pmcf->forms_dir.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    pmcf->forms_dir = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
+    const char *name, ngx_uint_t *out)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(value->data, value->len);
+
+    if (n == NGX_ERROR || n > 65535) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%s=%V\"; write a whole number", name,
+                           value);
+        return NGX_ERROR;
+    }
+
+    *out = (ngx_uint_t) n;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_portal_conf_prefix(ngx_str_t *value, const char *prefix,
+    ngx_str_t *rest)
+{
+    size_t  len;
+
+    len = ngx_strlen(prefix);
+
+    if (value->len < len || ngx_strncmp(value->data, prefix, len) != 0) {
+        return 0;
+    }
+
+    rest->data = value->data + len;
+    rest->len = value->len - len;
+
+    return 1;
+}
+
+
+/* ends of line at the end do not count: what an editor adds to a password */
+
+ngx_int_t
+ngx_http_portal_conf_read(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *text)
+{
+    off_t        size;
+    ssize_t      n;
+    ngx_str_t    name;
+    ngx_file_t   file;
+
+    name = *path;
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&file, sizeof(ngx_file_t));
+
+    file.name = name;
+    file.log = cf->log;
+    file.fd = ngx_open_file(name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (file.fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", &name);
+        return NGX_ERROR;
+    }
+
+    n = -1;
+    size = 0;
+
+    if (ngx_fd_info(file.fd, &file.info) != NGX_FILE_ERROR) {
+        size = ngx_file_size(&file.info);
+    }
+
+    if (size > 0 && size < (off_t) 1024 * 1024) {
+        text->data = ngx_pnalloc(cf->pool, (size_t) size + 1);
+
+        if (text->data != NULL) {
+            n = ngx_read_file(&file, text->data, (size_t) size, 0);
+        }
+    }
+
+    ngx_close_file(file.fd);
+
+    if (n < 0 || n != (ssize_t) size) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is empty, too large or unreadable", &name);
+        return NGX_ERROR;
+    }
+
+    while (n && (text->data[n - 1] == '\n' || text->data[n - 1] == '\r')) {
+        n--;
+    }
+
+    text->len = (size_t) n;
+    text->data[n] = '\0';
+
+    return NGX_OK;
+}

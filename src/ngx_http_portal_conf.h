@@ -1,0 +1,72 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#ifndef _NGX_HTTP_PORTAL_CONF_H_INCLUDED_
+#define _NGX_HTTP_PORTAL_CONF_H_INCLUDED_
+
+
+#include "ngx_http_portal.h"
+
+
+/*
+ * Directive setters.  What they name (forms, templates, functions) is read and
+ * checked on the spot, so that nginx -t says file and line; hence directories
+ * and languages are given before the locations that use them.
+ */
+
+#define NGX_HTTP_PORTAL_HASH_QUEUE  64
+
+char *ngx_http_portal_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_templates(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_forms(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+char *ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_page(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* cmd->post is the ngx_http_portal_act_pt */
+char *ngx_http_portal_conf_act(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* what must be there when any location is the portal's; the fixed statements */
+ngx_int_t ngx_http_portal_conf_complete(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf);
+/* the node's budget of connections, shared among the workers */
+ngx_int_t ngx_http_portal_conf_connections(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf);
+
+/* NULL after an error, which is logged */
+ngx_http_portal_view_t *ngx_http_portal_conf_view(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);
+portal_form_t *ngx_http_portal_conf_form(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);
+/* the whole file, terminated, in memory of cf->pool */
+ngx_int_t ngx_http_portal_conf_read(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_str_t *text);
+
+
+#endif /* _NGX_HTTP_PORTAL_CONF_H_INCLUDED_ */

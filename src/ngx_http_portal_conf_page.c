@@ -1,0 +1,644 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "ngx_http_portal_conf.h"
+
+
+/*
+ * The directives that make a location a page, and what they name.
+ */
+
+
+typedef struct {
+    ngx_str_t    name;
+    ngx_str_t    sql;
+    int          nparams;
+    size_t       offset;
+} ngx_http_portal_fixed_t;
+
+
+/* what the module calls by itself; pages name the other functions */
+
+static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
+
+    { ngx_string("enter"),
+      ngx_string("select portal.enter($1, $2, $3::bigint, $4::int, $5::bigint, "
+               "$6::bigint, $7::int, $8)"),
+      8,
+      offsetof(ngx_http_portal_main_conf_t, enter) },
+
+    { ngx_string("town"),
+      ngx_string("select portal.town($1)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, town) },
+
+    { ngx_string("key_check"),
+      ngx_string("select portal.key_check()"),
+      0,
+      offsetof(ngx_http_portal_main_conf_t, key_check) },
+
+    { ngx_string("missing"),
+      ngx_string("select string_agg(n, ' ') "
+                 "from unnest(string_to_array(trim($1), ' ')) n "
+                 "where to_regprocedure('portal.' || n || '(jsonb)') is null"),
+      1, offsetof(ngx_http_portal_main_conf_t, missing) },
+
+    { ngx_string("sign_in_lookup"),
+      ngx_string("select portal.sign_in_lookup($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, sign_in_lookup) },
+
+    { ngx_string("sign_in"),
+      ngx_string("select portal.sign_in($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, sign_in) },
+
+    { ngx_string("confirmation_secret"),
+      ngx_string("select portal.confirmation_secret($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, confirmation_secret) },
+
+    { ngx_string("confirm"),
+      ngx_string("select portal.confirm($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, confirm) },
+
+    { ngx_null_string, ngx_null_string, 0, 0 }
+};
+
+static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
+
+    { ngx_string("mail_claim"),
+      ngx_string("select portal.mail_claim($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, mail_claim) },
+
+    { ngx_string("mail_done"),
+      ngx_string("select portal.mail_done($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, mail_done) },
+
+    { ngx_null_string, ngx_null_string, 0, 0 }
+};
+
+static const char  *ngx_http_portal_mails[] = {
+    "confirm", "account_exists", "new_connection", NULL
+};
+
+static const char  *ngx_http_portal_mail_parts[] = {
+    ".subject.txt", ".txt", ".html", NULL
+};
+
+
+static ngx_int_t ngx_http_portal_content(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf);
+static portal_pg_statement_t *ngx_http_portal_conf_function(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);
+static ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_fixed_t *fixed,
+    ngx_array_t *list);
+static ngx_int_t ngx_http_portal_conf_mails(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf);
+
+
+char *
+ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    u_char                        ch;
+    size_t                        i;
+    ngx_str_t                    *value;
+    ngx_http_portal_town_t      **town, *t;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (plcf->town != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 0; i < value[1].len; i++) {
+        ch = value[1].data[i];
+
+        if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9') && ch != '-') {
+            break;
+        }
+    }
+
+    if (i == 0 || i < value[1].len || i > 63) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid town \"%V\"; write its short name in "
+                           "a-z, 0-9 and \"-\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+    town = pmcf->towns.elts;
+
+    for (i = 0; i < pmcf->towns.nelts; i++) {
+
+        if (town[i]->slug.len == value[1].len
+            && ngx_strncmp(town[i]->slug.data, value[1].data, value[1].len)
+               == 0)
+        {
+            plcf->town = town[i];
+            return NGX_CONF_OK;
+        }
+    }
+
+    t = ngx_pcalloc(cf->pool, sizeof(ngx_http_portal_town_t));
+    town = ngx_array_push(&pmcf->towns);
+
+    if (t == NULL || town == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    t->slug = value[1];
+    *town = t;
+    plcf->town = t;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_content(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler != NULL
+        && clcf->handler != ngx_http_portal_content_handler)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "this location has another content already; a "
+                           "portal page stands in a location of its own");
+        return NGX_ERROR;
+    }
+
+    clcf->handler = ngx_http_portal_content_handler;
+    plcf->handled = 1;
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_portal_conf_page(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_int_t                     n;
+    ngx_str_t                    *value;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (plcf->view != NULL) {
+        return "is duplicate";
+    }
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 3) {
+        n = ngx_atoi(value[2].data, value[2].len);
+        if (n < 200 || n > 599) {
+            return "has an invalid status";
+        }
+        plcf->page_status = (ngx_uint_t) n;
+    }
+
+    plcf->view = ngx_http_portal_conf_view(cf, pmcf, &value[1]);
+
+    if (plcf->view == NULL || ngx_http_portal_content(cf, plcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (plcf->view != NULL) {
+        return "is duplicate, or beside \"portal_page\"";
+    }
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+    value = cf->args->elts;
+
+    plcf->get = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
+    plcf->view = ngx_http_portal_conf_view(cf, pmcf, &value[2]);
+
+    if (plcf->get == NULL || plcf->view == NULL
+        || ngx_http_portal_content(cf, plcf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (plcf->act != NULL) {
+        return "is duplicate, or beside \"portal_login\"";
+    }
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+    value = cf->args->elts;
+
+    plcf->post = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
+    plcf->form = ngx_http_portal_conf_form(cf, pmcf, &value[2]);
+    plcf->act = ngx_http_portal_act_post;
+
+    if (plcf->post == NULL || plcf->form == NULL
+        || ngx_http_portal_content(cf, plcf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_act(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (plcf->act != NULL) {
+        return "is duplicate, or beside \"portal_post\"";
+    }
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+    value = cf->args->elts;
+
+    plcf->form = ngx_http_portal_conf_form(cf, pmcf, &value[1]);
+    plcf->act = (ngx_http_portal_act_pt) cmd->post;
+
+    if (cf->args->nelts == 3) {
+        plcf->result = ngx_http_portal_conf_view(cf, pmcf, &value[2]);
+        if (plcf->result == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (plcf->form == NULL || ngx_http_portal_content(cf, plcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    plcf->error = 1;
+
+    return ngx_http_portal_content(cf, plcf) == NGX_OK ? NGX_CONF_OK
+                                                       : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_http_portal_arg_t             *arg;
+    ngx_http_compile_complex_value_t   ccv;
+
+    value = cf->args->elts;
+
+    if (plcf->args == NULL) {
+        plcf->args = ngx_array_create(cf->pool, 4,
+                                      sizeof(ngx_http_portal_arg_t));
+        if (plcf->args == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (value[1].len == 0 || value[1].len > PORTAL_BODY_NAME
+        || value[1].data[0] == '_')
+    {
+        return "has an invalid name";
+    }
+
+    arg = ngx_array_push(plcf->args);
+    if (arg == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(arg, sizeof(ngx_http_portal_arg_t));
+
+    arg->name = value[1];
+
+    if (cf->args->nelts == 4) {
+
+        if (value[3].len != 3 || ngx_strncmp(value[3].data, "mac", 3) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"; write \"mac\", for "
+                               "the token of a mail's link, or nothing",
+                               &value[3]);
+            return NGX_CONF_ERROR;
+        }
+
+        arg->mac = 1;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &value[2];
+    ccv.complex_value = &arg->value;
+
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
+}
+
+
+/* compiled once per cycle, however many locations and towns name it */
+
+ngx_http_portal_view_t *
+ngx_http_portal_conf_view(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
+    ngx_str_t *name)
+{
+    char                      err[512];
+    ngx_uint_t                i;
+    ngx_http_portal_view_t  **view, *v;
+
+    if (pmcf->templates.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no templates; write \"portal_templates DIR\" in "
+                           "http before this");
+        return NULL;
+    }
+
+    view = pmcf->view_list.elts;
+
+    for (i = 0; i < pmcf->view_list.nelts; i++) {
+        if (view[i]->name.len == name->len
+            && ngx_strncmp(view[i]->name.data, name->data, name->len) == 0)
+        {
+            return view[i];
+        }
+    }
+
+    v = ngx_pcalloc(cf->pool, sizeof(ngx_http_portal_view_t));
+    view = ngx_array_push(&pmcf->view_list);
+
+    if (v == NULL || view == NULL) {
+        return NULL;
+    }
+
+    v->name = *name;
+    *view = v;
+
+    for (i = 0; i < pmcf->nlanguages; i++) {
+        v->language[i] = portal_views_get(pmcf->views[i], (char *) name->data,
+                                          err, sizeof(err));
+        if (v->language[i] == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", err);
+            return NULL;
+        }
+    }
+
+    return v;
+}
+
+
+portal_form_t *
+ngx_http_portal_conf_form(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
+    ngx_str_t *name)
+{
+    char             err[512];
+    unsigned         line;
+    ngx_str_t        path, text;
+    ngx_uint_t       i;
+    portal_form_t  **form, *f;
+
+    if (pmcf->forms_dir.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no forms; write \"portal_forms DIR\" in http "
+                           "before this");
+        return NULL;
+    }
+
+    form = pmcf->forms.elts;
+
+    for (i = 0; i < pmcf->forms.nelts; i++) {
+        if (ngx_strcmp(form[i]->name, name->data) == 0) {
+            return form[i];
+        }
+    }
+
+    path.len = pmcf->forms_dir.len + 1 + name->len + sizeof(".form") - 1;
+    path.data = ngx_pnalloc(cf->pool, path.len + 1);
+    if (path.data == NULL) {
+        return NULL;
+    }
+
+    ngx_sprintf(path.data, "%V/%V.form%Z", &pmcf->forms_dir, name);
+
+    if (ngx_http_portal_conf_read(cf, &path, &text) != NGX_OK) {
+        return NULL;
+    }
+
+    f = portal_form_parse((char *) name->data, (char *) text.data, text.len,
+                          &line, err, sizeof(err));
+    if (f == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%V:%ui: %s", &path,
+                           (ngx_uint_t) line, err);
+        return NULL;
+    }
+
+    form = ngx_array_push(&pmcf->forms);
+    if (form == NULL) {
+        portal_form_free(f);
+        return NULL;
+    }
+
+    *form = f;
+
+    return f;
+}
+
+
+/* a function of the schema "portal" that takes and returns a document */
+
+static portal_pg_statement_t *
+ngx_http_portal_conf_function(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name)
+{
+    size_t     i;
+    ngx_str_t  sql;
+
+    for (i = 0; i < name->len; i++) {
+        if ((name->data[i] < 'a' || name->data[i] > 'z')
+            && name->data[i] != '_')
+        {
+            break;
+        }
+    }
+
+    if (i == 0 || i < name->len || i > 48) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid function \"%V\"; write the name of a "
+                           "function of schema portal, in a-z and \"_\"",
+                           name);
+        return NULL;
+    }
+
+    sql.data = ngx_pnalloc(cf->pool, name->len
+                           + sizeof("select portal.($1::jsonb)"));
+    if (sql.data == NULL) {
+        return NULL;
+    }
+
+    sql.len = (size_t) (ngx_sprintf(sql.data, "select portal.%V($1::jsonb)",
+                                    name)
+                        - sql.data);
+
+    return portal_pg_declare(cf, &pmcf->statements, name, &sql, 1);
+}
+
+
+ngx_int_t
+ngx_http_portal_conf_complete(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf)
+{
+    const char  *missing;
+    ngx_str_t    error = ngx_string("error");
+
+    missing = pmcf->keys == NULL ? "portal_keys FILE"
+              : pmcf->pg.hosts.elts == NULL ? "portal_database CONNINFO"
+              : pmcf->redis.timeout == 0 ? "portal_redis unix:/PATH"
+              : pmcf->l1 == NULL ? "portal_zone SIZE"
+              : pmcf->mail.url.len && pmcf->jobs.hosts.elts == NULL
+                ? "portal_jobs CONNINFO" : NULL;
+
+    if (missing != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the portal is used and incomplete; write \"%s\" "
+                           "in http", missing);
+        return NGX_ERROR;
+    }
+
+    pmcf->thread_pool = ngx_thread_pool_add(cf, &pmcf->hash_pool);
+    pmcf->error_view = ngx_http_portal_conf_view(cf, pmcf, &error);
+
+    if (pmcf->thread_pool == NULL || pmcf->error_view == NULL
+        || ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed,
+                                      &pmcf->statements)
+           != NGX_OK
+        || ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed_jobs,
+                                      &pmcf->job_statements)
+           != NGX_OK
+        || ngx_http_portal_conf_mails(cf, pmcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_conf_fixed(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
+    ngx_http_portal_fixed_t *fixed, ngx_array_t *list)
+{
+    portal_pg_statement_t  *statement;
+
+    for ( /* void */ ; fixed->name.len; fixed++) {
+        statement = portal_pg_declare(cf, list, &fixed->name, &fixed->sql,
+                                      fixed->nparams);
+        if (statement == NULL) {
+            return NGX_ERROR;
+        }
+
+        *(portal_pg_statement_t **) ((char *) pmcf + fixed->offset)
+            = statement;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a mail that cannot be written is an error now, not when somebody waits */
+
+static ngx_int_t
+ngx_http_portal_conf_mails(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf)
+{
+    ngx_str_t     name;
+    const char  **mail, **part;
+
+    for (mail = ngx_http_portal_mails; *mail; mail++) {
+        for (part = ngx_http_portal_mail_parts; *part; part++) {
+
+            name.data = ngx_pnalloc(cf->pool, ngx_strlen(*mail)
+                                              + ngx_strlen(*part)
+                                              + sizeof("mail/"));
+            if (name.data == NULL) {
+                return NGX_ERROR;
+            }
+
+            name.len = (size_t) (ngx_sprintf(name.data, "mail/%s%s", *mail,
+                                             *part)
+                                 - name.data);
+            name.data[name.len] = '\0';
+
+            if (ngx_http_portal_conf_view(cf, pmcf, &name) == NULL) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_portal_conf_connections(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf)
+{
+    ngx_uint_t        n;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    n = ccf->worker_processes > 0 ? (ngx_uint_t) ccf->worker_processes : 1;
+
+    /* two at the least: one busy must not stop the other requests */
+
+    pmcf->pg.connections = ngx_max(2, pmcf->pg.connections / n);
+
+    if (pmcf->jobs.hosts.elts != NULL) {
+        pmcf->jobs.connections = 1;
+    }
+
+    return NGX_OK;
+}

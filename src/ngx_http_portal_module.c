@@ -1,0 +1,455 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "ngx_http_portal.h"
+#include "ngx_http_portal_conf.h"
+
+
+static ngx_int_t ngx_http_portal_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_portal_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_portal_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_portal_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static ngx_int_t ngx_http_portal_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_portal_init_process(ngx_cycle_t *cycle);
+static void ngx_http_portal_exit_process(ngx_cycle_t *cycle);
+
+
+ngx_http_portal_services_t  ngx_http_portal;
+
+
+static ngx_conf_enum_t  ngx_http_portal_audiences[] = {
+    { ngx_string("public"), NGX_HTTP_PORTAL_PUBLIC },
+    { ngx_string("citizen"), NGX_HTTP_PORTAL_CITIZEN },
+    { ngx_string("family"), NGX_HTTP_PORTAL_FAMILY },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_portal_commands[] = {
+
+    { ngx_string("portal_keys"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_keys,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_database"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_portal_conf_database,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_portal_main_conf_t, pg),
+      NULL },
+
+    { ngx_string("portal_jobs"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_portal_conf_database,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_portal_main_conf_t, jobs),
+      NULL },
+
+    { ngx_string("portal_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_portal_conf_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_hash_pool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_portal_main_conf_t, hash_pool),
+      NULL },
+
+    { ngx_string("portal_mail"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_portal_conf_mail,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_languages"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_portal_conf_languages,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_templates"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_templates,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_forms"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_forms,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_tenant"),
+      NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_tenant,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_allow"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_portal_loc_conf_t, audience),
+      &ngx_http_portal_audiences },
+
+    { ngx_string("portal_page"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_portal_conf_page,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_get"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_portal_conf_get,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_post"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_portal_conf_post,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_login"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_portal_conf_act,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_http_portal_act_login },
+
+    { ngx_string("portal_confirm"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_act,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_http_portal_act_confirm },
+
+    { ngx_string("portal_error"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_portal_conf_error,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_arg"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
+      ngx_http_portal_conf_arg,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_portal_module_ctx = {
+    ngx_http_portal_preconfiguration,      /* preconfiguration */
+    ngx_http_portal_postconfiguration,     /* postconfiguration */
+
+    ngx_http_portal_create_main_conf,      /* create main configuration */
+    ngx_http_portal_init_main_conf,        /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_portal_create_loc_conf,       /* create location configuration */
+    ngx_http_portal_merge_loc_conf         /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_portal_module = {
+    NGX_MODULE_V1,
+    &ngx_http_portal_module_ctx,           /* module context */
+    ngx_http_portal_commands,              /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_portal_init_module,           /* init module */
+    ngx_http_portal_init_process,          /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_portal_exit_process,          /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_portal_preconfiguration(ngx_conf_t *cf)
+{
+    if (portal_crypto_init() != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "libsodium does not start");
+        return NGX_ERROR;
+    }
+
+    json_object_seed(0);
+
+    return ngx_http_portal_add_variables(cf);
+}
+
+
+static ngx_int_t
+ngx_http_portal_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt          *h;
+    ngx_http_core_main_conf_t    *cmcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+
+    if (pmcf->towns.nelts == 0) {
+
+        /* loaded and not used */
+
+        return NGX_OK;
+    }
+
+    if (ngx_http_portal_conf_complete(cf, pmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_portal_gate_handler;
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_portal_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_portal_main_conf_t));
+    if (pmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&pmcf->statements, cf->pool, 32,
+                       sizeof(portal_pg_statement_t *))
+        != NGX_OK
+        || ngx_array_init(&pmcf->job_statements, cf->pool, 4,
+                          sizeof(portal_pg_statement_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->view_list, cf->pool, 32,
+                          sizeof(ngx_http_portal_view_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->forms, cf->pool, 16,
+                          sizeof(portal_form_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->towns, cf->pool, 4,
+                          sizeof(ngx_http_portal_town_t *))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return pmcf;
+}
+
+
+static char *
+ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    if (pmcf->hash_pool.len == 0) {
+        ngx_str_set(&pmcf->hash_pool, "portal_hash");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_portal_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_portal_loc_conf_t  *plcf;
+
+    plcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_portal_loc_conf_t));
+    if (plcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     plcf->town = NULL;
+     *     plcf->get = NULL;
+     *     plcf->view = NULL;
+     *     plcf->act = NULL;
+     *     plcf->args = NULL;
+     */
+
+    plcf->audience = NGX_CONF_UNSET_UINT;
+    plcf->page_status = NGX_HTTP_OK;
+
+    return plcf;
+}
+
+
+/*
+ * Only the town is inherited.  The audience is not: a location says for whom
+ * it is, and a nested one that says nothing would otherwise be open or closed
+ * by accident.
+ */
+
+static char *
+ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_portal_loc_conf_t *prev = parent;
+    ngx_http_portal_loc_conf_t *conf = child;
+
+    if (conf->town == NULL) {
+        conf->town = prev->town;
+    }
+
+    if (conf->audience == NGX_CONF_UNSET_UINT) {
+
+        if (conf->handled) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "a portal location lacks \"portal_allow\"; "
+                               "write \"portal_allow public\", \"citizen\" "
+                               "or \"family\"");
+            return NGX_CONF_ERROR;
+        }
+
+        conf->audience = NGX_HTTP_PORTAL_UNSET;
+        return NGX_CONF_OK;
+    }
+
+    if (conf->town == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"portal_allow\" needs a town; write "
+                           "\"portal_tenant SLUG\" in the server");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_portal_module);
+
+    if (pmcf == NULL || pmcf->towns.nelts == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_portal_conf_connections(cycle, pmcf);
+}
+
+
+static ngx_int_t
+ngx_http_portal_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_portal_module);
+
+    if ((ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+        || pmcf == NULL || pmcf->towns.nelts == 0)
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_portal.l1 = pmcf->l1;
+
+    ngx_http_portal.pg = portal_pg_create(cycle, &pmcf->pg);
+    ngx_http_portal.redis = portal_redis_create(cycle, &pmcf->redis,
+                                        ngx_http_portal_session_changed, NULL);
+    ngx_http_portal.hash = portal_hash_create(cycle, pmcf->thread_pool,
+                                          portal_l1_counters(pmcf->l1),
+                                          (ngx_uint_t) ngx_ncpu,
+                                          NGX_HTTP_PORTAL_HASH_QUEUE);
+
+    if (ngx_http_portal.pg == NULL || ngx_http_portal.redis == NULL
+        || ngx_http_portal.hash == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_portal_check_init(cycle, pmcf) != NGX_OK
+        || ngx_http_portal_town_init(cycle, pmcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* the lease in the row, not this, keeps two from sending one mail */
+
+    if (ngx_worker != 0 || pmcf->mail.url.len == 0) {
+        return NGX_OK;
+    }
+
+    ngx_http_portal.jobs = portal_pg_create(cycle, &pmcf->jobs);
+    if (ngx_http_portal.jobs == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_portal.mail = portal_mail_create(cycle, &pmcf->mail,
+                                              ngx_http_portal.jobs,
+                                              pmcf->mail_claim,
+                                              pmcf->mail_done,
+                                              ngx_http_portal_mail_render,
+                                              pmcf);
+
+    return ngx_http_portal.mail ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_portal_exit_process(ngx_cycle_t *cycle)
+{
+    if (ngx_http_portal.mail) {
+        portal_mail_destroy(ngx_http_portal.mail);
+    }
+
+    if (ngx_http_portal.jobs) {
+        portal_pg_destroy(ngx_http_portal.jobs);
+    }
+
+    if (ngx_http_portal.pg) {
+        portal_pg_destroy(ngx_http_portal.pg);
+    }
+
+    if (ngx_http_portal.redis) {
+        portal_redis_destroy(ngx_http_portal.redis);
+    }
+}

@@ -1,0 +1,513 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * The content phase: input, prepare, call, effects, present, each in the
+ * folder of its name and in that order.  A step returns NGX_DONE when it waits
+ * for an operation, which then goes on with ctx->step; anything else ends the
+ * request.
+ */
+
+
+static ngx_int_t ngx_http_portal_content_get(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_content_got(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_content_error(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_not_allowed(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_failed(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
+static ngx_int_t ngx_http_portal_hash_done(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_act_call(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_after_effects(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_refuse_shown(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_http_portal_content_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_http_portal_ctx_t       *ctx;
+    ngx_http_portal_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+
+    /*
+     * Subrequests, "satisfy any" and errors of other phases come here without
+     * having passed the gate.
+     */
+
+    if (ctx == NULL || ctx->verdict != plcf) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "portal: a page without the gate's verdict is refused, "
+                      "see \"portal_allow\" about \"satisfy any\" and "
+                      "subrequests");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_portal_headers(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (plcf->error) {
+        return ngx_http_portal_content_error(r, ctx);
+    }
+
+    if (ctx->foreign) {
+        rc = ngx_http_discard_request_body(r);
+
+        return rc != NGX_OK ? rc
+                            : ngx_http_portal_problem(r, ctx,
+                                                  NGX_HTTP_FORBIDDEN, "csrf");
+    }
+
+    if (r->method == NGX_HTTP_POST && plcf->act != NULL) {
+        return ngx_http_portal_input(r, ctx);
+    }
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+        || (plcf->get == NULL && plcf->view == NULL))
+    {
+        return ngx_http_portal_not_allowed(r, ctx);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (plcf->get == NULL) {
+        return ngx_http_portal_present(r, ctx, plcf->page_status, plcf->view);
+    }
+
+    /* hear of a client that goes while the database works */
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    r->main->count++;
+    ngx_http_portal_finish(r, ctx, ngx_http_portal_content_get(r, ctx));
+
+    return NGX_DONE;
+}
+
+
+void
+ngx_http_portal_finish(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    if (rc == NGX_DONE) {
+        return;
+    }
+
+    r->connection->log->action = "sending response to client";
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* an operation has ended: from the event loop, never from within a call */
+
+void
+ngx_http_portal_resume(ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = ctx->step(r, ctx);
+
+    ngx_http_portal_finish(r, ctx, rc);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_portal_content_get(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_portal_prepare_args(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_portal_call(r, ctx, ctx->verdict->get,
+                                ngx_http_portal_content_got);
+}
+
+
+static ngx_int_t
+ngx_http_portal_content_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t    rc;
+    ngx_uint_t   status;
+
+    rc = ngx_http_portal_call_failed(r, ctx);
+    if (rc != NGX_OK) {
+        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
+    }
+
+    status = ngx_http_portal_answer_status(r, ctx);
+
+    if (status >= 400) {
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
+
+    return ngx_http_portal_present(r, ctx, status, ctx->verdict->view);
+}
+
+
+/* status of the document; nearly all say 200 first, without being parsed */
+
+ngx_uint_t
+ngx_http_portal_answer_status(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    json_int_t  status;
+
+    if (ctx->answer.len > 18
+        && ngx_strncmp(ctx->answer.data, "{\"status\" : 200, \"", 18) == 0)
+    {
+        return NGX_HTTP_OK;
+    }
+
+    status = json_integer_value(json_object_get(
+                                    ngx_http_portal_document(r, ctx),
+                                    "status"));
+
+    return (status >= 200 && status < 600) ? (ngx_uint_t) status
+                                           : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/* a call that failed: the session may have ended elsewhere meanwhile */
+
+static ngx_int_t
+ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ngx_str_t  location;
+
+    if (status == NGX_HTTP_UNAUTHORIZED) {
+        ngx_http_portal_session_close(r, ctx);
+
+        if (!ctx->json) {
+            ngx_str_set(&location, "/connexion?avis=session");
+            return ngx_http_portal_redirect(r, &location);
+        }
+    }
+
+    return ngx_http_portal_problem(r, ctx, status, NULL);
+}
+
+
+/* "portal_error": what nginx itself or another phase refused */
+
+static ngx_int_t
+ngx_http_portal_content_error(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  status;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    status = r->err_status;
+
+    switch (status) {
+
+    case 0:
+        status = NGX_HTTP_NOT_FOUND;
+        break;
+
+    case 494:                               /* request header too large */
+    case 495:                               /* of TLS, see error_page */
+    case 496:
+    case 497:
+        status = NGX_HTTP_BAD_REQUEST;
+        break;
+    }
+
+    return ngx_http_portal_problem(r, ctx, status, NULL);
+}
+
+
+static ngx_int_t
+ngx_http_portal_not_allowed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    const char  *allow;
+
+    if (ngx_http_discard_request_body(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->verdict->act == NULL) {
+        allow = "GET, HEAD";
+
+    } else if (ctx->verdict->get == NULL && ctx->verdict->view == NULL) {
+        allow = "POST";
+
+    } else {
+        allow = "GET, HEAD, POST";
+    }
+
+    if (ngx_http_portal_add_header(r, "Allow", allow, ngx_strlen(allow))
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_portal_problem(r, ctx, NGX_HTTP_NOT_ALLOWED, NULL);
+}
+
+
+/* "portal_post": hash the password being chosen, if any, then call */
+
+ngx_int_t
+ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    json_t          *value;
+    size_t           i;
+    ngx_int_t        rc;
+    portal_field_t  *field;
+
+    /* a session that could not be kept is not opened */
+
+    if (ctx->verdict->form->session
+        && !portal_redis_healthy(ngx_http_portal.redis))
+    {
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                       NULL);
+    }
+
+    rc = ngx_http_portal_prepare(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    for (i = 0; i < ctx->verdict->form->nfields; i++) {
+        field = &ctx->verdict->form->fields[i];
+
+        if (field->type != PORTAL_FIELD_PASSWORD || !field->fresh) {
+            continue;
+        }
+
+        value = json_object_get(ctx->values, field->name);
+
+        if (json_is_string(value)) {
+            return ngx_http_portal_password(r, ctx, json_string_value(value),
+                                            json_string_length(value), NULL,
+                                            ngx_http_portal_hash_done);
+        }
+    }
+
+    return ngx_http_portal_act_call(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_hash_done(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    portal_hash_op_t  *op;
+
+    op = ctx->hash_op;
+    ctx->hash_op = NULL;
+
+    if (ctx->call_status != PORTAL_OP_OK) {
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                       NULL);
+    }
+
+    if (json_object_set_new(ctx->input, "password_hash",
+                            json_string(op->hash))
+        != 0)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_portal_act_call(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_act_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    return ngx_http_portal_call(r, ctx, ctx->verdict->post,
+                                ngx_http_portal_after_act);
+}
+
+
+ngx_int_t
+ngx_http_portal_after_act(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    json_t      *document, *errors, *error;
+    size_t       i;
+    ngx_int_t    rc;
+    ngx_uint_t   status;
+
+    rc = ngx_http_portal_call_failed(r, ctx);
+    if (rc != NGX_OK) {
+        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
+    }
+
+    document = ngx_http_portal_document(r, ctx);
+    status = ngx_http_portal_answer_status(r, ctx);
+
+    if (document == NULL) {
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
+
+    errors = json_object_get(document, "errors");
+
+    if (json_array_size(errors)) {
+
+        json_array_foreach(errors, i, error) {
+            if (ngx_http_portal_add_error(ctx,
+                           json_string_value(json_object_get(error, "field")),
+                           json_string_value(json_object_get(error, "code")))
+                != NGX_OK)
+            {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+        }
+
+        ctx->retry = (ngx_msec_t)
+                     json_integer_value(json_object_get(document, "wait"));
+
+        return ngx_http_portal_refuse(r, ctx, status >= 400 ? status : 422);
+    }
+
+    if (status >= 400) {
+
+        /* a refusal that the page itself explains: a link used or expired */
+
+        if (!ctx->json && json_object_get(document, "state") != NULL) {
+            return ngx_http_portal_present(r, ctx, status,
+                                           ctx->verdict->view);
+        }
+
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
+
+    return ngx_http_portal_effects(r, ctx, ngx_http_portal_after_effects);
+}
+
+
+static ngx_int_t
+ngx_http_portal_after_effects(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    json_t      *location;
+    ngx_str_t    uri;
+    ngx_uint_t   status;
+
+    if (ctx->call_status != PORTAL_OP_OK) {
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                       NULL);
+    }
+
+    status = ngx_http_portal_answer_status(r, ctx);
+
+    location = json_object_get(ngx_http_portal_document(r, ctx), "location");
+
+    if (json_is_string(location)) {
+        uri.data = (u_char *) json_string_value(location);
+        uri.len = json_string_length(location);
+
+        if (!ctx->json) {
+            return ngx_http_portal_redirect(r, &uri);
+        }
+
+        /* a program is told where to go on, and reads it when it likes */
+
+        status = NGX_HTTP_OK;
+
+        json_object_set_new(ngx_http_portal_document(r, ctx), "status",
+                            json_integer((json_int_t) status));
+    }
+
+    return ngx_http_portal_present(r, ctx, status,
+                                   ctx->verdict->result
+                                   ? ctx->verdict->result
+                                   : ctx->verdict->view);
+}
+
+
+/*
+ * A refused form: a program gets the problem document; a person the same page
+ * again, filled, which takes a second, read-only call where the page has data.
+ */
+
+ngx_int_t
+ngx_http_portal_refuse(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ngx_int_t  rc;
+
+    ctx->status = status;
+    ctx->refused = 1;
+
+    if (ctx->json || ctx->verdict->view == NULL) {
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
+
+    if (ctx->verdict->get == NULL) {
+        ngx_str_null(&ctx->answer);
+        json_decref(ctx->document);
+        ctx->document = NULL;
+
+        return ngx_http_portal_present(r, ctx, status, ctx->verdict->view);
+    }
+
+    rc = ngx_http_portal_prepare_args(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_portal_call(r, ctx, ctx->verdict->get,
+                                ngx_http_portal_refuse_shown);
+}
+
+
+static ngx_int_t
+ngx_http_portal_refuse_shown(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  status;
+
+    rc = ngx_http_portal_call_failed(r, ctx);
+    if (rc != NGX_OK) {
+        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
+    }
+
+    status = ngx_http_portal_answer_status(r, ctx);
+
+    if (status >= 400) {
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
+
+    return ngx_http_portal_present(r, ctx, ctx->status, ctx->verdict->view);
+}

@@ -1,0 +1,309 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * What every template may read beside its document: the town, who is asking,
+ * where they are, and the location's form with what was typed and refused.
+ */
+
+
+static json_t *ngx_http_portal_user(ngx_http_portal_ctx_t *ctx);
+static json_t *ngx_http_portal_switch(ngx_http_portal_ctx_t *ctx);
+static json_t *ngx_http_portal_nav(ngx_http_request_t *r);
+static json_t *ngx_http_portal_notice(ngx_http_request_t *r);
+static json_t *ngx_http_portal_errors(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static const char *ngx_http_portal_error_of(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *field);
+
+
+json_t *
+ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    char                          key[36];
+    json_t                       *g;
+    ngx_str_t                     csrf;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ctx->verdict;
+
+    ngx_str_null(&csrf);
+
+    if (ctx->live || (status && plcf->act != NULL)) {
+        csrf = ngx_http_portal_csrf(r, ctx);
+
+        if (csrf.len == 0) {
+            return NULL;
+        }
+    }
+
+    portal_uuid(key);
+
+    g = json_object();
+
+    if (g == NULL
+        || json_object_set_new_nocheck(g, "lang",
+               json_string((char *) pmcf->languages[ctx->language].data))
+        || json_object_set_new_nocheck(g, "csrf",
+               csrf.len ? json_stringn((char *) csrf.data, csrf.len)
+                        : json_null())
+        || json_object_set_new_nocheck(g, "path",
+               json_stringn((char *) r->uri.data, r->uri.len)
+               ?: json_string("/"))
+        || json_object_set_nocheck(g, "town", plcf->town->public)
+        || json_object_set_new_nocheck(g, "user", ngx_http_portal_user(ctx))
+        || json_object_set_new_nocheck(g, "family_switch",
+                                       ngx_http_portal_switch(ctx))
+        || json_object_set_new_nocheck(g, "has_family",
+               json_boolean(ctx->live && ctx->session.family))
+        || json_object_set_new_nocheck(g, "nav", ngx_http_portal_nav(r))
+        || json_object_set_new_nocheck(g, "notice", ngx_http_portal_notice(r))
+        || json_object_set_new_nocheck(g, "errors",
+                                       ngx_http_portal_errors(r, ctx))
+        || json_object_set_new_nocheck(g, "request",
+               json_stringn((char *) ctx->request_id.data,
+                            ctx->request_id.len))
+        || json_object_set_new_nocheck(g, "key",
+                                       json_stringn(key, sizeof(key)))
+        || json_object_set_new_nocheck(g, "form",
+               status ? ngx_http_portal_form_model(r, ctx) : json_null())
+        || json_object_set_new_nocheck(g, "captcha",
+               status ? ngx_http_portal_captcha(r, ctx) : json_null()))
+    {
+        json_decref(g);
+        return NULL;
+    }
+
+    return g;
+}
+
+
+static json_t *
+ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
+{
+    size_t                      i, n, len;
+    u_char                      initials[2 * 4];
+    ngx_uint_t                  start;
+    ngx_http_portal_session_t  *s;
+
+    if (!ctx->live) {
+        return json_null();
+    }
+
+    s = &ctx->session;
+
+    /* the first letters of the first two words */
+
+    n = 0;
+    start = 1;
+
+    for (i = 0; i < s->name_len && n < sizeof(initials) - 4; i++) {
+
+        if (s->name[i] == ' ' || s->name[i] == '-') {
+            start = 1;
+            continue;
+        }
+
+        if (!start) {
+            continue;
+        }
+
+        start = 0;
+
+        len = s->name[i] < 0x80 ? 1 : s->name[i] < 0xe0 ? 2
+              : s->name[i] < 0xf0 ? 3 : 4;
+
+        if (i + len <= s->name_len) {
+            ngx_memcpy(&initials[n], &s->name[i], len);
+            n += len;
+        }
+    }
+
+    return json_pack("{s:s%, s:s%}", "name", s->name, (size_t) s->name_len,
+                     "initials", initials, n);
+}
+
+
+static json_t *
+ngx_http_portal_switch(ngx_http_portal_ctx_t *ctx)
+{
+    if (!ctx->live || ctx->session.family == 0 || ctx->session.families < 2) {
+        return json_null();
+    }
+
+    return json_pack("{s:s%, s:i}", "label", ctx->session.label,
+                     (size_t) ctx->session.label_len,
+                     "families", (int) ctx->session.families);
+}
+
+
+/* which entry of the menu this page belongs to */
+
+static json_t *
+ngx_http_portal_nav(ngx_http_request_t *r)
+{
+    ngx_uint_t  home, space, subscriptions, family;
+
+    home = r->uri.len == 1;
+    space = r->uri.len == 11
+            && ngx_strncmp(r->uri.data, "/mon-espace", 11) == 0;
+    subscriptions = r->uri.len >= 16
+                    && ngx_strncmp(r->uri.data, "/mes-abonnements", 16) == 0;
+    family = r->uri.len >= 8 && ngx_strncmp(r->uri.data, "/famille", 8) == 0;
+
+    return json_pack("{s:b, s:b, s:b, s:b}", "home", home, "space", space,
+                     "subscriptions", subscriptions, "family", family);
+}
+
+
+/*
+ * "?avis=code" after a redirect names a notice that the template knows; never
+ * a text that a link could bring.
+ */
+
+static json_t *
+ngx_http_portal_notice(ngx_http_request_t *r)
+{
+    char        name[sizeof("is_") + 32];
+    size_t      i;
+    json_t     *notice;
+    ngx_str_t   value;
+
+    if (ngx_http_arg(r, (u_char *) "avis", 4, &value) != NGX_OK
+        || value.len == 0 || value.len > 32)
+    {
+        return json_null();
+    }
+
+    for (i = 0; i < value.len; i++) {
+        if ((value.data[i] < 'a' || value.data[i] > 'z')
+            && value.data[i] != '_')
+        {
+            return json_null();
+        }
+    }
+
+    notice = json_object();
+
+    json_object_set_new(notice, "code",
+                        json_stringn((char *) value.data, value.len));
+
+    /* "is_CODE", so that a template without logic can tell them apart */
+
+    ngx_snprintf((u_char *) name, sizeof(name), "is_%V%Z", &value);
+    json_object_set_new(notice, name, json_true());
+
+    return notice;
+}
+
+
+static json_t *
+ngx_http_portal_errors(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    json_t      *list, *error, *item;
+    size_t       i;
+    const char  *field, *code, *message;
+
+    if (json_array_size(ctx->errors) == 0) {
+        return json_null();
+    }
+
+    list = json_array();
+
+    json_array_foreach(ctx->errors, i, error) {
+        field = json_string_value(json_object_get(error, "field"));
+        code = json_string_value(json_object_get(error, "code"));
+        message = ngx_http_portal_message(r, ctx, field, code);
+
+        item = json_pack("{s:o, s:s}", "field",
+                         *field ? json_string(field) : json_null(),
+                         "message", message ? message : "");
+        json_array_append_new(list, item);
+    }
+
+    return json_pack("{s:i, s:o}", "count", (int) json_array_size(list),
+                     "list", list);
+}
+
+
+static const char *
+ngx_http_portal_error_of(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const char *field)
+{
+    json_t  *error;
+    size_t   i;
+
+    json_array_foreach(ctx->errors, i, error) {
+
+        if (ngx_strcmp(json_string_value(json_object_get(error, "field")),
+                       field)
+            == 0)
+        {
+            return ngx_http_portal_message(r, ctx, field,
+                           json_string_value(json_object_get(error, "code")));
+        }
+    }
+
+    return NULL;
+}
+
+
+/* a fresh challenge each time the form is shown; the question is the town's */
+
+json_t *
+ngx_http_portal_captcha(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    json_t                       *questions;
+    const char                   *error, *question;
+    portal_text_t                 form;
+    portal_captcha_t              captcha;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ctx->verdict;
+
+    if (plcf->form == NULL || !plcf->form->captcha) {
+        return json_null();
+    }
+
+    questions = json_object_get(plcf->town->document, "captcha_questions");
+
+    form.data = plcf->form->name;
+    form.len = ngx_strlen(form.data);
+
+    if (portal_captcha_make(pmcf->keys,
+                            ngx_http_portal_text(plcf->town->slug), form,
+                            (int64_t) ngx_time(),
+                            (unsigned) json_array_size(questions), &captcha)
+        != 0)
+    {
+        return json_null();
+    }
+
+    question = json_string_value(json_object_get(
+                                   json_array_get(questions,
+                                                  captcha.question),
+                                   "q"));
+
+    error = ngx_http_portal_error_of(r, ctx, "captcha");
+
+    return json_pack("{s:s%, s:s?, s:{s:s%, s:s%, s:i}, s:s, s:s?}",
+                     "challenge", captcha.challenge, captcha.len,
+                     "question", question,
+                     "pow",
+                     "salt", captcha.salt, captcha.salt_len,
+                     "target", captcha.target, sizeof(captcha.target),
+                     "max", PORTAL_CAPTCHA_POW_MAX,
+                     "trap", PORTAL_FORM_TRAP,
+                     "error", error);
+}

@@ -1,0 +1,575 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * One document for both: JSON is the text that PostgreSQL wrote, with sealed
+ * values opened and the CSRF token added, never parsed when nothing asks for
+ * it; HTML is the same document through the location's template.
+ */
+
+
+static ngx_int_t ngx_http_portal_present_json(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
+static ngx_int_t ngx_http_portal_present_html(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status,
+    ngx_http_portal_view_t *view);
+static ngx_int_t ngx_http_portal_present_extra(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_str_t *extra);
+static ngx_int_t ngx_http_portal_strip_session(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static void *ngx_http_portal_chunk(void *pool, size_t size);
+static const char *ngx_http_portal_label(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *prefix, const char *name,
+    const char *suffix);
+static ngx_int_t ngx_http_portal_problem_json(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *code,
+    const char *title, const char *detail);
+static ngx_int_t ngx_http_portal_problem_html(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *title,
+    const char *detail);
+static ngx_int_t ngx_http_portal_retry_after(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
+
+
+ngx_int_t
+ngx_http_portal_present(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t status, ngx_http_portal_view_t *view)
+{
+    if (ngx_http_portal_retry_after(r, ctx, status) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->json || view == NULL) {
+        return ngx_http_portal_present_json(r, ctx, status);
+    }
+
+    return ngx_http_portal_present_html(r, ctx, status, view);
+}
+
+
+static ngx_int_t
+ngx_http_portal_present_json(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status)
+{
+    off_t         len;
+    ngx_buf_t    *b;
+    ngx_str_t     extra, body, type = ngx_string("application/json");
+    ngx_chain_t   out[2];
+
+    if (ngx_http_portal_strip_session(r, ctx) != NGX_OK
+        || ngx_http_portal_open_sealed(r, &ctx->answer) != NGX_OK
+        || ngx_http_portal_present_extra(r, ctx, &extra) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* {"csrf":"...", then the document without its first brace */
+
+    body = ctx->answer;
+
+    if (body.len < 2 || body.data[0] != '{') {
+        ngx_str_set(&body, "{\"status\":200}");
+    }
+
+    len = (off_t) (extra.len + body.len - 1);
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = extra.data;
+    b->last = extra.data + extra.len;
+    b->memory = 1;
+
+    out[0].buf = b;
+    out[0].next = &out[1];
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = body.data + 1;
+    b->last = body.data + body.len;
+    b->memory = 1;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out[1].buf = b;
+    out[1].next = NULL;
+
+    return ngx_http_portal_send(r, status, &type, out, len);
+}
+
+
+/* what a program needs besides the document: its token, and a challenge */
+
+static ngx_int_t
+ngx_http_portal_present_extra(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_str_t *extra)
+{
+    char       *text;
+    json_t     *captcha;
+    size_t      len;
+    ngx_str_t   csrf;
+
+    ngx_str_null(&csrf);
+
+    if (ctx->live || ctx->verdict->act != NULL) {
+        csrf = ngx_http_portal_csrf(r, ctx);
+
+        if (csrf.len == 0) {
+            return NGX_ERROR;
+        }
+    }
+
+    text = NULL;
+    len = 0;
+
+    if (ctx->verdict->form && ctx->verdict->form->captcha
+        && r->method != NGX_HTTP_POST)
+    {
+        captcha = ngx_http_portal_captcha(r, ctx);
+        text = json_dumps(captcha, JSON_COMPACT);
+        json_decref(captcha);
+
+        if (text == NULL) {
+            return NGX_ERROR;
+        }
+
+        len = ngx_strlen(text);
+    }
+
+    extra->data = ngx_pnalloc(r->pool, csrf.len + len + 64);
+
+    if (extra->data != NULL) {
+        extra->len = (size_t) (ngx_sprintf(extra->data,
+                                   csrf.len ? "{\"csrf\":\"%V\"," : "{%V",
+                                   &csrf)
+                               - extra->data);
+        if (len) {
+            extra->len = (size_t) (ngx_sprintf(extra->data + extra->len,
+                                               "\"captcha\":%s,", text)
+                                   - extra->data);
+        }
+    }
+
+    free(text);
+
+    return extra->data ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * The answer to a change was parsed for its effects and is written anew:
+ * "session" told C what to do, a program has no business with it.
+ */
+
+static ngx_int_t
+ngx_http_portal_strip_session(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    char    *text;
+    json_t  *document;
+
+    if (ctx->document == NULL || r->method != NGX_HTTP_POST) {
+        return NGX_OK;
+    }
+
+    document = ctx->document;
+    json_object_del(document, "session");
+
+    text = json_dumps(document, JSON_COMPACT);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    portal_wipe(ctx->answer.data, ctx->answer.len);
+
+    ctx->answer.len = ngx_strlen(text);
+    ctx->answer.data = ngx_pnalloc(r->pool, ctx->answer.len + 1);
+
+    if (ctx->answer.data == NULL) {
+        ctx->answer.len = 0;
+
+    } else {
+        ngx_memcpy(ctx->answer.data, text, ctx->answer.len + 1);
+    }
+
+    free(text);
+
+    return ctx->answer.data ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_portal_present_html(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status,
+    ngx_http_portal_view_t *view)
+{
+    json_t      *stack[2];
+    ngx_int_t    rc;
+    const char  *state;
+
+    if (ctx->answer.len) {
+
+        if (ngx_http_portal_strip_session(r, ctx) != NGX_OK
+            || ngx_http_portal_open_sealed(r, &ctx->answer) != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        json_decref(ctx->document);
+        ctx->document = NULL;
+
+        if (ngx_http_portal_document(r, ctx) == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+    } else if (ctx->document == NULL) {
+        ctx->document = json_object();
+    }
+
+    /* the form's own errors are among the globals, with their messages */
+
+    json_object_del(ctx->document, "errors");
+
+    /* templates cannot compare: a state is also a flag of its name */
+
+    state = json_string_value(json_object_get(ctx->document, "state"));
+
+    if (state != NULL) {
+        json_object_set_new(ctx->document, state, json_true());
+    }
+
+    stack[0] = ngx_http_portal_globals(r, ctx, status);
+    stack[1] = ctx->document;
+
+    if (stack[0] == NULL || stack[1] == NULL) {
+        json_decref(stack[0]);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_portal_render(r, status, view->language[ctx->language],
+                                stack, 2);
+
+    json_decref(stack[0]);
+
+    return rc;
+}
+
+
+/* the template straight into the output chain */
+
+ngx_int_t
+ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
+    portal_view_t *view, json_t **stack, ngx_uint_t n)
+{
+    ngx_buf_t       *b;
+    ngx_str_t        type = ngx_string("text/html; charset=utf-8");
+    ngx_chain_t     *out, **last, *cl;
+    portal_sink_t    sink;
+    portal_chunk_t  *chunk;
+
+    ngx_memzero(&sink, sizeof(portal_sink_t));
+
+    sink.alloc = ngx_http_portal_chunk;
+    sink.ctx = r->pool;
+    sink.chunk = 16384;
+
+    if (portal_view_render(view, stack, n, &sink) != 0) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "portal: a template could not be rendered");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    out = NULL;
+    last = &out;
+    b = NULL;
+
+    for (chunk = sink.first; chunk; chunk = chunk->next) {
+
+        if (chunk->len == 0) {
+            continue;
+        }
+
+        b = ngx_calloc_buf(r->pool);
+        cl = ngx_alloc_chain_link(r->pool);
+
+        if (b == NULL || cl == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        b->pos = (u_char *) chunk->data;
+        b->last = b->pos + chunk->len;
+        b->memory = 1;
+
+        cl->buf = b;
+        cl->next = NULL;
+
+        *last = cl;
+        last = &cl->next;
+    }
+
+    if (b != NULL) {
+        b->last_buf = (r == r->main) ? 1 : 0;
+        b->last_in_chain = 1;
+    }
+
+    return ngx_http_portal_send(r, status, &type, out, (off_t) sink.total);
+}
+
+
+static void *
+ngx_http_portal_chunk(void *pool, size_t size)
+{
+    return ngx_palloc(pool, size);
+}
+
+
+ngx_int_t
+ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t status, const char *code)
+{
+    char         name[8];
+    const char  *title, *detail;
+
+    ngx_snprintf((u_char *) name, sizeof(name), "%ui%Z", status);
+
+    title = ngx_http_portal_label(r, ctx, "problem.", name, ".title");
+    detail = ngx_http_portal_label(r, ctx, "problem.", name, ".message");
+
+    if (title == NULL) {
+        title = ngx_http_portal_label(r, ctx, "problem.",
+                                      status < 500 ? "400" : "500", ".title");
+        detail = ngx_http_portal_label(r, ctx, "problem.",
+                                       status < 500 ? "400" : "500",
+                                       ".message");
+    }
+
+    if (code != NULL) {
+        detail = ngx_http_portal_message(r, ctx, "", code);
+    }
+
+    if (ngx_http_portal_retry_after(r, ctx, status) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->json) {
+        return ngx_http_portal_problem_json(r, ctx, status, code, title,
+                                            detail);
+    }
+
+    return ngx_http_portal_problem_html(r, ctx, status, title, detail);
+}
+
+
+static ngx_int_t
+ngx_http_portal_problem_json(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *code,
+    const char *title, const char *detail)
+{
+    char         *text, *p;
+    json_t       *problem, *errors, *error, *item;
+    size_t        i, len;
+    ngx_buf_t    *b;
+    ngx_str_t     type = ngx_string("application/problem+json");
+    ngx_chain_t   out;
+    const char   *field, *reason;
+
+    problem = json_pack("{s:s, s:s?, s:i, s:s?, s:s%}",
+                        "type", "about:blank", "title", title,
+                        "status", (int) status, "detail", detail,
+                        "request", ctx->request_id.data,
+                        ctx->request_id.len);
+
+    if (code != NULL) {
+        json_object_set_new(problem, "code", json_string(code));
+    }
+
+    if (ctx->retry) {
+        json_object_set_new(problem, "wait",
+                            json_integer((json_int_t) ctx->retry));
+    }
+
+    if (json_array_size(ctx->errors)) {
+        errors = json_array();
+
+        json_array_foreach(ctx->errors, i, error) {
+            field = json_string_value(json_object_get(error, "field"));
+            reason = json_string_value(json_object_get(error, "code"));
+
+            item = json_pack("{s:s, s:s, s:s?}", "field", field,
+                             "code", reason, "message",
+                             ngx_http_portal_message(r, ctx, field, reason));
+            json_array_append_new(errors, item);
+        }
+
+        json_object_set_new(problem, "errors", errors);
+    }
+
+    text = json_dumps(problem, JSON_COMPACT);
+    json_decref(problem);
+
+    if (text == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    len = ngx_strlen(text);
+    p = ngx_pnalloc(r->pool, len);
+    b = ngx_calloc_buf(r->pool);
+
+    if (p == NULL || b == NULL) {
+        free(text);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(p, text, len);
+    free(text);
+
+    b->pos = (u_char *) p;
+    b->last = b->pos + len;
+    b->memory = 1;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_portal_send(r, status, &type, &out, (off_t) len);
+}
+
+
+static ngx_int_t
+ngx_http_portal_problem_html(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *title,
+    const char *detail)
+{
+    json_t                       *stack[2];
+    ngx_int_t                     rc;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    stack[0] = ngx_http_portal_globals(r, ctx, 0);
+
+    stack[1] = json_pack("{s:i, s:s, s:s, s:s%, s:n}",
+                         "status", (int) status,
+                         "title", title ? title : "",
+                         "message", detail ? detail : "",
+                         "request", ctx->request_id.data ?
+                                    (char *) ctx->request_id.data : "",
+                         ctx->request_id.len,
+                         "retry");
+
+    if (ctx->retry && stack[1] != NULL) {
+        json_object_set_new(stack[1], "retry",
+                            json_integer((json_int_t)
+                                         ((ctx->retry + 59) / 60)));
+    }
+
+    if (stack[0] == NULL || stack[1] == NULL) {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    } else {
+        rc = ngx_http_portal_render(r, status,
+                             pmcf->error_view->language[ctx->language],
+                             stack, 2);
+    }
+
+    json_decref(stack[0]);
+    json_decref(stack[1]);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_portal_retry_after(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status)
+{
+    u_char  *p, *value;
+
+    if (status != NGX_HTTP_SERVICE_UNAVAILABLE
+        && status != NGX_HTTP_TOO_MANY_REQUESTS)
+    {
+        return NGX_OK;
+    }
+
+    value = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (value == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(value, "%M", ctx->retry ? ctx->retry
+                                            : NGX_HTTP_PORTAL_RETRY);
+
+    /* the gate may have said it already, before an internal redirect */
+
+    if (ngx_http_portal_sent_header(r, "Retry-After", 11)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_portal_add_header(r, "Retry-After", (const char *) value,
+                                      (size_t) (p - value));
+}
+
+
+static const char *
+ngx_http_portal_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const char *prefix, const char *name, const char *suffix)
+{
+    char                          label[160];
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    ngx_snprintf((u_char *) label, sizeof(label), "%s%s%s%Z", prefix, name,
+                 suffix);
+
+    return portal_views_label(pmcf->views[ctx->language], label);
+}
+
+
+/* error.FIELD.CODE, else error.TYPE.CODE, else error.CODE */
+
+const char *
+ngx_http_portal_message(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const char *field, const char *code)
+{
+    char                   suffix[96];
+    const char            *message;
+    const portal_field_t  *f;
+
+    ngx_snprintf((u_char *) suffix, sizeof(suffix), ".%s%Z", code);
+
+    if (*field != '\0') {
+        message = ngx_http_portal_label(r, ctx, "error.", field, suffix);
+        if (message != NULL) {
+            return message;
+        }
+
+        f = ctx->verdict->form ? portal_form_field(ctx->verdict->form, field)
+                               : NULL;
+        if (f != NULL) {
+            message = ngx_http_portal_label(r, ctx, "error.",
+                                            portal_field_type(f->type),
+                                            suffix);
+            if (message != NULL) {
+                return message;
+            }
+        }
+    }
+
+    message = ngx_http_portal_label(r, ctx, "error.", code, "");
+
+    return message ? message
+                   : ngx_http_portal_label(r, ctx, "error.", "refused", "");
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/perl
+
+# The portal in Chromium: the guide's journey by its labels, with scripts and
+# without, and every page looked at by axe.  The programs are t/browser/*.mjs.
+
+use strict;
+use warnings;
+use utf8;
+
+use JSON::PP ();
+
+use lib 't/lib';
+use Portal::Test;
+
+chdir top() . '/t/browser' or die;
+
+# npm ci, unless what is there is what the lock asks for
+system(q{
+    cmp -s package-lock.json node_modules/.lock || {
+        npm ci --silent --no-audit --no-fund >/dev/null &&
+        cp package-lock.json node_modules/.lock
+    }
+}) == 0 or die "npm ci failed\n";
+
+my $portal = portal();
+my $json = JSON::PP->new->canonical;
+my $questions = $json->decode(scalar $portal->psql(
+    q{select captcha_questions from portal.town where slug = 'saint-aubin'}));
+
+for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
+    ['pages.mjs'])
+{
+    my $code = free_code(town => 'saint-aubin');
+    my $name = join ' ', @$program;
+
+    local $ENV{PORTAL_BROWSER} = $json->ascii->encode({
+        url => $portal->url, mail_dir => $portal->mail_dir,
+        code => $code->{code}, name => $code->{guardian},
+        questions => $questions,
+    });
+
+    open my $in, '-|', 'node', @$program or die "node: $!\n";
+    binmode $in, ':encoding(UTF-8)';
+    my $plan;
+    while (my $line = <$in>) {
+        chomp $line;
+        if ($line =~ /^(not )?ok \d+ - (.*)/) { ok !$1, "$name: $2" }
+        elsif ($line =~ /^1\.\.(\d+)/)        { $plan = $1 }
+        else                                 { diag $line }
+    }
+    close $in;
+    ok defined $plan, "$name ran to its end";
+}
+
+done_testing;

@@ -1,0 +1,155 @@
+/*
+ * What the browser's programs share: Chromium, TAP, mails, and the guide's
+ * steps as a parent takes them, by the labels on the screen.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+/* told by t/browser.t: url, mail_dir, code, questions, name */
+export const portal = JSON.parse(process.env.PORTAL_BROWSER);
+
+let count = 0;
+let failed = 0;
+
+export function ok(good, name, detail) {
+  console.log(`${good ? "ok" : "not ok"} ${++count} - ${name}`);
+  if (!good) {
+    failed++;
+    if (detail !== undefined) {
+      console.log(String(detail).replace(/^/gm, "# "));
+    }
+  }
+  return good;
+}
+
+export async function run(steps) {
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+  });
+
+  try {
+    await steps(browser);
+  } catch (error) {
+    ok(false, "went to the end", `${error.stack}\n${await whereabouts(browser)}`);
+  }
+  await browser.close();
+  console.log(`1..${count}`);
+  process.exitCode = failed ? 1 : 0;
+}
+
+async function whereabouts(browser) {
+  const seen = [];
+
+  for (const context of browser.contexts()) {
+    for (const page of context.pages()) {
+      const text = await main(page).innerText().catch(() => "no main");
+      seen.push(`at ${page.url()}: ${text.slice(0, 1000)}`);
+    }
+  }
+
+  return seen.join("\n");
+}
+
+/* a page that remembers what its console complains of */
+export async function open(browser, options) {
+  const context = await browser.newContext({ locale: "fr-FR", ...options });
+  const page = await context.newPage();
+
+  page.complaints = [];
+  page.setDefaultTimeout(15000);
+  page.on("console", (m) => {
+    /* a 4xx page is an error to the console, and meant */
+    if (["error", "warning"].includes(m.type())
+      && !/the server responded with a status of 4/.test(m.text())) {
+      page.complaints.push(`${page.url()}: ${m.text()}`);
+    }
+  });
+  page.on("pageerror", (e) => page.complaints.push(`${page.url()}: ${e}`));
+
+  return page;
+}
+
+export const button = (page, name) =>
+  page.getByRole("button", { name, exact: true });
+export const link = (page, name) =>
+  page.getByRole("link", { name, exact: true });
+export const main = (page) => page.getByRole("main");
+
+/* a redirect keeps the « #erreurs » of the form's action */
+export const arrive = (page, path) =>
+  page.waitForURL((url) => url.pathname === path);
+
+export async function heading(page, name, title) {
+  const h = page.getByRole("heading", { name, exact: true }).first();
+
+  try {
+    await h.waitFor();
+    return ok(true, title);
+  } catch {
+    return ok(false, title, `${page.url()}\n${await page.title()}\n`
+      + (await main(page).innerText().catch(() => "no main")).slice(0, 1500));
+  }
+}
+
+/* the link of the last mail to an address */
+export async function mailLink(address) {
+  for (let i = 0; i < 100; i++) {
+    const files = readdirSync(portal.mail_dir).filter((f) => /\.eml$/.test(f));
+    for (const file of files) {
+      const raw = readFileSync(`${portal.mail_dir}/${file}`, "utf8");
+      if (!new RegExp(`^To:.*${address}`, "m").test(raw)) continue;
+      const text = raw.replace(/=\r?\n/g, "").replace(/=3D/g, "=");
+      const found = text.match(/https?:\/\/[^\s"<>]+jeton=[\w-]+/)
+        ?? decoded(raw);
+      if (found) return found[0];
+    }
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
+  throw new Error(`no mail with a link for ${address}`);
+}
+
+function decoded(raw) {
+  return raw.split(/\r?\n\r?\n/)
+    .map((part) => Buffer.from(part, "base64").toString("utf8"))
+    .join("\n").match(/https?:\/\/[^\s"<>]+jeton=[\w-]+/);
+}
+
+export const password = "coquelicot vélo 72 orage";
+
+/* the captcha as a person meets it: the box, or the written question */
+async function captcha(page, scripts) {
+  if (scripts) {
+    await page.getByLabel("Je ne suis pas un robot").check();
+    await page.getByText("Vérification réussie.").waitFor();
+    return;
+  }
+  for (const { q, a } of portal.questions) {
+    const field = page.getByLabel(q, { exact: true });
+    if (await field.count()) {
+      await field.fill(a[0]);
+      return;
+    }
+  }
+  throw new Error("the page asks none of the town's questions");
+}
+
+export async function signUp(page, email, scripts) {
+  await page.goto(portal.url);
+  await link(main(page), "Créer un compte").click();
+  await page.getByLabel("Nom", { exact: true }).fill("Lefèvre");
+  await page.getByLabel("Prénom", { exact: true }).fill("Anaïs");
+  await page.getByLabel("Adresse électronique", { exact: true }).fill(email);
+  await page.getByLabel("Mot de passe", { exact: true }).fill(password);
+  await page.waitForTimeout(3200);      /* nobody reads faster */
+  await captcha(page, scripts);
+  await button(page, "S'inscrire").click();
+}
+
+export async function signIn(page, email) {
+  await page.goto(`${portal.url}/connexion`);
+  await page.getByLabel("Adresse électronique", { exact: true }).fill(email);
+  await page.getByLabel("Mot de passe", { exact: true }).fill(password);
+  await button(main(page), "Me connecter").click();
+}

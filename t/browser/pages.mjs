@@ -1,0 +1,148 @@
+/* Every page, and every state of error that a person meets, at 390 and 1280
+   pixels: axe finds nothing, nothing overflows (320 too), the console is empty,
+   and each page has one h1 and a title of its own. */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { arrive, button, link, mailLink, main, ok, open, portal,
+  run, signIn, signUp } from "./guide.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url)
+  .resolve("axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
+const email = "pages@parents.example";
+const titles = new Map();
+
+/* two addresses never share a title; persons may share a name */
+async function sameTitle(page) {
+  const path = new URL(page.url()).pathname;
+  const title = await page.title();
+  const other = titles.get(title);
+
+  if (/\d/.test(path)) return [];
+  titles.set(title, path);
+  return other && other !== path
+    ? [`« ${title} » is also the title of ${other}`] : [];
+}
+
+async function inspect(page, name, own) {
+  const bad = [];
+
+  for (const width of [1280, 390, 320]) {
+    await page.setViewportSize({ width, height: 900 });
+    const over = await page.evaluate(() =>
+      document.documentElement.scrollWidth - innerWidth);
+    if (over > 0) bad.push(`${width}: ${over} px too wide`);
+    if (width === 320) continue;
+
+    if (!await page.evaluate(() => "axe" in window)) await page.evaluate(axe);
+    const result = await page.evaluate((tags) => window.axe.run(document,
+      { runOnly: { type: "tag", values: tags } }), TAGS);
+    for (const v of result.violations) {
+      bad.push(`${width}: ${v.id}: ${v.help}`,
+        ...v.nodes.map((n) =>
+          `    ${n.html.slice(0, 200)}\n    ${n.failureSummary}`));
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+
+  const heads = await page.getByRole("heading", { level: 1 }).count();
+  if (heads !== 1) bad.push(`${heads} h1`);
+  if (await page.locator("html").getAttribute("lang") !== "fr") {
+    bad.push("no lang");
+  }
+
+  if (own) bad.push(...await sameTitle(page));
+  bad.push(...page.complaints.splice(0));
+  ok(bad.length === 0, `${name}: ${new URL(page.url()).pathname}`, bad.join("\n"));
+}
+
+async function visit(page, path, name) {
+  await page.goto(portal.url + path);
+  await inspect(page, name, true);
+}
+
+run(async (browser) => {
+  const page = await open(browser, { viewport: { width: 1280, height: 900 } });
+
+  for (const path of ["/", "/inscription", "/inscription/renvoi", "/connexion",
+    "/accessibilite", "/donnees-personnelles", "/mentions-legales",
+    "/plan-du-site", "/aide"]) {
+    await visit(page, path, "public");
+  }
+  await visit(page, "/nulle-part", "no such page");
+  await visit(page, "/inscription/confirmation?jeton=rien", "an unknown link");
+
+  await page.goto(`${portal.url}/inscription`);
+  await button(page, "S'inscrire").click();
+  await inspect(page, "an empty sign-up");
+  await page.goto(`${portal.url}/connexion`);
+  await page.getByLabel("Adresse électronique", { exact: true })
+    .fill("personne@parents.example");
+  await page.getByLabel("Mot de passe", { exact: true }).fill("faux mot secret");
+  await button(main(page), "Me connecter").click();
+  await page.waitForLoadState();
+  await inspect(page, "a refused log-in");
+
+  await signUp(page, email, true);
+  await arrive(page, "/inscription/envoyee");
+  await inspect(page, "signed up");
+  await signIn(page, email);
+  await page.waitForLoadState();
+  await inspect(page, "not confirmed yet");
+
+  const address = await mailLink(email);
+  const other = await open(browser);
+  await other.goto(address);
+  await inspect(other, "the link in another browser");
+  await button(other, "Confirmer mon adresse").click();
+  await other.waitForLoadState();
+  await inspect(other, "without the password");
+
+  await page.goto(address);
+  await inspect(page, "the link");
+  await button(page, "Confirmer mon adresse").click();
+  await arrive(page, "/mon-espace");
+  await inspect(page, "the citizen's space");
+  await other.goto(address);
+  await inspect(other, "the link, used");
+
+  await visit(page, "/mes-abonnements", "no subscription");
+  await visit(page, "/mes-abonnements/sans-code", "no code");
+  await visit(page, "/famille", "no family yet");
+  await visit(page, "/mes-abonnements/nouveau", "the code");
+  await page.getByLabel("Code abonné", { exact: true }).fill("2222");
+  await button(page, "Rechercher").click();
+  await page.waitForLoadState();
+  await inspect(page, "a wrong code");
+  await page.getByLabel("Code abonné", { exact: true }).fill(portal.code);
+  await button(page, "Rechercher").click();
+  await page.getByText("Abonnement trouvé").waitFor();
+  await inspect(page, "found");
+  await button(page, "Ajouter cet abonnement").click();
+  await arrive(page, "/mes-abonnements");
+  await inspect(page, "a subscription that waits");
+  await link(page, "M'abonner").click();
+  await page.getByRole("dialog").getByLabel("Code abonné").waitFor();
+  await inspect(page, "the dialog");
+
+  await page.goto(`${portal.url}/mon-espace`);
+  await button(page, "Se déconnecter").click();
+  await page.waitForLoadState();
+  await signIn(page, email);
+  await arrive(page, "/mon-espace");
+  await visit(page, "/", "home, logged in");
+  await visit(page, "/mon-espace", "with a family");
+  await visit(page, "/mes-abonnements", "a subscription");
+  await visit(page, "/famille", "the family file");
+
+  const people = await main(page).locator("h3 a[href^='/famille/']")
+    .evaluateAll((all) => all.map((a) => a.getAttribute("href")));
+  ok(people.some((p) => /responsables/.test(p))
+    && people.some((p) => /enfants/.test(p)), "the file names people", people);
+  for (const path of people) await visit(page, path, "a person");
+
+  await page.goto(`${portal.url}/mes-abonnements`);
+  await page.getByRole("link", { name: /^Résilier/ }).click();
+  await inspect(page, "about to unsubscribe");
+});

@@ -1,0 +1,357 @@
+package Portal::Test;
+
+# What every HTTP test uses:
+#
+#     use Portal::Test;
+#     my $portal = portal();                 # a stack, demo families in it
+#     my $c = client();                      # a browser of the first town
+#     is $c->get('/')->status, 200, 'home';
+#     done_testing;
+#
+# At the end the stack is stopped, and the test fails if a log holds what no
+# test may cause.
+
+use strict;
+use warnings;
+use utf8;
+
+use Test::More;
+
+use Encode ();
+use Exporter qw(import);
+use JSON::PP ();
+use Time::HiRes qw(sleep time);
+
+use Portal::Client;
+use Portal::Mail;
+use Portal::Place qw(slurp wait_for top);
+use Portal::Stack;
+
+our @EXPORT = (@Test::More::EXPORT, qw(
+    portal client mails mail_to free_code account sign_up confirm sign_in
+    subscribe parent expect_complaint wait_for top
+    json_post written_answer link_for counted buttons tool
+));
+
+my @STACKS;
+my @EXPECTED;
+my $CHECKED = 0;
+
+binmode $_, ':encoding(UTF-8)'
+    for Test::More->builder->output, Test::More->builder->failure_output,
+    Test::More->builder->todo_output;
+
+# Ctrl-C must reach the END blocks
+$SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
+
+
+# starts the portal: options are Portal::Stack's; later calls return the same
+# stack, with new => 1 another one
+sub portal {
+    my (%o) = @_;
+
+    if (!@STACKS || delete $o{new}) {
+        push @STACKS, Portal::Stack->start(%o);
+        _towns_known() if !$o{external};
+    }
+
+    return $STACKS[-1];
+}
+
+# each worker asks for its towns when it starts
+sub _towns_known {
+    my $known = 0;
+
+    wait_for(5, sub {
+        my $title = client()->get('/')->title;
+        $known = $title =~ /Saint-Aubin/ ? $known + 1 : 0;
+        $known >= 4;
+    });
+}
+
+# a stack that a test has put together itself
+sub adopt {
+    my ($stack) = @_;
+
+    push @STACKS, $stack;
+
+    return $stack;
+}
+
+sub client {
+    my (%o) = @_;
+
+    return Portal::Client->new(stack => portal(), %o);
+}
+
+
+### mail
+
+# to: address; count: waits for so many (1), at most for wait seconds (10)
+sub mails {
+    my (%o) = @_;
+
+    my $count = $o{count} // 1;
+    my @mails;
+
+    wait_for($o{wait} // 10, sub {
+        @mails = grep { !$o{to} || index($_->{to}, $o{to}) >= 0 }
+            Portal::Mail->all(portal()->mail_dir);
+        @mails >= $count;
+    });
+
+    return @mails;
+}
+
+# the last mail to an address
+sub mail_to {
+    my ($address, %o) = @_;
+
+    return (mails(to => $address, %o))[-1];
+}
+
+
+### demo families
+
+# a free code abonné of the demo, each time another one; filters are fields of
+# demo.json: free_code(town => 'saint-aubin')
+my %used;
+
+sub free_code {
+    my (%want) = @_;
+
+    $want{state} //= 'free';
+    for my $code (@{ portal()->demo->{codes} }) {
+        next if $used{ $code->{code} };
+        next if grep { ($code->{$_} // '') ne $want{$_} } keys %want;
+        $used{ $code->{code} } = 1;
+        return $code;
+    }
+
+    die 'the demo has no such code: ', join(' ', %want), "\n";
+}
+
+# an account of the demo whose situation matches the pattern
+sub account {
+    my ($pattern) = @_;
+
+    my ($account) = grep {
+        !defined $pattern || ($_->{situation} // '') =~ $pattern
+    } @{ portal()->demo->{accounts} };
+
+    return $account // die "the demo has no account like $pattern\n";
+}
+
+
+### the guide's steps, for tests that are about what comes after them
+
+my $PEOPLE = 0;
+my $PASSWORD = 'coquelicot vélo 72 orage';
+
+# fills /inscription, or the page given as page => got before; returns
+# ({ email, password, ... }, page)
+sub sign_up {
+    my ($c, %o) = @_;
+
+    my %person = (
+        last_name => 'Lefèvre', first_name => 'Anaïs', password => $PASSWORD,
+        email => sprintf('anais.%d.%d@parents.example', $$, ++$PEOPLE), %o,
+    );
+    my $page = delete $person{page} // $c->get('/inscription');
+    $page = $c->submit($page, { %person, $c->captcha($page) });
+
+    return (\%person, $page);
+}
+
+# opens the mail's link and confirms; with other => 1 from another browser
+sub confirm {
+    my ($c, $person, %o) = @_;
+
+    my $mail = mail_to($person->{email})
+        or die "no mail for $person->{email}\n";
+    my $page = $c->get($mail->{link});
+
+    return $c->submit($page,
+        $o{other} ? { password => $person->{password} } : {});
+}
+
+sub sign_in {
+    my ($c, $person) = @_;
+
+    my $page = $c->get('/connexion');
+
+    return $c->submit($page, {
+        email => $person->{email}, password => $person->{password},
+    });
+}
+
+# « Rechercher », « Ajouter cet abonnement », and in again
+sub subscribe {
+    my ($c, $code, $person) = @_;
+
+    my $page = $c->get('/mes-abonnements/nouveau');
+    $page = $c->submit($page, { code => $code, step => 'search' });
+    $page = $c->submit($page, { step => 'add' });
+
+    if ($person) {
+        $c->submit($c->get('/mon-espace'), {}, form => '/deconnexion');
+        sign_in($c, $person);
+    }
+
+    return $page;
+}
+
+# a new account that reads its family's file: (client, person, code)
+sub parent {
+    my (%o) = @_;
+
+    my $c = client(%o);
+    my $code = $o{code} // free_code();
+    my ($person) = sign_up($c);
+
+    confirm($c, $person);
+    subscribe($c, $code->{code}, $person);
+
+    return ($c, $person, $code);
+}
+
+
+# posts a form as JSON with the token that its page, or page => another, gives
+sub json_post {
+    my ($c, $path, $fields, %o) = @_;
+
+    my $csrf = $c->get(delete $o{page} // $path)->json->{csrf};
+
+    return $c->post($path, { csrf => $csrf, %$fields }, %o);
+}
+
+# what answers the written question of a page without scripts
+sub written_answer {
+    my ($page) = @_;
+
+    my ($question) = $page->content
+        =~ m{<label for="captcha">([^<]+)</label>} or return;
+
+    $question = Portal::Page::_decode($question);
+
+    my ($answer) = map { $_->{a}[-1] } grep { $_->{q} eq $question }
+        @{ JSON::PP->new->decode(Encode::decode('UTF-8', portal()->psql(
+            "select captcha_questions from portal.town where id = 1"))) };
+
+    return (captcha_answer => $answer);
+}
+
+# the names of a page's buttons
+sub buttons {
+    my ($page) = @_;
+    my @names;
+
+    while ($page->content =~ m{<button\b[^>]*>(.*?)</button>}gs) {
+        push @names, Portal::Page::_decode($1 =~ s/<[^>]*>/ /gr)
+            =~ s/\s+/ /gr =~ s/^ | $//gr;
+    }
+
+    return @names;
+}
+
+# the last link that an address was sent: from its mail, or before that has
+# gone out from the outbox
+sub link_for {
+    my ($email) = @_;
+    my $link;
+
+    wait_for(15, sub {
+        my ($row) = portal()->psql("select o.id, t.slug, o.token_sealed, t.origin
+            from portal.outbox o join portal.town t on t.id = o.tenant
+            where o.recipient = '$email' and o.template = 'confirm'
+            order by o.created_at desc limit 1");
+
+        if ($row && $row->[2] ne '') {
+            my ($id, $slug, $sealed, $origin) = @$row;
+            my $token = tool("open\t$slug\toutbox\t$id\ttoken\t$sealed");
+            $link = "$origin/inscription/confirmation?jeton=$token";
+
+        } elsif ($row) {
+            my ($mail) = grep { index($_->{headers}{'message-id'} // '',
+                $row->[0]) >= 0 } mails(to => $email, wait => 0);
+            $link = ($mail // mail_to($email, wait => 0) // {})->{link};
+        }
+
+        $link;
+    });
+
+    return $link;
+}
+
+# one line through portal-tool batch
+sub tool {
+    my ($line) = @_;
+
+    my $file = portal()->dir . '/tool.in';
+
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out "$line\n";
+    close $out;
+
+    open my $in, '-|', 'sh', '-c', 'exec "$1" -k "$2" batch < "$3"', 'sh',
+        top() . '/build/portal-tool', portal()->keys, $file
+        or die "portal-tool: $!\n";
+    chomp(my $answer = <$in> // '');
+    close $in or die "portal-tool refused: $line\n";
+
+    return $answer;
+}
+
+# how many rows these tables have, to compare before and after
+sub counted {
+    my @tables = @_ ? @_ : qw(account token session subscription outbox code
+        idempotency captcha_used);
+
+    return scalar portal()->psql('select concat_ws(chr(32), '
+        . join(', ', map { "'$_', (select count(*) from portal.$_)" } @tables)
+        . ')');
+}
+
+
+### logs
+
+# a line that this test causes on purpose
+sub expect_complaint {
+    my ($pattern) = @_;
+
+    push @EXPECTED, $pattern;
+}
+
+sub _check_logs {
+    for my $stack (@STACKS) {
+        my $nginx = $stack->nginx or next;
+        my @bad = grep {
+            my $line = $_;
+            !grep { $line =~ $_ } @EXPECTED;
+        } $nginx->complaints;
+
+        next if !@bad;
+        splice @bad, 40 if @bad > 40;
+        diag "in the logs of nginx ($stack->{dir}):\n", @bad;
+        return 0;
+    }
+
+    return 1;
+}
+
+END {
+    my $status = $?;
+
+    if (@STACKS && !$CHECKED++) {
+        # leaks are told when the workers end
+        $_->stop for @STACKS;
+        $status = 1 if !_check_logs() && $status == 0;
+        if ($status == 0 && !$ENV{PORTAL_KEEP}) { $_->remove for @STACKS }
+        else { diag "left there: $_->{dir}" for @STACKS }
+    }
+
+    $? = $status;
+}
+
+
+1;

@@ -1,0 +1,96 @@
+"""The tests' mail server: smtpd.py PORT DIR MAILS
+
+STARTTLS and AUTH are compulsory (DIR/cert.pem, DIR/cert.key; user "portail",
+password in DIR/password).  Each mail becomes MAILS/<number>.eml, the envelope
+in two X- headers on top.  DIR/fault, looked at for each mail, makes it
+misbehave: see Portal::Stack's mail_fault.
+"""
+
+import asyncio
+import itertools
+import os
+import signal
+import ssl
+import sys
+
+from aiosmtpd.smtp import AuthResult, SMTP
+
+PORT, DIR, MAILS = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+PASSWORD = open(f"{DIR}/password", "rb").read().strip()
+NUMBERS = itertools.count(
+    1 + max((int(f.split(".")[0]) for f in os.listdir(MAILS)), default=0))
+
+
+def fault():
+    try:
+        return (open(f"{DIR}/fault").read().split() + [""])[:2]
+    except FileNotFoundError:
+        return "", ""
+
+
+def counted(kind, count):
+    """A fault with a number ends after so many mails."""
+    if count.isdigit():
+        if int(count) <= 1:
+            os.unlink(f"{DIR}/fault")
+        else:
+            with open(f"{DIR}/fault.new", "w") as f:
+                f.write(f"{kind} {int(count) - 1}\n")
+            os.rename(f"{DIR}/fault.new", f"{DIR}/fault")
+
+
+def authenticate(server, session, envelope, mechanism, data):
+    good = data.login == b"portail" and data.password == PASSWORD
+    return AuthResult(success=good, handled=good)
+
+
+class Handler:
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        kind, arg = fault()
+        if kind == "451":
+            counted(kind, arg)
+            return "451 4.3.0 try again later"
+        if kind == "slow":
+            await asyncio.sleep(float(arg))
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        kind, arg = fault()
+        if kind == "550" and arg in ("", address):
+            return "550 5.1.1 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        kind, arg = fault()
+        if kind == "cut":
+            counted(kind, arg)
+            server.transport.abort()
+            return "421 4.3.2 closing"
+        name = f"{MAILS}/{next(NUMBERS):05d}.eml"
+        with open(f"{name}.new", "wb") as f:
+            f.write(f"X-Mail-From: {envelope.mail_from}\r\n".encode())
+            f.write(f"X-Rcpt-To: {','.join(envelope.rcpt_tos)}\r\n".encode())
+            f.write(envelope.original_content)
+        os.rename(f"{name}.new", name)
+        return "250 OK"
+
+
+async def main():
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(f"{DIR}/cert.pem", f"{DIR}/cert.key")
+    loop = asyncio.get_running_loop()
+    await loop.create_server(
+        lambda: SMTP(Handler(), tls_context=tls, require_starttls=True,
+                     auth_required=True, authenticator=authenticate,
+                     hostname="localhost", loop=loop),
+        "127.0.0.1", PORT)
+    end = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, end.set)
+    await end.wait()
+
+
+os.umask(0o022)
+asyncio.run(main())

@@ -1,0 +1,44 @@
+# The plain C parts alone: t/unit/PART_*test.c and t/fuzz/PART_fuzz.c are linked
+# with what PART needs, under the sanitizers.
+
+PLAIN_crypto = $(wildcard src/crypto/*.c)
+PLAIN_input = $(wildcard src/input/portal_*.c) $(PLAIN_crypto)
+PLAIN_view = $(wildcard src/view/*.c)
+PLAIN_LIBS = -lsodium -ljansson -lunistring -lzxcvbn -lm
+
+UNIT_TESTS = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/*_test.c))
+FUZZERS = $(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/*_fuzz.c))
+
+UNIT_FLAGS = -std=gnu11 -O1 -g -Isrc $(WARNINGS) -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_FLAGS = -std=gnu11 -O1 -g -Isrc -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined
+
+part = $(firstword $(subst _, ,$(notdir $(1))))
+
+.PHONY: unit-programs
+unit-programs: $(UNIT_TESTS)
+
+build/unit/obj/%.o: %.c $(HEADERS) $(wildcard t/unit/*.h)
+	@mkdir -p $(@D)
+	gcc -c $(UNIT_FLAGS) $< -o $@
+
+.SECONDEXPANSION:
+
+build/unit/%: build/unit/obj/t/unit/%.o \
+		$$(patsubst src/%.c,build/unit/obj/src/%.o,$$(PLAIN_$$(call part,$$*)))
+	gcc $(UNIT_FLAGS) $^ -o $@ $(PLAIN_LIBS)
+
+build/fuzz/%: t/fuzz/%.c $$(PLAIN_$$(call part,$$*)) $(HEADERS)
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) $(filter %.c,$^) -o $@ $(PLAIN_LIBS)
+
+# each for a while, from where the last run ended
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+		mkdir -p $$f.corpus && \
+		$$f -max_total_time=$(SECONDS_EACH) -max_len=4096 -timeout=10 \
+			-verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$$f.found- $$f.corpus || exit 1; \
+	done
