@@ -170,8 +170,6 @@ ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
 {
     json_t       *public, *origin, *value;
     ngx_uint_t    i;
-    const char   *phone;
-    char          display[32];
 
     public = json_object();
     origin = json_object_get(document, "origin");
@@ -188,21 +186,9 @@ ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
                         value ? value : json_null());
     }
 
-    phone = json_string_value(json_object_get(document, "phone"));
-
-    if (phone != NULL && ngx_strlen(phone) == 12
-        && ngx_strncmp(phone, "+33", 3) == 0)
-    {
-        ngx_snprintf((u_char *) display, sizeof(display),
-                     "0%*s\xc2\xa0%*s\xc2\xa0%*s\xc2\xa0%*s\xc2\xa0%*s%Z",
-                     (size_t) 1, phone + 3, (size_t) 2, phone + 4,
-                     (size_t) 2, phone + 6, (size_t) 2, phone + 8,
-                     (size_t) 2, phone + 10);
-        phone = display;
-    }
-
     json_object_set_new(public, "phone_display",
-                        phone ? json_string(phone) : json_null());
+                        ngx_http_portal_phone(json_object_get(document,
+                                                              "phone")));
 
     json_decref(town->document);
     json_decref(town->public);
@@ -212,4 +198,32 @@ ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
     town->version = json_integer_value(json_object_get(document, "version"));
     town->origin.data = (u_char *) json_string_value(origin);
     town->origin.len = json_string_length(origin);
+}
+
+
+/* as it is read aloud, in pairs that no line breaks */
+
+json_t *
+ngx_http_portal_phone(json_t *number)
+{
+    char         display[32];
+    const char  *phone;
+
+    phone = json_string_value(number);
+
+    if (phone == NULL) {
+        return json_null();
+    }
+
+    if (ngx_strlen(phone) != 12 || ngx_strncmp(phone, "+33", 3) != 0) {
+        return json_string(phone);
+    }
+
+    ngx_snprintf((u_char *) display, sizeof(display),
+                 "0%*s\xc2\xa0%*s\xc2\xa0%*s\xc2\xa0%*s\xc2\xa0%*s%Z",
+                 (size_t) 1, phone + 3, (size_t) 2, phone + 4,
+                 (size_t) 2, phone + 6, (size_t) 2, phone + 8,
+                 (size_t) 2, phone + 10);
+
+    return json_string(display);
 }

@@ -26,6 +26,8 @@ static ngx_int_t ngx_http_portal_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_portal_variable_id(ngx_http_request_t *r,
     int64_t id, ngx_str_t *value);
+static void ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx,
+    ngx_str_t *value);
 
 
 static ngx_http_variable_t  ngx_http_portal_vars[] = {
@@ -110,13 +112,11 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     case NGX_HTTP_PORTAL_VAR_ROLES:
-        if (live) {
-            if (ctx->session.roles & NGX_HTTP_PORTAL_ROLE_FAMILY) {
-                ngx_str_set(&value, "citizen,family");
+        if (live && (ctx->session.roles & NGX_HTTP_PORTAL_ROLE_FAMILY)) {
+            ngx_str_set(&value, "citizen,family");
 
-            } else {
-                ngx_str_set(&value, "citizen");
-            }
+        } else if (live) {
+            ngx_str_set(&value, "citizen");
         }
 
         break;
@@ -134,20 +134,8 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     default:
-        if (ctx == NULL) {
-            break;
-        }
-
-        if (ctx->verdict != NULL) {
-            if (ctx->live) {
-                ngx_str_set(&value, "session");
-
-            } else {
-                ngx_str_set(&value, "anonymous");
-            }
-
-        } else {
-            ngx_str_set(&value, "refused");
+        if (ctx != NULL) {
+            ngx_http_portal_variable_gate(ctx, &value);
         }
     }
 
@@ -180,4 +168,19 @@ ngx_http_portal_variable_id(ngx_http_request_t *r, int64_t id,
     value->len = (size_t) (ngx_sprintf(p, "%L", id) - p);
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
+{
+    if (ctx->verdict == NULL) {
+        ngx_str_set(value, "refused");
+
+    } else if (ctx->live) {
+        ngx_str_set(value, "session");
+
+    } else {
+        ngx_str_set(value, "anonymous");
+    }
 }
