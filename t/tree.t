@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use Encode qw(decode FB_CROAK);
 use Test::More;
 
 use lib 't/lib';
@@ -28,11 +29,46 @@ for (grep { /\.c$/ } @sources) {
 is_deeply [grep { $object{$_} > 1 } sort keys %object], [],
     'no two sources share an object file';
 
-my @long = grep { (() = slurp($_) =~ /\n/g) > 900 } @sources;
-is_deeply \@long, [], 'no source is longer than 900 lines';
+# the tool's too; a column is a character, and a function goes from the line
+# of its type to its last brace
+my (@long, @wide, @tall, $functions);
 
-my @wide = grep { slurp($_) =~ /^[^\n]{81,}$/m } @sources;
-is_deeply \@wide, [], 'no line is longer than 80 columns';
+for my $file (glob 'src/*.[ch] src/*/*.[ch]') {
+    my @lines = split /\n/, decode('UTF-8', slurp($file), FB_CROAK);
+    my ($start, $body);
+
+    push @long, $file if @lines > 900;
+
+    for my $n (1 .. @lines) {
+        my $line = $lines[$n - 1];
+        push @wide, "$file:$n" if length $line > 80;
+
+        if (defined $body) {
+            next if $line !~ /^\}/;
+            push @tall, "$file:$start" if $body && $n - $start >= 80;
+            $functions++ if $body;
+            undef $_ for $start, $body;
+
+        } elsif ($line =~ /^\{/ && defined $start) {
+            $body = 1;
+
+        } elsif ($line =~ /^[^#].*\{$/) {
+            $body = 0;          # a struct, an enum, a table
+
+        } elsif ($line =~ /^[A-Za-z_]/) {
+            $start //= $n;
+            undef $start if $line =~ /;$/;
+
+        } elsif ($line !~ /^\s+\S/ || $line =~ /;$/) {
+            undef $start;       # a declaration, a macro, a comment
+        }
+    }
+}
+
+is "@long", '', 'no source is longer than 900 lines';
+is "@wide", '', 'no line is longer than 80 columns';
+is "@tall", '', 'no function is longer than 80 lines';
+cmp_ok $functions // 0, '>', 500, 'the functions were found';
 
 # each library is one folder's
 my %owner = ('libpq-fe.h' => 'call', 'hiredis' => 'redis', 'curl' => 'mail',

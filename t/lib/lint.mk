@@ -3,6 +3,7 @@
 
 N = /usr/share/nginx/src/src
 LINT = build/lint
+RULES = t/lib/lint.mk
 
 SYSTEM = -isystem $(N)/core -isystem $(N)/event \
 	-isystem $(N)/event/modules -isystem $(N)/os/unix \
@@ -23,30 +24,30 @@ STAMPS = $(SOURCES:%.c=$(LINT)/%.gcc) $(SOURCES:%.c=$(LINT)/%.analyzer) \
 lint-sources: $(STAMPS)
 	@echo "lint: $(words $(SOURCES)) sources, no warning"
 
-$(LINT)/%.gcc: %.c $(HEADERS) | $(MODULE)
+$(LINT)/%.gcc: %.c $(HEADERS) $(RULES) | $(MODULE)
 	@mkdir -p $(@D)
 	gcc -c -o /dev/null -O2 $(LINT_FLAGS) $(LINT_WARNINGS) $<
 	@touch $@
 
-$(LINT)/%.analyzer: %.c $(HEADERS) | $(MODULE)
+$(LINT)/%.analyzer: %.c $(HEADERS) $(RULES) | $(MODULE)
 	@mkdir -p $(@D)
 	gcc -c -o /dev/null -O2 $(LINT_FLAGS) -fanalyzer -Werror $<
 	@touch $@
 
-$(LINT)/%.clang: %.c $(HEADERS) | $(MODULE)
+$(LINT)/%.clang: %.c $(HEADERS) $(RULES) | $(MODULE)
 	@mkdir -p $(@D)
 	clang -c -o /dev/null -O2 $(LINT_FLAGS) $(LINT_WARNINGS) $<
 	@touch $@
 
 # --quiet still counts the headers' warnings on stderr: judge by the lines
-$(LINT)/%.tidy: %.c $(HEADERS) .clang-tidy | $(MODULE)
+$(LINT)/%.tidy: %.c $(HEADERS) $(RULES) .clang-tidy | $(MODULE)
 	@mkdir -p $(@D)
 	clang-tidy --quiet $< -- $(LINT_FLAGS) >$@.new 2>$@.err || \
 		{ cat $@.new $@.err; exit 1; }
 	@if grep -E 'warning:|error:' $@.new; then exit 1; fi
 	@mv $@.new $@
 
-$(LINT)/cppcheck: $(SOURCES) $(HEADERS)
+$(LINT)/cppcheck: $(SOURCES) $(HEADERS) $(RULES)
 	@mkdir -p $(@D)
 	cppcheck --enable=warning,style,performance,portability \
 		--inline-suppr --std=c11 --platform=unix64 -q -j$(J) \

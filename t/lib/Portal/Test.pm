@@ -244,9 +244,10 @@ sub written_answer {
 # the names of a page's buttons
 sub buttons {
     my ($page) = @_;
+    my $html = $page->content;
     my @names;
 
-    while ($page->content =~ m{<button\b[^>]*>(.*?)</button>}gs) {
+    while ($html =~ m{<button\b[^>]*>(.*?)</button>}gs) {
         push @names, Portal::Page::_decode($1 =~ s/<[^>]*>/ /gr)
             =~ s/\s+/ /gr =~ s/^ | $//gr;
     }
