@@ -211,6 +211,7 @@ struct ngx_http_portal_ctx_s {
     ngx_http_portal_session_t        session;
     u_char                           mac[PORTAL_MAC_LEN];
     u_char                           mac_hex[PORTAL_MAC_HEX];
+    ngx_str_t                        visit;         /* the cookie, if any */
     u_char                           visit_hex[PORTAL_MAC_HEX];
     uint64_t                         generation;    /* of portal_l1.h */
 
@@ -247,8 +248,7 @@ struct ngx_http_portal_ctx_s {
     unsigned                         live:1;     /* a session is known */
     unsigned                         cookie:1;   /* one well-formed session
                                                     cookie came */
-    unsigned                         visitor:1;  /* a visitor cookie is or
-                                                    will be there */
+    unsigned                         visitor:1;  /* visit_hex is made */
     unsigned                         unsure:1;   /* identity from a copy that
                                                     Redis could not confirm */
     unsigned                         json:1;     /* the answer's form */
@@ -291,6 +291,9 @@ ngx_table_elt_t *ngx_http_portal_find_header(ngx_http_request_t *r,
 
 /* gate/ sessions */
 
+/* the MAC of the visitor's cookie in hex, NULL when there is none */
+u_char *ngx_http_portal_visitor(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_session_cookies(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* NGX_OK: ctx->live tells; NGX_AGAIN: resumes the phases later; NGX_BUSY:
@@ -387,6 +390,9 @@ ngx_int_t ngx_http_portal_act_confirm(ngx_http_request_t *r,
 
 /* present/ */
 
+/* what error pages show and the log carries */
+ngx_str_t *ngx_http_portal_request_id(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_negotiate(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* ctx->answer (or nothing) through the view, or as JSON */

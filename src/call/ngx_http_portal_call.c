@@ -131,7 +131,8 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || portal_pg_param(op, &family) != NGX_OK
         || portal_pg_param(op, &version) != NGX_OK
         || portal_pg_param(op, &schema) != NGX_OK
-        || portal_pg_param(op, &ctx->request_id) != NGX_OK)
+        || portal_pg_param(op, ngx_http_portal_request_id(r, ctx))
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -162,7 +162,7 @@ ngx_http_portal_check_token(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     if (ctx->live) {
         binding.data = (const char *) ctx->mac_hex;
 
-    } else if (ctx->visitor) {
+    } else if (ngx_http_portal_visitor(r, ctx) != NULL) {
         binding.data = (const char *) ctx->visit_hex;
 
     } else {
@@ -188,9 +188,8 @@ ngx_str_t
 ngx_http_portal_csrf(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     u_char                       *secret;
-    uint8_t                       mac[PORTAL_MAC_LEN];
     ngx_str_t                     token;
-    portal_text_t                 binding, text;
+    portal_text_t                 binding;
     ngx_http_portal_main_conf_t  *pmcf;
 
     ngx_str_null(&token);
@@ -202,7 +201,7 @@ ngx_http_portal_csrf(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     } else {
 
-        if (!ctx->visitor) {
+        if (ngx_http_portal_visitor(r, ctx) == NULL) {
             secret = ngx_pnalloc(r->pool, PORTAL_SECRET_B64);
             if (secret == NULL) {
                 return token;
@@ -217,15 +216,10 @@ ngx_http_portal_csrf(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                 return token;
             }
 
-            text.data = (const char *) secret;
-            text.len = PORTAL_SECRET_B64;
+            ctx->visit.data = secret;
+            ctx->visit.len = PORTAL_SECRET_B64;
 
-            portal_mac(pmcf->keys, "visit",
-                       ngx_http_portal_text(ctx->verdict->town->slug), text,
-                       mac);
-            portal_hex(mac, PORTAL_MAC_LEN, (char *) ctx->visit_hex);
-
-            ctx->visitor = 1;
+            (void) ngx_http_portal_visitor(r, ctx);
         }
 
         binding.data = (const char *) ctx->visit_hex;

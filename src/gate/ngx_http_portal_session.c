@@ -54,7 +54,6 @@ void
 ngx_http_portal_session_cookies(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
-    uint8_t                       mac[PORTAL_MAC_LEN];
     ngx_str_t                     value;
     portal_text_t                 slug;
     ngx_http_portal_loc_conf_t   *plcf;
@@ -77,11 +76,38 @@ ngx_http_portal_session_cookies(ngx_http_request_t *r,
     if (ngx_http_portal_cookie(r, "__Host-visit", 12, &value) == 1
         && portal_is_secret(ngx_http_portal_text(value)))
     {
-        portal_mac(pmcf->keys, "visit", slug, ngx_http_portal_text(value),
-                   mac);
-        portal_hex(mac, PORTAL_MAC_LEN, (char *) ctx->visit_hex);
-        ctx->visitor = 1;
+        ctx->visit = value;
     }
+}
+
+
+/* made when it is asked for: most requests of a session never do */
+
+u_char *
+ngx_http_portal_visitor(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    uint8_t                       mac[PORTAL_MAC_LEN];
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (ctx->visitor) {
+        return ctx->visit_hex;
+    }
+
+    if (ctx->visit.len == 0) {
+        return NULL;
+    }
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    portal_mac(pmcf->keys, "visit", ngx_http_portal_text(plcf->town->slug),
+               ngx_http_portal_text(ctx->visit), mac);
+    portal_hex(mac, PORTAL_MAC_LEN, (char *) ctx->visit_hex);
+
+    ctx->visitor = 1;
+
+    return ctx->visit_hex;
 }
 
 

@@ -50,7 +50,8 @@ ngx_http_portal_mail_render(void *data, ngx_str_t *row_json, ngx_pool_t *pool,
         }
     }
 
-    context = json_pack("{s:{s:O?, s:O?, s:O?, s:O?, s:o}, s:n, s:O?, s:O?, s:s}",
+    context = json_pack("{s:{s:O?, s:O?, s:O?, s:O?, s:o}, s:n, s:O?, s:O?, "
+                        "s:s}",
                         "town",
                         "name", json_object_get(row, "town_name"),
                         "service", json_object_get(row, "service"),

@@ -319,7 +319,7 @@ ngx_http_portal_prepare_request(ngx_http_request_t *r,
         return NULL;
     }
 
-    if (ctx->visitor) {
+    if (ngx_http_portal_visitor(r, ctx) != NULL) {
         json_object_set_new(about, "browser",
                             json_stringn((const char *) ctx->visit_hex,
                                          PORTAL_MAC_HEX));

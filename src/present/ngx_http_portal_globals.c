@@ -29,7 +29,7 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 {
     char                          key[36];
     json_t                       *g;
-    ngx_str_t                     csrf;
+    ngx_str_t                     csrf, *id;
     ngx_http_portal_loc_conf_t   *plcf;
     ngx_http_portal_main_conf_t  *pmcf;
 
@@ -47,6 +47,7 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     portal_uuid(key);
+    id = ngx_http_portal_request_id(r, ctx);
 
     g = json_object();
 
@@ -70,8 +71,7 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || json_object_set_new_nocheck(g, "errors",
                                        ngx_http_portal_errors(r, ctx))
         || json_object_set_new_nocheck(g, "request",
-               json_stringn((char *) ctx->request_id.data,
-                            ctx->request_id.len))
+               json_stringn((char *) id->data, id->len))
         || json_object_set_new_nocheck(g, "key",
                                        json_stringn(key, sizeof(key)))
         || json_object_set_new_nocheck(g, "form",

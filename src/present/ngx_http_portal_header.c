@@ -115,31 +115,22 @@ ngx_http_portal_headers(ngx_http_request_t *r)
 
 /*
  * JSON for a client that prefers it to HTML (RFC 9110, 12.5.1); a browser, or
- * a client that says nothing, gets HTML.  Also learns the request's id, which
- * error pages show and the log carries.
+ * a client that says nothing, gets HTML.
  */
 
 void
 ngx_http_portal_negotiate(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    u_char                     *p, *end, *start;
-    size_t                      len;
-    ngx_str_t                   id = ngx_string("request_id");
-    ngx_uint_t                  html, json, quality;
-    ngx_table_elt_t            *accept;
-    ngx_http_variable_value_t  *vv;
+    u_char           *p, *end, *start;
+    size_t            len;
+    ngx_uint_t        html, json, quality;
+    ngx_table_elt_t  *accept;
 
     if (ctx->negotiated) {
         return;
     }
 
     ctx->negotiated = 1;
-
-    vv = ngx_http_get_variable(r, &id, ngx_hash_key(id.data, id.len));
-    if (vv != NULL && !vv->not_found) {
-        ctx->request_id.data = vv->data;
-        ctx->request_id.len = vv->len;
-    }
 
     accept = ngx_http_portal_find_header(r, "accept", 6);
     if (accept == NULL) {
@@ -191,6 +182,29 @@ ngx_http_portal_negotiate(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     /* what is named goes before what "any" covers */
 
     ctx->json = json && json >= html;
+}
+
+
+ngx_str_t *
+ngx_http_portal_request_id(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    ngx_str_t                   name = ngx_string("request_id");
+    ngx_http_variable_value_t  *vv;
+
+    if (ctx->request_id.len == 0) {
+        vv = ngx_http_get_variable(r, &name,
+                                   ngx_hash_key(name.data, name.len));
+
+        if (vv != NULL && !vv->not_found) {
+            ctx->request_id.data = vv->data;
+            ctx->request_id.len = vv->len;
+
+        } else {
+            ngx_str_set(&ctx->request_id, "-");
+        }
+    }
+
+    return &ctx->request_id;
 }
 
 

@@ -358,6 +358,8 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         detail = ngx_http_portal_message(r, ctx, "", code);
     }
 
+    (void) ngx_http_portal_request_id(r, ctx);
+
     if (ngx_http_portal_retry_after(r, ctx, status) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -464,8 +466,7 @@ ngx_http_portal_problem_html(ngx_http_request_t *r,
                          "status", (int) status,
                          "title", title ? title : "",
                          "message", detail ? detail : "",
-                         "request", ctx->request_id.data ?
-                                    (char *) ctx->request_id.data : "",
+                         "request", ctx->request_id.data,
                          ctx->request_id.len,
                          "retry");
 

@@ -14,6 +14,7 @@ package Portal::Test;
 use strict;
 use warnings;
 use utf8;
+use feature qw(state);
 
 use Test::More;
 
@@ -31,6 +32,7 @@ our @EXPORT = (@Test::More::EXPORT, qw(
     portal client mails mail_to free_code account sign_up confirm sign_in
     subscribe parent expect_complaint wait_for top
     json_post written_answer link_for counted buttons tool
+    new_account
 ));
 
 my @STACKS;
@@ -282,6 +284,24 @@ sub link_for {
     });
 
     return $link;
+}
+
+# an account that has confirmed its address, made without the pages; with a
+# code it is subscribed too.  Returns { email, password, id }.
+sub new_account {
+    my (%o) = @_;
+
+    my $town = $o{town} // 'saint-aubin';
+    my $email = $o{email} // sprintf 'made.%d.%d@parents.example', $$, ++$PEOPLE;
+    my $mac = tool("mac\t$town\temail\t$email");
+    state $hash = tool(Encode::encode('UTF-8', "hash\t-\t$PASSWORD"));
+
+    my $id = portal()->psql("insert into portal.account (tenant, first_name,
+        last_name, email, email_mac, password_hash, state, confirmed_at)
+        select id, 'Odile', 'Essai', '$email', decode('$mac', 'hex'), '$hash',
+        'active', now() from portal.town where slug = '$town' returning id");
+
+    return { email => $email, password => $PASSWORD, id => $id };
 }
 
 # one line through portal-tool batch
