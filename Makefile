@@ -5,7 +5,7 @@ SHELL = /bin/bash
 .DELETE_ON_ERROR:
 
 PORT ?= 8080
-T ?= $(wildcard t/*.t)
+T ?= $(wildcard t/*.t t/fault/*.t)
 J ?= 2
 SANITIZE ?=
 NGINX_SRC ?=

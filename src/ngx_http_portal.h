@@ -351,6 +351,8 @@ ngx_int_t ngx_http_portal_check_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 ngx_int_t ngx_http_portal_town_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
+/* exit_process */
+void ngx_http_portal_town_exit(ngx_http_portal_main_conf_t *pmcf);
 /* a number in E.164 for people, as a new reference */
 json_t *ngx_http_portal_phone(json_t *number);
 void ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document);

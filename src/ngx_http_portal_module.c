@@ -437,6 +437,8 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_portal_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_http_portal_main_conf_t  *pmcf;
+
     if (ngx_http_portal.mail) {
         portal_mail_destroy(ngx_http_portal.mail);
     }
@@ -451,5 +453,11 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
 
     if (ngx_http_portal.redis) {
         portal_redis_destroy(ngx_http_portal.redis);
+    }
+
+    if (ngx_http_portal.pg) {
+        pmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                                   ngx_http_portal_module);
+        ngx_http_portal_town_exit(pmcf);
     }
 }

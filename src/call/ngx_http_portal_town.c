@@ -227,3 +227,21 @@ ngx_http_portal_phone(json_t *number)
 
     return json_string(display);
 }
+
+
+void
+ngx_http_portal_town_exit(ngx_http_portal_main_conf_t *pmcf)
+{
+    ngx_uint_t                i;
+    ngx_http_portal_town_t  **town;
+
+    town = pmcf->towns.elts;
+
+    for (i = 0; i < pmcf->towns.nelts; i++) {
+        json_decref(town[i]->document);
+        json_decref(town[i]->public);
+
+        town[i]->document = NULL;
+        town[i]->public = NULL;
+    }
+}

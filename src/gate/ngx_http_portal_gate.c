@@ -140,7 +140,9 @@ ngx_http_portal_gate_login(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     ngx_str_set(&location, "/connexion");
 
-    if (r->method == NGX_HTTP_GET && r->unparsed_uri.len < 512) {
+    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+        && r->unparsed_uri.len < 512)
+    {
         location.len = sizeof("/connexion?suite=") - 1 + r->unparsed_uri.len
                        + 2 * ngx_escape_uri(NULL, r->unparsed_uri.data,
                                             r->unparsed_uri.len,
@@ -168,7 +170,7 @@ ngx_http_portal_gate_subscribe(ngx_http_request_t *r,
 {
     ngx_str_t  location = ngx_string("/mes-abonnements");
 
-    if (ctx->json || r->method != NGX_HTTP_GET) {
+    if (ctx->json || !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_FORBIDDEN;
     }
 

@@ -13,6 +13,11 @@
  */
 
 
+static ngx_int_t ngx_http_portal_mail_parts(ngx_http_portal_main_conf_t *pmcf,
+    ngx_uint_t language, const char *name, json_t *context, ngx_pool_t *pool,
+    portal_mail_message_t *message);
+static ngx_int_t ngx_http_portal_mail_head(json_t *row, ngx_pool_t *pool,
+    portal_mail_message_t *message);
 static ngx_int_t ngx_http_portal_mail_link(ngx_http_portal_main_conf_t *pmcf,
     json_t *row, ngx_pool_t *pool, json_t *context);
 static ngx_int_t ngx_http_portal_mail_part(ngx_http_portal_main_conf_t *pmcf,
@@ -68,25 +73,10 @@ ngx_http_portal_mail_render(void *data, ngx_str_t *row_json, ngx_pool_t *pool,
 
     if (name != NULL && context != NULL
         && ngx_http_portal_mail_link(pmcf, row, pool, context) == NGX_OK
-        && ngx_http_portal_mail_part(pmcf, language, name, ".subject.txt",
-                                     context, pool, &message->subject)
+        && ngx_http_portal_mail_parts(pmcf, language, name, context, pool,
+                                      message)
            == NGX_OK
-        && ngx_http_portal_mail_part(pmcf, language, name, ".txt", context,
-                                     pool, &message->text)
-           == NGX_OK
-        && ngx_http_portal_mail_part(pmcf, language, name, ".html", context,
-                                     pool, &message->html)
-           == NGX_OK
-        && ngx_http_portal_mail_text(row, "from", pool, &message->from)
-           == NGX_OK
-        && ngx_http_portal_mail_text(row, "from_name", pool,
-                                     &message->from_name)
-           == NGX_OK
-        && ngx_http_portal_mail_text(row, "recipient", pool, &message->to)
-           == NGX_OK
-        && ngx_http_portal_mail_text(row, "message_id", pool,
-                                     &message->message_id)
-           == NGX_OK)
+        && ngx_http_portal_mail_head(row, pool, message) == NGX_OK)
     {
         rc = NGX_OK;
     }
@@ -103,6 +93,49 @@ ngx_http_portal_mail_render(void *data, ngx_str_t *row_json, ngx_pool_t *pool,
     json_decref(row);
 
     return rc;
+}
+
+
+static ngx_int_t
+ngx_http_portal_mail_parts(ngx_http_portal_main_conf_t *pmcf,
+    ngx_uint_t language, const char *name, json_t *context, ngx_pool_t *pool,
+    portal_mail_message_t *message)
+{
+    if (ngx_http_portal_mail_part(pmcf, language, name, ".subject.txt",
+                                  context, pool, &message->subject)
+        != NGX_OK
+        || ngx_http_portal_mail_part(pmcf, language, name, ".txt", context,
+                                     pool, &message->text)
+           != NGX_OK
+        || ngx_http_portal_mail_part(pmcf, language, name, ".html", context,
+                                     pool, &message->html)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_mail_head(json_t *row, ngx_pool_t *pool,
+    portal_mail_message_t *message)
+{
+    if (ngx_http_portal_mail_text(row, "from", pool, &message->from) != NGX_OK
+        || ngx_http_portal_mail_text(row, "from_name", pool,
+                                     &message->from_name)
+           != NGX_OK
+        || ngx_http_portal_mail_text(row, "recipient", pool, &message->to)
+           != NGX_OK
+        || ngx_http_portal_mail_text(row, "message_id", pool,
+                                     &message->message_id)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -97,7 +97,7 @@ void
 portal_mail_destroy(portal_mail_t *mail)
 {
     ngx_uint_t          i;
-    ngx_queue_t        *q, *queues[3];
+    ngx_queue_t        *q, *next, *queues[3];
     portal_mail_job_t  *job;
 
     if (mail == NULL) {
@@ -124,8 +124,11 @@ portal_mail_destroy(portal_mail_t *mail)
     /* what is dropped here is another's once the lease is over */
 
     for (i = 0; i < 3; i++) {
-        while (!ngx_queue_empty(queues[i])) {
-            q = ngx_queue_head(queues[i]);
+        for (q = ngx_queue_head(queues[i]);
+             q != ngx_queue_sentinel(queues[i]);
+             q = next)
+        {
+            next = ngx_queue_next(q);
             job = ngx_queue_data(q, portal_mail_job_t, queue);
 
             if (mail->smtp && i == 1) {
@@ -391,7 +394,7 @@ portal_mail_compose(portal_mail_job_t *job, ngx_str_t *row)
     portal_mail_message_t   message;
 
     job->outcome = PORTAL_MAIL_RETRY;
-    ngx_cpystrn(job->detail, (u_char *) "memory", PORTAL_MAIL_DETAIL);
+    portal_mail_say(job->detail, "memory");
 
     pool = ngx_create_pool(16384, job->mail->log);
     if (pool == NULL) {
@@ -417,7 +420,7 @@ portal_mail_compose(portal_mail_job_t *job, ngx_str_t *row)
 
     if (detail != NULL) {
         job->outcome = PORTAL_MAIL_FAILED;
-        ngx_cpystrn(job->detail, (u_char *) detail, PORTAL_MAIL_DETAIL);
+        portal_mail_say(job->detail, detail);
     }
 }
 
@@ -578,18 +581,15 @@ portal_mail_file(portal_mail_job_t *job)
 {
     u_char      *p, path[NGX_MAX_PATH], tmp[NGX_MAX_PATH];
     ngx_str_t    dir;
-    ngx_time_t  *tp;
 
     dir.data = job->mail->conf->url.data + 5;
     dir.len = job->mail->conf->url.len - 5;
-
-    tp = ngx_timeofday();
 
     p = ngx_snprintf(tmp, sizeof(tmp) - 1, "%V/.%s.tmp", &dir, job->id);
     *p = '\0';
 
     p = ngx_snprintf(path, sizeof(path) - 1, "%V/%T%03M-%s.eml", &dir,
-                     tp->sec, tp->msec, job->id);
+                     ngx_time(), ngx_cached_time->msec, job->id);
     *p = '\0';
 
     if (portal_mail_file_write(job, tmp) != NGX_OK) {
@@ -665,7 +665,7 @@ portal_mail_end(portal_mail_job_t *job, portal_mail_outcome_e outcome,
     job->outcome = outcome;
 
     if (detail) {
-        ngx_cpystrn(job->detail, (u_char *) detail, PORTAL_MAIL_DETAIL);
+        portal_mail_say(job->detail, detail);
     }
 
     if (outcome == PORTAL_MAIL_DOWN) {
@@ -756,6 +756,7 @@ portal_mail_marked(portal_op_t *op)
     job->op = NULL;
 
     if (op->status == PORTAL_OP_OK) {
+        ngx_queue_remove(&job->queue);
         portal_mail_free(job);
         return;
     }
@@ -772,6 +773,7 @@ portal_mail_marked(portal_op_t *op)
         ngx_log_error(NGX_LOG_ERR, job->mail->log, 0,
                       "mail %s: could not be marked %s", job->id,
                       portal_mail_outcomes[job->outcome]);
+        ngx_queue_remove(&job->queue);
         portal_mail_free(job);
         return;
     }
@@ -787,13 +789,11 @@ portal_mail_mark_again(ngx_event_t *ev)
 }
 
 
-/* of any of the queues */
+/* of none of the queues any more */
 
 static void
 portal_mail_free(portal_mail_job_t *job)
 {
-    ngx_queue_remove(&job->queue);
-
     if (job->event.timer_set) {
         ngx_del_timer(&job->event);
     }

@@ -21,6 +21,10 @@
 #define PORTAL_MAIL_ID      36      /* an uuid */
 #define PORTAL_MAIL_DETAIL  32
 
+/* a few stable words; of PORTAL_MAIL_DETAIL bytes */
+#define portal_mail_say(detail, word)                                         \
+    (void) ngx_snprintf(detail, PORTAL_MAIL_DETAIL, "%s%Z", word)
+
 typedef struct portal_mail_smtp_s  portal_mail_smtp_t;
 typedef struct portal_mail_job_s   portal_mail_job_t;
 

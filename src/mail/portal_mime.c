@@ -438,7 +438,9 @@ portal_mime_plain(portal_text_t text)
             return 0;
         }
 
-        len += (text.data[i] == '"' || text.data[i] == '\\');
+        if (text.data[i] == '"' || text.data[i] == '\\') {
+            len++;
+        }
     }
 
     return len <= 64;
@@ -476,7 +478,7 @@ portal_mime_words(portal_mime_writer_t *w, portal_text_t text)
         }
 
         if (need == 1) {
-            portal_mime_char(w, c == ' ' ? '_' : c);
+            portal_mime_char(w, (char) (c == ' ' ? '_' : c));
             continue;
         }
 

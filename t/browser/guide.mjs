@@ -32,7 +32,8 @@ export async function run(steps) {
   try {
     await steps(browser);
   } catch (error) {
-    ok(false, "went to the end", `${error.stack}\n${await whereabouts(browser)}`);
+    ok(false, "went to the end",
+      `${error.stack}\n${await whereabouts(browser)}`);
   }
   await browser.close();
   console.log(`1..${count}`);
@@ -54,7 +55,9 @@ async function whereabouts(browser) {
 
 /* a page that remembers what its console complains of */
 export async function open(browser, options) {
-  const context = await browser.newContext({ locale: "fr-FR", ...options });
+  const context = await browser.newContext({
+    locale: "fr-FR", reducedMotion: "reduce", ...options,
+  });
   const page = await context.newPage();
 
   page.complaints = [];

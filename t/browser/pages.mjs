@@ -54,7 +54,8 @@ async function inspect(page, name, own) {
 
   if (own) bad.push(...await sameTitle(page));
   bad.push(...page.complaints.splice(0));
-  ok(bad.length === 0, `${name}: ${new URL(page.url()).pathname}`, bad.join("\n"));
+  ok(bad.length === 0, `${name}: ${new URL(page.url()).pathname}`,
+    bad.join("\n"));
 }
 
 async function visit(page, path, name) {

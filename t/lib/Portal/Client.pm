@@ -156,7 +156,8 @@ sub request {
         map { "$_=$self->{cookies}{$_}" } sort keys %{ $self->{cookies} };
 
     # undef or '' leaves a header out
-    my $head = join '', "$method $path HTTP/1.1\r\n", map { "$_: $headers{$_}\r\n" }
+    my $head = join '', "$method $path HTTP/1.1\r\n",
+        map { "$_: $headers{$_}\r\n" }
         grep { defined $headers{$_} && $headers{$_} ne '' } sort keys %headers;
 
     my $time = time;

@@ -20,7 +20,7 @@ use Portal::Test;
 our @EXPORT = qw(
     signed_in as_json twin cheap_ok busy_ok refused_busy_ok back_ok load
     together tally long slow_function locked sleeping database_connections
-    log_lines proxy proxy_stop worker_sizes gate_only
+    log_lines proxy proxy_stop worker_sizes gate_only tracked
 );
 
 # pages that ask no server but nginx
@@ -119,8 +119,8 @@ sub refused_busy_ok {
         push @bad, sprintf '%s: took %.2f s', $as, $page->took
             if $page->took > $seconds;
     }
-    push @bad, 'no words for a person' if $html && !@bad
-        && $html->text !~ /Service momentanément indisponible/;
+    push @bad, 'no words for a person: ' . $html->text if $html && !@bad
+        && $html->text !~ /Service momentanément indisponible|Le portail est très demandé/;
     push @bad, 'status missing in the problem' if $json && !@bad
         && ($json->json->{status} // 0) != 503;
 
@@ -242,6 +242,16 @@ sub sleeping {
 sub database_connections {
     return portal()->psql("select count(*) from pg_stat_activity
         where usename = 'portal_web'");
+}
+
+
+# waits until both workers hear from Redis which sessions change: from then on
+# there are copies in shared memory
+sub tracked {
+    return wait_for(8, sub {
+        (portal()->redis_cli('INFO', 'clients') // '')
+            =~ /^tracking_clients:([2-9])/m;
+    });
 }
 
 

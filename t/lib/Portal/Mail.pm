@@ -81,7 +81,8 @@ sub _text {
 
     my $coding = lc($headers->{'content-transfer-encoding'} // '');
 
-    $text = MIME::QuotedPrint::decode_qp($text) if $coding eq 'quoted-printable';
+    $text = MIME::QuotedPrint::decode_qp($text)
+        if $coding eq 'quoted-printable';
     $text = MIME::Base64::decode_base64($text) if $coding eq 'base64';
     $text =~ s/\r\n/\n/g;
 

@@ -215,7 +215,10 @@ sub end_pid {
     });
 
     kill 'KILL', $pid;
-    wait_for(5, sub { waitpid $pid, POSIX::WNOHANG(); !pid_alive($pid, $mark) });
+    wait_for(5, sub {
+        waitpid $pid, POSIX::WNOHANG();
+        !pid_alive($pid, $mark);
+    });
 
     return 0;
 }

@@ -1,0 +1,183 @@
+package Bench;
+
+# What the bench measures with: who used how much CPU, wrk and pgbench runs,
+# medians with their spread, and the report.
+
+use strict;
+use utf8;
+use warnings;
+
+use Exporter qw(import);
+use List::Util qw(max min sum0);
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+use Portal::Place qw(slurp top);
+
+our @EXPORT_OK = qw(compile cpu cpu_between command median spread wrk
+    wrk_start pgbench);
+
+my $TICKS = POSIX::sysconf(POSIX::_SC_CLK_TCK());
+my $NGINX = '/usr/share/nginx/src/src';
+
+
+### programs
+
+# what needs nginx's headers finds them where the module was built
+sub compile {
+    my ($name, @args) = @_;
+
+    my $out = top() . "/build/bench/$name";
+    my @include = map { "-I$_" } top() . '/src', top() . '/build/nginx',
+        map { "$NGINX/$_" } qw(core event event/modules os/unix http
+        http/modules http/v2);
+
+    mkdir top() . '/build/bench';
+    command('gcc', '-O2', '-g', '-Wall', '-Wextra', '-Wno-unused-parameter',
+        @include, '-o', $out, @args);
+
+    return $out;
+}
+
+
+# runs it and returns what it prints; dies when it fails
+sub command {
+    my (@command) = @_;
+
+    open my $in, '-|', @command or die "$command[0]: $!\n";
+    local $/;
+    my $text = <$in>;
+    close $in or die "failed: @command\n";
+
+    return $text;
+}
+
+
+### CPU
+
+# seconds of CPU that these processes have used, and with children the ones
+# that they have had and that have ended
+sub _used {
+    my ($pid, $children) = @_;
+
+    my $stat = slurp("/proc/$pid/stat") // return 0;
+    my @f = split ' ', $stat =~ s/^.*\) //sr;
+
+    return sum0(@f[11, 12], $children ? @f[13, 14] : ()) / $TICKS;
+}
+
+# a reading of all parties: { nginx, postgres, redis, client, time }
+sub cpu {
+    my ($stack) = @_;
+
+    my ($master, @backends) = $stack->pg->pids;
+
+    return {
+        time     => time,
+        nginx    => sum0(map { _used($_) } $stack->nginx->workers),
+        postgres => sum0(_used($master, 1), map { _used($_) } @backends),
+        redis    => _used($stack->redis_pid),
+        client   => sum0((times)[2, 3]),
+    };
+}
+
+# microseconds of each party for one of n requests
+sub cpu_between {
+    my ($before, $after, $n) = @_;
+
+    return { map {
+        $_ => ($after->{$_} - $before->{$_}) * 1e6 / ($n || 1)
+    } qw(nginx postgres redis client) };
+}
+
+
+### figures
+
+sub median {
+    my @v = sort { $a <=> $b } grep { defined } @_;
+
+    return if !@v;
+    return @v % 2 ? $v[@v / 2] : ($v[@v / 2 - 1] + $v[@v / 2]) / 2;
+}
+
+# { median, min, max, values }
+sub spread {
+    my @v = grep { defined } @_;
+
+    return { median => undef, min => undef, max => undef, values => [] }
+        if !@v;
+    return { median => median(@v), min => min(@v), max => max(@v),
+        values => \@v };
+}
+
+
+### load
+
+# wrk(stack, { url, args => [..], threads, connections, seconds })
+# returns { requests, seconds, rate, bytes (each), broken, wrong, p50, p99
+# (ms), cpu }
+sub wrk {
+    my ($stack, $o) = @_;
+
+    my $before = cpu($stack);
+    my $result = _wrk_result(wrk_start($stack, $o));
+
+    $result->{cpu} = cpu_between($before, cpu($stack), $result->{requests});
+
+    return $result;
+}
+
+# the same running: a handle to read its result from
+sub wrk_start {
+    my ($stack, $o) = @_;
+
+    open my $in, '-|', 'wrk', '-t', $o->{threads}, '-c', $o->{connections},
+        '-d', "$o->{seconds}s", '--timeout', '10s', '-s',
+        top() . '/t/bench/wrk.lua', 'http://127.0.0.1:' . $stack->port, '--',
+        @{ $o->{args} } or die "wrk: $!\n";
+
+    return $in;
+}
+
+sub _wrk_result {
+    my ($in) = @_;
+
+    local $/;
+    my $text = <$in>;
+    close $in;
+
+    my ($n, $took, $bytes, $broken, $wrong, $p50, $p99) = $text
+        =~ /^result (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)/m
+        or die "wrk failed: $text\n";
+
+    return { requests => $n, seconds => $took / 1e6, rate => $n * 1e6 / $took,
+        bytes => $n ? $bytes / $n : 0, broken => $broken, wrong => $wrong,
+        p50 => $p50 / 1e3, p99 => $p99 / 1e3 };
+}
+
+sub wrk_result { return _wrk_result(@_) }
+
+
+# pgbench(stack, { file, connections, threads, seconds, set => {..} })
+sub pgbench {
+    my ($stack, $o) = @_;
+
+    my $before = cpu($stack);
+    my $text = command('sh', '-c', '"$@" 2>&1 || true', 'sh',
+        Portal::Database::bin('pgbench'), '-n', '-M', 'prepared', '-h',
+        $stack->pg->socket_dir, '-U', 'portal_web', '-c', $o->{connections},
+        '-j', $o->{threads}, '-T', $o->{seconds}, '-f', $o->{file},
+        (map { ('-D', "$_=$o->{set}{$_}") } sort keys %{ $o->{set} }),
+        'portal');
+
+    my ($n) = $text =~ /actually processed: (\d+)/;
+    my ($rate) = $text =~ /^tps = ([\d.]+)/m;
+    die "pgbench failed: $text\n" if !$rate || $text =~ /aborted|failed transactions: [1-9]/;
+    sleep 0.2;          # its backends are being reaped
+
+    return { requests => $n, seconds => $o->{seconds}, rate => $rate,
+        cpu => cpu_between($before, cpu($stack), $n) };
+}
+
+
+1;

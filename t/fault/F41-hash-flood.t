@@ -1,0 +1,86 @@
+#!/usr/bin/perl
+
+# Far more log-ins at once than the machine can hash: a bounded number waits,
+# the rest hears 503 at once, and pages are served all the while.
+
+use Portal::Test;
+
+use strict;
+use warnings;
+use utf8;
+
+use Time::HiRes qw(time);
+
+use Portal::Fault;
+
+my $p = portal();
+my $couple = account(qr/couple/);
+my $c = signed_in($couple);
+my $form = client();
+my $page = $form->get('/connexion');
+$c->get('/famille') for 1 .. 10;
+
+# one browser's form, sent from many addresses: the throttle counts those
+sub log_in {
+    my ($i, %who) = @_;
+
+    my $from = twin($form, source => sprintf '127.1.%d.%d', $i / 250,
+        1 + $i % 250);
+
+    return $from->submit($page, {
+        email => "personne.$$.$i\@parents.example",
+        password => 'coquelicot vélo 72 orage', %who,
+    }, pending => 1);
+}
+
+my $flood = long(300, 2000);
+my $start = time;
+my @sent = map { log_in($_) } 1 .. $flood;
+push @sent, log_in($flood + 1, email => $couple->{email},
+    password => $couple->{password});
+
+# meanwhile
+my (@took, %bad);
+while (time - $start < 1.5) {
+    for my $path (qw(/famille / /aide /static/portal.css)) {
+        my $one = $c->get($path);
+        push @took, $one->took;
+        $bad{"$path " . $one->status}++ if $one->status != 200;
+    }
+}
+my @pages = together(@sent);
+my $n = tally(@pages);
+note explain $n;
+
+is_deeply \%bad, {}, 'pages are served meanwhile' or diag explain \%bad;
+@took = sort { $a <=> $b } @took;
+cmp_ok $took[@took / 2], '<', 0.1, 'fast: ' . scalar(@took) . ' of them';
+cmp_ok $took[-1], '<', 1.5, 'none waits for the hashes';
+
+is_deeply [grep { !/^(?:303|422|503)$/ } keys %$n], [], '303, 422 and 503 only'
+    or diag explain $n;
+cmp_ok $n->{422} // 0, '>=', 60, 'those in the queue are answered';
+cmp_ok $n->{503} // 0, '>=', 1, 'the others are told to come again';
+cmp_ok +(sort { $b <=> $a } map { $_->took } @pages)[0], '<', 12,
+    'none waits longer than the deadline';
+
+my ($busy) = grep { $_->status == 503 } @pages;
+refused_busy_ok($busy, undef, 'one of them', 12);
+
+is $p->psql("select count(*) from portal.session where ended_at is null"),
+    1 + ($n->{303} // 0), 'sessions: for the right passwords only';
+
+is sign_in(client(source => '127.2.0.1'), $couple)->status, 303,
+    'and then log-in works';
+
+### people who give up do not cost their turn
+
+my @gone = map { log_in(10000 + $_) } 1 .. 100;
+select undef, undef, undef, 0.2;
+$_->drop(reset => 1) for @gone;
+$start = time;
+is sign_in(client(source => '127.2.0.2'), $couple)->status, 303,
+    'log-in after a hundred were given up';
+cmp_ok time - $start, '<', 5, 'its turn came';
+
+done_testing;
