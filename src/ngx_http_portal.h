@@ -374,6 +374,9 @@ ngx_int_t ngx_http_portal_act_post(ngx_http_request_t *r,
 /* what follows every call that may change something */
 ngx_int_t ngx_http_portal_after_act(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* answers a call that failed; 401 also forgets the session */
+ngx_int_t ngx_http_portal_failed(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 /* shows the form again with ctx->errors */
 ngx_int_t ngx_http_portal_refuse(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);

@@ -11,6 +11,8 @@ static ngx_int_t ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
     const char *name, ngx_uint_t *out);
 static ngx_uint_t ngx_http_portal_conf_prefix(ngx_str_t *value,
     const char *prefix, ngx_str_t *rest);
+static char *ngx_http_portal_conf_redis_check(ngx_conf_t *cf,
+    portal_redis_conf_t *redis, ngx_str_t *address);
 static void ngx_http_portal_conf_free_keys(void *data);
 static void ngx_http_portal_conf_free_views(void *data);
 
@@ -217,6 +219,23 @@ ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                        "\"user=\", \"password_file=\", \"password=\" or "
                        "\"db=\"");
         }
+    }
+
+    return ngx_http_portal_conf_redis_check(cf, redis, &value[1]);
+}
+
+
+static char *
+ngx_http_portal_conf_redis_check(ngx_conf_t *cf, portal_redis_conf_t *redis,
+    ngx_str_t *address)
+{
+    char  *error;
+
+    error = portal_redis_check(redis);
+    if (error != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "portal_redis \"%V\": %s",
+                           address, error);
+        return NGX_CONF_ERROR;
     }
 
     if (redis->host.len && redis->password.len == 0) {

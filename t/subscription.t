@@ -229,9 +229,6 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
         is $r->status, 422, 'the other code of the same family';
         like $r->text, qr/déjà abonné à cette famille/, 'already subscribed, in words';
     }
-    $portal->psql("update portal.subscription set effective_at = now()
-        where account_id = $p1->{id}") if 0;
-
     $sent = typed($two, $codes[1]{code}, 'add');
     is $sent->status, 303, 'another guardian joins';
     if ($same) {

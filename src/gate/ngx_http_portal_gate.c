@@ -108,6 +108,13 @@ ngx_http_portal_gate_verdict(ngx_http_request_t *r,
         }
     }
 
+    if (ctx->unsure && !plcf->handled) {
+
+        /* an upstream must not be told an identity that none can confirm */
+
+        ctx->live = 0;
+    }
+
     if (plcf->audience == NGX_HTTP_PORTAL_FAMILY
         && (ctx->session.family == 0
             || !(ctx->session.roles & NGX_HTTP_PORTAL_ROLE_FAMILY)))

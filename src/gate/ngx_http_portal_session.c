@@ -245,6 +245,7 @@ ngx_http_portal_session_ask(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     if (portal_redis_arg(op, "MGET", 4) != NGX_OK) {
+        portal_redis_drop(op);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -382,8 +383,9 @@ ngx_http_portal_session_load(ngx_http_portal_ctx_t *ctx, ngx_str_t *sealed,
 static void
 ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
 {
-    time_t                      now;
-    ngx_http_portal_session_t  *s;
+    time_t                        now, last;
+    ngx_http_portal_session_t    *s;
+    ngx_http_portal_main_conf_t  *pmcf;
 
     s = &ctx->session;
     now = ngx_time();
@@ -397,15 +399,24 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
     }
 
     ctx->live = 1;
-    ctx->language = s->language;
+
+    /* a record may be older than the configuration, which had more of them */
+
+    pmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_portal_module);
+    ctx->language = s->language < pmcf->nlanguages ? s->language : 0;
 
     if (now - seen < NGX_HTTP_PORTAL_SEEN_EVERY) {
         return;
     }
 
-    /* of several workers only the first gets the old value */
+    /*
+     * Of several workers only the first gets the old value.  Where no copy is
+     * kept, each use is told: else the session would end as an idle one.
+     */
 
-    if (portal_l1_touch(ngx_http_portal.l1, ctx->mac, now) == seen) {
+    last = portal_l1_touch(ngx_http_portal.l1, ctx->mac, now);
+
+    if (last == (time_t) -1 || now - last >= NGX_HTTP_PORTAL_SEEN_EVERY) {
         ngx_http_portal_session_seen(ctx->mac_hex, s->idle);
     }
 }

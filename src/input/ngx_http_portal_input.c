@@ -24,7 +24,7 @@ static ngx_int_t ngx_http_portal_check_form(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
 static ngx_int_t ngx_http_portal_take_key(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
-static void ngx_http_portal_check_captcha(ngx_http_request_t *r,
+static ngx_int_t ngx_http_portal_check_captcha(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
 static const char *ngx_http_portal_captcha_code(portal_captcha_e e);
 static ngx_uint_t ngx_http_portal_captcha_answered(ngx_http_portal_town_t *t,
@@ -170,6 +170,7 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     csrf = json_string_value(json_object_get(raw, "csrf"));
 
     if (ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK) {
+        portal_form_wipe(ctx->verdict->form, raw);
         json_decref(raw);
         return ngx_http_portal_problem(r, ctx, NGX_HTTP_FORBIDDEN, "csrf");
     }
@@ -285,8 +286,10 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return rc;
     }
 
-    if (ctx->verdict->form->captcha) {
-        ngx_http_portal_check_captcha(r, ctx, raw);
+    if (ctx->verdict->form->captcha
+        && ngx_http_portal_check_captcha(r, ctx, raw) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_portal_take_key(r, ctx, raw);
@@ -346,7 +349,7 @@ ngx_http_portal_take_key(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
  * too young or too old is no dead end: the form comes back with a new one.
  */
 
-static void
+static ngx_int_t
 ngx_http_portal_check_captcha(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw)
 {
@@ -398,14 +401,21 @@ ngx_http_portal_check_captcha(ngx_http_request_t *r,
     }
 
     if (e != PORTAL_CAPTCHA_OK) {
-        (void) ngx_http_portal_add_error(ctx, "captcha",
+        return ngx_http_portal_add_error(ctx, "captcha",
                                          ngx_http_portal_captcha_code(e));
-        return;
     }
 
-    json_object_set_new(ctx->values, "captcha_id",
-                        json_stringn(id, PORTAL_MAC_HEX));
-    json_object_set_new(ctx->values, "captcha_expires", json_integer(expires));
+    if (json_object_set_new(ctx->values, "captcha_id",
+                            json_stringn(id, PORTAL_MAC_HEX))
+        != 0
+        || json_object_set_new(ctx->values, "captcha_expires",
+                               json_integer(expires))
+           != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -202,6 +202,7 @@ ngx_http_portal_mail_part(ngx_http_portal_main_conf_t *pmcf,
     portal_chunk_t  *chunk;
 
     ngx_snprintf((u_char *) path, sizeof(path), "mail/%s%s%Z", name, suffix);
+    path[sizeof(path) - 1] = '\0';
 
     view = portal_views_get(pmcf->views[language], path, err, sizeof(err));
     if (view == NULL) {

@@ -23,8 +23,6 @@ static ngx_int_t ngx_http_portal_content_error(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_not_allowed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_failed(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_portal_hash_done(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_act_call(ngx_http_request_t *r,
@@ -95,7 +93,9 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
 
     /* hear of a client that goes while the database works */
 
-    r->read_event_handler = ngx_http_test_reading;
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_test_reading;
+    }
 
     r->main->count++;
     ngx_http_portal_finish(r, ctx, ngx_http_portal_content_get(r, ctx));
@@ -201,7 +201,7 @@ ngx_http_portal_answer_status(ngx_http_request_t *r,
 
 /* a call that failed: the session may have ended elsewhere meanwhile */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_uint_t status)
 {
@@ -474,6 +474,13 @@ ngx_http_portal_refuse(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     if (ctx->verdict->get == NULL) {
+
+        /* what was fetched to verify a password holds its hash */
+
+        if (ctx->answer.len) {
+            portal_wipe(ctx->answer.data, ctx->answer.len);
+        }
+
         ngx_str_null(&ctx->answer);
         json_decref(ctx->document);
         ctx->document = NULL;

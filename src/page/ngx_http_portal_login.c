@@ -73,7 +73,7 @@ ngx_http_portal_login_found(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     rc = ngx_http_portal_call_failed(r, ctx);
     if (rc != NGX_OK) {
-        return ngx_http_portal_problem(r, ctx, (ngx_uint_t) rc, NULL);
+        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
     }
 
     document = ngx_http_portal_document(r, ctx);
@@ -249,7 +249,7 @@ ngx_http_portal_confirm_found(ngx_http_request_t *r,
 
     rc = ngx_http_portal_call_failed(r, ctx);
     if (rc != NGX_OK) {
-        return ngx_http_portal_problem(r, ctx, (ngx_uint_t) rc, NULL);
+        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
     }
 
     if (ngx_http_portal_document(r, ctx) == NULL) {

@@ -473,7 +473,12 @@ ngx_http_portal_password(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_hash_op_t  *op;
 
     op = portal_hash_op(ngx_http_portal.hash);
-    if (op == NULL || len > PORTAL_HASH_PASSWORD) {
+    if (op == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (len > PORTAL_HASH_PASSWORD) {
+        portal_hash_drop(op);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

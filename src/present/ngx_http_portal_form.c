@@ -180,6 +180,7 @@ ngx_http_portal_field_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     ngx_snprintf((u_char *) name, sizeof(name), "field.%s.%s%s%Z",
                  ctx->verdict->form->name, field->name, what);
+    name[sizeof(name) - 1] = '\0';
 
     label = portal_views_label(pmcf->views[ctx->language], name);
 
@@ -189,6 +190,7 @@ ngx_http_portal_field_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     ngx_snprintf((u_char *) name, sizeof(name), "field.%s%s%Z", field->name,
                  what);
+    name[sizeof(name) - 1] = '\0';
 
     return portal_views_label(pmcf->views[ctx->language], name);
 }
@@ -286,6 +288,7 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
     for (i = 0; i < field->noptions; i++) {
         ngx_snprintf((u_char *) name, sizeof(name), "list.%s.%s%Z",
                      field->name, field->options[i]);
+        name[sizeof(name) - 1] = '\0';
         ngx_snprintf((u_char *) id, sizeof(id), "%s-%uz%Z", field->name, i);
 
         label = portal_views_label(pmcf->views[ctx->language], name);

@@ -92,7 +92,7 @@ ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
 {
     size_t                      i, n, len;
     u_char                      initials[2 * 4];
-    ngx_uint_t                  start;
+    ngx_uint_t                  start, words;
     ngx_http_portal_session_t  *s;
 
     if (!ctx->live) {
@@ -105,8 +105,9 @@ ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
 
     n = 0;
     start = 1;
+    words = 0;
 
-    for (i = 0; i < s->name_len && n < sizeof(initials) - 4; i++) {
+    for (i = 0; i < s->name_len && words < 2; i++) {
 
         if (s->name[i] == ' ' || s->name[i] == '-') {
             start = 1;
@@ -118,6 +119,7 @@ ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
         }
 
         start = 0;
+        words++;
 
         len = s->name[i] < 0x80 ? 1 : s->name[i] < 0xe0 ? 2
               : s->name[i] < 0xf0 ? 3 : 4;

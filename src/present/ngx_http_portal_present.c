@@ -534,6 +534,7 @@ ngx_http_portal_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     ngx_snprintf((u_char *) label, sizeof(label), "%s%s%s%Z", prefix, name,
                  suffix);
+    label[sizeof(label) - 1] = '\0';
 
     return portal_views_label(pmcf->views[ctx->language], label);
 }
@@ -550,6 +551,7 @@ ngx_http_portal_message(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t  *f;
 
     ngx_snprintf((u_char *) suffix, sizeof(suffix), ".%s%Z", code);
+    suffix[sizeof(suffix) - 1] = '\0';
 
     if (*field != '\0') {
         message = ngx_http_portal_label(r, ctx, "error.", field, suffix);
