@@ -99,6 +99,15 @@ ngx_http_portal_prepare_args(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
+        /* what the form sent of that name stands for what its page was asked */
+
+        value = json_object_get(ctx->values, (const char *) arg[i].name.data);
+
+        if (json_is_string(value)) {
+            text.data = (u_char *) json_string_value(value);
+            text.len = json_string_length(value);
+        }
+
         if (arg[i].mac) {
             rc = ngx_http_portal_prepare_mac(r, ctx, ctx->input,
                            (const char *) arg[i].name.data, "token",
