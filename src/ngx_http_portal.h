@@ -87,6 +87,11 @@ typedef struct {
     int64_t                          version;
     portal_pg_op_t                  *op;
     ngx_event_t                      retry;
+    ngx_event_t                      patience;
+    ngx_queue_t                      waiting;        /* requests: see
+                                                        town_wait() */
+    ngx_uint_t                       asked;          /* and was answered, or
+                                                        waited for enough */
 } ngx_http_portal_town_t;
 
 
@@ -131,6 +136,7 @@ typedef struct {
     portal_pg_statement_t           *missing;
     portal_pg_statement_t           *sign_in_lookup;
     portal_pg_statement_t           *sign_in;
+    portal_pg_statement_t           *session_lost;
     portal_pg_statement_t           *confirmation_secret;
     portal_pg_statement_t           *confirm;
     portal_pg_statement_t           *mail_claim;
@@ -216,6 +222,7 @@ struct ngx_http_portal_ctx_s {
     uint64_t                         generation;    /* of portal_l1.h */
 
     /* operations under way; each detached when the request goes */
+    ngx_queue_t                      town_queue; /* when town_waiting */
     portal_redis_op_t               *redis_op;
     portal_pg_op_t                  *pg_op;
     portal_hash_op_t                *hash_op;
@@ -246,6 +253,10 @@ struct ngx_http_portal_ctx_s {
     ngx_msec_t                       retry;      /* seconds */
 
     unsigned                         live:1;     /* a session is known */
+    unsigned                         confirmed:1;    /* PostgreSQL has said so
+                                                        seconds ago */
+    unsigned                         asked:1;    /* it was, by the gate */
+    unsigned                         town_waiting:1;
     unsigned                         cookie:1;   /* one well-formed session
                                                     cookie came */
     unsigned                         visitor:1;  /* visit_hex is made */
@@ -300,6 +311,15 @@ void ngx_http_portal_session_cookies(ngx_http_request_t *r,
    the servers that know are not there */
 ngx_int_t ngx_http_portal_session_find(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* NGX_OK: PostgreSQL has said within seconds that the session lives, or will
+   be asked by this request's own call, or ctx->live is no more; NGX_AGAIN:
+   resumes the phases later; NGX_BUSY: it cannot say; or a status */
+ngx_int_t ngx_http_portal_session_confirm(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+/* hears of a client that goes while the access phase waits */
+ngx_int_t ngx_http_portal_gate_suspend(ngx_http_request_t *r);
+/* runs the phases again */
+void ngx_http_portal_gate_resume(ngx_http_portal_ctx_t *ctx);
 /* a fresh identifier in ctx->secret*, for the call that may open a session */
 void ngx_http_portal_session_mint(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -340,6 +360,14 @@ ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_call(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_pg_statement_t *function,
     ngx_http_portal_step_pt step);
+/* a call whose answer nobody waits for; failing, it is only logged */
+void ngx_http_portal_tell(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    portal_pg_statement_t *function, ngx_str_t *input);
+/* enter alone, from the access phase: handler(op) with op->data the context */
+ngx_int_t ngx_http_portal_enter(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_op_handler_pt handler);
+/* what enter's answer means to the context, for the handler of such a call */
+void ngx_http_portal_entered(ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op);
 /* parses ctx->answer once; NULL: not a document */
 json_t *ngx_http_portal_document(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -351,6 +379,10 @@ ngx_int_t ngx_http_portal_check_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 ngx_int_t ngx_http_portal_town_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
+/* NGX_AGAIN: a worker that has just started hears first what town this is;
+   resumes the phases then, or after a moment */
+ngx_int_t ngx_http_portal_town_wait(ngx_http_portal_ctx_t *ctx,
+    ngx_http_portal_town_t *town);
 /* exit_process */
 void ngx_http_portal_town_exit(ngx_http_portal_main_conf_t *pmcf);
 /* a number in E.164 for people, as a new reference */

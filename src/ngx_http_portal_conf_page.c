@@ -56,6 +56,10 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       1,
       offsetof(ngx_http_portal_main_conf_t, sign_in) },
 
+    { ngx_string("session_lost"),
+      ngx_string("select portal.session_lost($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, session_lost) },
+
     { ngx_string("confirmation_secret"),
       ngx_string("select portal.confirmation_secret($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, confirmation_secret) },

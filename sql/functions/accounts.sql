@@ -438,6 +438,22 @@ comment on function sign_out(jsonb) is
     'Logs out. Result: 303 / with session close.';
 
 
+create or replace function session_lost(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+begin
+    update session s
+       set ended_at = now()
+     where s.hash = decode(input->>'session', 'hex')
+       and s.ended_at is null;
+
+    return json_build_object('status', 200);
+end
+$$;
+
+comment on function session_lost(jsonb) is
+    'Ends a session whose record could not be kept, so that no cookie was given. Input: session, its MAC. Result: {"status": 200}.';
+
+
 create or replace function my_space(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
@@ -469,5 +485,6 @@ comment on function my_space(jsonb) is
 
 grant execute on function sign_up(jsonb), sign_up_sent(jsonb), resend_confirmation(jsonb),
     confirmation(jsonb), confirmation_secret(jsonb), confirm(jsonb), sign_in_lookup(jsonb),
-    sign_in(jsonb), sign_out(jsonb), my_space(jsonb)
+    sign_in(jsonb), sign_out(jsonb),
+    session_lost(jsonb), my_space(jsonb)
    to portal_web;

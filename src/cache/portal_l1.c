@@ -8,7 +8,7 @@
 
 
 #define PORTAL_L1_MAGIC     0x706f7274616c4c31ull
-#define PORTAL_L1_LAYOUT    1
+#define PORTAL_L1_LAYOUT    2
 
 #define PORTAL_L1_WAYS      16
 #define PORTAL_L1_RESERVED  (PORTAL_L1_WAYS / 4)
@@ -20,7 +20,9 @@ typedef struct {
     uint64_t                  generation;   /* of a GET under way, or 0 */
     uint64_t                  used;         /* the header's clock */
     ngx_msec_t                stored;
+    ngx_msec_t                confirmed;    /* when asked is set */
     time_t                    seen;
+    uint16_t                  asked;        /* PostgreSQL has confirmed it */
     uint16_t                  live;         /* has a copy */
     uint16_t                  len;
     u_char                    value[PORTAL_L1_VALUE];
@@ -176,7 +178,7 @@ portal_l1_zone_init(ngx_shm_zone_t *zone, void *old_data)
 
 ngx_int_t
 portal_l1_get(portal_l1_t *l1, const u_char *key, ngx_msec_t max_age,
-    u_char *out, size_t *len, time_t *seen)
+    u_char *out, size_t *len, time_t *seen, ngx_uint_t *confirmed)
 {
     ngx_int_t            rc;
     ngx_msec_int_t       age;
@@ -201,6 +203,10 @@ portal_l1_get(portal_l1_t *l1, const u_char *key, ngx_msec_t max_age,
             ngx_memcpy(out, slot->value, slot->len);
             *len = slot->len;
             *seen = slot->seen;
+
+            age = (ngx_msec_int_t) (ngx_current_msec - slot->confirmed);
+            *confirmed = slot->asked
+                         && (age < 0 || (ngx_msec_t) age <= max_age);
 
             rc = NGX_OK;
         }
@@ -288,6 +294,24 @@ portal_l1_store(portal_l1_t *l1, const u_char *key, uint64_t generation,
     portal_l1_unlock(l1);
 
     return rc;
+}
+
+
+void
+portal_l1_confirm(portal_l1_t *l1, const u_char *key)
+{
+    portal_l1_slot_t  *slot;
+
+    portal_l1_lock(l1);
+
+    slot = portal_l1_find(l1->header, key);
+
+    if (slot && slot->live) {
+        slot->confirmed = ngx_current_msec;
+        slot->asked = 1;
+    }
+
+    portal_l1_unlock(l1);
 }
 
 
@@ -511,6 +535,7 @@ portal_l1_take(portal_l1_header_t *header, const u_char *key)
     slot->generation = 0;
     slot->used = ++header->clock;
     slot->seen = 0;
+    slot->asked = 0;
     slot->live = 0;
 
     return slot;
@@ -527,6 +552,7 @@ portal_l1_forget(portal_l1_header_t *header, portal_l1_slot_t *slot)
     /* the header's epoch starts at 1 */
     slot->epoch = 0;
     slot->generation = 0;
+    slot->asked = 0;
     slot->live = 0;
 
     ngx_explicit_memzero(slot->value, PORTAL_L1_VALUE);

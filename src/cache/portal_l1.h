@@ -61,10 +61,15 @@ ngx_int_t portal_l1_zone_init(ngx_shm_zone_t *zone, void *old_data);
 /*
  * Copies the value of a key stored at most max_age milliseconds ago to out,
  * which has room for PORTAL_L1_VALUE bytes.  seen is what portal_l1_touch()
- * last wrote, 0 if never.  NGX_OK, or NGX_DECLINED: ask Redis.
+ * last wrote, 0 if never; confirmed, whether portal_l1_confirm() was called at
+ * most max_age milliseconds ago.  NGX_OK, or NGX_DECLINED: ask Redis.
  */
 ngx_int_t portal_l1_get(portal_l1_t *l1, const u_char *key,
-    ngx_msec_t max_age, u_char *out, size_t *len, time_t *seen);
+    ngx_msec_t max_age, u_char *out, size_t *len, time_t *seen,
+    ngx_uint_t *confirmed);
+
+/* PostgreSQL has just said that the session lives; nothing without a copy */
+void portal_l1_confirm(portal_l1_t *l1, const u_char *key);
 
 /*
  * Before a GET: the generation to give back to portal_l1_store(); one for all

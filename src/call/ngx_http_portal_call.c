@@ -80,6 +80,58 @@ ngx_http_portal_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 }
 
 
+ngx_int_t
+ngx_http_portal_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    portal_op_handler_pt handler)
+{
+    portal_pg_op_t  *op;
+
+    op = portal_pg_op(ngx_http_portal.pg);
+    if (op == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_portal_call_enter(r, ctx, op) != NGX_OK) {
+        portal_pg_drop(op);
+        return NGX_ERROR;
+    }
+
+    op->op.handler = handler;
+    op->op.data = ctx;
+
+    ctx->pg_op = op;
+
+    r->connection->log->action = "waiting for the database";
+
+    portal_pg_post(ngx_http_portal.pg, op);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_portal_tell(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    portal_pg_statement_t *function, ngx_str_t *input)
+{
+    portal_pg_op_t  *op;
+
+    op = portal_pg_op(ngx_http_portal.pg);
+    if (op == NULL) {
+        return;
+    }
+
+    if (ngx_http_portal_call_enter(r, ctx, op) != NGX_OK
+        || portal_pg_query(op, function) != NGX_OK
+        || portal_pg_param(op, input) != NGX_OK)
+    {
+        portal_pg_drop(op);
+        return;
+    }
+
+    portal_pg_post(ngx_http_portal.pg, op);
+}
+
+
 static ngx_int_t
 ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_pg_op_t *op)
@@ -88,10 +140,12 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_str_t                     session, account, epoch, family, version;
     ngx_str_t                     schema = ngx_string(NGX_HTTP_PORTAL_SCHEMA);
     ngx_http_portal_town_t       *town;
+    ngx_http_portal_loc_conf_t   *plcf;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-    town = ctx->verdict->town;
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+    town = plcf->town;
 
     ngx_str_null(&session);
     ngx_str_null(&account);
@@ -153,8 +207,7 @@ ngx_http_portal_called(portal_op_t *op)
     r = ctx->request;
     pg_op = (portal_pg_op_t *) op;
 
-    ctx->pg_op = NULL;
-    ctx->call_status = op->status;
+    ngx_http_portal_entered(ctx, pg_op);
 
     if (ctx->answer.len) {
         portal_wipe(ctx->answer.data, ctx->answer.len);
@@ -165,8 +218,6 @@ ngx_http_portal_called(portal_op_t *op)
     ctx->document = NULL;
 
     if (op->status == PORTAL_OP_OK) {
-        ngx_http_portal_call_town(ctx, &pg_op->queries[0].value);
-
         value = &pg_op->queries[1].value;
 
         if (value->data != NULL) {
@@ -181,20 +232,38 @@ ngx_http_portal_called(portal_op_t *op)
         } else {
             ctx->call_status = PORTAL_OP_REFUSED;
         }
-
-    } else if (op->status == PORTAL_OP_REFUSED) {
-        ngx_memcpy(ctx->sqlstate, pg_op->sqlstate, sizeof(ctx->sqlstate));
-        ctx->failed = pg_op->failed;
     }
 
     ngx_http_portal_resume(ctx);
 }
 
 
+void
+ngx_http_portal_entered(ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op)
+{
+    ctx->pg_op = NULL;
+    ctx->call_status = op->op.status;
+
+    if (ctx->call_status == PORTAL_OP_OK) {
+        ngx_http_portal_call_town(ctx, &op->queries[0].value);
+
+        if (ctx->live && !ctx->confirmed) {
+            portal_l1_confirm(ngx_http_portal.l1, ctx->mac);
+            ctx->confirmed = 1;
+        }
+
+    } else if (ctx->call_status == PORTAL_OP_REFUSED) {
+        ngx_memcpy(ctx->sqlstate, op->sqlstate, sizeof(ctx->sqlstate));
+        ctx->failed = op->failed;
+    }
+}
+
+
 static void
 ngx_http_portal_call_town(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
 {
-    json_t  *root, *town;
+    json_t                      *root, *town;
+    ngx_http_portal_loc_conf_t  *plcf;
 
     /* the answer nearly always: nothing new */
 
@@ -206,7 +275,9 @@ ngx_http_portal_call_town(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
     town = json_object_get(root, "town");
 
     if (json_is_object(town)) {
-        ngx_http_portal_town_set(ctx->verdict->town, json_incref(town));
+        plcf = ngx_http_get_module_loc_conf(ctx->request,
+                                            ngx_http_portal_module);
+        ngx_http_portal_town_set(plcf->town, json_incref(town));
     }
 
     json_decref(root);

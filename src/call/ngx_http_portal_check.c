@@ -16,6 +16,7 @@
 
 static void ngx_http_portal_check_ask(void);
 static void ngx_http_portal_check_answer(portal_op_t *op);
+static void ngx_http_portal_check_refuse(void);
 static void ngx_http_portal_check_retry(ngx_event_t *ev);
 static ngx_int_t ngx_http_portal_check_names(ngx_pool_t *pool,
     ngx_array_t *statements, ngx_str_t *names);
@@ -104,6 +105,9 @@ ngx_http_portal_check_ask(void)
         return;
     }
 
+    /* no call is made before the answer has been heard */
+
+    op->barrier = 1;
     op->op.handler = ngx_http_portal_check_answer;
 
     portal_pg_post(ngx_http_portal.pg, op);
@@ -121,18 +125,13 @@ ngx_http_portal_check_answer(portal_op_t *op)
 
     if (op->status != PORTAL_OP_OK) {
 
-        /*
-         * A worker's first question is asked before any call; when it fails,
-         * calls wait for the next one's answer.
-         */
-
         if (op->status == PORTAL_OP_REFUSED && !ngx_http_portal.refusing) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                           "portal: the database has not the portal's schema, "
                           "run sql/migrate; every call is refused");
         }
 
-        ngx_http_portal.refusing = 1;
+        ngx_http_portal_check_refuse();
 
         if (!ngx_exiting && !ngx_terminate) {
             ngx_add_timer(&ngx_http_portal_check_timer,
@@ -159,7 +158,7 @@ ngx_http_portal_check_answer(portal_op_t *op)
                       "portal: the key file \"%V\" is not the one of this "
                       "database; every call is refused",
                       &ngx_http_portal_check_conf->keys_file);
-        ngx_http_portal.refusing = 1;
+        ngx_http_portal_check_refuse();
     }
 
     if (missing->len) {
@@ -167,6 +166,17 @@ ngx_http_portal_check_answer(portal_op_t *op)
                       "portal: the database lacks what the pages name: %V",
                       missing);
     }
+}
+
+
+/* no call until an answer says otherwise, nor those that waited for this one */
+
+static void
+ngx_http_portal_check_refuse(void)
+{
+    ngx_http_portal.refusing = 1;
+
+    portal_pg_fail(ngx_http_portal.pg);
 }
 
 

@@ -20,9 +20,15 @@ static const char  *ngx_http_portal_town_public[] = {
 };
 
 
+/* how long requests wait for it at a worker's start, ms */
+#define NGX_HTTP_PORTAL_TOWN_PATIENCE  300
+
+
 static void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);
 static void ngx_http_portal_town_answer(portal_op_t *op);
 static void ngx_http_portal_town_retry(ngx_event_t *ev);
+static void ngx_http_portal_town_impatient(ngx_event_t *ev);
+static void ngx_http_portal_town_release(ngx_http_portal_town_t *town);
 static json_t *ngx_http_portal_town_unknown(ngx_http_portal_town_t *town);
 
 static ngx_http_portal_main_conf_t  *ngx_http_portal_town_conf;
@@ -52,6 +58,15 @@ ngx_http_portal_town_init(ngx_cycle_t *cycle,
         town[i]->retry.data = town[i];
         town[i]->retry.log = cycle->log;
         town[i]->retry.cancelable = 1;
+
+        portal_op_event(&town[i]->patience, ngx_http_portal_town_impatient,
+                        cycle->log);
+        town[i]->patience.cancelable = 1;
+
+        ngx_queue_init(&town[i]->waiting);
+        town[i]->asked = 0;
+
+        ngx_add_timer(&town[i]->patience, NGX_HTTP_PORTAL_TOWN_PATIENCE);
 
         ngx_http_portal_town_ask(town[i]);
     }
@@ -92,6 +107,11 @@ ngx_http_portal_town_ask(ngx_http_portal_town_t *town)
     portal_pg_op_t  *op;
 
     if (town->op != NULL) {
+        return;
+    }
+
+    if (ngx_http_portal.refusing) {
+        ngx_add_timer(&town->retry, 1000 + (ngx_msec_t) ngx_random() % 500);
         return;
     }
 
@@ -137,6 +157,7 @@ ngx_http_portal_town_answer(portal_op_t *op)
 
         if (json_is_object(document)) {
             ngx_http_portal_town_set(town, document);
+            ngx_http_portal_town_release(town);
             return;
         }
 
@@ -149,6 +170,8 @@ ngx_http_portal_town_answer(portal_op_t *op)
     if (!ngx_exiting && !ngx_terminate) {
         ngx_add_timer(&town->retry, 1000 + (ngx_msec_t) ngx_random() % 500);
     }
+
+    ngx_http_portal_town_release(town);
 }
 
 
@@ -159,6 +182,62 @@ ngx_http_portal_town_retry(ngx_event_t *ev)
 
     if (town->document == NULL && !ngx_exiting && !ngx_terminate) {
         ngx_http_portal_town_ask(town);
+    }
+}
+
+
+/*
+ * A worker that has just started, at a reload under load, would otherwise show
+ * its first visitors a town without a name and refuse their forms' Origin.
+ */
+
+ngx_int_t
+ngx_http_portal_town_wait(ngx_http_portal_ctx_t *ctx,
+    ngx_http_portal_town_t *town)
+{
+    if (town->asked) {
+        return NGX_OK;
+    }
+
+    if (!ctx->town_waiting) {
+        ctx->town_waiting = 1;
+        ngx_queue_insert_tail(&town->waiting, &ctx->town_queue);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_portal_town_impatient(ngx_event_t *ev)
+{
+    ngx_http_portal_town_release((ngx_http_portal_town_t *)
+                                 ((u_char *) ev
+                                  - offsetof(ngx_http_portal_town_t,
+                                             patience)));
+}
+
+
+static void
+ngx_http_portal_town_release(ngx_http_portal_town_t *town)
+{
+    ngx_queue_t            *q;
+    ngx_http_portal_ctx_t  *ctx;
+
+    town->asked = 1;
+
+    if (town->patience.timer_set) {
+        ngx_del_timer(&town->patience);
+    }
+
+    while (!ngx_queue_empty(&town->waiting)) {
+        q = ngx_queue_head(&town->waiting);
+        ngx_queue_remove(q);
+
+        ctx = ngx_queue_data(q, ngx_http_portal_ctx_t, town_queue);
+        ctx->town_waiting = 0;
+
+        ngx_http_portal_gate_resume(ctx);
     }
 }
 

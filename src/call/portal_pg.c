@@ -19,7 +19,6 @@ static void portal_pg_deadline(ngx_event_t *ev);
 
 static void portal_pg_process(ngx_event_t *ev);
 static void portal_pg_pump(portal_pg_t *pg);
-static void portal_pg_fail_waiting(portal_pg_t *pg);
 static void portal_pg_deliver(portal_pg_t *pg);
 static void portal_pg_sweep(portal_pg_t *pg);
 
@@ -350,7 +349,7 @@ portal_pg_process(ngx_event_t *ev)
     portal_pg_pump(pg);
 
     if (pg->down) {
-        portal_pg_fail_waiting(pg);
+        portal_pg_fail(pg);
     }
 
     if (!ngx_queue_empty(&pg->waiting)) {
@@ -390,8 +389,14 @@ portal_pg_pump(portal_pg_t *pg)
             continue;
         }
 
-        if (ngx_queue_empty(&pg->idle)) {
+        if (ngx_queue_empty(&pg->idle)
+            || (pg->barrier && pg->barrier != task))
+        {
             return;
+        }
+
+        if (task->op.barrier) {
+            pg->barrier = task;
         }
 
         q = ngx_queue_head(&pg->idle);
@@ -406,8 +411,8 @@ portal_pg_pump(portal_pg_t *pg)
 }
 
 
-static void
-portal_pg_fail_waiting(portal_pg_t *pg)
+void
+portal_pg_fail(portal_pg_t *pg)
 {
     ngx_queue_t       *q;
     portal_pg_task_t  *task;
@@ -449,6 +454,11 @@ portal_pg_deliver(portal_pg_t *pg)
 
         if (op->handler) {
             op->handler(op);
+        }
+
+        if (pg->barrier == task) {
+            pg->barrier = NULL;
+            portal_pg_wake(pg);
         }
 
         portal_pg_free(task);

@@ -57,6 +57,8 @@ typedef struct {
 typedef struct {
     portal_op_t               op;           /* first: casts both ways */
 
+    unsigned                  barrier:1;    /* what is posted after it waits
+                                               for its handler's end */
     ngx_uint_t                n;
     portal_pg_query_t         queries[PORTAL_PG_STATEMENTS];
 
@@ -113,6 +115,9 @@ void portal_pg_post(portal_pg_t *pg, portal_pg_op_t *op);
 
 /* an operation that was made and will not be posted */
 void portal_pg_drop(portal_pg_op_t *op);
+
+/* ends what waits as if the servers were down */
+void portal_pg_fail(portal_pg_t *pg);
 
 /* a connection is open */
 ngx_uint_t portal_pg_healthy(portal_pg_t *pg);

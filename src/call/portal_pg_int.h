@@ -103,6 +103,7 @@ struct portal_pg_s {
     ngx_queue_t               waiting;  /* of operations */
     ngx_queue_t               done;
     ngx_uint_t                nwaiting;
+    portal_pg_task_t         *barrier;  /* sent, and not told yet */
 
     portal_pg_conn_t         *connecting;
     ngx_uint_t                open;

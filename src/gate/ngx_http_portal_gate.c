@@ -17,6 +17,8 @@
 
 
 static void ngx_http_portal_ctx_cleanup(void *data);
+static ngx_int_t ngx_http_portal_gate_start(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_gate_verdict(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_gate_login(ngx_http_request_t *r,
@@ -48,25 +50,11 @@ ngx_http_portal_gate_handler(ngx_http_request_t *r)
     }
 
     if (ctx->gate == NGX_HTTP_PORTAL_GATE_START) {
+        rc = ngx_http_portal_gate_start(r, ctx, plcf);
 
-        ngx_http_portal_negotiate(r, ctx);
-
-        if (ngx_http_portal_gate_h2_headers(r)) {
-            return NGX_HTTP_BAD_REQUEST;
+        if (rc != NGX_OK) {
+            return rc;
         }
-
-        if (ngx_http_portal_check_origin(r, plcf) != NGX_OK) {
-
-            if (!plcf->handled) {
-                return NGX_HTTP_FORBIDDEN;
-            }
-
-            /* refused in the portal's own words, without reading the body */
-
-            ctx->foreign = 1;
-        }
-
-        ngx_http_portal_session_cookies(r, ctx);
     }
 
     if (ctx->gate != NGX_HTTP_PORTAL_GATE_KNOWN) {
@@ -86,7 +74,59 @@ ngx_http_portal_gate_handler(ngx_http_request_t *r)
         ctx->gate = NGX_HTTP_PORTAL_GATE_KNOWN;
     }
 
+    rc = ngx_http_portal_session_confirm(r, ctx, plcf);
+
+    if (rc == NGX_BUSY) {
+
+        if (plcf->audience != NGX_HTTP_PORTAL_PUBLIC && !plcf->handled) {
+            return ngx_http_portal_gate_busy(r);
+        }
+
+        /* to a page without a call, what Redis said is good enough: it has
+           nothing of the person's but the name */
+
+        if (!plcf->handled) {
+            ctx->live = 0;
+        }
+
+    } else if (rc != NGX_OK) {
+        return rc;
+    }
+
     return ngx_http_portal_gate_verdict(r, ctx, plcf);
+}
+
+
+/* what can be said before anybody is asked who this is */
+
+static ngx_int_t
+ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_http_portal_loc_conf_t *plcf)
+{
+    if (ngx_http_portal_town_wait(ctx, plcf->town) == NGX_AGAIN) {
+        return ngx_http_portal_gate_suspend(r);
+    }
+
+    ngx_http_portal_negotiate(r, ctx);
+
+    if (ngx_http_portal_gate_h2_headers(r)) {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    if (ngx_http_portal_check_origin(r, plcf) != NGX_OK) {
+
+        if (!plcf->handled) {
+            return NGX_HTTP_FORBIDDEN;
+        }
+
+        /* refused in the portal's own words, without reading the body */
+
+        ctx->foreign = 1;
+    }
+
+    ngx_http_portal_session_cookies(r, ctx);
+
+    return NGX_OK;
 }
 
 
@@ -209,6 +249,46 @@ ngx_http_portal_gate_busy(ngx_http_request_t *r)
 }
 
 
+ngx_int_t
+ngx_http_portal_gate_suspend(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    rev = r->connection->read;
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* from an operation's handler: ctx may be gone when this returns */
+
+void
+ngx_http_portal_gate_resume(ngx_http_portal_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_http_post_request(r, NULL);
+    ngx_http_run_posted_requests(c);
+}
+
+
 /*
  * RFC 9113, 8.2.2: fields of a connection make an HTTP/2 request malformed;
  * nginx before 1.31 lets them pass.
@@ -275,6 +355,11 @@ void
 ngx_http_portal_ctx_detach(void *data)
 {
     ngx_http_portal_ctx_t *ctx = data;
+
+    if (ctx->town_waiting) {
+        ngx_queue_remove(&ctx->town_queue);
+        ctx->town_waiting = 0;
+    }
 
     if (ctx->redis_op) {
         portal_op_detach(&ctx->redis_op->op);

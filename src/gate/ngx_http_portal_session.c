@@ -41,6 +41,8 @@ static void ngx_http_portal_session_seen(u_char *hex, ngx_int_t idle);
 static ngx_int_t ngx_http_portal_session_fill(ngx_http_portal_session_t *s,
     json_t *effect, ngx_http_portal_main_conf_t *pmcf);
 static void ngx_http_portal_session_written(portal_op_t *op);
+static void ngx_http_portal_session_lost(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_session_forget(u_char *hex, u_char *mac);
 static size_t ngx_http_portal_utf8_cut(const char *text, size_t len,
     size_t max);
@@ -206,11 +208,13 @@ ngx_http_portal_session_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 static ngx_int_t
 ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx, ngx_msec_t age)
 {
-    size_t  len;
-    time_t  seen;
-    u_char  value[PORTAL_L1_VALUE];
+    size_t      len;
+    time_t      seen;
+    u_char      value[PORTAL_L1_VALUE];
+    ngx_uint_t  confirmed;
 
-    if (portal_l1_get(ngx_http_portal.l1, ctx->mac, age, value, &len, &seen)
+    if (portal_l1_get(ngx_http_portal.l1, ctx->mac, age, value, &len, &seen,
+                      &confirmed)
         != NGX_OK
         || len != sizeof(ngx_http_portal_session_t))
     {
@@ -226,6 +230,8 @@ ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx, ngx_msec_t age)
 
         return NGX_DECLINED;
     }
+
+    ctx->confirmed = (unsigned) confirmed;
 
     ngx_http_portal_session_use(ctx, seen);
 
@@ -267,18 +273,7 @@ ngx_http_portal_session_ask(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     portal_redis_post(ngx_http_portal.redis, op);
 
-    /* hear of a client that goes meanwhile */
-
-    r->read_event_handler = ngx_http_test_reading;
-
-    if (r->connection->read->ready) {
-        ngx_post_event(r->connection->read, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return NGX_AGAIN;
+    return ngx_http_portal_gate_suspend(r);
 }
 
 
@@ -316,10 +311,7 @@ ngx_http_portal_session_answer(portal_op_t *op)
         ctx->gate = NGX_HTTP_PORTAL_GATE_LOST;
     }
 
-    r->read_event_handler = ngx_http_block_reading;
-
-    ngx_http_post_request(r, NULL);
-    ngx_http_run_posted_requests(c);
+    ngx_http_portal_gate_resume(ctx);
 }
 
 
@@ -638,10 +630,39 @@ ngx_http_portal_session_written(portal_op_t *op)
         ngx_http_set_log_request(r->connection->log, r);
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "portal: a session could not be written to redis");
+        ngx_http_portal_session_lost(r, ctx);
         ctx->call_status = PORTAL_OP_DOWN;
     }
 
     ngx_http_portal_resume(ctx);
+}
+
+
+/*
+ * PostgreSQL has opened a session that nobody will have, and has ended the one
+ * before.
+ */
+
+static void
+ngx_http_portal_session_lost(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    u_char                        text[sizeof("{\"session\":\"\"}")
+                                       + PORTAL_MAC_HEX];
+    ngx_str_t                     input;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    ctx->live = 0;
+
+    input.data = text;
+    input.len = (size_t) (ngx_sprintf(text, "{\"session\":\"%*s\"}",
+                                      (size_t) PORTAL_MAC_HEX,
+                                      ctx->secret_hex)
+                          - text);
+
+    ngx_http_portal_tell(r, ctx, pmcf->session_lost, &input);
 }
 
 

@@ -298,7 +298,9 @@ portal_redis_drop(portal_redis_op_t *op)
 ngx_uint_t
 portal_redis_healthy(portal_redis_t *redis)
 {
-    return redis->command.state == PORTAL_REDIS_READY;
+    return redis->command.state == PORTAL_REDIS_READY
+           || (redis->command.state == PORTAL_REDIS_SETUP
+               && !redis->command.failed);
 }
 
 

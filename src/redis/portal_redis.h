@@ -104,7 +104,8 @@ void portal_redis_post(portal_redis_t *redis, portal_redis_op_t *op);
 /* an operation that was made and will not be posted */
 void portal_redis_drop(portal_redis_op_t *op);
 
-/* the command link works */
+/* the command link works, or is being made for the first time: what is posted
+   then waits for it */
 ngx_uint_t portal_redis_healthy(portal_redis_t *redis);
 /* the invalidation link works: copies may be trusted */
 ngx_uint_t portal_redis_tracking(portal_redis_t *redis);

@@ -35,8 +35,9 @@ sub others_ok {
     @took = sort { $a <=> $b } @took;
 
     is_deeply \%bad, {}, "$name: all answered" or diag explain \%bad;
-    cmp_ok $took[ $#took * 0.9 ], '<', 0.05, "$name: in milliseconds";
-    cmp_ok $took[-1], '<', 1, "$name: none waits";
+    cmp_ok $took[ $#took / 2 ], '<', 0.05, "$name: in milliseconds";
+    cmp_ok $took[ $#took * 0.9 ], '<', 0.25, "$name: nearly all";
+    cmp_ok $took[-1], '<', 1.5, "$name: none waits";
 }
 
 ### one request works for nearly two seconds

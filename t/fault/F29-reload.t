@@ -33,6 +33,8 @@ my $n = tally(@pages);
 note explain $n;
 cmp_ok $reloads, '>=', 10, "$reloads reloads";
 is_deeply [keys %$n], [200], 'no request is lost' or diag explain $n;
+is scalar(grep { $_->content =~ /votre commune/ } @pages), 0,
+    'a new worker knows its town before it answers';
 is_deeply tally(together(@slow)), { 200 => scalar @slow },
     'nor one that PostgreSQL was at work for';
 $undo->();
@@ -45,10 +47,11 @@ back_ok($c, '/famille', 'then', 3);
 ### log-ins during reloads
 
 @pages = load(2, 2, sub {
+    # an older browser: Origin, which only the town's document can allow
     my $other = client(source => '127.3.0.' . int(1 + rand 250));
     my $page = $other->get('/connexion');
     $other->submit($page, { map { $_ => $couple->{$_} } qw(email password) },
-        pending => 1);
+        pending => 1, headers => { 'Sec-Fetch-Site' => undef });
 }, 0.4, sub { kill 'HUP', $p->nginx->pid });
 is_deeply [grep { !/^(?:303|429)$/ } keys %{ tally(@pages) }], [],
     'log-ins go through' or diag explain tally(@pages);
