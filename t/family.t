@@ -183,7 +183,7 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
     my $sid = $m->cookie('__Host-portal');
     my $r = $m->submit($page, { family => $then->{id} }, form => '/famille/choix');
     is $r->status, 303, 'another family chosen' or diag $r->text;
-    is $r->location, '/famille', 'to its file';
+    is $r->location, '/famille?avis=family', 'to its file';
     isnt $m->cookie('__Host-portal'), $sid, 'T053 a new identifier';
     my $old = client();
     $old->cookie('__Host-portal', $sid);

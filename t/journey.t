@@ -62,7 +62,10 @@ is_deeply [grep { /Confirmer/ } buttons($page)], ['Confirmer mon adresse'],
 unlike $page->content, qr/name="password"/, 'no password asked in this browser';
 $page = $c->submit($page, {});
 is $page->status, 303, '1.4 the account is complete' or diag $page->text;
-is $page->location, '/mon-espace', '1.5 to the Portail Citoyen';
+is $page->location, '/mon-espace?avis=confirmed', '1.5 to the Portail Citoyen';
+like $page->header('location'), qr/#contenu$/, 'past the menus';
+like $c->follow($page)->text, qr/adresse électronique est confirmée/,
+    'where it says what was done';
 $page = $c->follow($page);
 like $page->text, qr/S'abonner à l'espace famille/,
     "1.5 « S'abonner à l'espace famille »";

@@ -232,7 +232,7 @@ my ($c, $email, $link) = waiting('first@exemple.fr');
 
     $r = $c->submit($c->get($link), {});
     is $r->status, 303, 'the browser that signed up: the button is enough';
-    is $r->location, '/mon-espace', 'to the space';
+    is $r->location, '/mon-espace?avis=confirmed', 'to the space';
     is $c->get('/mon-espace')->status, 200, 'with a session';
 
     # used

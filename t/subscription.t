@@ -213,7 +213,7 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     is $portal->psql($mails), 0, 'nobody else is connected: no mail';
     my $twice = $one->submit($page, { step => 'add' });
     is $twice->status, 303, 'T104 the same form again: the same answer';
-    is $twice->location, '/mes-abonnements', 'T104 the stored one';
+    is $twice->location, '/mes-abonnements?avis=subscribed', 'T104 the stored one';
     is $portal->psql("select count(*) from portal.subscription where account_id = $p1->{id}"),
         1, 'T104 one subscription';
     my $changed = $one->submit($page, { step => 'add', code => $codes[1]{code} });

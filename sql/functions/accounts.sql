@@ -312,7 +312,7 @@ begin
                  'account', v_account.id, v_account.id);
 
     return done(input, moved('/mon-espace',
-        session_effect('open', v_account.id, null, input)));
+        session_effect('open', v_account.id, null, input), 'confirmed'));
 end
 $$;
 
@@ -430,7 +430,7 @@ create or replace function sign_out(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 begin
     perform note('sign_out', 'ok', 'account', me());
-    return moved('/', session_effect('close', null, null, input));
+    return moved('/', session_effect('close', null, null, input), 'signed_out');
 end
 $$;
 

@@ -191,13 +191,15 @@ create or replace function refused(field text, code text, status int default 422
 comment on function refused(text, text, int) is 'The answer to what a person got wrong.';
 
 
-create or replace function moved(location text, session json default null)
+create or replace function moved(location text, session json default null,
+    notice text default null)
     returns json
     language sql stable
-    return json_build_object('status', 303, 'location', location,
+    return json_build_object('status', 303, 'location', location, 'notice', notice,
         'session', session, 'errors', json_build_array());
 
-comment on function moved(text, json) is 'The answer that leads elsewhere.';
+comment on function moved(text, json, text) is
+    'The answer that leads elsewhere; notice is the code of what the page there says was done (template notice).';
 
 
 -- doing a thing once ------------------------------------------------------
@@ -230,12 +232,12 @@ begin
     end if;
 
     return json_build_object('status', coalesce(v_row.status, 409), 'location', v_row.location,
-        'session', null, 'errors', json_build_array());
+        'notice', v_row.notice, 'session', null, 'errors', json_build_array());
 end
 $$;
 
 comment on function repeated(jsonb) is
-    'Claims a form''s idempotency key. Result: null to go on, else the answer to give: the stored status and location, or 422 idempotency_mismatch.';
+    'Claims a form''s idempotency key. Result: null to go on, else the answer to give: the stored status, location and notice, or 422 idempotency_mismatch.';
 
 
 create or replace function repeat_scope(input jsonb) returns text
@@ -261,7 +263,8 @@ begin
 
     if (result->>'status')::int < 400 then
         update idempotency i
-           set status = (result->>'status')::int, location = result->>'location'
+           set status = (result->>'status')::int, location = result->>'location',
+               notice = result->>'notice'
          where i.scope = v_scope and i.key = input->'_'->>'key';
     else
         -- nothing was done: the same form may be mended and sent again
@@ -274,7 +277,7 @@ end
 $$;
 
 comment on function done(jsonb, json) is
-    'Keeps status and location of a form''s answer with its key; frees the key when it was refused. Result: the answer.';
+    'Keeps status, location and notice of a form''s answer with its key; frees the key when it was refused. Result: the answer.';
 
 
 -- slowing guessing down ---------------------------------------------------

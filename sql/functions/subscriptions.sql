@@ -242,7 +242,7 @@ begin
             coalesce(my_family(), v_code.family_id), input);
     end if;
 
-    return done(input, moved('/mes-abonnements', v_session));
+    return done(input, moved('/mes-abonnements', v_session, 'subscribed'));
 end
 $$;
 
@@ -315,7 +315,7 @@ begin
     perform note('unsubscribe', 'ok', 'subscription', v_id);
 
     return done(input, moved('/mes-abonnements',
-        session_effect('renew', me(), my_family(), input)));
+        session_effect('renew', me(), my_family(), input), 'unsubscribed'));
 end
 $$;
 
@@ -340,7 +340,7 @@ begin
 
     perform note('choose_family', 'ok', 'family', v_family);
 
-    return moved('/famille', session_effect('renew', me(), v_family, input));
+    return moved('/famille', session_effect('renew', me(), v_family, input), 'family');
 end
 $$;
 

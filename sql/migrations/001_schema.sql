@@ -735,6 +735,7 @@ create table idempotency (
     print       mac not null,
     status      int,
     location    text,
+    notice      text check (notice ~ '^[a-z_]{1,32}$'),
     created_at  timestamptz not null default now(),
     primary key (tenant, scope, key)
 );
@@ -747,6 +748,7 @@ comment on column idempotency.key is 'Key that the form carried.';
 comment on column idempotency.print is 'Fingerprint of what was sent.';
 comment on column idempotency.status is 'Status of the answer.';
 comment on column idempotency.location is 'Where the answer led.';
+comment on column idempotency.notice is 'What the page there says was done.';
 
 
 create table attempt (

@@ -288,7 +288,7 @@ grant select (tenant, id),
    on audit to portal_api;
 
 grant select, delete on idempotency to portal_api;
-grant insert (tenant, scope, key, print), update (status, location)
+grant insert (tenant, scope, key, print), update (status, location, notice)
    on idempotency to portal_api;
 
 grant select, insert on attempt to portal_api;

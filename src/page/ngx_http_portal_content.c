@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_portal_act_call(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_after_effects(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_lead(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *location);
 static ngx_int_t ngx_http_portal_refuse_shown(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 
@@ -420,7 +422,6 @@ ngx_http_portal_after_effects(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
     json_t      *location;
-    ngx_str_t    uri;
     ngx_uint_t   status;
 
     if (ctx->call_status != PORTAL_OP_OK) {
@@ -433,11 +434,9 @@ ngx_http_portal_after_effects(ngx_http_request_t *r,
     location = json_object_get(ngx_http_portal_document(r, ctx), "location");
 
     if (json_is_string(location)) {
-        uri.data = (u_char *) json_string_value(location);
-        uri.len = json_string_length(location);
 
         if (!ctx->json) {
-            return ngx_http_portal_redirect(r, &uri);
+            return ngx_http_portal_lead(r, ctx, location);
         }
 
         /* a program is told where to go on, and reads it when it likes */
@@ -452,6 +451,49 @@ ngx_http_portal_after_effects(ngx_http_request_t *r,
                                    ctx->verdict->result
                                    ? ctx->verdict->result
                                    : ctx->verdict->view);
+}
+
+
+/*
+ * The page that follows an act says what was done, where a reader begins to
+ * read: past the menus, which they have heard.
+ */
+
+static ngx_int_t
+ngx_http_portal_lead(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t *location)
+{
+    u_char      *p;
+    size_t       len;
+    ngx_str_t    uri;
+    const char  *path, *notice;
+
+    path = json_string_value(location);
+    len = json_string_length(location);
+    notice = json_string_value(json_object_get(
+                                   ngx_http_portal_document(r, ctx),
+                                   "notice"));
+
+    uri.data = ngx_pnalloc(r->pool, len + sizeof("?avis=#contenu")
+                                    + (notice ? ngx_strlen(notice) : 0));
+    if (uri.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = ngx_cpymem(uri.data, path, len);
+
+    if (notice) {
+        p = ngx_sprintf(p, "%cavis=%s", ngx_strchr(path, '?') ? '&' : '?',
+                        notice);
+    }
+
+    if (ngx_strchr(path, '#') == NULL) {
+        p = ngx_cpymem(p, "#contenu", sizeof("#contenu") - 1);
+    }
+
+    uri.len = (size_t) (p - uri.data);
+
+    return ngx_http_portal_redirect(r, &uri);
 }
 
 

@@ -37,7 +37,7 @@ select is((select sum(count) from portal.attempt where kind like 'code%'), 0::bi
 
 -- relogin
 
-select is(pg_temp.send('ines.faure@exemple.fr', 'free', 'add') - 'errors', '{"status": 303, "location": "/mes-abonnements", "session": null}', 'added');
+select is(pg_temp.send('ines.faure@exemple.fr', 'free', 'add') - 'errors', '{"status": 303, "location": "/mes-abonnements", "notice": "subscribed", "session": null}', 'added');
 select is(pg_temp.send('julien.martin@exemple.fr', 'free', 'add')->>'status', '422', 'once');
 select is(ask('saint-aubin', 'subscriptions', '{}', account('ines.faure@exemple.fr')) #- '{subscriptions,0,id}' #- '{subscriptions,0,since}',
     '{"status": 200, "subscriptions": [{"family_number": "104204", "guardian": "Élodie Le Goff-D’Hérouville", "effective": false, "children": 1}], "effect": "relogin", "waiting": true}', 'in the list, waiting');

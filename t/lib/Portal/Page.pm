@@ -49,7 +49,13 @@ sub _unchunk {
 sub status   { $_[0]{status} }
 sub content  { $_[0]{content} }         # bytes
 sub took     { $_[0]{took} }
-sub location { $_[0]->header('location') }
+# where it leads, without the place in the page there
+sub location {
+    my ($self) = @_;
+    my $to = $self->header('location');
+
+    return defined $to ? $to =~ s/#.*//r : undef;
+}
 
 sub headers {
     my ($self, $name) = @_;
