@@ -36,7 +36,8 @@ sub start {
     # a dying worker writes its last words here
     make_dir("$dir/logs", 01777);
 
-    symlink top() . '/conf.d/portal', "$dir/conf/portal";
+    make_dir("$dir/conf/conf.d", 0755);
+    symlink top() . "/conf.d/portal", "$dir/conf/conf.d/portal";
     spew("$dir/conf/nginx.conf", $self->conf, 0600);
 
     my $log = "$dir/logs/start.log";
@@ -233,8 +234,10 @@ sub _default_server {
     my ($self) = @_;
 
     return '    server {', $self->_listen(' default_server'),
-        '        server_name _;',
-        '        return 307 ' . $self->{stack}->url . '$request_uri;',
+        '        server_name _;', '        portal_tenant saint-aubin;',
+        '        include conf.d/portal/errors.inc;',
+        '        location / { return 307 ' . $self->{stack}->url
+            . '$request_uri; }',
         '    }';
 }
 
@@ -247,7 +250,7 @@ sub _server {
     return '    server {', $self->_listen(''),
         '        server_name ' . $stack->host($town) . ';',
         "        portal_tenant $town;",
-        "        include portal/pages.inc;",
+        "        include conf.d/portal/pages.inc;",
         "        location ^~ /static/ { alias $stack->{dir}/static/; }",
         $stack->{server} // '', $extra,
         '    }';
