@@ -21,7 +21,7 @@ static const char  *ngx_http_portal_town_public[] = {
 
 
 /* how long requests wait for it at a worker's start, ms */
-#define NGX_HTTP_PORTAL_TOWN_PATIENCE  300
+#define NGX_HTTP_PORTAL_TOWN_PATIENCE  1000
 
 
 static void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);

@@ -37,7 +37,7 @@ $p->start_database;
 ok wait_for(6, sub { $c->get('/')->text =~ /Saint-Aubin-les-Prés/ }),
     'the town is known soon';
 is sign_in($c, $login)->status, 303, 'log-in without a reload';
-is $c->get('/famille')->status, 200, 'the family file';
+back_ok($c, '/famille', 'the family file', 6);
 
 ### stopped, as pg_ctl stop -m fast and immediate do
 

@@ -25,11 +25,11 @@ for my $mode (qw(fast immediate)) {
     my $n = tally(@pages);
     note explain $n;
     cmp_ok scalar @restarts, '>=', 2, "$mode: @{[ scalar @restarts ]} restarts";
-    cmp_ok $n->{200} // 0, '>', 100, "$mode: pages before and after";
+    cmp_ok $n->{200} // 0, '>', 20, "$mode: pages before and after";
     is_deeply [grep { !/^(?:200|503)$/ } keys %$n], [], "$mode: 200 or 503"
         or diag explain $n;
     my ($slow) = sort { $b <=> $a } map { $_->took } @pages;
-    cmp_ok $slow, '<', 4, "$mode: none hangs";
+    cmp_ok $slow, '<', patient(4), "$mode: none hangs";
     back_ok($c, '/famille', $mode, 6);
 }
 

@@ -30,7 +30,7 @@ my $n = tally(@pages);
 note explain $n;
 is_deeply [grep { !/^(?:200|503)$/ } keys %$n], [], 'one: 200 or 503';
 cmp_ok $n->{200} // 0, '>', 20, 'one: somebody is served';
-cmp_ok +(sort { $b <=> $a } map { $_->took } @pages)[0], '<', 4,
+cmp_ok +(sort { $b <=> $a } map { $_->took } @pages)[0], '<', patient(4),
     'one: none hangs';
 my ($refused) = grep { $_->status == 503 } @pages;
 unlike $refused->text, qr/connection|slot|role|portal_web/i,

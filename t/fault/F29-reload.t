@@ -31,7 +31,7 @@ my @pages = load(long(4, 60), 6, sub {
 });
 my $n = tally(@pages);
 note explain $n;
-cmp_ok $reloads, '>=', 10, "$reloads reloads";
+cmp_ok $reloads, '>=', 5, "$reloads reloads";
 is_deeply [keys %$n], [200], 'no request is lost' or diag explain $n;
 is scalar(grep { $_->content =~ /votre commune/ } @pages), 0,
     'a new worker knows its town before it answers';
@@ -89,7 +89,7 @@ my $page = $slow->page;
 is $page->status, 200, 'the slow one is finished';
 cmp_ok $page->took, '>=', 1.5, 'in its time';
 ok wait_for(5, sub { !kill 0, $pid }), 'then nginx ends';
-cmp_ok time - $start, '<', 4, 'soon';
+cmp_ok time - $start, '<', patient(4), 'soon';
 ok wait_for(2, sub { database_connections() == 0 }), 'no connection is left';
 $undo->();
 
@@ -98,6 +98,6 @@ is $c->get('/famille')->status, 200, 'started again: the session lives on';
 
 $start = time;
 $p->stop_nginx('QUIT');
-cmp_ok time - $start, '<', 2, 'quit with nothing to do takes no time';
+cmp_ok time - $start, '<', patient(2), 'quit with nothing to do takes no time';
 
 done_testing;

@@ -50,18 +50,20 @@ while (time - $start < 1.5) {
 }
 my @pages = together(@sent);
 my $n = tally(@pages);
+# of one hash, as things are here today
+my $each = (time - $start) / (($n->{422} // 0) + ($n->{303} // 0) || 1);
 note explain $n;
 
 is_deeply \%bad, {}, 'pages are served meanwhile' or diag explain \%bad;
 @took = sort { $a <=> $b } @took;
-cmp_ok $took[@took / 2], '<', 0.5, 'fast: ' . scalar(@took) . ' of them';
-cmp_ok $took[-1], '<', 2.5, 'none waits for the hashes';
+cmp_ok $took[@took / 2], '<', patient(0.5), 'fast: ' . scalar(@took) . ' of them';
+cmp_ok $took[-1], '<', patient(2.5), 'none waits for the hashes';
 
 is_deeply [grep { !/^(?:303|422|503)$/ } keys %$n], [], '303, 422 and 503 only'
     or diag explain $n;
 cmp_ok $n->{422} // 0, '>=', 60, 'those in the queue are answered';
 cmp_ok $n->{503} // 0, '>=', 1, 'the others are told to come again';
-cmp_ok +(sort { $b <=> $a } map { $_->took } @pages)[0], '<', 12,
+cmp_ok +(sort { $b <=> $a } map { $_->took } @pages)[0], '<', patient(12),
     'none waits longer than the deadline';
 
 my ($busy) = grep { $_->status == 503 } @pages;
@@ -81,6 +83,6 @@ $_->drop(reset => 1) for @gone;
 $start = time;
 is sign_in(client(source => '127.2.0.2'), $couple)->status, 303,
     'log-in after a hundred were given up';
-cmp_ok time - $start, '<', 5, 'its turn came';
+cmp_ok time - $start, '<', 1 + 50 * $each, 'before half of theirs had come';
 
 done_testing;

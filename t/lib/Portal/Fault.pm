@@ -82,7 +82,7 @@ sub as_json { twin($_[0], json => 1) }
 sub cheap_ok {
     my ($c, $when) = @_;
 
-    my @bad = grep { $_->[1]->status != 200 || $_->[1]->took > 1.5 }
+    my @bad = grep { $_->[1]->status != 200 || $_->[1]->took > patient(1.5) }
         map { [$_, $c->get($_)] } @CHEAP;
 
     return ok(!@bad, "$when: pages that need it not")
@@ -119,7 +119,7 @@ sub refused_busy_ok {
         push @bad, "$as: " . ($page->header('content-type') // 'no type')
             if ($page->header('content-type') // '') !~ $type;
         push @bad, sprintf '%s: took %.2f s', $as, $page->took
-            if $page->took > $seconds;
+            if $page->took > patient($seconds);
     }
     push @bad, 'no words for a person: ' . $html->text if $html && !@bad
         && $html->text !~ /Service momentanément indisponible|Le portail est très demandé/;

@@ -18,7 +18,7 @@ use POSIX ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(top base user make_dir own run_as spawn lock free_port
-    wait_for slurp spew pid_alive end_pid);
+    patient wait_for slurp spew pid_alive end_pid);
 
 my $TOP = abs_path(dirname(__FILE__) . '/../../..');
 
@@ -155,11 +155,21 @@ sub free_port {
 }
 
 
+# A limit for what must not take long, in seconds: it tells waiting from not
+# waiting, so it is wider where everything is slow.  PORTAL_PATIENCE sets by
+# how much.
+sub patient {
+    my ($seconds) = @_;
+
+    return $seconds * ($ENV{PORTAL_PATIENCE} // ($ENV{PORTAL_NGINX} ? 4 : 1));
+}
+
+
 # true as soon as the code is; false after so many seconds
 sub wait_for {
     my ($seconds, $code) = @_;
 
-    my $end = time + $seconds;
+    my $end = time + 2 * patient($seconds);
 
     while (1) {
         my $got = $code->();

@@ -25,14 +25,14 @@ use Time::HiRes qw(sleep time);
 
 use Portal::Client;
 use Portal::Mail;
-use Portal::Place qw(slurp wait_for top);
+use Portal::Place qw(patient slurp wait_for top);
 use Portal::Stack;
 
 our @EXPORT = (@Test::More::EXPORT, qw(
     portal client mails mail_to free_code account sign_up confirm sign_in
     subscribe parent expect_complaint wait_for top
     json_post written_answer link_for counted buttons tool
-    new_account
+    new_account patient
 ));
 
 my @STACKS;
