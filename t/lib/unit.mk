@@ -3,6 +3,7 @@
 
 PLAIN_crypto = $(wildcard src/crypto/*.c)
 PLAIN_input = $(wildcard src/input/portal_*.c) $(PLAIN_crypto)
+PLAIN_mail = src/mail/portal_mime.c
 PLAIN_view = $(wildcard src/view/*.c)
 PLAIN_LIBS = -lsodium -ljansson -lunistring -lzxcvbn -lm
 
@@ -29,7 +30,8 @@ build/unit/%: build/unit/obj/t/unit/%.o \
 		$$(patsubst src/%.c,build/unit/obj/src/%.o,$$(PLAIN_$$(call part,$$*)))
 	gcc $(UNIT_FLAGS) $^ -o $@ $(PLAIN_LIBS)
 
-build/fuzz/%: t/fuzz/%.c $$(PLAIN_$$(call part,$$*)) $(HEADERS)
+build/fuzz/%: t/fuzz/%.c $$(PLAIN_$$(call part,$$*)) $(HEADERS) \
+		$(wildcard t/unit/*.h)
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) $(filter %.c,$^) -o $@ $(PLAIN_LIBS)
 
