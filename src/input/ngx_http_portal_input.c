@@ -158,7 +158,7 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         if (ngx_http_portal_add_error(ctx, name, "duplicate") != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
-        return ngx_http_portal_refuse(r, ctx, ctx->json_body ? 400 : 422);
+        return ngx_http_portal_refuse(r, ctx, NGX_HTTP_BAD_REQUEST);
 
     case PORTAL_BODY_MEMORY:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

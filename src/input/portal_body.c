@@ -133,7 +133,7 @@ portal_body_pair(json_t *object, char *name, const char *end, char *err,
 {
     char           *eq, *value, *vend, *nend;
     size_t          nlen, vlen;
-    json_t         *string;
+    json_t         *json;
     portal_body_e   rc;
 
     eq = memchr(name, '=', (size_t) (end - name));
@@ -151,28 +151,27 @@ portal_body_pair(json_t *object, char *name, const char *end, char *err,
     nlen = (size_t) (nend - name);
     vlen = (size_t) (vend - value);
 
-    if (memchr(value, '\0', vlen) != NULL
-        || u8_check((const uint8_t *) value, vlen) != NULL)
-    {
-        return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
-                                "not UTF-8 text in the field at byte %zu",
-                                at);
-    }
-
     rc = portal_body_name(name, nlen, err, errlen);
     if (rc != PORTAL_BODY_OK) {
         return rc;
     }
 
+    /* the check of the form says what is wrong, beside the field */
+
     if (json_object_getn(object, name, nlen) != NULL) {
-        return portal_body_fail(PORTAL_BODY_DUPLICATE, err, errlen, "%.*s",
-                                (int) nlen, name);
+        json = json_array();
+
+    } else if (memchr(value, '\0', vlen) != NULL
+               || u8_check((const uint8_t *) value, vlen) != NULL)
+    {
+        json = json_null();
+
+    } else {
+        json = json_stringn_nocheck(value, vlen);
     }
 
-    string = json_stringn_nocheck(value, vlen);
-
-    if (string == NULL
-        || json_object_setn_new_nocheck(object, name, nlen, string) != 0)
+    if (json == NULL
+        || json_object_setn_new_nocheck(object, name, nlen, json) != 0)
     {
         return portal_body_fail(PORTAL_BODY_MEMORY, err, errlen,
                                 "no memory");

@@ -34,6 +34,8 @@ typedef struct {
 
 static int portal_check_field(portal_check_t *check,
     const portal_field_t *field);
+static const char *portal_check_wrong(const portal_check_t *check,
+    const json_t *raw);
 static int portal_check_date(portal_check_t *check,
     const portal_field_t *field, int *done);
 static int portal_check_parts(portal_check_t *check,
@@ -183,11 +185,30 @@ portal_check_field(portal_check_t *check, const portal_field_t *field)
     }
 
     if (!json_is_string(raw)) {
-        return portal_check_error(check, field->name, "type");
+        return portal_check_error(check, field->name,
+                                  portal_check_wrong(check, raw));
     }
 
     return portal_check_text(check, field, json_string_value(raw),
                              json_string_length(raw));
+}
+
+
+/* what is no string: a form's reader puts null or an empty array there */
+
+static const char *
+portal_check_wrong(const portal_check_t *check, const json_t *raw)
+{
+    if (check->strict) {
+        return "type";
+    }
+
+    if (json_is_null(raw)) {
+        return "encoding";
+    }
+
+    return json_is_array(raw) && json_array_size(raw) == 0 ? "duplicate"
+                                                           : "type";
 }
 
 
@@ -199,10 +220,10 @@ portal_check_date(portal_check_t *check, const portal_field_t *field,
 {
     char           name[PORTAL_BODY_NAME];
     size_t         i;
-    unsigned       wrong;
+    const char    *wrong;
     const json_t  *part[PORTAL_DATE_PARTS];
 
-    wrong = 0;
+    wrong = NULL;
 
     for (i = 0; i < PORTAL_DATE_PARTS; i++) {
         portal_date_part(field, i, name, sizeof(name));
@@ -215,7 +236,7 @@ portal_check_date(portal_check_t *check, const portal_field_t *field,
         *done = 1;
 
         if (!json_is_string(part[i])) {
-            wrong = 1;
+            wrong = portal_check_wrong(check, part[i]);
 
         } else if (portal_check_show(check, name,
                                      json_string_value(part[i]),
@@ -234,8 +255,8 @@ portal_check_date(portal_check_t *check, const portal_field_t *field,
         return portal_check_error(check, field->name, "duplicate");
     }
 
-    if (wrong) {
-        return portal_check_error(check, field->name, "type");
+    if (wrong != NULL) {
+        return portal_check_error(check, field->name, wrong);
     }
 
     return portal_check_parts(check, field, part);
@@ -621,7 +642,7 @@ portal_check_others(portal_check_t *check)
                    && !json_is_string(json_object_iter_value(iter))
                    && !json_is_integer(json_object_iter_value(iter)))
         {
-            code = "type";
+            code = portal_check_wrong(check, json_object_iter_value(iter));
 
         } else {
             continue;

@@ -116,15 +116,17 @@ typedef enum {
     PORTAL_BODY_SYNTAX,         /* 400 */
     PORTAL_BODY_ENCODING,       /* 400: not UTF-8, or a NUL */
     PORTAL_BODY_TOO_MANY,       /* 413: keys or depth */
-    PORTAL_BODY_DUPLICATE,      /* 422, name in err ("" in odd cases) */
+    PORTAL_BODY_DUPLICATE,      /* 400, JSON: name in err, or "" */
     PORTAL_BODY_MEMORY,         /* 500 */
 } portal_body_e;
 
 /*
- * Both give a flat object: for urlencoded every value a string; for JSON the
- * values as they came.  On failure *out is NULL and err names the place, never
- * with a value of the body in it (it may be logged).  Keys of JSON are counted
- * with elements of arrays, over all levels.
+ * Both give a flat object: for JSON the values as they came; for urlencoded a
+ * string each, but null where the bytes are no text (not UTF-8, or a NUL) and
+ * an empty array where the name came twice: the check of the form names such a
+ * field, and all else that was typed is shown again.  On failure *out is NULL
+ * and err names the place, never with a value of the body in it (it may be
+ * logged).  Keys of JSON are counted with elements of arrays, over all levels.
  */
 portal_body_e portal_body_urlencoded(const char *body, size_t len,
     json_t **out, char *err, size_t errlen);
@@ -143,7 +145,7 @@ typedef struct {
  *
  *   required        empty, or a yesno unanswered
  *   unknown_field   a name that the form does not declare
- *   duplicate       a date sent both whole and in parts
+ *   duplicate       sent twice; a date both whole and in parts
  *   type            JSON of another type; an array or object for a scalar
  *   encoding        not UTF-8
  *   control         control characters, line breaks, bidi overrides

@@ -83,8 +83,10 @@ test_urlencoded(void)
     body(0, "a=%C3%A9", PORTAL_BODY_OK, "{\"a\":\"\xc3\xa9\"}");
     body(0, "%c3%a9=1", PORTAL_BODY_OK, "{\"\xc3\xa9\":\"1\"}");
     body(0, "email[]=1", PORTAL_BODY_OK, "{\"email[]\":\"1\"}");
-    body(0, "email=a&email=b", PORTAL_BODY_DUPLICATE, "email");
-    body(0, "email=a&e%6dail=b", PORTAL_BODY_DUPLICATE, "email");
+    body(0, "email=a&email=b", PORTAL_BODY_OK, "{\"email\":[]}");
+    body(0, "email=a&e%6dail=b", PORTAL_BODY_OK, "{\"email\":[]}");
+    body(0, "a=1&b=2&a=1&a=%ff", PORTAL_BODY_OK, "{\"a\":[],\"b\":\"2\"}");
+    body(0, "a=%ff&a=1", PORTAL_BODY_OK, "{\"a\":[]}");
     body(0, "a=%zz", PORTAL_BODY_SYNTAX, NULL);
     body(0, "a=%u0041", PORTAL_BODY_SYNTAX, NULL);
     body(0, "a=%4", PORTAL_BODY_SYNTAX, NULL);
@@ -92,16 +94,16 @@ test_urlencoded(void)
     body(0, "%4=1", PORTAL_BODY_SYNTAX, NULL);
     body(0, "=1", PORTAL_BODY_SYNTAX, NULL);
     body(0, "a%0Ab=1", PORTAL_BODY_SYNTAX, NULL);
-    body(0, "a=%00", PORTAL_BODY_ENCODING, NULL);
+    body(0, "a=%00", PORTAL_BODY_OK, "{\"a\":null}");
     body(0, "a%00=1", PORTAL_BODY_ENCODING, NULL);
-    body_n(0, "a=\0b", 4, PORTAL_BODY_ENCODING, NULL);
-    body(0, "a=%ff", PORTAL_BODY_ENCODING, NULL);
-    body(0, "a=%C0%80", PORTAL_BODY_ENCODING, NULL);
-    body(0, "a=%ED%A0%80", PORTAL_BODY_ENCODING, NULL);
-    body(0, "a=%F4%90%80%80", PORTAL_BODY_ENCODING, NULL);
-    body(0, "a=%C3", PORTAL_BODY_ENCODING, NULL);
+    body_n(0, "a=\0b", 4, PORTAL_BODY_OK, "{\"a\":null}");
+    body(0, "a=%ff", PORTAL_BODY_OK, "{\"a\":null}");
+    body(0, "a=%C0%80", PORTAL_BODY_OK, "{\"a\":null}");
+    body(0, "a=%ED%A0%80", PORTAL_BODY_OK, "{\"a\":null}");
+    body(0, "a=%F4%90%80%80", PORTAL_BODY_OK, "{\"a\":null}");
+    body(0, "a=%C3", PORTAL_BODY_OK, "{\"a\":null}");
     body(0, "%ff=1", PORTAL_BODY_ENCODING, NULL);
-    body(0, "a=\xc3", PORTAL_BODY_ENCODING, NULL);
+    body(0, "a=\xc3", PORTAL_BODY_OK, "{\"a\":null}");
 
     big = malloc(1024 * 1024);
 
@@ -413,6 +415,22 @@ test_whole(void)
           "\"last_name\":\" Martin\",\"step\":\"a\"},"
           "\"values\":{\"email\":\"C@x.fr\",\"last_name\":\"Martin\","
           "\"password\":\"xK9mQ2vLp7Rz\",\"step\":\"a\"}}");
+
+    /* what is no text, and what came twice: named, all else kept */
+
+    whole(file, "last_name=%ff&email=c%40x.fr&password=xK9mQ2vLp7Rz&email=d",
+          0,
+          "{\"errors\":[{\"code\":\"encoding\",\"field\":\"last_name\"},"
+          "{\"code\":\"duplicate\",\"field\":\"email\"}],\"typed\":{},"
+          "\"values\":{\"password\":\"xK9mQ2vLp7Rz\",\"step\":null}}");
+
+    whole(file, "last_name=Martin&email=c%40x.fr&password=a%00&key=1&key=2",
+          0,
+          "{\"errors\":[{\"code\":\"encoding\",\"field\":\"password\"},"
+          "{\"code\":\"duplicate\",\"field\":\"key\"}],"
+          "\"typed\":{\"email\":\"c@x.fr\",\"last_name\":\"Martin\"},"
+          "\"values\":{\"email\":\"c@x.fr\",\"last_name\":\"Martin\","
+          "\"step\":null}}");
 
     whole(file, "email=x&password=court&quotient=1&last_name=a%07", 0,
           "{\"errors\":[{\"code\":\"control\",\"field\":\"last_name\"},"
