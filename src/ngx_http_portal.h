@@ -189,6 +189,9 @@ typedef struct {
 
     ngx_array_t                     *args;       /* ngx_http_portal_arg_t */
 
+    ngx_str_t                        file;       /* where it is written, for */
+    ngx_uint_t                       line;       /* what is seen too late */
+
     unsigned                         error:1;    /* shows nginx's own errors */
     unsigned                         handled:1;  /* has a content handler */
 } ngx_http_portal_loc_conf_t;
@@ -286,6 +289,8 @@ void ngx_http_portal_ctx_detach(void *data);
 
 /* access phase: who is asking, and may they */
 ngx_int_t ngx_http_portal_gate_handler(ngx_http_request_t *r);
+/* precontent phase: nothing is served without the gate's verdict */
+ngx_int_t ngx_http_portal_verdict_handler(ngx_http_request_t *r);
 /* the request's context, made when missing; NULL: no memory */
 ngx_http_portal_ctx_t *ngx_http_portal_get_ctx(ngx_http_request_t *r);
 /* 0 when a request that changes something comes from the town's own pages */

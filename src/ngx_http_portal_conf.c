@@ -8,11 +8,13 @@
 
 
 static ngx_int_t ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
-    const char *name, ngx_uint_t *out);
+    const char *name, ngx_int_t min, ngx_uint_t *out);
 static ngx_uint_t ngx_http_portal_conf_prefix(ngx_str_t *value,
     const char *prefix, ngx_str_t *rest);
 static char *ngx_http_portal_conf_redis_check(ngx_conf_t *cf,
     portal_redis_conf_t *redis, ngx_str_t *address);
+static char *ngx_http_portal_conf_mail_check(ngx_conf_t *cf,
+    portal_mail_conf_t *mail, ngx_str_t *host);
 static void ngx_http_portal_conf_free_keys(void *data);
 static void ngx_http_portal_conf_free_views(void *data);
 
@@ -119,14 +121,15 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_http_portal_conf_prefix(&value[i], "connections=", &rest)) {
             if (ngx_http_portal_conf_number(cf, &rest, "connections",
-                                            &pg->connections)
+                                            1, &pg->connections)
                 != NGX_OK)
             {
                 return NGX_CONF_ERROR;
             }
 
         } else if (ngx_http_portal_conf_prefix(&value[i], "queue=", &rest)) {
-            if (ngx_http_portal_conf_number(cf, &rest, "queue", &pg->queue)
+            if (ngx_http_portal_conf_number(cf, &rest, "queue", 1,
+                                            &pg->queue)
                 != NGX_OK)
             {
                 return NGX_CONF_ERROR;
@@ -209,7 +212,9 @@ ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             redis->password = rest;
 
         } else if (ngx_http_portal_conf_prefix(&value[i], "db=", &rest)) {
-            if (ngx_http_portal_conf_number(cf, &rest, "db", &n) != NGX_OK) {
+            if (ngx_http_portal_conf_number(cf, &rest, "db", 0, &n)
+                != NGX_OK)
+            {
                 return NGX_CONF_ERROR;
             }
             redis->database = (ngx_int_t) n;
@@ -282,7 +287,7 @@ ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_main_conf_t *pmcf = conf;
 
-    ngx_str_t           *value, rest;
+    ngx_str_t           *value, host, rest;
     ngx_uint_t           i;
     portal_mail_conf_t  *mail;
 
@@ -293,8 +298,10 @@ ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
-    if (!ngx_http_portal_conf_prefix(&value[1], "smtp://", &rest)
-        && !ngx_http_portal_conf_prefix(&value[1], "smtps://", &rest)
+    ngx_str_null(&host);
+
+    if (!ngx_http_portal_conf_prefix(&value[1], "smtp://", &host)
+        && !ngx_http_portal_conf_prefix(&value[1], "smtps://", &host)
         && !ngx_http_portal_conf_prefix(&value[1], "file:/", &rest))
     {
         return ngx_http_portal_conf_invalid(cf, &value[1],
@@ -340,6 +347,57 @@ ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                        "\"user=\", \"password_file=\", \"ca=\" or "
                        "\"starttls=required|off\"");
         }
+    }
+
+    return ngx_http_portal_conf_mail_check(cf, mail, &host);
+}
+
+
+static char *
+ngx_http_portal_conf_mail_check(ngx_conf_t *cf, portal_mail_conf_t *mail,
+    ngx_str_t *host)
+{
+    ngx_str_t        directory;
+    ngx_url_t        u;
+    ngx_file_info_t  info;
+
+    if (host->data == NULL) {
+
+        /* an argument ends with a NUL */
+
+        directory = mail->url;
+        directory.data += sizeof("file:") - 1;
+        directory.len -= sizeof("file:") - 1;
+
+        if (ngx_file_info(directory.data, &info) == NGX_FILE_ERROR
+            || !ngx_is_dir(&info))
+        {
+            return ngx_http_portal_conf_invalid(cf, &mail->url,
+                       "\"file:/DIRECTORY\" of a directory that is there");
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    /* the name is resolved when a mail is sent, by libcurl's own thread */
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = *host;
+    u.default_port = 25;
+    u.no_resolve = 1;
+
+    if (host->len == 0 || ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        return ngx_http_portal_conf_invalid(cf, &mail->url,
+                   "\"smtp://HOST:PORT\" or \"smtps://HOST:PORT\"");
+    }
+
+    if ((mail->user.len == 0) != (mail->password.len == 0)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "portal_mail: one of a user and a password is "
+                           "missing; write both \"user=\" and "
+                           "\"password_file=\", or none");
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
@@ -494,16 +552,16 @@ ngx_http_portal_conf_forms(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 static ngx_int_t
 ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
-    const char *name, ngx_uint_t *out)
+    const char *name, ngx_int_t min, ngx_uint_t *out)
 {
     ngx_int_t  n;
 
     n = ngx_atoi(value->data, value->len);
 
-    if (n == NGX_ERROR || n > 65535) {
+    if (n == NGX_ERROR || n < min || n > 65535) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%s=%V\"; write a whole number", name,
-                           value);
+                           "invalid \"%s=%V\"; write a whole number from %i "
+                           "to 65535", name, value, min);
         return NGX_ERROR;
     }
 

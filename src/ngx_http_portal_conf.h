@@ -38,6 +38,9 @@ char *ngx_http_portal_conf_forms(ngx_conf_t *cf, ngx_command_t *cmd,
 
 char *ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+/* cmd->post is the ngx_conf_enum_t */
+char *ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_portal_conf_page(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -96,6 +96,8 @@ static const char  *ngx_http_portal_mail_parts[] = {
 };
 
 
+static void ngx_http_portal_conf_place(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_content(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf);
 static portal_pg_statement_t *ngx_http_portal_conf_function(ngx_conf_t *cf,
@@ -168,10 +170,58 @@ ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* with what a location lacks known at the end only, the place is kept */
+
+static void
+ngx_http_portal_conf_place(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf)
+{
+    if (plcf->line == 0) {
+        plcf->file = cf->conf_file->file.name;
+        plcf->line = cf->conf_file->line;
+    }
+}
+
+
+char *
+ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t        *value;
+    ngx_conf_enum_t  *e;
+
+    if (plcf->audience != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    ngx_http_portal_conf_place(cf, plcf);
+
+    value = cf->args->elts;
+
+    for (e = cmd->post; e->name.len; e++) {
+
+        if (e->name.len == value[1].len
+            && ngx_strncmp(e->name.data, value[1].data, e->name.len) == 0)
+        {
+            plcf->audience = e->value;
+            return NGX_CONF_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "nobody is \"%V\"; write \"portal_allow public\", "
+                       "\"citizen\" or \"family\"", &value[1]);
+
+    return NGX_CONF_ERROR;
+}
+
+
 static ngx_int_t
 ngx_http_portal_content(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf)
 {
     ngx_http_core_loc_conf_t  *clcf;
+
+    ngx_http_portal_conf_place(cf, plcf);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -210,7 +260,7 @@ ngx_http_portal_conf_page(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (cf->args->nelts == 3) {
         n = ngx_atoi(value[2].data, value[2].len);
         if (n < 200 || n > 599) {
-            return "has an invalid status";
+            return "has an invalid status; write one from 200 to 599";
         }
         plcf->page_status = (ngx_uint_t) n;
     }
@@ -349,7 +399,8 @@ ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (value[1].len == 0 || value[1].len > PORTAL_BODY_NAME
         || value[1].data[0] == '_')
     {
-        return "has an invalid name";
+        return "has an invalid name; write one that does not begin with "
+               "\"_\", of 64 bytes at most";
     }
 
     arg = ngx_array_push(plcf->args);
@@ -444,6 +495,7 @@ ngx_http_portal_conf_form(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
     ngx_str_t        path, text;
     ngx_uint_t       i;
     portal_form_t  **form, *f;
+    ngx_file_info_t  info;
 
     if (pmcf->forms_dir.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -467,6 +519,17 @@ ngx_http_portal_conf_form(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
     }
 
     ngx_sprintf(path.data, "%V/%V.form%Z", &pmcf->forms_dir, name);
+
+    if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
+        return NULL;
+    }
+
+    if (ngx_file_info(path.data, &info) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "there is no form \"%V\"; write it to \"%V\", or "
+                           "name another one", name, &path);
+        return NULL;
+    }
 
     if (ngx_http_portal_conf_read(cf, &path, &text) != NGX_OK) {
         return NULL;

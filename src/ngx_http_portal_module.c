@@ -15,6 +15,8 @@ static char *ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_portal_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_portal_misplaced(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf, const char *what);
 static ngx_int_t ngx_http_portal_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_portal_init_process(ngx_cycle_t *cycle);
 static void ngx_http_portal_exit_process(ngx_cycle_t *cycle);
@@ -112,9 +114,9 @@ static ngx_command_t  ngx_http_portal_commands[] = {
 
     { ngx_string("portal_allow"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_portal_conf_allow,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_portal_loc_conf_t, audience),
+      0,
       &ngx_http_portal_audiences },
 
     { ngx_string("portal_page"),
@@ -244,6 +246,13 @@ ngx_http_portal_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_portal_gate_handler;
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_portal_verdict_handler;
+
     return NGX_OK;
 }
 
@@ -333,18 +342,54 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_portal_loc_conf_t *prev = parent;
     ngx_http_portal_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname) {
+
+        /* "if" and "limit_except" are no other place than where they stand */
+
+        *conf = *prev;
+
+        if (clcf->handler == NULL && prev->handled) {
+            clcf->handler = ngx_http_portal_content_handler;
+        }
+
+        conf->handled = clcf->handler == ngx_http_portal_content_handler;
+
+        return NGX_CONF_OK;
+    }
+
     if (conf->town == NULL) {
         conf->town = prev->town;
+    }
+
+    if (conf->handled && clcf->handler != ngx_http_portal_content_handler) {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "another directive makes the content of this location, "
+                   "too; write it in a location of its own");
+    }
+
+    if (conf->error && (conf->view != NULL || conf->act != NULL)) {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "a page and \"portal_error\" are in one location; write "
+                   "them in two");
     }
 
     if (conf->audience == NGX_CONF_UNSET_UINT) {
 
         if (conf->handled) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "a portal location lacks \"portal_allow\"; "
-                               "write \"portal_allow public\", \"citizen\" "
-                               "or \"family\"");
-            return NGX_CONF_ERROR;
+            return ngx_http_portal_misplaced(cf, conf,
+                       "a portal location lacks \"portal_allow\"; write "
+                       "\"portal_allow public\", \"citizen\" or "
+                       "\"family\"");
+        }
+
+        if (prev->line && prev->audience != NGX_HTTP_PORTAL_UNSET) {
+            return ngx_http_portal_misplaced(cf, prev,
+                       "a location within this one lacks \"portal_allow\"; "
+                       "write for whom that one is, too");
         }
 
         conf->audience = NGX_HTTP_PORTAL_UNSET;
@@ -352,13 +397,29 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (conf->town == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"portal_allow\" needs a town; write "
-                           "\"portal_tenant SLUG\" in the server");
-        return NGX_CONF_ERROR;
+        return ngx_http_portal_misplaced(cf, conf,
+                   "\"portal_allow\" needs a town; write "
+                   "\"portal_tenant SLUG\" in the server");
+    }
+
+    if (clcf->satisfy == NGX_HTTP_SATISFY_ANY) {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "\"satisfy any\" would let others than the gate decide; "
+                   "write \"satisfy all\" beside \"portal_allow\"");
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_portal_misplaced(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf,
+    const char *what)
+{
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%s in %V:%ui", what,
+                  &plcf->file, plcf->line);
+
+    return NGX_CONF_ERROR;
 }
 
 

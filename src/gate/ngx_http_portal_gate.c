@@ -11,8 +11,8 @@
  * The gate stands in the access phase, in front of the portal's own pages and
  * of any other content: who is asking, may they, and does a request that
  * changes something come from the town's own pages.  It answers before a body
- * is read.  Without its verdict no portal page is served: see
- * ngx_http_portal_content_handler().
+ * is read.  Without its verdict nothing is served: the access phase passes over
+ * subrequests, the phase before the content does not.
  */
 
 
@@ -127,6 +127,32 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_session_cookies(r, ctx);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_portal_verdict_handler(ngx_http_request_t *r)
+{
+    ngx_http_portal_ctx_t       *ctx;
+    ngx_http_portal_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    if (plcf->audience == NGX_HTTP_PORTAL_UNSET) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+
+    if (ctx != NULL && ctx->verdict == plcf) {
+        return NGX_DECLINED;
+    }
+
+    ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                  "portal: \"%V\" without the gate's verdict is refused, see "
+                  "\"portal_allow\" about subrequests", &r->uri);
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
@@ -302,7 +328,7 @@ ngx_http_portal_gate_h2_headers(ngx_http_request_t *r)
     }
 
     return r->headers_in.transfer_encoding != NULL
-           || r->headers_in.connection != NULL
+           || ngx_http_portal_find_header(r, "connection", 10) != NULL
            || r->headers_in.upgrade != NULL
            || ngx_http_portal_find_header(r, "keep-alive", 10) != NULL
            || ngx_http_portal_find_header(r, "proxy-connection", 16) != NULL;

@@ -45,19 +45,6 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
     ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
 
-    /*
-     * Subrequests, "satisfy any" and errors of other phases come here without
-     * having passed the gate.
-     */
-
-    if (ctx == NULL || ctx->verdict != plcf) {
-        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                      "portal: a page without the gate's verdict is refused, "
-                      "see \"portal_allow\" about \"satisfy any\" and "
-                      "subrequests");
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     if (ngx_http_portal_headers(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -73,7 +73,8 @@ portal_redis_check(portal_redis_conf_t *conf)
 
         /* sun_path, which hiredis cuts silently */
 
-        return conf->path.len < 108 ? NULL : "the path is too long";
+        return conf->path.len < 108 ? NULL
+                                     : "the path is longer than 107 bytes";
     }
 
     if (conf->port == 0) {
