@@ -31,6 +31,8 @@ static void portal_mail_next(ngx_event_t *ev);
 static void portal_mail_file(portal_mail_job_t *job);
 static ngx_int_t portal_mail_file_write(portal_mail_job_t *job, u_char *tmp);
 
+static void portal_mail_told(portal_mail_job_t *job);
+static const char *portal_mail_why(const char *detail);
 static void portal_mail_wipe(portal_mail_job_t *job);
 static void portal_mail_mark(portal_mail_job_t *job);
 static void portal_mail_marked(portal_op_t *op);
@@ -226,6 +228,7 @@ portal_mail_look(ngx_event_t *ev)
 
     mail->claiming = op;
     mail->woken = 0;
+    mail->down = 0;
 
     portal_pg_post(mail->pg, op);
 }
@@ -650,7 +653,6 @@ void
 portal_mail_end(portal_mail_job_t *job, portal_mail_outcome_e outcome,
     const char *detail)
 {
-    ngx_uint_t      level;
     portal_mail_t  *mail;
 
     mail = job->mail;
@@ -668,25 +670,86 @@ portal_mail_end(portal_mail_job_t *job, portal_mail_outcome_e outcome,
         portal_mail_say(job->detail, detail);
     }
 
-    if (outcome == PORTAL_MAIL_DOWN) {
-        mail->failures++;
-
-    } else if (outcome != PORTAL_MAIL_HELD && job->message.data) {
-        mail->failures = 0;
-    }
-
+    portal_mail_told(job);
     portal_mail_wipe(job);
-
-    level = outcome == PORTAL_MAIL_SENT ? NGX_LOG_INFO : NGX_LOG_ERR;
-
-    ngx_log_error(level, mail->log, 0, "mail %s: %s (%s)", job->id,
-                  portal_mail_outcomes[outcome], job->detail);
 
     ngx_queue_insert_tail(&mail->ending, &job->queue);
 
     portal_mail_mark(job);
 
     ngx_post_event(&mail->next, &ngx_posted_events);
+}
+
+
+/* a server that is away is said once, not with each mail that waits for it */
+
+static void
+portal_mail_told(portal_mail_job_t *job)
+{
+    ngx_uint_t      level;
+    portal_mail_t  *mail;
+
+    mail = job->mail;
+
+    if (job->outcome == PORTAL_MAIL_DOWN) {
+
+        if (mail->failures == 0) {
+            ngx_log_error(NGX_LOG_ERR, mail->log, 0,
+                          "no mail goes out by \"%V\": %s; mails wait and are "
+                          "tried again", &mail->conf->url,
+                          portal_mail_why((char *) job->detail));
+        }
+
+        /* those that were under way together have failed once */
+
+        mail->failures += !mail->down;
+        mail->down = 1;
+
+    } else if (job->outcome != PORTAL_MAIL_HELD && job->message.data) {
+
+        if (mail->failures) {
+            ngx_log_error(NGX_LOG_NOTICE, mail->log, 0,
+                          "mail goes out by \"%V\" again", &mail->conf->url);
+
+            /* the others that wait do not sit out the server's pause */
+
+            mail->woken = 1;
+        }
+
+        mail->failures = 0;
+    }
+
+    level = (job->outcome == PORTAL_MAIL_RETRY
+             || job->outcome == PORTAL_MAIL_FAILED) ? NGX_LOG_ERR
+                                                    : NGX_LOG_INFO;
+
+    ngx_log_error(level, mail->log, 0, "mail %s: %s (%s)", job->id,
+                  portal_mail_outcomes[job->outcome], job->detail);
+}
+
+
+static const char *
+portal_mail_why(const char *detail)
+{
+    ngx_uint_t  i;
+
+    static const char  *const  why[][2] = {
+        { "resolve", "its name is not found" },
+        { "connect", "nothing answers there" },
+        { "timeout", "it does not answer in time" },
+        { "cut", "it ends the connection" },
+        { "auth", "it refuses the user or the password" },
+        { "tls", "it offers no TLS, or its certificate is not one of \"ca=\" "
+                 "for this name" },
+    };
+
+    for (i = 0; i < sizeof(why) / sizeof(why[0]); i++) {
+        if (ngx_strcmp(detail, why[i][0]) == 0) {
+            return why[i][1];
+        }
+    }
+
+    return detail;
 }
 
 

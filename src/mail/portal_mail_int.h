@@ -83,6 +83,7 @@ struct portal_mail_s {
     portal_mail_smtp_t       *smtp;         /* NULL: files */
 
     unsigned                  woken:1;
+    unsigned                  down:1;       /* a failure since the last look */
 };
 
 

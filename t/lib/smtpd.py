@@ -2,7 +2,8 @@
 
 STARTTLS and AUTH are compulsory (DIR/cert.pem, DIR/cert.key; user "portail",
 password in DIR/password).  Each mail becomes MAILS/<number>.eml, the envelope
-in two X- headers on top.  DIR/fault, looked at for each mail, makes it
+and how it came in X- headers on top.  DIR/attempts has a line for each message
+that came, whatever became of it.  DIR/fault, looked at for each mail, makes it
 misbehave: see Portal::Stack's mail_fault.
 """
 
@@ -12,6 +13,7 @@ import os
 import signal
 import ssl
 import sys
+from email.parser import BytesHeaderParser as Parser
 
 from aiosmtpd.smtp import AuthResult, SMTP
 
@@ -40,8 +42,14 @@ def counted(kind, count):
 
 
 def authenticate(server, session, envelope, mechanism, data):
-    good = data.login == b"portail" and data.password == PASSWORD
+    good = (data.login == b"portail" and data.password == PASSWORD
+            and fault()[0] != "535")
     return AuthResult(success=good, handled=good)
+
+
+def tls_version(server):
+    tls = server.transport.get_extra_info("ssl_object")
+    return tls.version() if tls else "none"
 
 
 class Handler:
@@ -65,16 +73,25 @@ class Handler:
 
     async def handle_DATA(self, server, session, envelope):
         kind, arg = fault()
+        with open(f"{DIR}/attempts", "a") as f:
+            f.write(Parser().parsebytes(envelope.content)["Message-ID"] + "\n")
         if kind == "cut":
             counted(kind, arg)
             server.transport.abort()
             return "421 4.3.2 closing"
+        if kind == "554" and arg in ("", envelope.rcpt_tos[0]):
+            return "554 5.6.0 no such message here"
         name = f"{MAILS}/{next(NUMBERS):05d}.eml"
         with open(f"{name}.new", "wb") as f:
             f.write(f"X-Mail-From: {envelope.mail_from}\r\n".encode())
             f.write(f"X-Rcpt-To: {','.join(envelope.rcpt_tos)}\r\n".encode())
+            f.write(f"X-Tls: {tls_version(server)}\r\n".encode())
+            f.write(f"X-Auth: {session.authenticated}\r\n".encode())
             f.write(envelope.original_content)
         os.rename(f"{name}.new", name)
+        if kind == "cutafter":
+            counted(kind, arg)
+            server.transport.abort()
         return "250 OK"
 
 
@@ -82,11 +99,15 @@ async def main():
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(f"{DIR}/cert.pem", f"{DIR}/cert.key")
     loop = asyncio.get_running_loop()
-    await loop.create_server(
-        lambda: SMTP(Handler(), tls_context=tls, require_starttls=True,
-                     auth_required=True, authenticator=authenticate,
-                     hostname="localhost", loop=loop),
-        "127.0.0.1", PORT)
+
+    def connection():
+        plain = fault()[0] == "plain"
+        return SMTP(Handler(), tls_context=None if plain else tls,
+                    require_starttls=not plain, auth_required=not plain,
+                    auth_require_tls=not plain, authenticator=authenticate,
+                    hostname="localhost", loop=loop)
+
+    await loop.create_server(connection, "127.0.0.1", PORT)
     end = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, end.set)
     await end.wait()

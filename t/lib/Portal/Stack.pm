@@ -276,9 +276,10 @@ sub _certificate {
 sub mail_ca { $_[0]{dir} . '/smtp/ca.pem' }
 
 # undef: none.  '451' or '451 3': the next mails (3 of them) are put off.
-# '550 a@b.example': that recipient is refused.  'slow 5': answers come so many
-# seconds late.  'cut' or 'cut 2': the connection ends before the mail is
-# accepted.
+# '550 a@b.example': that recipient is refused, with 554 what was sent to it.
+# 'slow 5': answers come so many seconds late.  'cut' or 'cut 2': the connection
+# ends before the mail is accepted, with cutafter before that is said.  'plain':
+# no STARTTLS is offered.  '535': nobody may log in.
 sub mail_fault {
     my ($self, $fault) = @_;
 
