@@ -357,7 +357,7 @@ static char *
 ngx_http_portal_conf_mail_check(ngx_conf_t *cf, portal_mail_conf_t *mail,
     ngx_str_t *host)
 {
-    ngx_str_t        directory;
+    u_char          *directory;
     ngx_url_t        u;
     ngx_file_info_t  info;
 
@@ -365,11 +365,9 @@ ngx_http_portal_conf_mail_check(ngx_conf_t *cf, portal_mail_conf_t *mail,
 
         /* an argument ends with a NUL */
 
-        directory = mail->url;
-        directory.data += sizeof("file:") - 1;
-        directory.len -= sizeof("file:") - 1;
+        directory = mail->url.data + sizeof("file:") - 1;
 
-        if (ngx_file_info(directory.data, &info) == NGX_FILE_ERROR
+        if (ngx_file_info(directory, &info) == NGX_FILE_ERROR
             || !ngx_is_dir(&info))
         {
             return ngx_http_portal_conf_invalid(cf, &mail->url,
