@@ -231,7 +231,7 @@ ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx, ngx_msec_t age)
         return NGX_DECLINED;
     }
 
-    ctx->confirmed = (unsigned) confirmed;
+    ctx->confirmed = confirmed != 0;
 
     ngx_http_portal_session_use(ctx, seen);
 
