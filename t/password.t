@@ -363,8 +363,8 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     is $r->status, 422, '6.2.3 not without the current one';
     like $r->content, qr/id="current_password"[^>]*aria-invalid="true"/, 'told beside it';
     is $c->submit($page, { current_password => $one->{password} })->status, 422, 'nor without a new one';
-    is $c->submit($page, { current_password => $one->{password}, new_password => 'odile' })
-        ->status, 422, 'nor with a weak one';
+    is $c->submit($page, { current_password => $one->{password}, new_password => $_ })
+        ->status, 422, "T022 nor with « $_ »" for 'court', 'saint-aubin-2026', 'odileessai2026';
     is $portal->psql("select epoch from portal.account where id = $one->{id}"), 1, 'nothing changed';
 
     $r = $c->submit($c->get('/mon-compte/mot-de-passe'), { current_password => $one->{password},

@@ -273,7 +273,8 @@ begin
         perform note('confirm', v_state, 'account', v_account.id);
 
         if v_state = 'valid' then
-            return done(input, refused('password', 'password_wrong'));
+            return done(input, refused('password',
+                case when input ? 'ok' then 'password_wrong' else 'password_needed' end));
         end if;
 
         return done(input, json_build_object('status', 410, 'state', v_state,
@@ -321,7 +322,7 @@ $$;
 
 comment on function confirm(jsonb) is
 'Consumes the link of a confirmation, once, and opens a session. Input: token_mac; and one of: _.browser the same as at the sign-up, ok with the epoch that the password was checked at, password_hash of a new password (which voids the first, all tokens and sessions).
-Result: 303 /mon-espace with session open. Errors: 422 password password_wrong; 410 {"state": expired | used | unknown, "same_browser": false, "email_hint"}; 503 busy.';
+Result: 303 /mon-espace with session open. Errors: 422 password password_needed | password_wrong; 410 {"state": expired | used | unknown, "same_browser": false, "email_hint"}; 503 busy.';
 
 
 create or replace function sign_in_lookup(input jsonb) returns json
