@@ -277,7 +277,7 @@ for my $json (0, 1) {
     is $j->post("$ADDRESS/confirmation", { %form })->json->{errors}[0]{code}, 'required',
         'JSON: without the password';
     my $r = $j->post("$ADDRESS/confirmation", { %form, current_password => $who->{password} });
-    is $r->json->{location}, '/connexion?avis=address_changed', 'JSON: done' or diag $r->content;
+    is $r->json->{location} . ' ' . $r->json->{notice}, '/connexion address_changed', 'JSON: done' or diag $r->content;
     is $j->post("$ADDRESS/confirmation", { %form, current_password => $who->{password} })->status,
         410, 'JSON: once';
     is $c->get('/mon-compte', headers => { Accept => 'application/json' })->status, 401,

@@ -337,7 +337,7 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     is $r->json->{errors}[0]{code}, 'password_short', 'JSON: refused';
     $r = $c->post($LINK, { csrf => $page->{csrf}, token => $token, new_password => $NEW });
     is $r->status, 200, 'JSON: done' or diag $r->content;
-    is $r->json->{location}, '/connexion?avis=password', 'JSON: where to go on';
+    is $r->json->{location} . ' ' . $r->json->{notice}, '/connexion password', 'JSON: where to go on';
     ok !exists $r->json->{session}, 'JSON: nothing of sessions';
     $r = $c->post($LINK, { csrf => $page->{csrf}, token => $token, new_password => $NEW });
     is $r->status, 410, 'JSON: once';
@@ -396,11 +396,11 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     my @h = (headers => { 'Idempotency-Key' => 'twice-1' });
     $r = $j->post('/mon-compte/mot-de-passe', { csrf => $csrf, current_password => $NEW,
         new_password => "$NEW bis" }, @h);
-    is $r->json->{location}, '/mon-compte?avis=password_changed', 'JSON' or diag $r->content;
+    is $r->json->{location} . ' ' . $r->json->{notice}, '/mon-compte password_changed', 'JSON' or diag $r->content;
     $csrf = $j->get('/mon-compte/mot-de-passe')->json->{csrf};
     $r = $j->post('/mon-compte/mot-de-passe', { csrf => $csrf, current_password => $NEW,
         new_password => "$NEW bis" }, @h);
-    is $r->json->{location}, '/mon-compte?avis=password_changed', 'T104 the same answer'
+    is $r->json->{location} . ' ' . $r->json->{notice}, '/mon-compte password_changed', 'T104 the same answer'
         or diag $r->content;
     is $portal->psql("select epoch from portal.account where id = $one->{id}"), 3,
         'T104 one change';

@@ -297,15 +297,14 @@ begin
                  'password_changed', v_account.lang, '{}');
     perform note('reset_password', 'ok', 'account', v_account.id, v_account.id);
 
-    return moved('/connexion?avis=password',
-        case when me() is not null
-             then session_effect('close', null, null, input) end);
+    return moved('/connexion', case when me() is not null
+        then session_effect('close', null, null, input) end, 'password');
 end
 $$;
 
 comment on function reset_password(jsonb) is
 'Consumes the link of a forgotten password, once. Input: token_mac, password_hash.
-All sessions and links of the account end, the wait after wrong passwords too, and a mail says so. Result: 303 /connexion?avis=password, with session close where one was: who has only a mailbox is not logged in by it. Errors: 410 {"state": expired | used | unknown, "email_hint"}.';
+All sessions and links of the account end, the wait after wrong passwords too, and a mail says so. Result: 303 /connexion, notice password, with session close where one was: who has only a mailbox is not logged in by it. Errors: 410 {"state": expired | used | unknown, "email_hint"}.';
 
 
 -- my account --------------------------------------------------------------
@@ -419,13 +418,13 @@ begin
                  'password_changed', v_account.lang, '{}');
     perform note('change_password', 'ok', 'account', v_account.id);
 
-    return done(input, moved('/mon-compte?avis=password_changed', v_effect));
+    return done(input, moved('/mon-compte', v_effect, 'password_changed'));
 end
 $$;
 
 comment on function change_password(jsonb) is
 'Another password, once nginx has checked the current one. Input: ok, epoch; password_hash.
-All other sessions and the links of the account end, this session is renewed, and a mail says so. Result: 303 /mon-compte?avis=password_changed with session renew. Errors: current_password password_wrong; 503 busy; idempotency_mismatch.';
+All other sessions and the links of the account end, this session is renewed, and a mail says so. Result: 303 /mon-compte, notice password_changed, with session renew. Errors: current_password password_wrong; 503 busy; idempotency_mismatch.';
 
 
 -- another address ---------------------------------------------------------
@@ -495,13 +494,13 @@ begin
 
     perform note('change_address', 'asked', 'account', v_account.id);
 
-    return done(input, moved('/mon-compte?avis=address_sent'));
+    return done(input, moved('/mon-compte', null, 'address_sent'));
 end
 $$;
 
 comment on function change_address(jsonb) is
 'Asks for another address, once nginx has checked the password. A link goes to the new address, 24 hours good; the old one is told at once, with a link to undo, 7 days good. An address that another account has gets the same answer, and its owner a mail.
-Input: ok, epoch; email, email_mac; token and undo {id, mac, sealed}. Result: 303 /mon-compte?avis=address_sent. Errors: current_password password_wrong; email address_same; 429 too_many; 503 busy; idempotency_mismatch.';
+Input: ok, epoch; email, email_mac; token and undo {id, mac, sealed}. Result: 303 /mon-compte, notice address_sent. Errors: current_password password_wrong; email address_same; 429 too_many; 503 busy; idempotency_mismatch.';
 
 
 create or replace function address_link(input jsonb) returns json
@@ -629,14 +628,14 @@ begin
 
     perform end_sessions(v_account.id);
 
-    return moved(case when v_known then '/mon-compte' else '/connexion' end
-                 || '?avis=address_changed', v_effect);
+    return moved(case when v_known then '/mon-compte' else '/connexion' end, v_effect,
+                 'address_changed');
 end
 $$;
 
 comment on function confirm_address(jsonb) is
 'Consumes the link of another address, once. Input: token_mac; undo {id, mac, sealed}; unless who is logged in has this account: ok and epoch, as address_password() and the check of the password gave them.
-All other sessions and the links of the account end, both addresses get a mail, the old one with a link to undo, 7 days good. Result: 303 /mon-compte?avis=address_changed with session renew, or /connexion?avis=address_changed where nobody was logged in. Errors: current_password required | password_wrong; 410 {"state": expired | used | unknown | taken}; 503 busy.';
+All other sessions and the links of the account end, both addresses get a mail, the old one with a link to undo, 7 days good. Result: 303, notice address_changed, /mon-compte with session renew, or /connexion where nobody was logged in. Errors: current_password required | password_wrong; 410 {"state": expired | used | unknown | taken}; 503 busy.';
 
 
 create or replace function undo_link(input jsonb) returns json
@@ -712,15 +711,14 @@ begin
 
     perform note('undo_address', 'ok', 'account', v_account.id, v_account.id);
 
-    return moved('/connexion?avis=address_undone',
-        case when me() = v_account.id
-             then session_effect('close', null, null, input) end);
+    return moved('/connexion', case when me() = v_account.id
+        then session_effect('close', null, null, input) end, 'address_undone');
 end
 $$;
 
 comment on function undo_address(jsonb) is
 'Takes a change of address back, whether it was confirmed or not. Input: token_mac; token {id, mac, sealed}.
-The old address is the account''s again, all its sessions and links end, the password is void, and the old address gets a link to choose another. Result: 303 /connexion?avis=address_undone, with session close where the account was logged in. Errors: 410 {"state": expired | used | unknown | taken: another account has that address now}.';
+The old address is the account''s again, all its sessions and links end, the password is void, and the old address gets a link to choose another. Result: 303 /connexion, notice address_undone, with session close where the account was logged in. Errors: 410 {"state": expired | used | unknown | taken: another account has that address now}.';
 
 
 grant execute on function forgot_password(jsonb), reset_link(jsonb), reset_password(jsonb),

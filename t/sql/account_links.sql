@@ -45,7 +45,7 @@ select throws_ok(format($$insert into portal.token (tenant, mac, purpose, accoun
 
 -- forgotten: one answer
 
-select is(pg_temp.forgot(a || '@exemple.fr', a), '{"status": 303, "location": "/mot-de-passe/envoye", "session": null, "errors": []}', 'forgotten by ' || a)
+select is(pg_temp.forgot(a || '@exemple.fr', a), '{"status": 303, "location": "/mot-de-passe/envoye", "notice": null, "session": null, "errors": []}', 'forgotten by ' || a)
   from unnest(array['one', 'unconfirmed', 'closed', 'nobody']) a;
 select results_eq($$select recipient::text, template from portal.outbox where recipient::text like any (array['one@%', 'unconfirmed@%', 'closed@%', 'nobody@%']) order by 1$$,
     $$values ('one@exemple.fr', 'reset'), ('unconfirmed@exemple.fr', 'confirm')$$, 'two are written to');
@@ -64,7 +64,7 @@ select is((select count(*) from portal.token where used_at is not null), 0::bigi
 -- chosen anew
 
 select pg_temp.keep('reset', ask('saint-aubin', 'reset_password', jsonb_build_object('token_mac', mac('newer'), 'password_hash', '$argon2id$v=19$m=19456,t=2,p=1$second'), pg_temp.id('one')));
-select is(pg_temp.got('reset')->>'location', '/connexion?avis=password', 'to the log-in');
+select is(pg_temp.got('reset')->>'location', '/connexion', 'to the log-in');
 select is(pg_temp.got('reset')->'session'->>'effect', 'close', 'the session that was there ends');
 select is((pg_temp.of(pg_temp.id('one'))).password_hash, '$argon2id$v=19$m=19456,t=2,p=1$second', 'another password');
 select is((pg_temp.of(pg_temp.id('one'))).epoch, 2, 'another epoch');
@@ -97,7 +97,7 @@ select is((select count(*) from portal.session where account_id = pg_temp.id('tw
 
 select pg_temp.keep('free', pg_temp.change(pg_temp.id('three'), 'moved@exemple.fr', 'move'));
 select pg_temp.keep('taken', pg_temp.change(pg_temp.id('thief'), 'camille.martin@exemple.fr', 'steal'));
-select is(pg_temp.got('free'), '{"status": 303, "location": "/mon-compte?avis=address_sent", "session": null, "errors": []}', 'asked');
+select is(pg_temp.got('free'), '{"status": 303, "location": "/mon-compte", "notice": "address_sent", "session": null, "errors": []}', 'asked');
 update portal.account set email_mac = decode(mac('camille.martin@exemple.fr'), 'hex') where email = 'camille.martin@exemple.fr';
 select is(pg_temp.change(pg_temp.id('thief'), 'camille.martin@exemple.fr', 'steal2'), pg_temp.got('free'), 'a taken one has the same answer');
 select results_eq($$select template from portal.outbox where recipient = 'camille.martin@exemple.fr' order by created_at desc, template limit 1$$,
@@ -119,7 +119,7 @@ select is(pg_temp.confirm('move', '{}', pg_temp.id('two'))->>'status', '422', 'a
 select is(pg_temp.confirm('move', '{"ok": null, "epoch": 1}')->>'status', '503', 'no room to check');
 
 savepoint a;
-select is(pg_temp.confirm('move', '{"ok": true, "epoch": 1}')->>'location', '/connexion?avis=address_changed', 'elsewhere with the password');
+select is(pg_temp.confirm('move', '{"ok": true, "epoch": 1}')->>'location', '/connexion', 'elsewhere with the password');
 rollback to a;
 update portal.account set email_mac = decode(mac('moved@exemple.fr'), 'hex') where id = pg_temp.id('two');
 select is(pg_temp.confirm('move', '{}', pg_temp.id('three'))->>'state', 'taken', 'somebody was faster');
@@ -136,7 +136,7 @@ select is(pg_temp.link('undo_link', 'undo move')->>'state', 'valid', 'but it can
 rollback to a;
 
 select pg_temp.keep('moved', pg_temp.confirm('move', '{}', pg_temp.id('three')));
-select is(pg_temp.got('moved')->>'location', '/mon-compte?avis=address_changed', 'confirmed');
+select is(pg_temp.got('moved')->>'location', '/mon-compte', 'confirmed');
 select is(pg_temp.got('moved')->'session'->>'effect', 'renew', 'the session is renewed');
 select is((pg_temp.of(pg_temp.id('three'))).email::text, 'moved@exemple.fr', 'the address');
 select is((select count(*) from portal.session where account_id = pg_temp.id('three') and ended_at is null), 1::bigint, 'other sessions end');
@@ -155,7 +155,7 @@ update portal.account set email_mac = decode(mac('three@exemple.fr'), 'hex') whe
 select is(pg_temp.undo('undo move')->>'state', 'taken', 'another account has it by now');
 rollback to b;
 select pg_temp.keep('undone', pg_temp.undo('undo move', pg_temp.id('three')));
-select is(pg_temp.got('undone')->>'location', '/connexion?avis=address_undone', 'undone');
+select is(pg_temp.got('undone')->>'location', '/connexion', 'undone');
 select is(pg_temp.got('undone')->'session'->>'effect', 'close', 'the session there ends');
 select is((pg_temp.of(pg_temp.id('three'))).email::text, 'three@exemple.fr', 'the old address');
 select is((pg_temp.of(pg_temp.id('three'))).address_since, null, 'which is no fresh one');
