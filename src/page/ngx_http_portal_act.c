@@ -161,6 +161,10 @@ ngx_http_portal_act_hash(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 {
     json_t  *password;
 
+    if (field == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     password = json_object_get(ctx->values, field->name);
 
     return ngx_http_portal_password(r, ctx, json_string_value(password),
