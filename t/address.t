@@ -355,6 +355,11 @@ for my $json (0, 1) {
     ok((grep { $_ eq 'Annuler le changement' } buttons($page)), '« Annuler le changement »');
     my $r = $scanner->submit($page, {});
     is $r->location, '/connexion?avis=address_undone', 'undone' or diag $r->text;
+    $r = $c->get(letter($who->{email}, 'address_undone')->{link});
+    is $r->status, 200, 'where a session has ended by that, the next link opens all the same'
+        or diag $r->location;
+    ok $r->form('/mot-de-passe/nouveau'), 'with its form';
+    ok !defined $c->cookie('__Host-portal'), 'as nobody\'s';
     is $c->get('/mon-espace')->status, 303, 'all sessions end';
     is live_sessions($who), 0, 'each of them';
     like fresh()->get($link)->text, qr/a expiré/, 'the request is void';

@@ -160,6 +160,17 @@ ngx_http_portal_content_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_uint_t   status;
 
     rc = ngx_http_portal_call_failed(r, ctx);
+
+    if (rc == NGX_HTTP_UNAUTHORIZED && ctx->live
+        && ctx->verdict->audience == NGX_HTTP_PORTAL_PUBLIC)
+    {
+        /* a mail's link may be opened where a session has ended meanwhile */
+
+        ngx_http_portal_session_close(r, ctx);
+
+        return ngx_http_portal_content_get(r, ctx);
+    }
+
     if (rc != NGX_OK) {
         return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
     }
