@@ -134,11 +134,7 @@ typedef struct {
     portal_pg_statement_t           *town;
     portal_pg_statement_t           *key_check;
     portal_pg_statement_t           *missing;
-    portal_pg_statement_t           *sign_in_lookup;
-    portal_pg_statement_t           *sign_in;
     portal_pg_statement_t           *session_lost;
-    portal_pg_statement_t           *confirmation_secret;
-    portal_pg_statement_t           *confirm;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
 } ngx_http_portal_main_conf_t;
@@ -182,6 +178,7 @@ typedef struct {
     ngx_http_portal_view_t          *view;
     ngx_uint_t                       page_status;    /* of a portal_page */
 
+    portal_pg_statement_t           *lookup;     /* of portal_verify */
     portal_pg_statement_t           *post;
     portal_form_t                   *form;
     ngx_http_portal_act_pt           act;
@@ -405,9 +402,6 @@ void ngx_http_portal_resume(ngx_http_portal_ctx_t *ctx);
 /* the status of the document, 500 when it has none */
 ngx_uint_t ngx_http_portal_answer_status(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-/* what "portal_post" does */
-ngx_int_t ngx_http_portal_act_post(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 /* what follows every call that may change something */
 ngx_int_t ngx_http_portal_after_act(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -423,11 +417,9 @@ ngx_int_t ngx_http_portal_refuse(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_effects(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
 
-/* page/: where a password is verified */
+/* page/: what "portal_post" and "portal_verify" do */
 
-ngx_int_t ngx_http_portal_act_login(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
-ngx_int_t ngx_http_portal_act_confirm(ngx_http_request_t *r,
+ngx_int_t ngx_http_portal_act_post(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 
 /* present/ */

@@ -48,7 +48,7 @@ char *ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 /* cmd->post is the ngx_http_portal_act_pt */
-char *ngx_http_portal_conf_act(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

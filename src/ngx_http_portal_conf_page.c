@@ -46,28 +46,9 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
                  "where to_regprocedure('portal.' || n || '(jsonb)') is null"),
       1, offsetof(ngx_http_portal_main_conf_t, missing) },
 
-    { ngx_string("sign_in_lookup"),
-      ngx_string("select portal.sign_in_lookup($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, sign_in_lookup) },
-
-    { ngx_string("sign_in"),
-      ngx_string("select portal.sign_in($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, sign_in) },
-
     { ngx_string("session_lost"),
       ngx_string("select portal.session_lost($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, session_lost) },
-
-    { ngx_string("confirmation_secret"),
-      ngx_string("select portal.confirmation_secret($1::jsonb)"),
-      1, offsetof(ngx_http_portal_main_conf_t, confirmation_secret) },
-
-    { ngx_string("confirm"),
-      ngx_string("select portal.confirm($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, confirm) },
 
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
@@ -88,7 +69,9 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
 };
 
 static const char  *ngx_http_portal_mails[] = {
-    "confirm", "account_exists", "new_connection", NULL
+    "confirm", "account_exists", "new_connection", "reset", "reset_later",
+    "password_changed", "address_asked", "address_confirm", "address_changed",
+    "address_left", "address_undone", "address_lost", NULL
 };
 
 static const char  *ngx_http_portal_mail_parts[] = {
@@ -312,7 +295,7 @@ ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_portal_main_conf_t  *pmcf;
 
     if (plcf->act != NULL) {
-        return "is duplicate, or beside \"portal_login\"";
+        return "is duplicate, or beside \"portal_verify\"";
     }
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
@@ -333,7 +316,7 @@ ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_portal_conf_act(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_loc_conf_t *plcf = conf;
 
@@ -347,17 +330,21 @@ ngx_http_portal_conf_act(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
     value = cf->args->elts;
 
-    plcf->form = ngx_http_portal_conf_form(cf, pmcf, &value[1]);
-    plcf->act = (ngx_http_portal_act_pt) cmd->post;
+    plcf->lookup = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
+    plcf->post = ngx_http_portal_conf_function(cf, pmcf, &value[2]);
+    plcf->form = ngx_http_portal_conf_form(cf, pmcf, &value[3]);
+    plcf->act = ngx_http_portal_act_post;
 
-    if (cf->args->nelts == 3) {
-        plcf->result = ngx_http_portal_conf_view(cf, pmcf, &value[2]);
+    if (cf->args->nelts == 5) {
+        plcf->result = ngx_http_portal_conf_view(cf, pmcf, &value[4]);
         if (plcf->result == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
-    if (plcf->form == NULL || ngx_http_portal_content(cf, plcf) != NGX_OK) {
+    if (plcf->lookup == NULL || plcf->post == NULL || plcf->form == NULL
+        || ngx_http_portal_content(cf, plcf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -140,19 +140,12 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
-    { ngx_string("portal_login"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
-      ngx_http_portal_conf_act,
+    { ngx_string("portal_verify"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE3|NGX_CONF_TAKE4,
+      ngx_http_portal_conf_verify,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
-      ngx_http_portal_act_login },
-
-    { ngx_string("portal_confirm"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_portal_conf_act,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      ngx_http_portal_act_confirm },
+      NULL },
 
     { ngx_string("portal_error"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,

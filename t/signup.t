@@ -225,6 +225,7 @@ my ($c, $email, $link) = waiting('first@exemple.fr');
     my $r = $scanner->submit($page, {});
     is $r->status, 422, 'another browser without a password';
     is $r->form ? 1 : 0, 1, 'sees the form again';
+    like $r->text, qr/Saisissez le mot de passe choisi/, 'and is asked for one';
     $r = $scanner->submit($page, { password => 'not the one of it' });
     is $r->status, 422, 'with a wrong one';
     like $r->text, qr/pas le mot de passe choisi/, 'in words';

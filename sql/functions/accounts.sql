@@ -97,8 +97,7 @@ begin
     select a.* into v_account from account a where a.email_mac = v_mac;
 
     if v_account.state = 'active' then
-        perform post(gen_random_uuid(), v_account.email, v_mac, 'account_exists',
-                     v_account.lang, '{}');
+        perform account_exists_mail(v_account);
     end if;
 
     perform note('sign_up', 'account_exists', 'account', v_account.id);
@@ -245,6 +244,10 @@ begin
         return v_again;
     end if;
 
+    if unchecked(input) then
+        return done(input, refused('', 'busy', 503));
+    end if;
+
     update token k
        set used_at = now()
       from account a
@@ -259,7 +262,7 @@ begin
        and a.epoch = k.epoch
        and (a.browser_mac = browser_of(input)
             or v_new is not null
-            or ((input->>'password_ok')::boolean and a.epoch = (input->>'epoch')::int))
+            or ((input->>'ok')::boolean and a.epoch = (input->>'epoch')::int))
     returning k.* into v_token;
 
     if not found then
@@ -270,7 +273,8 @@ begin
         perform note('confirm', v_state, 'account', v_account.id);
 
         if v_state = 'valid' then
-            return done(input, refused('password', 'password_wrong'));
+            return done(input, refused('password',
+                case when input ? 'ok' then 'password_wrong' else 'password_needed' end));
         end if;
 
         return done(input, json_build_object('status', 410, 'state', v_state,
@@ -317,8 +321,8 @@ end
 $$;
 
 comment on function confirm(jsonb) is
-'Consumes the link of a confirmation, once, and opens a session. Input: token_mac; and one of: _.browser the same as at the sign-up, password_ok with the epoch it was checked at, password_hash of a new password (which voids the first, all tokens and sessions).
-Result: 303 /mon-espace with session open. Errors: 422 password password_wrong; 410 {"state": expired | used | unknown, "same_browser": false, "email_hint"}.';
+'Consumes the link of a confirmation, once, and opens a session. Input: token_mac; and one of: _.browser the same as at the sign-up, ok with the epoch that the password was checked at, password_hash of a new password (which voids the first, all tokens and sessions).
+Result: 303 /mon-espace with session open. Errors: 422 password password_needed | password_wrong; 410 {"state": expired | used | unknown, "same_browser": false, "email_hint"}; 503 busy.';
 
 
 create or replace function sign_in_lookup(input jsonb) returns json
@@ -329,18 +333,7 @@ declare
     v_wait     int;
     v_account  account;
 begin
-    -- CNIL 2022-100, case 2: a wait of more than a minute after five failures,
-    -- growing, 25 tries in 24 hours; on what was typed, whether it exists or
-    -- not, and for the right password as well
-    v_wait := take('sign_in', v_mac, 5, '24 hours', 61, 25);
-
-    if v_wait = 0 then
-        v_wait := take('sign_in_ip', v_ip, 100, '15 minutes');
-
-        if v_wait > 0 then
-            perform give_back('sign_in', v_mac);
-        end if;
-    end if;
+    v_wait := take_guess(v_mac, v_ip);
 
     select a.* into v_account
       from account a
@@ -369,7 +362,7 @@ declare
 begin
     if v_ok is null then
         -- no password was checked (no room for it): it was no attempt
-        perform give_back('sign_in', v_mac), give_back('sign_in_ip', v_ip);
+        perform give_back_guess(v_mac, v_ip, false);
         return refused('', 'busy', 503);
     end if;
 
@@ -388,7 +381,7 @@ begin
         return refused('', 'sign_in_failed');
     end if;
 
-    perform give_back('sign_in', v_mac, true), give_back('sign_in_ip', v_ip);
+    perform give_back_guess(v_mac, v_ip, true);
 
     if v_account.state = 'unconfirmed' then
         perform note('sign_in', 'unconfirmed', 'account', v_account.id);

@@ -22,6 +22,7 @@ static ngx_int_t ngx_http_portal_body_type(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_check_form(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
+static json_t *ngx_http_portal_words(ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_take_key(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
 static ngx_int_t ngx_http_portal_check_captcha(ngx_http_request_t *r,
@@ -245,30 +246,28 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *raw)
 {
     char                      today[sizeof("2026-11-24")];
-    json_t                   *errors, *error;
-    size_t                    i;
-    ngx_int_t                 rc;
-    ngx_tm_t                  tm;
-    portal_form_context_t     context;
-    ngx_http_portal_town_t   *town;
-
-    town = ctx->verdict->town;
+    json_t                 *words, *errors, *error;
+    size_t                  i;
+    ngx_int_t               rc;
+    ngx_tm_t                tm;
+    portal_form_context_t   context;
 
     ngx_localtime(ngx_time(), &tm);
     ngx_snprintf((u_char *) today, sizeof(today), "%4d-%02d-%02d%Z",
                  tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday);
 
     context.today = today;
-    context.words = json_object_get(town->document, "password_words");
+    words = ngx_http_portal_words(ctx);
+    context.words = words;
 
-    if (portal_form_check(ctx->verdict->form, raw, ctx->json_body, &context,
-                          &ctx->values, &ctx->typed, &errors)
-        != 0)
-    {
+    rc = portal_form_check(ctx->verdict->form, raw, ctx->json_body, &context,
+                           &ctx->values, &ctx->typed, &errors);
+
+    json_decref(words);
+
+    if (rc != 0) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    rc = NGX_OK;
 
     json_array_foreach(errors, i, error) {
         if (ngx_http_portal_add_error(ctx,
@@ -293,6 +292,30 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return ngx_http_portal_take_key(r, ctx, raw);
+}
+
+
+/* what a password must not rest on: the town's words, the person's name */
+
+static json_t *
+ngx_http_portal_words(ngx_http_portal_ctx_t *ctx)
+{
+    json_t  *words;
+
+    words = json_copy(json_object_get(ctx->verdict->town->document,
+                                      "password_words"));
+
+    if (ctx->live) {
+        if (words == NULL) {
+            words = json_array();
+        }
+
+        (void) json_array_append_new(words,
+                       json_stringn((const char *) ctx->session.name,
+                                    (size_t) ctx->session.name_len));
+    }
+
+    return words;
 }
 
 

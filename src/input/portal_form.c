@@ -274,6 +274,10 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->token;
         form->token = 1;
 
+    } else if (strcmp(word, "undo") == 0) {
+        had = form->undo;
+        form->undo = 1;
+
     } else if (strcmp(word, "idempotent") == 0) {
         had = form->idempotent;
         form->idempotent = 1;
@@ -285,7 +289,7 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
     } else {
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", captcha, "
-                                "idempotent, session or token", word);
+                                "idempotent, session, token or undo", word);
     }
 
     if (had) {

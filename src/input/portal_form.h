@@ -21,7 +21,7 @@
  * The file of a form has one thing per line; '#' begins a comment:
  *
  *   field NAME TYPE [WORD | WORD=VALUE]...
- *   captcha | idempotent | session | token      (the form's flags, see below)
+ *   captcha | idempotent | session | token | undo    (flags, see below)
  *
  *   TYPE       takes besides required, hidden
  *   text       min= max= (characters; 255 when not given), autocomplete=
@@ -89,6 +89,7 @@ typedef struct {
     portal_field_t       *fields;
     unsigned              captcha:1;   /* captcha_* and the honeypot */
     unsigned              token:1;     /* the call mints a mail's token */
+    unsigned              undo:1;      /* and one to take back what it does */
     unsigned              idempotent:1;
     unsigned              session:1;   /* the call may open or renew one */
 } portal_form_t;

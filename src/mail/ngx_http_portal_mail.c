@@ -9,7 +9,7 @@
 
 /*
  * A claimed row of the outbox becomes a message: the link's token is opened
- * here, only for the templates, and wiped with the message's pool.
+ * here, only for the templates, which know the page it is for.
  */
 
 
@@ -18,7 +18,7 @@ static ngx_int_t ngx_http_portal_mail_parts(ngx_http_portal_main_conf_t *pmcf,
     portal_mail_message_t *message);
 static ngx_int_t ngx_http_portal_mail_head(json_t *row, ngx_pool_t *pool,
     portal_mail_message_t *message);
-static ngx_int_t ngx_http_portal_mail_link(ngx_http_portal_main_conf_t *pmcf,
+static ngx_int_t ngx_http_portal_mail_token(ngx_http_portal_main_conf_t *pmcf,
     json_t *row, ngx_pool_t *pool, json_t *context);
 static ngx_int_t ngx_http_portal_mail_part(ngx_http_portal_main_conf_t *pmcf,
     ngx_uint_t language, const char *name, const char *suffix,
@@ -64,7 +64,7 @@ ngx_http_portal_mail_render(void *data, ngx_str_t *row_json, ngx_pool_t *pool,
                         "phone", json_object_get(row, "phone"),
                         "phone_display",
                         ngx_http_portal_phone(json_object_get(row, "phone")),
-                        "link",
+                        "token",
                         "data", json_object_get(row, "data"),
                         "origin", json_object_get(row, "origin"),
                         "lang", pmcf->languages[language].data);
@@ -72,7 +72,7 @@ ngx_http_portal_mail_render(void *data, ngx_str_t *row_json, ngx_pool_t *pool,
     rc = NGX_ERROR;
 
     if (name != NULL && context != NULL
-        && ngx_http_portal_mail_link(pmcf, row, pool, context) == NGX_OK
+        && ngx_http_portal_mail_token(pmcf, row, pool, context) == NGX_OK
         && ngx_http_portal_mail_parts(pmcf, language, name, context, pool,
                                       message)
            == NGX_OK
@@ -140,12 +140,12 @@ ngx_http_portal_mail_head(json_t *row, ngx_pool_t *pool,
 
 
 static ngx_int_t
-ngx_http_portal_mail_link(ngx_http_portal_main_conf_t *pmcf, json_t *row,
+ngx_http_portal_mail_token(ngx_http_portal_main_conf_t *pmcf, json_t *row,
     ngx_pool_t *pool, json_t *context)
 {
     int             n;
     char           *token;
-    json_t         *sealed, *origin, *tenant, *id;
+    json_t         *sealed, *tenant, *id;
     portal_text_t   slug, uuid, text;
 
     sealed = json_object_get(row, "token");
@@ -153,13 +153,10 @@ ngx_http_portal_mail_link(ngx_http_portal_main_conf_t *pmcf, json_t *row,
         return NGX_OK;
     }
 
-    origin = json_object_get(row, "origin");
     tenant = json_object_get(row, "tenant");
     id = json_object_get(row, "id");
 
-    if (!json_is_string(origin) || !json_is_string(tenant)
-        || !json_is_string(id))
-    {
+    if (!json_is_string(tenant) || !json_is_string(id)) {
         return NGX_ERROR;
     }
 
@@ -181,9 +178,7 @@ ngx_http_portal_mail_link(ngx_http_portal_main_conf_t *pmcf, json_t *row,
         return NGX_ERROR;
     }
 
-    json_object_set_new(context, "link",
-                        json_sprintf("%s/inscription/confirmation?jeton=%.*s",
-                                     json_string_value(origin), n, token));
+    json_object_set_new(context, "token", json_stringn(token, (size_t) n));
     portal_wipe(token, (size_t) n);
 
     return NGX_OK;

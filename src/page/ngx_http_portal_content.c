@@ -23,10 +23,6 @@ static ngx_int_t ngx_http_portal_content_error(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_not_allowed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_hash_done(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_act_call(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_after_effects(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_lead(ngx_http_request_t *r,
@@ -151,6 +147,17 @@ ngx_http_portal_content_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_uint_t   status;
 
     rc = ngx_http_portal_call_failed(r, ctx);
+
+    if (rc == NGX_HTTP_UNAUTHORIZED && ctx->live
+        && ctx->verdict->audience == NGX_HTTP_PORTAL_PUBLIC)
+    {
+        /* a mail's link may be opened where a session has ended meanwhile */
+
+        ngx_http_portal_session_close(r, ctx);
+
+        return ngx_http_portal_content_get(r, ctx);
+    }
+
     if (rc != NGX_OK) {
         return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
     }
@@ -269,82 +276,6 @@ ngx_http_portal_not_allowed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     return ngx_http_portal_problem(r, ctx, NGX_HTTP_NOT_ALLOWED, NULL);
-}
-
-
-/* "portal_post": hash the password being chosen, if any, then call */
-
-ngx_int_t
-ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
-{
-    json_t          *value;
-    size_t           i;
-    ngx_int_t        rc;
-    portal_field_t  *field;
-
-    /* a session that could not be kept is not opened */
-
-    if (ctx->verdict->form->session
-        && !portal_redis_healthy(ngx_http_portal.redis))
-    {
-        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                       NULL);
-    }
-
-    rc = ngx_http_portal_prepare(r, ctx);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    for (i = 0; i < ctx->verdict->form->nfields; i++) {
-        field = &ctx->verdict->form->fields[i];
-
-        if (field->type != PORTAL_FIELD_PASSWORD || !field->fresh) {
-            continue;
-        }
-
-        value = json_object_get(ctx->values, field->name);
-
-        if (json_is_string(value)) {
-            return ngx_http_portal_password(r, ctx, json_string_value(value),
-                                            json_string_length(value), NULL,
-                                            ngx_http_portal_hash_done);
-        }
-    }
-
-    return ngx_http_portal_act_call(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_portal_hash_done(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
-{
-    portal_hash_op_t  *op;
-
-    op = ctx->hash_op;
-    ctx->hash_op = NULL;
-
-    if (ctx->call_status != PORTAL_OP_OK) {
-        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                       NULL);
-    }
-
-    if (json_object_set_new(ctx->input, "password_hash",
-                            json_string(op->hash))
-        != 0)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_portal_act_call(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_portal_act_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
-{
-    return ngx_http_portal_call(r, ctx, ctx->verdict->post,
-                                ngx_http_portal_after_act);
 }
 
 

@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_portal_prepare_mac(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *to, const char *name,
     const char *purpose, const char *text, size_t len);
 static ngx_int_t ngx_http_portal_prepare_token(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
+    ngx_http_portal_ctx_t *ctx, const char *name);
 static json_t *ngx_http_portal_prepare_request(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_prepare_print(ngx_http_request_t *r,
@@ -59,7 +59,14 @@ ngx_http_portal_prepare(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     if (form->token) {
-        return ngx_http_portal_prepare_token(r, ctx);
+        rc = ngx_http_portal_prepare_token(r, ctx, "token");
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (form->undo) {
+        return ngx_http_portal_prepare_token(r, ctx, "undo");
     }
 
     return NGX_OK;
@@ -251,7 +258,7 @@ ngx_http_portal_prepare_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_portal_prepare_token(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx)
+    ngx_http_portal_ctx_t *ctx, const char *name)
 {
     int                           n;
     char                          id[36], secret[PORTAL_SECRET_B64];
@@ -289,7 +296,7 @@ ngx_http_portal_prepare_token(ngx_http_request_t *r,
         || json_object_del(token, "token_mac")
         || json_object_set_new(token, "sealed",
                                json_stringn(sealed, (size_t) n))
-        || json_object_set(ctx->input, "token", token))
+        || json_object_set(ctx->input, name, token))
     {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -153,16 +153,19 @@ ngx_http_portal_switch(ngx_http_portal_ctx_t *ctx)
 static json_t *
 ngx_http_portal_nav(ngx_http_request_t *r)
 {
-    ngx_uint_t  home, space, subscriptions, family;
+    ngx_uint_t  home, space, account, subscriptions, family;
 
     home = r->uri.len == 1;
     space = r->uri.len == 11
             && ngx_strncmp(r->uri.data, "/mon-espace", 11) == 0;
+    account = r->uri.len >= 11
+              && ngx_strncmp(r->uri.data, "/mon-compte", 11) == 0;
     subscriptions = r->uri.len >= 16
                     && ngx_strncmp(r->uri.data, "/mes-abonnements", 16) == 0;
     family = r->uri.len >= 8 && ngx_strncmp(r->uri.data, "/famille", 8) == 0;
 
-    return json_pack("{s:b, s:b, s:b, s:b}", "home", home, "space", space,
+    return json_pack("{s:b, s:b, s:b, s:b, s:b}", "home", home,
+                     "space", space, "account", account,
                      "subscriptions", subscriptions, "family", family);
 }
 

@@ -96,8 +96,8 @@ export async function heading(page, name, title) {
   }
 }
 
-/* the link of the last mail to an address */
-export async function mailLink(address) {
+/* the link of a mail to an address, to the page that is named */
+export async function mailLink(address, path = "") {
   for (let i = 0; i < 100; i++) {
     const files = readdirSync(portal.mail_dir).filter((f) => /\.eml$/.test(f));
     for (const file of files) {
@@ -106,7 +106,7 @@ export async function mailLink(address) {
       const text = raw.replace(/=\r?\n/g, "").replace(/=3D/g, "=");
       const found = text.match(/https?:\/\/[^\s"<>]+jeton=[\w-]+/)
         ?? decoded(raw);
-      if (found) return found[0];
+      if (found && found[0].includes(path)) return found[0];
     }
     await new Promise((wake) => setTimeout(wake, 100));
   }
@@ -150,9 +150,9 @@ export async function signUp(page, email, scripts) {
   await button(page, "S'inscrire").click();
 }
 
-export async function signIn(page, email) {
+export async function signIn(page, email, secret = password) {
   await page.goto(`${portal.url}/connexion`);
   await page.getByLabel("Adresse électronique", { exact: true }).fill(email);
-  await page.getByLabel("Mot de passe", { exact: true }).fill(password);
+  await page.getByLabel("Mot de passe", { exact: true }).fill(secret);
   await button(main(page), "Me connecter").click();
 }

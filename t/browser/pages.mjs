@@ -4,13 +4,15 @@
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { arrive, button, link, mailLink, main, ok, open, portal,
+import { arrive, button, link, mailLink, main, ok, open, password, portal,
   run, signIn, signUp } from "./guide.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url)
   .resolve("axe-core/axe.min.js"), "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 const email = "pages@parents.example";
+const moved = "pages.ailleurs@parents.example";
+const secret = "escargot violet 88 lampe";
 const titles = new Map();
 
 /* two addresses never share a title; persons may share a name */
@@ -63,16 +65,97 @@ async function visit(page, path, name) {
   await inspect(page, name, true);
 }
 
+/* « Mon compte »: another password, another address, and back */
+async function account(page, other) {
+  const field = (on, label) => on.getByLabel(label, { exact: true });
+
+  await page.goto(`${portal.url}/mon-espace`);
+  await link(page.getByRole("navigation"), "Mon compte").click();
+  await arrive(page, "/mon-compte");
+  await inspect(page, "my account", true);
+  await link(main(page), "Changer de mot de passe").click();
+  await arrive(page, "/mon-compte/mot-de-passe");
+  await inspect(page, "another password", true);
+  await field(page, "Mot de passe actuel").fill("pas le bon du tout");
+  await field(page, "Nouveau mot de passe").fill("court");
+  await button(page, "Enregistrer").click();
+  await page.waitForLoadState();
+  await inspect(page, "refused");
+  await field(page, "Mot de passe actuel").fill(password);
+  await field(page, "Nouveau mot de passe").fill(secret);
+  await button(page, "Enregistrer").click();
+  await arrive(page, "/mon-compte");
+  await inspect(page, "the password has changed");
+
+  await link(main(page), "Changer d’adresse électronique").click();
+  await arrive(page, "/mon-compte/adresse");
+  await inspect(page, "another address", true);
+  await field(page, "Nouvelle adresse électronique").fill(email);
+  await field(page, "Mot de passe actuel").fill(secret);
+  await button(page, "Recevoir un lien").click();
+  await page.waitForLoadState();
+  await inspect(page, "the address it has");
+  await field(page, "Nouvelle adresse électronique").fill(moved);
+  await field(page, "Mot de passe actuel").fill(secret);
+  await button(page, "Recevoir un lien").click();
+  await arrive(page, "/mon-compte");
+  await inspect(page, "an address that waits");
+
+  const confirmation = await mailLink(moved, "/adresse/confirmation");
+  const undo = await mailLink(email, "/adresse/annulation");
+  await other.goto(confirmation);
+  await inspect(other, "the new address, elsewhere");
+  await button(other, "Confirmer cette adresse").click();
+  await other.waitForLoadState();
+  await inspect(other, "without the password");
+  await other.goto(undo);
+  await inspect(other, "the way back, before");
+  await page.goto(confirmation);
+  await inspect(page, "the new address");
+  await button(page, "Confirmer cette adresse").click();
+  await arrive(page, "/mon-compte");
+  await inspect(page, "the address has changed");
+
+  await other.goto(undo);
+  await inspect(other, "the way back, after");
+  await button(other, "Annuler le changement").click();
+  await arrive(other, "/connexion");
+  await inspect(other, "the change is undone");
+  await other.goto(undo);
+  await inspect(other, "the way back, used");
+
+  const reset = await mailLink(email, "/mot-de-passe/nouveau");
+  await other.goto(reset);
+  await inspect(other, "a new password");
+  await field(other, "Nouveau mot de passe").fill("court");
+  await button(other, "Enregistrer").click();
+  await other.waitForLoadState();
+  await inspect(other, "too short");
+  await field(other, "Nouveau mot de passe").fill(`${secret} 2`);
+  await button(other, "Enregistrer").click();
+  await arrive(other, "/connexion");
+  await inspect(other, "a new password is set");
+  await signIn(other, email, `${secret} 2`);
+  await arrive(other, "/mon-espace");
+  ok(true, "which logs in");
+  await other.goto(reset);
+  await inspect(other, "the link to it, used");
+}
+
 run(async (browser) => {
   const page = await open(browser, { viewport: { width: 1280, height: 900 } });
 
   for (const path of ["/", "/inscription", "/inscription/renvoi", "/connexion",
+    "/mot-de-passe/oubli", "/mot-de-passe/envoye",
     "/accessibilite", "/donnees-personnelles", "/mentions-legales",
     "/plan-du-site", "/aide"]) {
     await visit(page, path, "public");
   }
   await visit(page, "/nulle-part", "no such page");
-  await visit(page, "/inscription/confirmation?jeton=rien", "an unknown link");
+  for (const path of ["/inscription/confirmation", "/mot-de-passe/nouveau",
+    "/mon-compte/adresse/confirmation", "/mon-compte/adresse/annulation"]) {
+    await visit(page, `${path}?jeton=rien`, "an unknown link");
+  }
 
   await page.goto(`${portal.url}/inscription`);
   await button(page, "S'inscrire").click();
@@ -146,4 +229,6 @@ run(async (browser) => {
   await page.goto(`${portal.url}/mes-abonnements`);
   await page.getByRole("link", { name: /^Résilier/ }).click();
   await inspect(page, "about to unsubscribe");
+
+  await account(page, other);
 });

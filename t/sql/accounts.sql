@@ -56,9 +56,9 @@ select is((select count(*) from portal.token where used_at is not null), 0::bigi
 create function pg_temp.confirm(name text, more jsonb) returns jsonb language sql as $$
     select tap.ask('saint-aubin', 'confirm', jsonb_build_object('token_mac', tap.mac($1)) || $2) $$;
 
-select is(pg_temp.confirm('token of new@exemple.fr', '{"password_ok": false, "epoch": 1}')->'errors',
+select is(pg_temp.confirm('token of new@exemple.fr', '{"ok": false, "epoch": 1}')->'errors',
     '[{"field": "password", "code": "password_wrong"}]', 'another browser, wrong password');
-select is(pg_temp.confirm('token of new@exemple.fr', '{"password_ok": true, "epoch": 7}')->>'status', '422', 'an epoch that moved');
+select is(pg_temp.confirm('token of new@exemple.fr', '{"ok": true, "epoch": 7}')->>'status', '422', 'an epoch that moved');
 select is(pg_temp.confirm('token of new@exemple.fr', '{}')->>'status', '422', 'another browser, nothing');
 
 savepoint a;
@@ -67,7 +67,7 @@ select is(pg_temp.got('new')->>'location', '/mon-espace', 'a new password confir
 select is((select epoch || password_hash from portal.account where email = 'new@exemple.fr'),
     '2$argon2id$v=19$m=19456,t=2,p=1$second', 'and voids the first');
 rollback to a;
-select pg_temp.keep('ok', pg_temp.confirm('token of new@exemple.fr', '{"password_ok": true, "epoch": 1}'));
+select pg_temp.keep('ok', pg_temp.confirm('token of new@exemple.fr', '{"ok": true, "epoch": 1}'));
 select is(pg_temp.got('ok')->'session'->>'effect', 'open', 'the right password confirms');
 rollback to a;
 select pg_temp.keep('here', pg_temp.confirm('token of new@exemple.fr', jsonb_build_object('_', jsonb_build_object('browser', mac('b1')))));

@@ -29,7 +29,7 @@ use Portal::Place qw(patient slurp wait_for top);
 use Portal::Stack;
 
 our @EXPORT = (@Test::More::EXPORT, qw(
-    portal client mails mail_to free_code account sign_up confirm sign_in
+    portal client mails mail_to letter free_code account sign_up confirm sign_in
     subscribe parent expect_complaint wait_for top
     json_post written_answer link_for counted buttons tool
     new_account patient
@@ -110,6 +110,24 @@ sub mail_to {
     my ($address, %o) = @_;
 
     return (mails(to => $address, %o))[-1];
+}
+
+# the last mail of a template to an address, once it has been sent
+sub letter {
+    my ($address, $template) = @_;
+
+    my $id = portal()->psql("select id from portal.outbox where recipient =
+        '$address' and template = '$template' order by created_at desc limit 1")
+        or return;
+    my $mail;
+
+    wait_for(20, sub {
+        ($mail) = grep { index($_->{headers}{'message-id'} // '', $id) >= 0 }
+            mails(to => $address, wait => 0);
+        $mail;
+    });
+
+    return $mail;
 }
 
 

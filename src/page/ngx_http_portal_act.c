@@ -1,0 +1,238 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * What a POST does once its form is accepted.  "portal_post" hashes a password
+ * being chosen, if any, and calls.  Where a password is verified
+ * ("portal_verify") the way is fetch, verify, act: an account that nobody has
+ * costs the same calls and the same hash.
+ */
+
+
+static ngx_int_t ngx_http_portal_act_verify(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_act_verified(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_act_hash(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_field_t *field, const char *hash,
+    ngx_http_portal_step_pt step);
+static ngx_int_t ngx_http_portal_act_hashed(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_act_call(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static portal_field_t *ngx_http_portal_act_field(ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t fresh);
+
+
+ngx_int_t
+ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t        rc;
+    portal_field_t  *current, *fresh;
+
+    /* a session that could not be kept is not opened */
+
+    if (ctx->verdict->form->session
+        && !portal_redis_healthy(ngx_http_portal.redis))
+    {
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                       NULL);
+    }
+
+    rc = ngx_http_portal_prepare(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    current = ngx_http_portal_act_field(ctx, 0);
+    fresh = ngx_http_portal_act_field(ctx, 1);
+
+    /* one that may be left out is not looked at when a new one replaces it */
+
+    if (ctx->verdict->lookup != NULL && current != NULL
+        && (current->required || fresh == NULL))
+    {
+        return ngx_http_portal_call(r, ctx, ctx->verdict->lookup,
+                                    ngx_http_portal_act_verify);
+    }
+
+    if (fresh != NULL) {
+        return ngx_http_portal_act_hash(r, ctx, fresh, NULL,
+                                        ngx_http_portal_act_hashed);
+    }
+
+    return ngx_http_portal_act_call(r, ctx);
+}
+
+
+/*
+ * The document's hash against the password typed.  account and epoch go into
+ * the input: the act must concern the very credentials that were verified.
+ */
+
+static ngx_int_t
+ngx_http_portal_act_verify(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    json_t      *document;
+    ngx_int_t    rc;
+    const char  *hash;
+
+    rc = ngx_http_portal_call_failed(r, ctx);
+    if (rc != NGX_OK) {
+        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
+    }
+
+    document = ngx_http_portal_document(r, ctx);
+    if (document == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->retry = (ngx_msec_t)
+                 json_integer_value(json_object_get(document, "wait"));
+
+    if (ctx->retry) {
+        if (ngx_http_portal_add_error(ctx, "", "too_many") != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_portal_refuse(r, ctx, NGX_HTTP_TOO_MANY_REQUESTS);
+    }
+
+    json_object_set(ctx->input, "account",
+                    json_object_get(document, "account"));
+    json_object_set(ctx->input, "epoch", json_object_get(document, "epoch"));
+
+    hash = json_string_value(json_object_get(document, "hash"));
+
+    return ngx_http_portal_act_hash(r, ctx, ngx_http_portal_act_field(ctx, 0),
+                                    hash ? hash : "",
+                                    ngx_http_portal_act_verified);
+}
+
+
+static ngx_int_t
+ngx_http_portal_act_verified(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    unsigned           match, weak;
+    portal_field_t    *fresh;
+    portal_hash_op_t  *op;
+
+    op = ctx->hash_op;
+    ctx->hash_op = NULL;
+
+    if (ctx->call_status != PORTAL_OP_OK) {
+
+        /* not tried: the attempt that was counted is given back, and 503 */
+
+        json_object_set_new(ctx->input, "ok", json_null());
+
+        return ngx_http_portal_act_call(r, ctx);
+    }
+
+    match = op->match;
+    weak = op->weak;
+
+    json_object_set_new(ctx->input, "ok", json_boolean(match));
+
+    fresh = ngx_http_portal_act_field(ctx, 1);
+
+    /* hashed when parameters were lower than today's: now is the only chance */
+
+    if (match && (weak || fresh != NULL)) {
+        return ngx_http_portal_act_hash(r, ctx,
+                            fresh ? fresh : ngx_http_portal_act_field(ctx, 0),
+                            NULL, ngx_http_portal_act_hashed);
+    }
+
+    return ngx_http_portal_act_call(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_act_hash(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    portal_field_t *field, const char *hash, ngx_http_portal_step_pt step)
+{
+    json_t  *password;
+
+    if (field == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    password = json_object_get(ctx->values, field->name);
+
+    return ngx_http_portal_password(r, ctx, json_string_value(password),
+                                    json_string_length(password), hash, step);
+}
+
+
+/* password_hash is of one being chosen, rehash of the one that was verified */
+
+static ngx_int_t
+ngx_http_portal_act_hashed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    portal_field_t    *fresh;
+    portal_hash_op_t  *op;
+
+    op = ctx->hash_op;
+    ctx->hash_op = NULL;
+
+    fresh = ngx_http_portal_act_field(ctx, 1);
+
+    if (ctx->call_status == PORTAL_OP_OK) {
+        if (json_object_set_new(ctx->input,
+                                fresh ? "password_hash" : "rehash",
+                                json_string(op->hash))
+            != 0)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+    } else if (fresh != NULL) {
+
+        if (json_object_get(ctx->input, "ok") == NULL) {
+            return ngx_http_portal_problem(r, ctx,
+                                           NGX_HTTP_SERVICE_UNAVAILABLE, NULL);
+        }
+
+        json_object_set_new(ctx->input, "ok", json_null());
+    }
+
+    return ngx_http_portal_act_call(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_act_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    return ngx_http_portal_call(r, ctx, ctx->verdict->post,
+                                ngx_http_portal_after_act);
+}
+
+
+/* the password typed that is being chosen, or that is not; NULL: none is */
+
+static portal_field_t *
+ngx_http_portal_act_field(ngx_http_portal_ctx_t *ctx, ngx_uint_t fresh)
+{
+    size_t           i;
+    portal_field_t  *field;
+
+    for (i = 0; i < ctx->verdict->form->nfields; i++) {
+        field = &ctx->verdict->form->fields[i];
+
+        if (field->type == PORTAL_FIELD_PASSWORD && field->fresh == fresh
+            && json_is_string(json_object_get(ctx->values, field->name)))
+        {
+            return field;
+        }
+    }
+
+    return NULL;
+}
