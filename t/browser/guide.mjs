@@ -128,8 +128,10 @@ async function captcha(page, scripts) {
     await page.getByText("Vérification réussie.").waitFor();
     return;
   }
+  const lang = await page.locator("html").getAttribute("lang");
+
   for (const { q, a } of portal.questions) {
-    const field = page.getByLabel(q, { exact: true });
+    const field = page.getByLabel(q[lang], { exact: true });
     if (await field.count()) {
       await field.fill(a[0]);
       return;

@@ -87,7 +87,8 @@ select results_eq($$
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
 $$, $$ select unnest(array['child', 'choose_family', 'confirm', 'confirmation',
     'confirmation_secret', 'enter', 'family', 'guardian', 'key_check', 'my_space',
-    'new_subscription', 'resend_confirmation', 'schema_version', 'session_lost', 'sign_in', 'sign_in_lookup',
+    'new_subscription', 'resend_confirmation', 'schema_version', 'session_lost', 'set_language',
+    'sign_in', 'sign_in_lookup',
     'sign_out', 'sign_up', 'sign_up_sent', 'subscribe', 'subscription', 'subscriptions',
     'town', 'unsubscribe']) $$, 'what portal_web may call');
 
