@@ -14,6 +14,8 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
        'Service Enfance et éducation', v.hours, v.counter,
        'ne-pas-repondre@' || v.slug || '.example', v.mail_name, '{fr,en}', v.effect, v.words,
        captcha_sums(), v.texts::jsonb || '{
+           "host": {"fr": "Hébergeur imaginaire, 10 quai des Serveurs, 59000 Lille. Téléphone : 03 53 01 09 00",
+                    "en": "An imaginary hosting company, 10 quai des Serveurs, 59000 Lille. Phone: 03 53 01 09 00"},
            "service": {"en": "Citizen portal"},
            "family_service": {"en": "Family space"},
            "office": {"en": "Children and education office"}}'
@@ -25,6 +27,10 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
      'Portail Citoyen de Saint-Aubin-les-Prés', 'relogin',
      '{saint-aubin,saint,aubin,prés,cantine,mairie,école,famille}'::text[],
      '{"mail_name": {"en": "Saint-Aubin-les-Prés Citizen portal"},
+       "director": {"fr": "Mme Denise Fournier, maire de Saint-Aubin-les-Prés",
+                    "en": "Ms Denise Fournier, mayor of Saint-Aubin-les-Prés"},
+       "dpo": {"fr": "Délégué à la protection des données, Mairie, 1 place de la République, 59100 Saint-Aubin-les-Prés, ou dpo@saint-aubin.example",
+               "en": "Data protection officer, Mairie, 1 place de la République, 59100 Saint-Aubin-les-Prés, or dpo@saint-aubin.example"},
        "hours": {"en": "Monday to Friday, 8.30am to 5pm"},
        "counter": {"en": "Town hall (Mairie), 1 place de la République, 59100 Saint-Aubin-les-Prés"},
        "no_code": {
