@@ -21,7 +21,7 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
            "office": {"en": "Children and education office"}}'
   from (values
     (1, 'saint-aubin', 'Saint-Aubin-les-Prés', :'origin1', 'localhost',
-     '{"brand":"#0f5257","brand_dark":"#0a3a3e","brand_light":"#e4f1f0","on_brand":"#fff","accent":"#f6c453","radius":".75rem"}',
+     '{"brand":"#0f5257","brand_dark":"#0a3a3e","brand_light":"#e4f1f0","on_brand":"#ffffff","accent":"#f6c453","radius":".75rem","arch":"14rem"}',
      '+33353010100', 'du lundi au vendredi, 8 h 30 – 17 h',
      'Mairie, 1 place de la République, 59100 Saint-Aubin-les-Prés',
      'Portail Citoyen de Saint-Aubin-les-Prés', 'relogin',
@@ -37,7 +37,7 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
            "fr": "Votre code abonné figure sur la lettre que la mairie vous a envoyée. Vous ne l’avez pas, ou plus ? Le Service Enfance et éducation vous en remet un sur présentation d’une pièce d’identité.",
            "en": "Your subscriber code is on the letter that the town hall sent you. You do not have it, or no longer? The Children and education office will give you one if you show proof of your identity."}}'),
     (2, 'beaulieu', 'Beaulieu-sur-Vigne', :'origin2', 'beaulieu.localhost',
-     '{"brand":"#7a1f3d","brand_dark":"#54122a","brand_light":"#f7e8ed","on_brand":"#fff","accent":"#e0b252","radius":"0"}',
+     '{"brand":"#7a1f3d","brand_dark":"#4f1228","brand_light":"#f8e9ee","on_brand":"#ffffff","accent":"#f3b79b","radius":".25rem","arch":"1rem","font_title":"Georgia, \"Times New Roman\", \"DejaVu Serif\", serif"}',
      '+33353010200', 'le lundi, le mardi et le jeudi, 9 h – 12 h et 14 h – 17 h 30',
      'Mairie, 12 rue des Vendanges, 67300 Beaulieu-sur-Vigne',
      'Portail Citoyen de Beaulieu-sur-Vigne', 'immediate',
