@@ -150,6 +150,21 @@ unlike $page->text, qr/ \d+ [a-zéû]+ 20\d\d/, 'English ones';
 is $portal->psql("select lang from portal.account where email
     = '$person->{email}'"), 'en', 'the account keeps it';
 
+is said($parent->get('/famille/enfants/98765', wish('fr'))), 'en en',
+    'an error page too';
+
+my $program = client(json => 1);
+$program->cookie($_, $parent->cookie($_)) for '__Host-portal';
+$page = json_post($program, '/langue', { lang => 'xx' });
+is $page->status, 422, 'as JSON: not offered';
+is $page->json->{errors}[0]{message},
+    'Choose a language from the list, for example English.', 'in words';
+$page = json_post($program, '/langue', { lang => 'en', path => '/famille' });
+is $page->json->{location}, '/famille', 'as JSON: where to go on';
+is $page->json->{language}, 'en', 'and what was chosen';
+ok !exists $page->json->{session}, 'nothing of the session';
+$parent->cookie('__Host-portal', $program->cookie('__Host-portal'));
+
 my $other = client();
 sign_in($other, $person);
 is said($other->get('/mon-espace', wish('fr'))), 'en en',
@@ -202,5 +217,10 @@ ok wait_for(15, sub {
     my $p = $b->get('/inscription/confirmation?jeton=x', wish('en'));
     said($p) eq 'fr fr' && $p->content !~ m{/langue};
 }), 'where only French is offered, English is not';
+is said($b->get('/inscription/confirmation?jeton=x',
+    headers => { Cookie => '__Host-lang=en' })), 'fr fr', 'nor by a cookie';
+$page = $b->get('/langue');
+is_deeply [grep { !/Afficher/ } buttons($page)], ['Français (affichée)'],
+    'nor on the page' or diag join ', ', buttons($page);
 
 done_testing;
