@@ -23,6 +23,17 @@ typedef struct {
 } portal_language_wish_t;
 
 
+static const char *
+portal_language_skip(const char *p, const char *end)
+{
+    while (p < end && portal_language_blank(*p)) {
+        p++;
+    }
+
+    return p;
+}
+
+
 /*
  * weight = OWS ";" OWS "q=" qvalue, or nothing; the whole of it, else -1.
  */
@@ -32,9 +43,7 @@ portal_language_weight(const char *p, const char *end)
 {
     int  quality, unit;
 
-    while (p < end && portal_language_blank(*p)) {
-        p++;
-    }
+    p = portal_language_skip(p, end);
 
     if (p == end) {
         return 1000;
@@ -44,9 +53,7 @@ portal_language_weight(const char *p, const char *end)
         return -1;
     }
 
-    while (p < end && portal_language_blank(*p)) {
-        p++;
-    }
+    p = portal_language_skip(p, end);
 
     if (end - p < 3 || (p[0] | 0x20) != 'q' || p[1] != '='
         || (p[2] != '0' && p[2] != '1'))
@@ -67,9 +74,7 @@ portal_language_weight(const char *p, const char *end)
         }
     }
 
-    while (p < end && portal_language_blank(*p)) {
-        p++;
-    }
+    p = portal_language_skip(p, end);
 
     return (p == end && quality <= 1000) ? quality : -1;
 }
@@ -195,10 +200,7 @@ portal_language_accept(portal_text_t accept, const portal_text_t *offered,
 
     for (place = 0; p < end && place < PORTAL_LANGUAGE_RANGES; place++) {
 
-        while (p < end && portal_language_blank(*p)) {
-            p++;
-        }
-
+        p = portal_language_skip(p, end);
         start = p;
 
         while (p < end && *p != ',') {
