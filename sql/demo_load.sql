@@ -7,30 +7,49 @@ insert into setting (name, value) values ('key_check', :'check')
 
 insert into town (id, slug, name, service, family_service, origin, host, theme, logo,
                   theme_css, phone, email, office, hours, counter, mail_from, mail_name,
-                  subscription_effect, password_words, captcha_questions, texts)
+                  languages, subscription_effect, password_words, captcha_questions, texts)
 select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail Citoyen',
        'Espace Famille', v.origin, v.host, v.theme::jsonb, '/static/logo-' || v.slug || '.svg',
        '/static/theme-' || v.slug || '.css', v.phone, 'enfance@' || v.slug || '.example',
        'Service Enfance et éducation', v.hours, v.counter,
-       'ne-pas-repondre@' || v.slug || '.example', v.mail_name, v.effect, v.words,
-       captcha_sums(), jsonb_build_object('no_code', v.no_code)
+       'ne-pas-repondre@' || v.slug || '.example', v.mail_name, '{fr,en}', v.effect, v.words,
+       captcha_sums(), v.texts::jsonb || '{
+           "host": {"fr": "Hébergeur imaginaire, 10 quai des Serveurs, 59000 Lille. Téléphone : 03 53 01 09 00",
+                    "en": "An imaginary hosting company, 10 quai des Serveurs, 59000 Lille. Phone: 03 53 01 09 00"},
+           "service": {"en": "Citizen portal"},
+           "family_service": {"en": "Family space"},
+           "office": {"en": "Children and education office"}}'
   from (values
     (1, 'saint-aubin', 'Saint-Aubin-les-Prés', :'origin1', 'localhost',
-     '{"brand":"#0f5257","brand_dark":"#0a3a3e","brand_light":"#e4f1f0","on_brand":"#fff","accent":"#f6c453","radius":".75rem"}',
+     '{"brand":"#0f5257","brand_dark":"#0a3a3e","brand_light":"#e4f1f0","on_brand":"#ffffff","accent":"#f6c453","radius":".75rem","arch":"14rem"}',
      '+33353010100', 'du lundi au vendredi, 8 h 30 – 17 h',
      'Mairie, 1 place de la République, 59100 Saint-Aubin-les-Prés',
      'Portail Citoyen de Saint-Aubin-les-Prés', 'relogin',
      '{saint-aubin,saint,aubin,prés,cantine,mairie,école,famille}'::text[],
-     'Votre code abonné figure sur la lettre que la mairie vous a envoyée. Vous ne l’avez pas, ou plus ? Le Service Enfance et éducation vous en remet un sur présentation d’une pièce d’identité.'),
+     '{"mail_name": {"en": "Saint-Aubin-les-Prés Citizen portal"},
+       "director": {"fr": "Mme Denise Fournier, maire de Saint-Aubin-les-Prés",
+                    "en": "Ms Denise Fournier, mayor of Saint-Aubin-les-Prés"},
+       "dpo": {"fr": "Délégué à la protection des données, Mairie, 1 place de la République, 59100 Saint-Aubin-les-Prés, ou dpo@saint-aubin.example",
+               "en": "Data protection officer, Mairie, 1 place de la République, 59100 Saint-Aubin-les-Prés, or dpo@saint-aubin.example"},
+       "hours": {"en": "Monday to Friday, 8.30am to 5pm"},
+       "counter": {"en": "Town hall (Mairie), 1 place de la République, 59100 Saint-Aubin-les-Prés"},
+       "no_code": {
+           "fr": "Votre code abonné figure sur la lettre que la mairie vous a envoyée. Vous ne l’avez pas, ou plus ? Le Service Enfance et éducation vous en remet un sur présentation d’une pièce d’identité.",
+           "en": "Your subscriber code is on the letter that the town hall sent you. You do not have it, or no longer? The Children and education office will give you one if you show proof of your identity."}}'),
     (2, 'beaulieu', 'Beaulieu-sur-Vigne', :'origin2', 'beaulieu.localhost',
-     '{"brand":"#7a1f3d","brand_dark":"#54122a","brand_light":"#f7e8ed","on_brand":"#fff","accent":"#e0b252","radius":"0"}',
+     '{"brand":"#7a1f3d","brand_dark":"#4f1228","brand_light":"#f8e9ee","on_brand":"#ffffff","accent":"#f3b79b","radius":".25rem","arch":"1rem","font_title":"Georgia, \"Times New Roman\", \"DejaVu Serif\", serif"}',
      '+33353010200', 'le lundi, le mardi et le jeudi, 9 h – 12 h et 14 h – 17 h 30',
      'Mairie, 12 rue des Vendanges, 67300 Beaulieu-sur-Vigne',
      'Portail Citoyen de Beaulieu-sur-Vigne', 'immediate',
      '{beaulieu,vigne,cantine,mairie,école,famille}'::text[],
-     'Le code abonné vous a été remis à l’inscription de votre enfant. Demandez-en un nouveau à l’accueil de la mairie.')
+     '{"mail_name": {"en": "Beaulieu-sur-Vigne Citizen portal"},
+       "hours": {"en": "Monday, Tuesday and Thursday, 9am to noon and 2pm to 5.30pm"},
+       "counter": {"en": "Town hall (Mairie), 12 rue des Vendanges, 67300 Beaulieu-sur-Vigne"},
+       "no_code": {
+           "fr": "Le code abonné vous a été remis à l’inscription de votre enfant. Demandez-en un nouveau à l’accueil de la mairie.",
+           "en": "You were given the subscriber code when your child was registered. Ask for a new one at the town hall’s reception."}}')
   ) as v (n, slug, name, origin, host, theme, phone, hours, counter, mail_name, effect, words,
-          no_code);
+          texts);
 
 insert into family (tenant, number, label, external_id)
 select t.id, g.family, string_agg(distinct g.last_name, ' / '), 'F' || g.family

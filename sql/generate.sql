@@ -20,7 +20,7 @@ insert into town (id, slug, name, service, family_service, origin, host, theme, 
                   captcha_questions)
 values ((select coalesce(max(id), 0) + 1 from town), 'grandville', 'Grandville',
         'Portail Citoyen', 'Espace Famille', :'origin', 'grandville.localhost',
-        '{"brand":"#0f5257","brand_dark":"#0a3a3e","brand_light":"#e4f1f0","on_brand":"#fff","accent":"#f6c453","radius":".75rem"}',
+        '{"brand":"#0f5257","brand_dark":"#0a3a3e","brand_light":"#e4f1f0","on_brand":"#ffffff","accent":"#f6c453","radius":".75rem"}',
         '/static/logo-saint-aubin.svg', '/static/theme-saint-aubin.css', '+33353010300',
         'enfance@grandville.example', 'Service Enfance et éducation',
         'du lundi au vendredi, 9 h – 17 h', 'Hôtel de ville, 1 place du Parvis',

@@ -19,6 +19,7 @@
 #include "crypto/portal_crypto.h"
 #include "crypto/portal_captcha.h"
 #include "input/portal_form.h"
+#include "input/portal_language.h"
 #include "view/portal_view.h"
 #include "call/portal_pg.h"
 #include "redis/portal_redis.h"
@@ -82,7 +83,10 @@ typedef struct {
 typedef struct {
     ngx_str_t                        slug;
     json_t                          *document;       /* NULL: not read yet */
-    json_t                          *public;         /* what pages may show */
+    /* what pages may show, by language */
+    json_t                          *public[NGX_HTTP_PORTAL_LANGUAGES];
+    ngx_uint_t                       offered;        /* a bit per language */
+    ngx_uint_t                       language;       /* the first of them */
     ngx_str_t                        origin;         /* of document */
     int64_t                          version;
     portal_pg_op_t                  *op;
@@ -218,6 +222,7 @@ struct ngx_http_portal_ctx_s {
     u_char                           mac[PORTAL_MAC_LEN];
     u_char                           mac_hex[PORTAL_MAC_HEX];
     ngx_str_t                        visit;         /* the cookie, if any */
+    ngx_str_t                        chosen;        /* the language's cookie */
     u_char                           visit_hex[PORTAL_MAC_HEX];
     uint64_t                         generation;    /* of portal_l1.h */
 
@@ -335,6 +340,19 @@ void ngx_http_portal_session_changed(void *data, ngx_str_t *key,
 ngx_int_t ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,
     u_char *value, size_t len, ngx_uint_t clear);
 
+/* gate/ languages */
+
+#define ngx_http_portal_language_offered(town, n)                             \
+    ((town)->offered & ((ngx_uint_t) 1 << (n)))
+
+/* ctx->language, before it is known who asks */
+void ngx_http_portal_language(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+ngx_int_t ngx_http_portal_language_find(ngx_http_portal_main_conf_t *pmcf,
+    const u_char *code, size_t len);
+ngx_int_t ngx_http_portal_language_keep(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *choice);
+
 /* input/ */
 
 /* reads and checks the body, then goes on; NGX_DONE or a status */
@@ -390,6 +408,9 @@ void ngx_http_portal_town_exit(ngx_http_portal_main_conf_t *pmcf);
 /* a number in E.164 for people, as a new reference */
 json_t *ngx_http_portal_phone(json_t *number);
 void ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document);
+/* a text of a town in that language, else in its first; NULL: none */
+json_t *ngx_http_portal_town_text(ngx_http_portal_town_t *town, json_t *text,
+    ngx_uint_t language);
 
 /* content phase: the way through the house, see docs/architecture.md */
 
@@ -461,6 +482,8 @@ ngx_uint_t ngx_http_portal_sent_header(ngx_http_request_t *r,
     const char *name, size_t len);
 /* those of every answer */
 ngx_int_t ngx_http_portal_headers(ngx_http_request_t *r);
+ngx_int_t ngx_http_portal_content_language(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 /* replaces {"$sealed": ...} by what it hides; in request memory, wiped */
 ngx_int_t ngx_http_portal_open_sealed(ngx_http_request_t *r, ngx_str_t *text);
 ngx_int_t ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,

@@ -428,6 +428,15 @@ ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     for (i = 0; i < n; i++) {
+
+        p = value[2 + i].data;
+
+        if (value[2 + i].len != 2 || p[0] < 'a' || p[0] > 'z'
+            || p[1] < 'a' || p[1] > 'z')
+        {
+            return "takes languages of two small letters, as \"fr\"";
+        }
+
         path.len = value[1].len + 1 + value[2 + i].len + sizeof(".json") - 1;
         path.data = ngx_pnalloc(cf->pool, path.len + 1);
         if (path.data == NULL) {

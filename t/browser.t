@@ -24,11 +24,11 @@ system(q{
 
 my $portal = portal();
 my $json = JSON::PP->new->canonical;
-my $questions = $json->decode(scalar $portal->psql(
+my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
     q{select captcha_questions from portal.town where slug = 'saint-aubin'}));
 
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
-    ['pages.mjs'])
+    ['pages.mjs'], ['english.mjs'])
 {
     my $code = free_code(town => 'saint-aubin');
     my $name = join ' ', @$program;

@@ -22,7 +22,7 @@ my %HEADERS = (
     'referrer-policy' => qr/^same-origin$/, 'cache-control' => qr/^no-store$/,
     'cross-origin-opener-policy' => qr/^same-origin$/,
     'cross-origin-resource-policy' => qr/^same-origin$/,
-    'vary' => qr/^Accept$/,
+    'vary' => qr/^Accept, Accept-Language, Cookie$/,
 );
 
 sub guarded {

@@ -64,8 +64,10 @@ begin
         returning o.*)
     select json_agg(json_build_object(
                'id', c.id, 'tenant', t.slug, 'origin', t.origin, 'town_name', t.name,
-               'service', t.service, 'office', t.office, 'phone', t.phone,
-               'from', t.mail_from, 'from_name', t.mail_name,
+               'service', town_text(t.texts, 'service', c.lang, t.service),
+               'office', town_text(t.texts, 'office', c.lang, t.office), 'phone', t.phone,
+               'from', t.mail_from,
+               'from_name', town_text(t.texts, 'mail_name', c.lang, t.mail_name),
                'recipient', c.recipient, 'template', c.template, 'lang', c.lang,
                'data', c.data, 'token', c.token_sealed, 'message_id', c.message_id)
                order by c.created_at)

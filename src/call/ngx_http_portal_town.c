@@ -29,7 +29,12 @@ static void ngx_http_portal_town_answer(portal_op_t *op);
 static void ngx_http_portal_town_retry(ngx_event_t *ev);
 static void ngx_http_portal_town_impatient(ngx_event_t *ev);
 static void ngx_http_portal_town_release(ngx_http_portal_town_t *town);
-static json_t *ngx_http_portal_town_unknown(ngx_http_portal_town_t *town);
+static json_t *ngx_http_portal_town_unknown(ngx_http_portal_main_conf_t *pmcf,
+    ngx_http_portal_town_t *town, ngx_uint_t language);
+static void ngx_http_portal_town_languages(ngx_http_portal_town_t *town,
+    json_t *codes);
+static json_t *ngx_http_portal_town_shown(ngx_http_portal_town_t *town,
+    json_t *document, ngx_uint_t language);
 
 static ngx_http_portal_main_conf_t  *ngx_http_portal_town_conf;
 
@@ -38,7 +43,7 @@ ngx_int_t
 ngx_http_portal_town_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf)
 {
-    ngx_uint_t                i;
+    ngx_uint_t                i, n;
     ngx_http_portal_town_t  **town;
 
     ngx_http_portal_town_conf = pmcf;
@@ -48,10 +53,15 @@ ngx_http_portal_town_init(ngx_cycle_t *cycle,
     for (i = 0; i < pmcf->towns.nelts; i++) {
         town[i]->document = NULL;
         town[i]->version = 0;
-        town[i]->public = ngx_http_portal_town_unknown(town[i]);
+        town[i]->offered = 1;
+        town[i]->language = 0;
 
-        if (town[i]->public == NULL) {
-            return NGX_ERROR;
+        for (n = 0; n < pmcf->nlanguages; n++) {
+            town[i]->public[n] = ngx_http_portal_town_unknown(pmcf, town[i],
+                                                              n);
+            if (town[i]->public[n] == NULL) {
+                return NGX_ERROR;
+            }
         }
 
         town[i]->retry.handler = ngx_http_portal_town_retry;
@@ -81,18 +91,23 @@ ngx_http_portal_town_init(ngx_cycle_t *cycle,
  */
 
 static json_t *
-ngx_http_portal_town_unknown(ngx_http_portal_town_t *town)
+ngx_http_portal_town_unknown(ngx_http_portal_main_conf_t *pmcf,
+    ngx_http_portal_town_t *town, ngx_uint_t language)
 {
-    u_char  logo[128], theme[128];
+    u_char           logo[128], theme[128];
+    portal_views_t  *views;
+
+    views = pmcf->views[language];
 
     ngx_snprintf(logo, sizeof(logo), "/static/logo-%V.svg%Z", &town->slug);
     ngx_snprintf(theme, sizeof(theme), "/static/theme-%V.css%Z", &town->slug);
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:n, s:n, s:n, s:n, "
+    return json_pack("{s:s?, s:s?, s:s?, s:s, s:s, s:n, s:n, s:n, s:n, s:n, "
                      "s:{s:n}, s:n, s:n}",
-                     "name", "votre commune",
-                     "service", "Portail Citoyen",
-                     "family_service", "Espace Famille",
+                     "name", portal_views_label(views, "town.name"),
+                     "service", portal_views_label(views, "town.service"),
+                     "family_service",
+                     portal_views_label(views, "town.family_service"),
                      "logo", logo,
                      "theme_css", theme,
                      "phone", "email", "office", "hours", "counter",
@@ -247,36 +262,136 @@ ngx_http_portal_town_release(ngx_http_portal_town_t *town)
 void
 ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
 {
-    json_t       *public, *origin, *value;
-    ngx_uint_t    i;
+    json_t      *shown, *origin;
+    ngx_uint_t   i;
 
-    public = json_object();
     origin = json_object_get(document, "origin");
 
-    if (public == NULL || !json_is_string(origin)) {
-        json_decref(public);
+    if (!json_is_string(origin)) {
         json_decref(document);
         return;
     }
 
-    for (i = 0; ngx_http_portal_town_public[i]; i++) {
-        value = json_object_get(document, ngx_http_portal_town_public[i]);
-        json_object_set(public, ngx_http_portal_town_public[i],
-                        value ? value : json_null());
+    ngx_http_portal_town_languages(town,
+                                   json_object_get(document, "languages"));
+
+    for (i = 0; i < ngx_http_portal_town_conf->nlanguages; i++) {
+        shown = ngx_http_portal_town_shown(town, document, i);
+
+        if (shown != NULL) {
+            json_decref(town->public[i]);
+            town->public[i] = shown;
+        }
     }
 
-    json_object_set_new(public, "phone_display",
-                        ngx_http_portal_phone(json_object_get(document,
-                                                              "phone")));
-
     json_decref(town->document);
-    json_decref(town->public);
 
     town->document = document;
-    town->public = public;
     town->version = json_integer_value(json_object_get(document, "version"));
     town->origin.data = (u_char *) json_string_value(origin);
     town->origin.len = json_string_length(origin);
+}
+
+
+/* of what the town offers, what this nginx has the labels of */
+
+static void
+ngx_http_portal_town_languages(ngx_http_portal_town_t *town, json_t *codes)
+{
+    size_t      i;
+    json_t     *code;
+    ngx_int_t   n;
+
+    town->offered = 0;
+    town->language = 0;
+
+    json_array_foreach(codes, i, code) {
+        n = ngx_http_portal_language_find(ngx_http_portal_town_conf,
+                                          (u_char *) json_string_value(code),
+                                          json_string_length(code));
+        if (n == NGX_ERROR) {
+            continue;
+        }
+
+        if (town->offered == 0) {
+            town->language = (ngx_uint_t) n;
+        }
+
+        town->offered |= (ngx_uint_t) 1 << n;
+    }
+
+    if (town->offered == 0) {
+        town->offered = 1;
+    }
+}
+
+
+/*
+ * "texts" of the document are the town's own words, plain or by language; one
+ * named as a column of the town says it in another language than the first.
+ */
+
+static json_t *
+ngx_http_portal_town_shown(ngx_http_portal_town_t *town, json_t *document,
+    ngx_uint_t language)
+{
+    json_t      *shown, *texts, *own, *value;
+    ngx_uint_t   i;
+    const char  *name;
+
+    shown = json_object();
+    texts = json_object();
+    own = json_object_get(document, "texts");
+
+    for (i = 0; ngx_http_portal_town_public[i]; i++) {
+        name = ngx_http_portal_town_public[i];
+        value = json_object_get(json_object_get(own, name),
+                  (char *) ngx_http_portal_town_conf->languages[language].data);
+
+        if (!json_is_string(value)) {
+            value = json_object_get(document, name);
+        }
+
+        json_object_set(shown, name, value ? value : json_null());
+    }
+
+    json_object_foreach(own, name, value) {
+        value = ngx_http_portal_town_text(town, value, language);
+        json_object_set(texts, name, value ? value : json_null());
+    }
+
+    json_object_set_new(shown, "texts", texts);
+    json_object_set_new(shown, "phone_display",
+                        ngx_http_portal_phone(json_object_get(document,
+                                                              "phone")));
+
+    return shown;
+}
+
+
+/* "text", or { "fr": "text", "en": "text" } */
+
+json_t *
+ngx_http_portal_town_text(ngx_http_portal_town_t *town, json_t *text,
+    ngx_uint_t language)
+{
+    json_t     *value;
+    ngx_str_t  *languages;
+
+    if (json_is_string(text)) {
+        return text;
+    }
+
+    languages = ngx_http_portal_town_conf->languages;
+
+    value = json_object_get(text, (char *) languages[language].data);
+
+    if (!json_is_string(value)) {
+        value = json_object_get(text,
+                                (char *) languages[town->language].data);
+    }
+
+    return json_is_string(value) ? value : NULL;
 }
 
 
@@ -311,16 +426,18 @@ ngx_http_portal_phone(json_t *number)
 void
 ngx_http_portal_town_exit(ngx_http_portal_main_conf_t *pmcf)
 {
-    ngx_uint_t                i;
+    ngx_uint_t                i, n;
     ngx_http_portal_town_t  **town;
 
     town = pmcf->towns.elts;
 
     for (i = 0; i < pmcf->towns.nelts; i++) {
         json_decref(town[i]->document);
-        json_decref(town[i]->public);
-
         town[i]->document = NULL;
-        town[i]->public = NULL;
+
+        for (n = 0; n < pmcf->nlanguages; n++) {
+            json_decref(town[i]->public[n]);
+            town[i]->public[n] = NULL;
+        }
     }
 }

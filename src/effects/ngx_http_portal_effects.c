@@ -9,15 +9,23 @@
 
 /*
  * What a document asks of C once its transaction is committed: a session
- * opened, renewed or closed.
+ * opened, renewed or closed, a language kept in the browser.
  */
 
 ngx_int_t
 ngx_http_portal_effects(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_step_pt step)
 {
-    json_t      *session;
+    json_t      *session, *language;
     const char  *effect;
+
+    language = json_object_get(ngx_http_portal_document(r, ctx), "language");
+
+    if (json_is_string(language)
+        && ngx_http_portal_language_keep(r, ctx, language) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     session = json_object_get(ngx_http_portal_document(r, ctx), "session");
     effect = json_string_value(json_object_get(session, "effect"));

@@ -125,6 +125,7 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     ngx_http_portal_session_cookies(r, ctx);
+    ngx_http_portal_language(r, ctx);
 
     return NGX_OK;
 }

@@ -37,6 +37,7 @@ static ngx_int_t ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx,
     ngx_msec_t age);
 static void ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx,
     time_t seen);
+static void ngx_http_portal_session_language(ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_session_seen(u_char *hex, ngx_int_t idle);
 static ngx_int_t ngx_http_portal_session_fill(ngx_http_portal_session_t *s,
     json_t *effect, ngx_http_portal_main_conf_t *pmcf);
@@ -50,7 +51,7 @@ static void ngx_http_portal_sess_key(u_char *out, const char *prefix,
     u_char *hex);
 
 
-/* reads both cookies; more than one of a name, or another form, is none */
+/* reads the cookies; more than one of a name, or another form, is none */
 
 void
 ngx_http_portal_session_cookies(ngx_http_request_t *r,
@@ -79,6 +80,10 @@ ngx_http_portal_session_cookies(ngx_http_request_t *r,
         && portal_is_secret(ngx_http_portal_text(value)))
     {
         ctx->visit = value;
+    }
+
+    if (ngx_http_portal_cookie(r, "__Host-lang", 11, &value) == 1) {
+        ctx->chosen = value;
     }
 }
 
@@ -375,9 +380,8 @@ ngx_http_portal_session_load(ngx_http_portal_ctx_t *ctx, ngx_str_t *sealed,
 static void
 ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
 {
-    time_t                        now, last;
-    ngx_http_portal_session_t    *s;
-    ngx_http_portal_main_conf_t  *pmcf;
+    time_t                      now, last;
+    ngx_http_portal_session_t  *s;
 
     s = &ctx->session;
     now = ngx_time();
@@ -391,11 +395,7 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
     }
 
     ctx->live = 1;
-
-    /* a record may be older than the configuration, which had more of them */
-
-    pmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_portal_module);
-    ctx->language = s->language < pmcf->nlanguages ? s->language : 0;
+    ngx_http_portal_session_language(ctx);
 
     if (now - seen < NGX_HTTP_PORTAL_SEEN_EVERY) {
         return;
@@ -410,6 +410,23 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
 
     if (last == (time_t) -1 || now - last >= NGX_HTTP_PORTAL_SEEN_EVERY) {
         ngx_http_portal_session_seen(ctx->mac_hex, s->idle);
+    }
+}
+
+
+/* the town may have stopped offering what the account has chosen */
+
+static void
+ngx_http_portal_session_language(ngx_http_portal_ctx_t *ctx)
+{
+    ngx_http_portal_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_portal_module);
+
+    if (ctx->session.language < NGX_HTTP_PORTAL_LANGUAGES
+        && ngx_http_portal_language_offered(plcf->town, ctx->session.language))
+    {
+        ctx->language = ctx->session.language;
     }
 }
 
@@ -547,6 +564,7 @@ ngx_http_portal_session_fill(ngx_http_portal_session_t *s, json_t *effect,
 {
     size_t       i, len;
     json_t      *value, *role;
+    ngx_int_t    n;
     const char  *text;
 
     ngx_memzero(s, sizeof(ngx_http_portal_session_t));
@@ -575,12 +593,11 @@ ngx_http_portal_session_fill(ngx_http_portal_session_t *s, json_t *effect,
         }
     }
 
-    text = json_string_value(json_object_get(effect, "lang"));
-    for (i = 0; text != NULL && i < pmcf->nlanguages; i++) {
-        if (ngx_strcmp(text, pmcf->languages[i].data) == 0) {
-            s->language = (uint8_t) i;
-        }
-    }
+    value = json_object_get(effect, "lang");
+    n = ngx_http_portal_language_find(pmcf,
+                                      (u_char *) json_string_value(value),
+                                      json_string_length(value));
+    s->language = n == NGX_ERROR ? NGX_HTTP_PORTAL_LANGUAGES : (uint8_t) n;
 
     /* cut at a character's boundary */
 
@@ -617,7 +634,7 @@ ngx_http_portal_session_written(portal_op_t *op)
         ngx_memcpy(ctx->mac, ctx->secret_mac, PORTAL_MAC_LEN);
         ngx_memcpy(ctx->mac_hex, ctx->secret_hex, PORTAL_MAC_HEX);
         ctx->live = 1;
-        ctx->language = ctx->session.language;
+        ngx_http_portal_session_language(ctx);
 
         if (ngx_http_portal_set_cookie(r, "__Host-portal", ctx->secret,
                                        PORTAL_SECRET_B64, 0)

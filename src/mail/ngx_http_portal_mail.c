@@ -34,10 +34,10 @@ ngx_http_portal_mail_render(void *data, ngx_str_t *row_json, ngx_pool_t *pool,
 {
     ngx_http_portal_main_conf_t *pmcf = data;
 
-    json_t      *row, *context;
-    ngx_int_t    rc;
-    ngx_uint_t   i, language;
-    const char  *name, *lang;
+    json_t      *row, *lang, *context;
+    ngx_int_t    rc, n;
+    ngx_uint_t   language;
+    const char  *name;
 
     row = json_loadb((char *) row_json->data, row_json->len, 0, NULL);
     if (row == NULL) {
@@ -45,15 +45,12 @@ ngx_http_portal_mail_render(void *data, ngx_str_t *row_json, ngx_pool_t *pool,
     }
 
     name = json_string_value(json_object_get(row, "template"));
-    lang = json_string_value(json_object_get(row, "lang"));
+    lang = json_object_get(row, "lang");
 
-    language = 0;
-
-    for (i = 0; lang != NULL && i < pmcf->nlanguages; i++) {
-        if (ngx_strcmp(lang, pmcf->languages[i].data) == 0) {
-            language = i;
-        }
-    }
+    n = ngx_http_portal_language_find(pmcf,
+                                      (u_char *) json_string_value(lang),
+                                      json_string_length(lang));
+    language = n == NGX_ERROR ? 0 : (ngx_uint_t) n;
 
     context = json_pack("{s:{s:O?, s:O?, s:O?, s:O?, s:o}, s:n, s:O?, s:O?, "
                         "s:s}",

@@ -15,6 +15,10 @@
 
 static json_t *ngx_http_portal_user(ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_switch(ngx_http_portal_ctx_t *ctx);
+static json_t *ngx_http_portal_languages(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t others);
+static json_t *ngx_http_portal_path(ngx_http_request_t *r,
+    ngx_uint_t status);
 static json_t *ngx_http_portal_nav(ngx_http_request_t *r);
 static json_t *ngx_http_portal_notice(ngx_http_request_t *r);
 static json_t *ngx_http_portal_errors(ngx_http_request_t *r,
@@ -57,10 +61,14 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || json_object_set_new_nocheck(g, "csrf",
                csrf.len ? json_stringn((char *) csrf.data, csrf.len)
                         : json_null())
+        || json_object_set_new_nocheck(g, "languages",
+               ngx_http_portal_languages(r, ctx, 0))
+        || json_object_set_new_nocheck(g, "other_languages",
+               ngx_http_portal_languages(r, ctx, 1))
         || json_object_set_new_nocheck(g, "path",
-               json_stringn((char *) r->uri.data, r->uri.len)
-               ?: json_string("/"))
-        || json_object_set_nocheck(g, "town", plcf->town->public)
+                                       ngx_http_portal_path(r, status))
+        || json_object_set_nocheck(g, "town",
+                                   plcf->town->public[ctx->language])
         || json_object_set_new_nocheck(g, "user", ngx_http_portal_user(ctx))
         || json_object_set_new_nocheck(g, "family_switch",
                                        ngx_http_portal_switch(ctx))
@@ -145,6 +153,63 @@ ngx_http_portal_switch(ngx_http_portal_ctx_t *ctx)
     return json_pack("{s:s%, s:i}", "label", ctx->session.label,
                      (size_t) ctx->session.label_len,
                      "families", (int) ctx->session.families);
+}
+
+
+/* what the town offers, each by its own name; null when none is left */
+
+static json_t *
+ngx_http_portal_languages(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t others)
+{
+    json_t                       *list;
+    ngx_uint_t                    i;
+    const char                   *name;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    list = json_array();
+
+    for (i = 0; i < pmcf->nlanguages; i++) {
+
+        if (!ngx_http_portal_language_offered(ctx->verdict->town, i)
+            || (others && i == ctx->language))
+        {
+            continue;
+        }
+
+        name = portal_views_label(pmcf->views[i], "language.name");
+
+        json_array_append_new(list,
+            json_pack("{s:s, s:s?, s:b}", "code", pmcf->languages[i].data,
+                      "name", name, "current", i == ctx->language));
+    }
+
+    if (json_array_size(list) == 0) {
+        json_decref(list);
+        return json_null();
+    }
+
+    return list;
+}
+
+
+/*
+ * Where a form that is on every page leads back to: the page as it was asked
+ * for.  An error page repeats nothing of that.
+ */
+
+static json_t *
+ngx_http_portal_path(ngx_http_request_t *r, ngx_uint_t status)
+{
+    json_t  *path;
+
+    path = status && r->unparsed_uri.len < 512
+           ? json_stringn((char *) r->unparsed_uri.data, r->unparsed_uri.len)
+           : NULL;
+
+    return path ? path : json_string("/");
 }
 
 
@@ -267,8 +332,8 @@ ngx_http_portal_error_of(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 json_t *
 ngx_http_portal_captcha(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    json_t                       *questions;
-    const char                   *error, *question;
+    json_t                       *questions, *question;
+    const char                   *error;
     portal_text_t                 form;
     portal_captcha_t              captcha;
     ngx_http_portal_loc_conf_t   *plcf;
@@ -295,16 +360,15 @@ ngx_http_portal_captcha(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return json_null();
     }
 
-    question = json_string_value(json_object_get(
-                                   json_array_get(questions,
-                                                  captcha.question),
-                                   "q"));
+    question = json_object_get(json_array_get(questions, captcha.question),
+                               "q");
+    question = ngx_http_portal_town_text(plcf->town, question, ctx->language);
 
     error = ngx_http_portal_error_of(r, ctx, "captcha");
 
     return json_pack("{s:s%, s:s?, s:{s:s%, s:s%, s:i}, s:s, s:s?}",
                      "challenge", captcha.challenge, captcha.len,
-                     "question", question,
+                     "question", json_string_value(question),
                      "pow",
                      "salt", captcha.salt, captcha.salt_len,
                      "target", captcha.target, sizeof(captcha.target),

@@ -33,7 +33,7 @@ static ngx_http_portal_header_t  ngx_http_portal_fixed_headers[] = {
     ngx_http_portal_fixed("Cross-Origin-Opener-Policy", "same-origin"),
     ngx_http_portal_fixed("Cross-Origin-Resource-Policy", "same-origin"),
     ngx_http_portal_fixed("Cache-Control", "no-store"),
-    ngx_http_portal_fixed("Vary", "Accept"),
+    ngx_http_portal_fixed("Vary", "Accept, Accept-Language, Cookie"),
 
     { NULL, NULL, 0 }
 };
@@ -205,6 +205,28 @@ ngx_http_portal_request_id(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     return &ctx->request_id;
+}
+
+
+/* of texts; codes and dates are in no language */
+
+ngx_int_t
+ngx_http_portal_content_language(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    ngx_str_t                    *language;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    language = &pmcf->languages[ctx->language];
+
+    if (ngx_http_portal_sent_header(r, "Content-Language", 16)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_portal_add_header(r, "Content-Language",
+                                      (const char *) language->data,
+                                      language->len);
 }
 
 

@@ -252,7 +252,9 @@ ngx_http_portal_present_html(ngx_http_request_t *r,
     stack[0] = ngx_http_portal_globals(r, ctx, status);
     stack[1] = ctx->document;
 
-    if (stack[0] == NULL || stack[1] == NULL) {
+    if (stack[0] == NULL || stack[1] == NULL
+        || ngx_http_portal_content_language(r, ctx) != NGX_OK)
+    {
         json_decref(stack[0]);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -361,6 +363,10 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     (void) ngx_http_portal_request_id(r, ctx);
 
     if (ngx_http_portal_retry_after(r, ctx, status) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_portal_content_language(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -122,14 +122,21 @@ function decoded(raw) {
 export const password = "coquelicot vélo 72 orage";
 
 /* the captcha as a person meets it: the box, or the written question */
-async function captcha(page, scripts) {
+const robot = {
+  fr: ["Je ne suis pas un robot", "Vérification réussie."],
+  en: ["I am not a robot", "Check passed."],
+};
+
+export async function captcha(page, scripts) {
+  const lang = await page.locator("html").getAttribute("lang");
+
   if (scripts) {
-    await page.getByLabel("Je ne suis pas un robot").check();
-    await page.getByText("Vérification réussie.").waitFor();
+    await page.getByLabel(robot[lang][0]).check();
+    await page.getByText(robot[lang][1]).waitFor();
     return;
   }
   for (const { q, a } of portal.questions) {
-    const field = page.getByLabel(q, { exact: true });
+    const field = page.getByLabel(q[lang], { exact: true });
     if (await field.count()) {
       await field.fill(a[0]);
       return;

@@ -6,7 +6,7 @@
 
 /*
  * libFuzzer: the first byte chooses; the rest is a urlencoded body, a JSON
- * body, the file of a form, or a password.  Beside the sanitizers, what must
+ * body, the file of a form, an Accept-Language, or one field.  Beside the sanitizers, what must
  * hold of every answer.
  */
 
@@ -16,6 +16,7 @@
 
 #include "../../src/crypto/portal_crypto.h"
 #include "../../src/input/portal_form.h"
+#include "../../src/input/portal_language.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -166,6 +167,24 @@ file(const char *text, size_t len)
 }
 
 
+static void
+accept_language(const char *text, size_t len)
+{
+    int            got;
+    portal_text_t  accept;
+
+    static const portal_text_t  offered[] = { { "fr", 2 }, { "en", 2 } };
+
+    accept.data = text;
+    accept.len = len;
+
+    got = portal_language_accept(accept, offered, 2);
+
+    holds(got >= -1 && got < 2);
+    holds(got == -1 || len > 0);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -188,7 +207,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     holds(text != NULL);
     memcpy(text, data + 1, size);
 
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
 
     case 0:
         body(text, size, 0);
@@ -202,8 +221,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         file(text, size);
         break;
 
+    case 3:
+        accept_language(text, size);
+        break;
+
     default:
-        one(form->fields[data[0] / 4 % form->nfields].name, text, size);
+        one(form->fields[data[0] / 5 % form->nfields].name, text, size);
         break;
     }
 

@@ -10,7 +10,9 @@ select is(portal.town('beaulieu')->>'subscription_effect', 'immediate', 'a town'
 select ok(json_array_length(portal.town('saint-aubin')->'captcha_questions') >= 40, 'forty questions at least');
 select results_eq($$
     select x->'a'->>0, x->'a'->>1 from json_array_elements(portal.town('saint-aubin')->'captcha_questions') x
-     where x->>'q' = 'Combien font trois plus quatre ?'$$, $$values ('7', 'sept')$$, 'in words');
+     where x->'q'->>'fr' = 'Combien font trois plus quatre ?'$$, $$values ('7', 'sept')$$, 'in words');
+select is((select x->'a'->>2 from json_array_elements(portal.town('saint-aubin')->'captcha_questions') x
+     where x->'q'->>'en' = 'What is three plus four?'), 'seven', 'and in English');
 select matches(portal.key_check(), '^[0-9a-f]{16,64}$', 'the keys'' check value is kept');
 
 select is(portal.enter('saint-aubin', null, null, null, null, 999, 1, 'r1')::text, '{"town": null}', 'anonymous');

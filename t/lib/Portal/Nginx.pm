@@ -198,7 +198,7 @@ sub _directives {
         portal_mail => $self->_mail,
         portal_templates => "$top/src/templates",
         portal_forms => "$top/conf.d/portal/forms",
-        portal_languages => "$top/src/lang fr",
+        portal_languages => "$top/src/lang fr en",
         %{ $stack->{directives} // {} },
     );
 }

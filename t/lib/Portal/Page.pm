@@ -113,14 +113,14 @@ sub links {
 }
 
 
-# the first form whose action holds the text, « Se déconnecter » apart:
+# the first form whose action holds the text, those of the page's top apart:
 # { action, method, fields => [name, value, ...], buttons => [[name, value]] }
 sub form {
     my ($self, $which) = @_;
 
     for my $form ($self->forms) {
         next if !defined $which && ($form->{method} eq 'dialog'
-            || $form->{action} =~ m{^/(?:deconnexion|famille/choix)});
+            || $form->{action} =~ m{^/(?:deconnexion|langue|famille/choix)});
         next if defined $which && index($form->{action}, $which) < 0;
         return $form;
     }

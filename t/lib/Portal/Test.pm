@@ -254,7 +254,8 @@ sub written_answer {
 
     $question = Portal::Page::_decode($question);
 
-    my ($answer) = map { $_->{a}[-1] } grep { $_->{q} eq $question }
+    my ($answer) = map { $_->{a}[1] } grep {
+        grep { $_ eq $question } values %{ $_->{q} } }
         @{ JSON::PP->new->decode(Encode::decode('UTF-8', portal()->psql(
             "select captcha_questions from portal.town where id = 1"))) };
 

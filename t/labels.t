@@ -1,0 +1,208 @@
+#!/usr/bin/perl
+
+# The labels of all languages: the same names and placeholders, each one used,
+# each form and error spoken for, and every language's own typography.  That
+# no template names a missing label is what nginx -t refuses.
+
+use strict;
+use warnings;
+use utf8;
+
+use Encode qw(decode FB_CROAK);
+use JSON::PP ();
+use Test::More;
+
+use lib 't/lib';
+use Portal::Place qw(slurp top);
+
+chdir top() or die;
+binmode $_, ':encoding(UTF-8)' for Test::More->builder->output,
+    Test::More->builder->failure_output;
+
+# labels that nothing names literally
+my %UNNAMED = map { $_ => 1 } qw(display.yes display.no display.none);
+
+# the town's guide writes these with the typewriter's apostrophe, and so does
+# the screen: a parent finds the words of the paper
+my @GUIDE = ("S'inscrire", "S'abonner à l'espace famille", "M'abonner",
+    "Je n'ai pas de code abonné");
+
+sub text { decode('UTF-8', slurp($_[0]), FB_CROAK) }
+
+my %labels;
+for my $file (glob 'src/lang/*.json') {
+    my ($lang) = $file =~ /(\w+)\.json$/;
+    flatten($labels{$lang} = {}, JSON::PP->new->decode(text($file)), '');
+}
+
+sub flatten {
+    my ($flat, $tree, $name) = @_;
+
+    for my $key (keys %$tree) {
+        my $value = $tree->{$key};
+        if (ref $value) { flatten($flat, $value, "$name$key.") }
+        else            { $flat->{"$name$key"} = $value }
+    }
+}
+
+# a plural: its forms are the language's own, beside "other" and what counts
+sub plural {
+    my ($name) = @_;
+
+    my ($base, $form) = $name =~ /^(.+)\.(count|zero|one|other)$/ or return;
+
+    return exists $labels{fr}{"$base.count"}
+        && exists $labels{fr}{"$base.other"} ? ($base, $form) : ();
+}
+
+
+### one language as the other
+
+ok $labels{fr} && $labels{en}, 'French and English are there';
+
+for my $lang (sort grep { $_ ne 'fr' } keys %labels) {
+    my $own = $labels{$lang};
+    my $needed = sub { (plural($_[0]))[1] // '' !~ /^(?:zero|one)$/ };
+
+    is join(' ', grep { !exists $own->{$_} && $needed->($_) }
+        sort keys %{ $labels{fr} }), '', "$lang lacks no label of fr";
+    is join(' ', grep { !exists $labels{fr}{$_} && $needed->($_) }
+        sort keys %$own), '', "$lang has no label that fr lacks";
+
+    my @differ = grep { marks($own->{$_}) ne marks($labels{fr}{$_}) }
+        grep { exists $own->{$_} && !((plural($_))[1] // '') } sort keys %$own;
+    is "@differ", '', "$lang: the same placeholders";
+
+    is_deeply [grep { ($own->{$_} eq '') != ($labels{fr}{$_} eq '') }
+        grep { exists $labels{fr}{$_} } sort keys %$own], [],
+        "$lang: empty where fr is";
+    is_deeply [grep { /\.count$/ && plural($_)
+        && $own->{$_} ne $labels{fr}{$_} } sort keys %$own], [],
+        "$lang: plurals count the same";
+}
+
+sub marks { join ' ', sort $_[0] =~ /(\{\{.*?\}\})/g }
+
+
+### no label without a use
+
+my $templates = join "\n", map { text($_) } template_files();
+my %used = map { $_ => 1 }
+    join("\n", $templates, map { values %$_ } values %labels)
+        =~ /\{\{[{&]?\s*t\.([\w.]+)/g;
+my %shown = map { $_ => 1 } $templates =~ /\bdisplay\.(?:\w+\.)*(\w+)/g;
+
+sub template_files { glob 'src/templates/*.mustache src/templates/*/*.mustache' }
+
+my $code = join "\n", map { text($_) } glob 'src/*.c src/*/*.c';
+my $sql = join "\n", map { text($_) } glob 'sql/functions/*.sql';
+$used{$_} = 1 for $code =~ /"([a-z_]+(?:\.\w+)+)"/g;
+
+# forms: { form => { field => options } }
+my (%forms, %fields);
+for my $file (glob 'conf.d/portal/forms/*.form') {
+    my ($form) = $file =~ m{([^/]+)\.form$};
+    for (text($file) =~ /^field\s+(.*)/mg) {
+        my ($field, $type) = split;
+        my ($options) = /\boptions=(\S+)/;
+        $fields{$field} //= {};
+        $fields{$field}{$_} = 1 for split /,/, $options // '';
+        $forms{$form}{$field} = {
+            hidden => (/\bhidden\b/ || $type =~ /^(?:token|path)$/) ? 1 : 0 };
+    }
+}
+my %types = map { $_ => 1 }
+    qw(text name email password date choice yesno code integer token path);
+
+# what the C or the SQL could have said
+sub said { my $w = quotemeta $_[0]; $code =~ /"$w"/ || $sql =~ /'$w'/ }
+
+sub in_use {
+    my ($name) = @_;
+
+    $name = (plural($name))[0] // $name;
+    my ($head, @rest) = split /\./, $name;
+
+    return 1 if $UNNAMED{$name} || $used{$name};
+    return said($rest[-1]) && (@rest == 1 || exists $fields{ $rest[0] }
+        || $types{ $rest[0] } || $rest[0] eq 'captcha') if $head eq 'error';
+    return @rest == 2 && $rest[0] =~ /^[45]\d\d$/
+        && $rest[1] =~ /^(?:title|message)$/ if $head eq 'problem';
+    return $shown{ $rest[0] } || exists $fields{ $rest[0] }
+        || grep { $labels{fr}{"list.$_"} // '' eq $rest[0] } keys %shown
+        if $head eq 'list';
+
+    if ($head eq 'field') {
+        return 0 if pop(@rest) !~ /^(?:label|hint)$/;
+        return @rest == 1 ? exists $fields{ $rest[0] }
+            : exists $forms{ $rest[0] } && $forms{ $rest[0] }{ $rest[1] };
+    }
+
+    return 0;
+}
+
+is join(' ', grep { !in_use($_) } sort keys %{ $labels{fr} }), '',
+    'each label is used';
+
+# the other way: forms
+my @mute;
+for my $form (sort keys %forms) {
+    for my $field (sort keys %{ $forms{$form} }) {
+        next if $forms{$form}{$field}{hidden};
+        push @mute, "$form.$field"
+            if !grep { length($labels{fr}{$_} // '') }
+                "field.$form.$field.label", "field.$field.label";
+        push @mute, map { "$form.$field: $_" }
+            grep { !exists $labels{fr}{"list.$field.$_"} }
+            keys %{ $fields{$field} };
+    }
+}
+is join(', ', @mute), '', 'each visible field of a form has a label';
+
+# and errors
+my @unsaid;
+my $all = "$sql\n$code";
+while ($all =~ /(?:\brefused\(|add_error\(ctx,\s*)(['"])(\w*)\1,\s*\1(\w+)\1/g) {
+    push @unsaid, "$2 $3" if !exists $labels{fr}{"error.$2.$3"}
+        && !exists $labels{fr}{"error.$3"};
+}
+is join(', ', @unsaid), '', 'each error that is told has a message';
+
+
+### typography
+
+my %rules = (
+    fr => [
+        [qr/(?<!\x{a0})[:»]/,     'a no-break space before : and »'],
+        [qr/«(?!\x{a0})/,         'a no-break space after «'],
+        [qr/(?<!\x{202f})[;!?]/,  'a narrow no-break space before ; ! ?'],
+        [qr/[“”‘]/,               'guillemets are « »'],
+    ],
+    en => [
+        [qr/[ \x{a0}\x{202f}][;:!?,.]/, 'no space before a stop'],
+        [qr/[«»]/,                'quotes are “ ”'],
+    ],
+    all => [
+        [qr/'/,                   'the apostrophe is ’'],
+        [qr/"/,                   'no straight quotes'],
+        [qr/\.\.\./,              'the ellipsis is …'],
+        [qr/  | $(?<!: )|^ |\t|\n/, 'no spare spaces'],
+    ],
+);
+
+for my $lang (sort keys %labels) {
+    for my $rule (@{ $rules{$lang} // [] }, @{ $rules{all} }) {
+        my ($wrong, $name) = @$rule;
+        my @bad;
+
+        for my $label (sort keys %{ $labels{$lang} }) {
+            my $words = $labels{$lang}{$label};
+            $words =~ s/\{\{.*?\}\}/x/g;
+            $words =~ s/\Q$_\E//g for @GUIDE;
+            push @bad, "$label: $labels{$lang}{$label}" if $words =~ $wrong;
+        }
+        is join("\n", @bad), '', "$lang: $name";
+    }
+}
+
+done_testing;
