@@ -39,3 +39,8 @@ grant execute on function luminance(text), contrast(text, text), theme_faults(js
    to portal_owner, portal_batch;
 grant execute on function audit_hash(audit, bigint, bytea) to portal_batch;
 grant execute on function family_bump(bigint[], int[]) to portal_owner;
+grant execute on function family_bump(bigint[], int[]) to portal_batch;
+grant execute on function close_account(bigint, text), warn_account(bigint),
+    pending_matters(bigint), erase_accounts(text, town, int),
+    erase_traces(text, town, int), job_due(text, int)
+   to portal_batch;

@@ -25,6 +25,7 @@
 #include "redis/portal_redis.h"
 #include "hash/portal_hash.h"
 #include "cache/portal_l1.h"
+#include "jobs/portal_jobs.h"
 #include "mail/portal_mail.h"
 
 
@@ -111,6 +112,9 @@ typedef struct {
 
     portal_pg_conf_t                 pg;
     portal_pg_conf_t                 jobs;
+    ngx_msec_t                       purge_every;
+    ngx_msec_t                       chain_every;
+    portal_jobs_conf_t               periodic;
     ngx_array_t                      statements;     /* see portal_pg.h */
     ngx_array_t                      job_statements;
 
@@ -141,6 +145,8 @@ typedef struct {
     portal_pg_statement_t           *session_lost;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
+    portal_pg_statement_t           *purge;
+    portal_pg_statement_t           *audit_chain;
 } ngx_http_portal_main_conf_t;
 
 
@@ -152,6 +158,7 @@ typedef struct {
     portal_redis_t                  *redis;
     portal_hash_t                   *hash;
     portal_l1_t                     *l1;
+    portal_jobs_t                   *periodic;
     portal_mail_t                   *mail;
     ngx_uint_t                       refusing;   /* calls: the database is
                                                     not known to be ours */

@@ -15,6 +15,8 @@ static char *ngx_http_portal_conf_redis_check(ngx_conf_t *cf,
     portal_redis_conf_t *redis, ngx_str_t *address);
 static char *ngx_http_portal_conf_mail_check(ngx_conf_t *cf,
     portal_mail_conf_t *mail, ngx_str_t *host);
+static ngx_int_t ngx_http_portal_conf_periodic(
+    ngx_http_portal_main_conf_t *pmcf, ngx_str_t *value);
 static void ngx_http_portal_conf_free_keys(void *data);
 static void ngx_http_portal_conf_free_views(void *data);
 
@@ -80,6 +82,8 @@ ngx_http_portal_conf_free_keys(void *data)
 char *
 ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
     char              *err, **host;
     ngx_str_t         *value, rest;
     ngx_uint_t         i, n;
@@ -144,13 +148,49 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             }
             pg->timeout = n;
 
-        } else {
+        } else if (pg != &pmcf->jobs
+                   || ngx_http_portal_conf_periodic(pmcf, &value[i])
+                      != NGX_OK)
+        {
             return ngx_http_portal_conf_invalid(cf, &value[i],
-                       "\"connections=\", \"queue=\" or \"timeout=\"");
+                       "\"connections=\", \"queue=\" or \"timeout=\"; "
+                       "portal_jobs also \"purge=1h\" and \"chain=5s\"");
         }
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* how often the periodic jobs are called */
+
+static ngx_int_t
+ngx_http_portal_conf_periodic(ngx_http_portal_main_conf_t *pmcf,
+    ngx_str_t *value)
+{
+    ngx_int_t    n;
+    ngx_str_t    rest;
+    ngx_msec_t  *every;
+
+    if (ngx_http_portal_conf_prefix(value, "purge=", &rest)) {
+        every = &pmcf->purge_every;
+
+    } else if (ngx_http_portal_conf_prefix(value, "chain=", &rest)) {
+        every = &pmcf->chain_every;
+
+    } else {
+        return NGX_ERROR;
+    }
+
+    n = ngx_parse_time(&rest, 0);
+
+    if (n == NGX_ERROR || n < 100) {
+        return NGX_ERROR;
+    }
+
+    *every = (ngx_msec_t) n;
+
+    return NGX_OK;
 }
 
 

@@ -65,11 +65,22 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
       1,
       offsetof(ngx_http_portal_main_conf_t, mail_done) },
 
+    { ngx_string("purge"),
+      ngx_string("select portal.purge($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, purge) },
+
+    { ngx_string("audit_chain"),
+      ngx_string("select portal.audit_chain($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, audit_chain) },
+
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
 static const char  *ngx_http_portal_mails[] = {
-    "confirm", "account_exists", "new_connection", "reset", "reset_later",
+    "confirm", "account_closed", "account_exists", "account_inactive",
+    "new_connection", "reset", "reset_later",
     "password_changed", "address_asked", "address_confirm", "address_changed",
     "address_left", "address_undone", "address_lost", NULL
 };
@@ -600,6 +611,12 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
                            "the portal is used and incomplete; write \"%s\" "
                            "in http", missing);
         return NGX_ERROR;
+    }
+
+    if (pmcf->jobs.hosts.elts == NULL) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "no \"portal_jobs\": nothing is erased when its "
+                           "time is over, and no trace is chained");
     }
 
     pmcf->thread_pool = ngx_thread_pool_add(cf, &pmcf->hash_pool);

@@ -19,6 +19,8 @@ static char *ngx_http_portal_misplaced(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf, const char *what);
 static ngx_int_t ngx_http_portal_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_portal_init_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf);
 static void ngx_http_portal_exit_process(ngx_cycle_t *cycle);
 
 
@@ -292,6 +294,14 @@ ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_str_set(&pmcf->hash_pool, "portal_hash");
     }
 
+    if (pmcf->purge_every == 0) {
+        pmcf->purge_every = 60 * 60 * 1000;
+    }
+
+    if (pmcf->chain_every == 0) {
+        pmcf->chain_every = 5 * 1000;
+    }
+
     return NGX_CONF_OK;
 }
 
@@ -466,15 +476,42 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    /* the lease in the row, not this, keeps two from sending one mail */
+    return ngx_http_portal_init_jobs(cycle, pmcf);
+}
 
-    if (ngx_worker != 0 || pmcf->mail.url.len == 0) {
+
+/*
+ * One worker of each node: leases and locks in the database, not this, keep
+ * two from doing the same.
+ */
+
+static ngx_int_t
+ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf)
+{
+    if (ngx_worker != 0 || pmcf->jobs.hosts.elts == NULL) {
         return NGX_OK;
     }
 
     ngx_http_portal.jobs = portal_pg_create(cycle, &pmcf->jobs);
     if (ngx_http_portal.jobs == NULL) {
         return NGX_ERROR;
+    }
+
+    pmcf->periodic.job[0].statement = pmcf->audit_chain;
+    pmcf->periodic.job[0].every = pmcf->chain_every;
+    pmcf->periodic.job[1].statement = pmcf->purge;
+    pmcf->periodic.job[1].every = pmcf->purge_every;
+    pmcf->periodic.n = 2;
+
+    ngx_http_portal.periodic = portal_jobs_create(cycle, &pmcf->periodic,
+                                                  ngx_http_portal.jobs);
+    if (ngx_http_portal.periodic == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (pmcf->mail.url.len == 0) {
+        return NGX_OK;
     }
 
     ngx_http_portal.mail = portal_mail_create(cycle, &pmcf->mail,
@@ -496,6 +533,8 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
     if (ngx_http_portal.mail) {
         portal_mail_destroy(ngx_http_portal.mail);
     }
+
+    portal_jobs_destroy(ngx_http_portal.periodic);
 
     if (ngx_http_portal.jobs) {
         portal_pg_destroy(ngx_http_portal.jobs);

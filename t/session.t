@@ -215,17 +215,17 @@ for my $case (
     ['the row ended', 'update portal.session set ended_at = now() where ended_at is null'],
     ['the epoch moved', "update portal.account set epoch = epoch + 1 where email = '$julien->{email}'"],
     ['T058 the absolute age passed', "update portal.session set opened_at = now() - interval '2 days', absolute_until = now() - interval '1 s'"],
-    ['T059 the account closed', "update portal.account set state = 'closed' where email = '$julien->{email}'"])
+    ['T059 the account closed', "update portal.account set state = 'closed' where email = 'ines.faure\@exemple.fr'",
+        account(qr/unlinked/)])
 {
-    my ($what, $sql) = @$case;
-    my ($x) = in($julien, source => '127.0.2.4');
+    my ($what, $sql, $who) = @$case;
+    my ($x) = in($who // $julien, source => '127.0.2.4');
     is $x->get('/mon-espace')->status, 200, "$what: before";
     $portal->psql($sql);
     my $r = $x->get('/mon-espace');
     is $r->status, 303, "$what: after";
     is $r->location, '/connexion?avis=session', "$what: to the log-in";
     ok !defined $x->cookie('__Host-portal'), "$what: the cookie is taken back";
-    $portal->psql("update portal.account set state = 'active' where email = '$julien->{email}'");
 }
 
 # T058 idle: the last use is no longer known

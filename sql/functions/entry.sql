@@ -43,6 +43,36 @@ create or replace function to_id(value text) returns bigint
 comment on function to_id(text) is 'A number from an address, or null when it is none.';
 
 
+create or replace function period(days int) returns json
+    language sql immutable parallel safe
+    return json_build_object('total', period.days,
+        'years', case when period.days % 365 = 0 then period.days / 365 end,
+        'months', case when period.days % 365 <> 0 and period.days % 30 = 0
+                            and period.days >= 60 then period.days / 30 end,
+        'days', case when period.days % 365 <> 0
+                          and (period.days % 30 <> 0 or period.days < 60)
+                     then period.days end);
+
+comment on function period(int) is
+    'Days as people say them: {"total": days, and one of "years", "months", "days"}, the others null.';
+
+
+create or replace function retention(p_town town) returns json
+    language sql stable
+    return json_build_object(
+        'unconfirmed', period((p_town).keep_unconfirmed),
+        'inactive', period((p_town).keep_inactive),
+        'closed', period((p_town).keep_closed),
+        'audit', period((p_town).keep_audit),
+        'mail', period((p_town).keep_mail),
+        'session', period((p_town).keep_session),
+        'token', period((p_town).keep_token),
+        'attempt', period((p_town).keep_attempt));
+
+comment on function retention(town) is
+    'A town''s periods, for pages: each as period() gives it.';
+
+
 create or replace function town_document(wanted int) returns json
     language sql stable
 begin atomic
@@ -56,7 +86,8 @@ begin atomic
         'languages', t.languages, 'subscription_effect', t.subscription_effect,
         'session_idle', t.session_idle, 'session_absolute', t.session_absolute,
         'password_words', t.password_words,
-        'captcha_questions', t.captcha_questions, 'texts', t.texts)
+        'captcha_questions', t.captcha_questions, 'texts', t.texts,
+        'retention', retention(t))
       from town t
      where t.id = wanted;
 end;

@@ -5,50 +5,6 @@
 set search_path = portal, pg_temp;
 
 
-create or replace function purge(input jsonb default '{}') returns json
-    language plpgsql security definer set search_path = portal, pg_temp as $$
-declare
-    v_attempts     bigint;
-    v_captchas     bigint;
-    v_tokens       bigint;
-    v_idempotency  bigint;
-    v_accounts     bigint;
-    v_sessions     bigint;
-    v_mails        bigint;
-begin
-    delete from attempt where last_at < now() - interval '2 days';
-    get diagnostics v_attempts = row_count;
-
-    delete from captcha_used where expires < now();
-    get diagnostics v_captchas = row_count;
-
-    -- kept a while, so that an old link can say that it is used or too old
-    delete from token where expires_at < now() - interval '30 days';
-    get diagnostics v_tokens = row_count;
-
-    delete from idempotency where created_at < now() - interval '24 hours';
-    get diagnostics v_idempotency = row_count;
-
-    delete from account where state = 'unconfirmed' and signed_up_at < now() - interval '7 days';
-    get diagnostics v_accounts = row_count;
-
-    delete from session where absolute_until < now() - interval '30 days';
-    get diagnostics v_sessions = row_count;
-
-    delete from outbox where done_at < now() - interval '30 days';
-    get diagnostics v_mails = row_count;
-
-    return json_build_object('status', 200, 'attempts', v_attempts,
-        'captchas', v_captchas, 'tokens', v_tokens, 'idempotency', v_idempotency,
-        'accounts', v_accounts, 'sessions', v_sessions, 'mails', v_mails);
-end
-$$;
-
-comment on function purge(jsonb) is
-'Deletes what has had its time: attempts after 2 days, captchas when over, idempotency keys after 24 hours, accounts never confirmed after 7 days, and 30 days after their end tokens, sessions and mails.
-Result: {"status": 200} and how many of each. For portal_jobs, once an hour or so.';
-
-
 create or replace function audit_chain(input jsonb default '{}') returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -58,13 +14,22 @@ declare
     v_count  int := 0;
 begin
     if not pg_try_advisory_xact_lock(7706737706) then
-        return json_build_object('status', 200, 'chained', 0);
+        return json_build_object('status', 200, 'chained', 0, 'note', null,
+            'more', false);
     end if;
 
-    select a.chain, a.hash into v_chain, v_hash
-      from audit a
-     where a.chain is not null
-     order by a.chain desc
+    select l.chain, l.hash into v_chain, v_hash
+      from ((select a.chain, a.hash
+               from audit a
+              where a.chain is not null
+              order by a.chain desc
+              limit 1)
+             union all
+            (select e.chain, e.hash
+               from audit_erased e
+              order by e.chain desc
+              limit 1)) l
+     order by l.chain desc
      limit 1;
 
     v_chain := coalesce(v_chain, 0);
@@ -82,13 +47,14 @@ begin
          where a.tenant = v_row.tenant and a.id = v_row.id;
     end loop;
 
-    return json_build_object('status', 200, 'chained', v_count);
+    return json_build_object('status', 200, 'chained', v_count, 'note', null,
+        'more', v_count = 5000);
 end
 $$;
 
 comment on function audit_chain(jsonb) is
 'Chains the committed rows of the audit that are not yet: each takes the hash before it into its own. One caller at a time.
-Result: {"status": 200, "chained": how many}. For portal_jobs, every few seconds.';
+Result: {"status": 200, "chained": how many, "note": null, "more": call again}. For portal_jobs, every few seconds.';
 
 
 create or replace function audit_hash(p_row audit, p_chain bigint, p_before bytea)
@@ -105,31 +71,39 @@ comment on function audit_hash(audit, bigint, bytea) is
 create or replace function audit_verify(input jsonb default '{}') returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
-    v_row     audit;
-    v_chain   bigint := 0;
+    v_link    record;
+    v_rows    bigint := 0;
+    v_chain   bigint;
     v_before  bytea := decode(repeat('00', 32), 'hex');
 begin
-    for v_row in
-        select a.* from audit a where a.chain is not null order by a.chain
+    for v_link in
+        select a.chain, a.hash, a as row, a.id from audit a where a.chain is not null
+         union all
+        select e.chain, e.hash, null, null from audit_erased e
+         order by chain
     loop
-        v_chain := v_chain + 1;
+        -- where rows were erased in their time the chain begins at their last link
+        v_chain := coalesce(v_chain + 1,
+                            case when v_link.id is null then v_link.chain else 1 end);
 
-        if v_row.chain <> v_chain
-           or v_row.hash <> audit_hash(v_row, v_chain, v_before)
+        if v_link.chain <> v_chain
+           or (v_link.id is not null
+               and v_link.hash <> audit_hash(v_link.row, v_chain, v_before))
         then
-            return json_build_object('status', 409, 'rows', v_chain - 1, 'bad', v_row.id);
+            return json_build_object('status', 409, 'rows', v_rows, 'bad', v_link.id);
         end if;
 
-        v_before := v_row.hash;
+        v_rows := v_rows + (v_link.id is not null)::int;
+        v_before := v_link.hash;
     end loop;
 
-    return json_build_object('status', 200, 'rows', v_chain, 'bad', null);
+    return json_build_object('status', 200, 'rows', v_rows, 'bad', null);
 end
 $$;
 
 comment on function audit_verify(jsonb) is
-'Checks the chain of the audit from its start. Result: {"status": 200, "rows": length, "bad": null}, or 409 with the id of the first row that is not what it was. For portal_jobs.';
+'Checks the chain of the audit from its start, over the links of rows that were erased in their time. Result: {"status": 200, "rows": how many were checked, "bad": null}, or 409 with the id of the first row that is not what it was. For portal_jobs.';
 
 
-grant execute on function purge(jsonb), audit_chain(jsonb), audit_verify(jsonb)
+grant execute on function audit_chain(jsonb), audit_verify(jsonb)
    to portal_jobs;

@@ -16,7 +16,7 @@
 static const char  *ngx_http_portal_town_public[] = {
     "name", "service", "family_service", "logo", "theme_css", "phone",
     "email", "office", "hours", "counter", "texts", "subscription_effect",
-    NULL
+    "retention", NULL
 };
 
 
@@ -103,7 +103,7 @@ ngx_http_portal_town_unknown(ngx_http_portal_main_conf_t *pmcf,
     ngx_snprintf(theme, sizeof(theme), "/static/theme-%V.css%Z", &town->slug);
 
     return json_pack("{s:s?, s:s?, s:s?, s:s, s:s, s:n, s:n, s:n, s:n, s:n, "
-                     "s:{s:n}, s:n, s:n}",
+                     "s:{s:n}, s:n, s:n, s:n}",
                      "name", portal_views_label(views, "town.name"),
                      "service", portal_views_label(views, "town.service"),
                      "family_service",
@@ -112,7 +112,7 @@ ngx_http_portal_town_unknown(ngx_http_portal_main_conf_t *pmcf,
                      "theme_css", theme,
                      "phone", "email", "office", "hours", "counter",
                      "texts", "no_code",
-                     "subscription_effect", "phone_display");
+                     "subscription_effect", "phone_display", "retention");
 }
 
 

@@ -157,13 +157,5 @@ select is(ask('saint-aubin', 'my_space', '{}', account('ines.faure@exemple.fr'))
 select ok((select count(*) > 20 and bool_and(request = 'test') from portal.audit), 'what was done is in the audit');
 select is_empty($$select 1 from portal.audit a where a::text ~ '@|argon'$$, 'without a value');
 
--- purge
-
-update portal.account set signed_up_at = now() - interval '8 days' where state = 'unconfirmed';
-update portal.attempt set last_at = now() - interval '3 days';
-update portal.idempotency set created_at = now() - interval '25 hours';
-select ok((select (p->>'accounts')::int > 0 and (p->>'attempts')::int > 0 and (p->>'idempotency')::int > 0 from as_jobs('purge', '{}') p), 'purge, as the job');
-select is_empty($$select 1 from portal.account where state = 'unconfirmed'$$, 'accounts never confirmed are gone');
-
 select * from finish();
 rollback;

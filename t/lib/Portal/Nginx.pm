@@ -192,7 +192,7 @@ sub _directives {
         portal_database => '"' . ($out->{database}
             // $pg->conninfo('portal_web')) . '"',
         portal_jobs => '"' . ($out->{jobs} // $pg->conninfo('portal_jobs'))
-            . '"',
+            . '"' . ($stack->{jobs} ? " $stack->{jobs}" : ''),
         portal_redis => $out->{redis} // 'unix:' . $stack->redis_socket
             . " password=$stack->{redis_password}",
         portal_mail => $self->_mail,

@@ -31,6 +31,7 @@ my $OWNER = $$;
 #   mail     smtp (default) | file | an URL of a server that stands already
 #   workers  2
 #   durable  PostgreSQL keeps its promises across a crash of the machine
+#   jobs     'purge=300ms chain=200ms': instead of each hour and 5 s
 #   http     text for nginx's http{}, or text by server: { 'saint-aubin' => }
 #   server   text for both towns' servers
 #   main     text for nginx's main level

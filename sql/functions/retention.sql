@@ -1,0 +1,348 @@
+--
+-- How long things are kept, and what is erased when their time is over.  Each
+-- town has its own periods.
+--
+
+set search_path = portal, pg_temp;
+
+
+-- closing an account --------------------------------------------------------
+
+create or replace function pending_matters(p_account bigint)
+    returns table (code text, since timestamptz)
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    -- a new address that waits for its link to be followed
+    return query
+    select 'address', max(k.created_at)
+      from token k
+     where k.account_id = p_account
+       and k.purpose = 'address'
+       and k.used_at is null
+       and k.voided_at is null
+       and k.expires_at > now()
+    having count(*) > 0;
+end
+$$;
+
+comment on function pending_matters(bigint) is
+'What has to end before an account is closed: a code for the page and since when. One query for each kind of matter; a new kind adds its own.';
+
+
+create or replace function close_account(p_account bigint, p_why text) returns boolean
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_account  account;
+begin
+    select a.* into v_account
+      from account a
+     where a.id = p_account
+       and a.state = 'active'
+       for no key update;
+
+    if not found then
+        return false;
+    end if;
+
+    perform post(gen_random_uuid(), v_account.email, v_account.email_mac, 'account_closed',
+                 v_account.lang, jsonb_build_object('inactive', p_why = 'inactive'));
+
+    update subscription u
+       set ended_at = now(),
+           effective_at = least(u.effective_at, now())
+     where u.account_id = p_account
+       and u.ended_at is null;
+
+    update session s
+       set ended_at = now()
+     where s.account_id = p_account
+       and s.ended_at is null;
+
+    update token k
+       set voided_at = now()
+     where k.account_id = p_account
+       and k.used_at is null
+       and k.voided_at is null;
+
+    -- the trigger account_closing erases what names its owner
+    update account a
+       set state = 'closed'
+     where a.id = p_account;
+
+    perform note('close_account', p_why, 'account', p_account, p_account);
+
+    return true;
+end
+$$;
+
+comment on function close_account(bigint, text) is
+'Closes an active account of this town: mails its owner, ends subscriptions, sessions and links, erases name, address and password. Input: the account, why (person | inactive). Result: it was active.';
+
+
+create or replace function warn_account(p_account bigint) returns boolean
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_account  account;
+begin
+    update account a
+       set warned_on = current_date
+     where a.id = p_account
+       and a.state = 'active'
+       and a.warned_on is null
+    returning a.* into v_account;
+
+    if not found then
+        return false;
+    end if;
+
+    perform post(gen_random_uuid(), v_account.email, v_account.email_mac,
+                 'account_inactive', v_account.lang,
+                 jsonb_build_object('until', current_date + 30));
+    perform note('warn_account', 'ok', 'account', p_account, p_account);
+
+    return true;
+end
+$$;
+
+comment on function warn_account(bigint) is
+'Mails the owner of an account that it will be closed in 30 days for want of use. Input: the account. Result: it was not warned yet.';
+
+
+-- what is past its time -------------------------------------------------------
+
+create or replace function erase_accounts(p_kind text, p_town town, p_limit int) returns int
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_ids    bigint[];
+    v_count  int := 0;
+begin
+    if p_kind = 'account_unconfirmed' then
+        delete from account a
+         where a.tenant = p_town.id
+           and a.id in (select d.id
+                          from account d
+                         where d.tenant = p_town.id
+                           and d.state = 'unconfirmed'
+                           and d.signed_up_at < now()
+                               - make_interval(days => p_town.keep_unconfirmed)
+                         limit p_limit)
+           and a.state = 'unconfirmed'
+           and a.signed_up_at < now() - make_interval(days => p_town.keep_unconfirmed);
+        get diagnostics v_count = row_count;
+
+    elsif p_kind = 'account_closed' then
+        v_ids := array(
+            select a.id
+              from account a
+             where a.tenant = p_town.id
+               and a.state = 'closed'
+               and a.closed_at < now() - make_interval(days => p_town.keep_closed)
+             limit p_limit);
+
+        delete from subscription u
+         where u.tenant = p_town.id and u.account_id = any (v_ids);
+        delete from account a
+         where a.tenant = p_town.id and a.id = any (v_ids) and a.state = 'closed';
+        get diagnostics v_count = row_count;
+
+    elsif p_kind = 'account_inactive' then
+        select count(*) filter (where close_account(d.id, 'inactive')) into v_count
+          from (select a.id
+                  from account a
+                 where a.tenant = p_town.id
+                   and a.state = 'active'
+                   and a.last_used_on <= current_date - p_town.keep_inactive
+                   and a.warned_on <= current_date - 30
+                   and not exists (select from pending_matters(a.id))
+                 limit p_limit) d;
+
+    else
+        select count(*) filter (where warn_account(d.id)) into v_count
+          from (select a.id
+                  from account a
+                 where a.tenant = p_town.id
+                   and a.state = 'active'
+                   and a.last_used_on <= current_date - (p_town.keep_inactive - 30)
+                   and a.warned_on is null
+                 limit p_limit) d;
+    end if;
+
+    return v_count;
+end
+$$;
+
+comment on function erase_accounts(text, town, int) is
+'One batch of what a town''s periods say of accounts. Input: account_unconfirmed, account_closed (its remainder), account_inactive (closes it) or account_warned (30 days before). Result: how many.';
+
+
+create or replace function erase_traces(p_kind text, p_town town, p_limit int) returns int
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_before  timestamptz;
+    v_count   int := 0;
+begin
+    v_before := now() - make_interval(days => case p_kind
+        when 'attempt' then p_town.keep_attempt
+        when 'token' then p_town.keep_token
+        when 'session' then p_town.keep_session
+        when 'outbox' then p_town.keep_mail
+        when 'idempotency' then 1
+        when 'captcha_used' then 0
+        else p_town.keep_audit end);
+
+    -- conditions twice: a row may have changed since it was found
+    case p_kind
+    when 'attempt' then
+        delete from attempt a
+         where a.tenant = p_town.id and a.last_at < v_before
+           and (a.kind, a.key) in (select d.kind, d.key from attempt d
+                                    where d.tenant = p_town.id and d.last_at < v_before
+                                    limit p_limit);
+
+    when 'captcha_used' then
+        delete from captcha_used c
+         where c.tenant = p_town.id
+           and c.id in (select d.id from captcha_used d
+                         where d.tenant = p_town.id and d.expires < v_before
+                         limit p_limit);
+
+    when 'idempotency' then
+        delete from idempotency i
+         where i.tenant = p_town.id and i.created_at < v_before
+           and (i.scope, i.key) in (select d.scope, d.key from idempotency d
+                                     where d.tenant = p_town.id
+                                       and d.created_at < v_before
+                                     limit p_limit);
+
+    when 'token' then
+        delete from token k
+         where k.tenant = p_town.id
+           and k.mac in (select d.mac from token d
+                          where d.tenant = p_town.id
+                            and (d.expires_at < v_before
+                                 or d.account_id in (select a.id from account a
+                                                      where a.tenant = p_town.id
+                                                        and a.state = 'closed'))
+                          limit p_limit);
+
+    when 'session' then
+        delete from session s
+         where s.tenant = p_town.id
+           and s.hash in (select d.hash from session d
+                           where d.tenant = p_town.id and d.absolute_until < v_before
+                           limit p_limit);
+
+    when 'outbox' then
+        delete from outbox o
+         where o.tenant = p_town.id
+           and o.id in (select d.id from outbox d
+                         where d.tenant = p_town.id and d.done_at < v_before
+                         limit p_limit);
+
+    when 'audit' then
+        -- the trigger audit_kept keeps each row's link of the chain
+        delete from audit a
+         where a.tenant = p_town.id
+           and a.id in (select d.id from audit d
+                         where d.tenant = p_town.id and d.at < v_before
+                           and d.hash is not null
+                         limit p_limit);
+
+    when 'retention_run' then
+        delete from retention_run r
+         where r.tenant = p_town.id
+           and r.id in (select d.id from retention_run d
+                         where d.tenant = p_town.id and d.at < v_before
+                         limit p_limit);
+    end case;
+
+    get diagnostics v_count = row_count;
+    return v_count;
+end
+$$;
+
+comment on function erase_traces(text, town, int) is
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, outbox, audit or retention_run. Captchas go when over, idempotency keys after 24 hours, the rest as the town says. Result: how many.';
+
+
+create or replace function job_due(p_name text, p_every int) returns boolean
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    -- a tenth less: the nodes' timers do not fire to the second
+    update job j
+       set ran_at = now()
+     where j.name = p_name
+       and (j.more or p_every is null
+            or j.ran_at <= now() - make_interval(secs => p_every * 0.9));
+
+    return found;
+end
+$$;
+
+comment on function job_due(text, int) is
+'Claims a periodic job. Input: its name, seconds between two runs (null: now). Result: it is time, and the caller''s to do. The caller holds the job''s advisory lock.';
+
+
+create or replace function purge(input jsonb default '{}') returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_left  int := least(greatest(coalesce((input->>'limit')::int, 500), 1), 5000);
+    v_town  town;
+    v_kind  text;
+    v_rows  int;
+    v_set   text;
+    v_note  text;
+    v_all   int := 0;
+begin
+    if not pg_try_advisory_xact_lock(7706737708)
+       or not job_due('purge', (input->>'every')::int)
+    then
+        return json_build_object('status', 200, 'rows', 0, 'note', null, 'more', false);
+    end if;
+
+    for v_town in select t.* from town t order by t.id loop
+        v_set := set_config('portal.tenant', v_town.id::text, true)
+              || set_config('portal.account', '0', true)
+              || set_config('portal.family', '0', true)
+              || set_config('portal.session', '', true)
+              || set_config('portal.request', '', true);
+
+        foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
+            'session', 'outbox', 'audit', 'retention_run', 'account_unconfirmed',
+            'account_closed', 'account_inactive', 'account_warned']
+        loop
+            exit when v_left = 0;
+
+            v_rows := case when v_kind like 'account%'
+                           then erase_accounts(v_kind, v_town, v_left)
+                           else erase_traces(v_kind, v_town, v_left) end;
+            continue when v_rows = 0;
+
+            insert into retention_run (tenant, kind, rows)
+            values (v_town.id, v_kind, v_rows);
+
+            v_left := v_left - v_rows;
+            v_all := v_all + v_rows;
+            v_note := concat_ws(', ', v_note, v_town.slug || ' ' || v_kind || ' ' || v_rows);
+        end loop;
+    end loop;
+
+    -- of the audit's links that are left, the last before the first row is enough
+    delete from audit_erased e
+     where e.chain < (select min(a.chain) - 1 from audit a where a.chain is not null);
+
+    update job j
+       set more = v_left = 0
+     where j.name = 'purge';
+
+    return json_build_object('status', 200, 'rows', v_all, 'note', v_note,
+        'more', v_left = 0);
+end
+$$;
+
+comment on function purge(jsonb) is
+'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before. Input: limit (rows in this transaction: 500), every (seconds: does nothing when another node has done it since; null: now).
+Result: {"status": 200, "rows", "note": what of which town or null, "more": the limit was reached, call again}. retention_run keeps what was done. For portal_jobs.';
+
+
+grant execute on function purge(jsonb) to portal_jobs;

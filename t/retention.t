@@ -1,0 +1,150 @@
+#!/usr/bin/perl
+
+# What the periodic jobs do by themselves: accounts that were never confirmed
+# or that nobody uses, traces past their time, the chain of the audit; and the
+# page that tells the town's periods.
+
+use strict;
+use warnings;
+use utf8;
+
+use Portal::Place qw(slurp);
+use Portal::Test;
+
+my $portal = portal(jobs => 'purge=300ms chain=200ms');
+
+sub rows {
+    my ($sql) = @_;
+
+    return scalar $portal->psql("select count(*) from portal.$sql");
+}
+
+sub gone {
+    my ($sql, $what) = @_;
+
+    ok wait_for(30, sub { rows($sql) == 0 }), $what;
+}
+
+sub logged {
+    my ($pattern) = @_;
+
+    return scalar grep { /$pattern/ } split /^/, slurp($portal->nginx->error_log);
+}
+
+
+### an account that was never confirmed
+
+{
+    my $c = client(source => '127.0.9.1');
+    my ($person, $first) = sign_up($c);
+    my $mail = mail_to($person->{email});
+    my $where = "account where email = '$person->{email}'";
+    is rows($where), 1, 'an account waits';
+
+    $portal->psql("update portal.account set signed_up_at = now() - interval '8 days'
+        where email = '$person->{email}'");
+    gone($where, 'and vanishes when its days are over');
+    ok logged(qr/\[notice\].*job "purge": saint-aubin account_unconfirmed 1$/),
+        'the log says how many, and of which town';
+    is rows("retention_run where kind = 'account_unconfirmed' and rows = 1"), 1,
+        'so does the table';
+
+    like $c->get($mail->{link})->text, qr/n’est pas reconnu/, 'its link is unknown';
+
+    my $again = client(source => '127.0.9.2');
+    my (undef, $second) = sign_up($again, email => $person->{email});
+    is $second->location, $first->location, 'the address may sign up again';
+    ok wait_for(20, sub {
+        (grep { $_->{id} ne $mail->{id} } mails(to => $person->{email}, wait => 0)) == 1
+    }), 'and is sent a new link';
+}
+
+
+### an account that nobody uses
+
+{
+    my $inès = account(qr/unlinked/);
+    my $where = "email = '$inès->{email}'";
+
+    $portal->psql("update portal.account set last_used_on = current_date - 1070 where $where");
+    my $mail = mail_to($inès->{email}, wait => 30);
+    like $mail->{subject}, qr/va être fermé/, 'a mail warns';
+    my ($until) = $portal->psql('select extract(day from current_date + 30)::int');
+    like $mail->{text}, qr/il sera fermé le\s+$until->[0](?:er)? \w+ \d{4}\./, 'it says when';
+    like $mail->{text}, qr{\Q@{[ $portal->url ]}\E/connexion}, 'and where to log in';
+
+    is sign_in(client(source => '127.0.9.3'), $inès)->location, '/mon-espace', 'a log-in';
+    is scalar($portal->psql("select last_used_on = current_date and warned_on is null
+        from portal.account where $where")), 't', 'counts as use';
+
+    $portal->psql("update portal.account set last_used_on = current_date - 1096,
+        warned_on = current_date - 30 where $where");
+    gone("account where $where", 'thirty days after a warning it is closed');
+    ok wait_for(20, sub { mails(to => $inès->{email}, wait => 0) == 2 }), 'a mail says so';
+    $mail = mail_to($inès->{email});
+    like $mail->{text}, qr/est fermé, comme nous vous l’avions annoncé/, 'and why';
+    is sign_in(client(source => '127.0.9.4'), $inès)->status, 422, 'nobody logs in any more';
+}
+
+
+### traces
+
+{
+    ok rows('audit') > 3, 'traces were left';
+    gone('audit where hash is null', 'the job chains them');
+    is $portal->psql('select portal.audit_verify()->>\'status\'', 'portal_jobs'), 200,
+        'the chain holds';
+
+    $portal->psql("insert into portal.attempt select 1, 'test', int8send(n), 1, now(),
+        now() - interval '3 days', '-infinity' from generate_series(1, 1200) n");
+    gone("attempt where kind = 'test'", 'many rows');
+    is $portal->psql("select string_agg(rows::text, ' ' order by id)
+        from portal.retention_run where kind = 'attempt'"), '500 500 200', 'batch by batch';
+}
+
+
+### life goes on: another worker, and a database that was away
+
+{
+    my $old = "insert into portal.attempt values (1, 'test', '', 1, now(),
+        now() - interval '3 days', '-infinity')";
+    my @before = $portal->nginx->workers;
+
+    $portal->reload;
+    ok wait_for(30, sub {
+        my %now = map { $_ => 1 } $portal->nginx->workers;
+        !grep { $now{$_} } @before;
+    }), 'timers do not keep a worker that quits';
+    $portal->psql($old);
+    gone("attempt where kind = 'test'", 'its successor does the jobs');
+
+    $portal->stop_database;
+    ok wait_for(30, sub { logged(qr/the job "purge" was not done/) }), 'no database: it is said';
+    $portal->start_database;
+    $portal->psql($old);
+    gone("attempt where kind = 'test'", 'and done again when it is back');
+}
+
+
+### the page says what is so
+
+{
+    my $c = client();
+    ok wait_for(20, sub { $c->get('/donnees-personnelles')->text
+        =~ /Compte jamais confirmé 7 jours/ }), 'the periods are on the page';
+    my $text = $c->get('/donnees-personnelles')->text;
+    like $text, qr/Compte sans connexion 3 ans, puis il est fermé/, 'years';
+    like $text, qr/Traces des opérations, qui servent à la sécurité un an/, 'a year';
+    like $text, qr/Messages envoyés 30 jours/, 'days';
+
+    $portal->psql("update portal.town set keep_audit = 180, keep_unconfirmed = 12 where id = 1");
+    ok wait_for(20, sub {
+        sign_in($c, { email => 'nobody@exemple.fr', password => 'x' });
+        my $text = $c->get('/donnees-personnelles')->text;
+        $text =~ /confirmé 12 jours/ && $text =~ /la sécurité 6 mois/;
+    }), 'and follow the town\'s settings';
+    unlike client(town => 'beaulieu')->get('/donnees-personnelles')->text, qr/12 jours/,
+        'of that town alone';
+}
+
+done_testing;
