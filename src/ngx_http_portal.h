@@ -103,6 +103,7 @@ typedef struct {
 typedef struct {
     ngx_str_t                        name;
     portal_view_t                   *language[NGX_HTTP_PORTAL_LANGUAGES];
+    unsigned                         csv:1;
 } ngx_http_portal_view_t;
 
 
@@ -472,7 +473,7 @@ ngx_int_t ngx_http_portal_redirect(ngx_http_request_t *r,
     ngx_str_t *location);
 /* a template over the stack, as the answer */
 ngx_int_t ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
-    portal_view_t *view, json_t **stack, ngx_uint_t n);
+    ngx_http_portal_view_t *view, json_t **stack, ngx_uint_t n);
 /* what every template may read; status 0 for an error page; new references */
 json_t *ngx_http_portal_captcha(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);

@@ -295,11 +295,11 @@ ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     if (pmcf->purge_every == 0) {
-        pmcf->purge_every = 60 * 60 * 1000;
+        pmcf->purge_every = 3600000;
     }
 
     if (pmcf->chain_every == 0) {
-        pmcf->chain_every = 5 * 1000;
+        pmcf->chain_every = 5000;
     }
 
     return NGX_CONF_OK;

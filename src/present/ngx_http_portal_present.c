@@ -23,6 +23,7 @@ static ngx_int_t ngx_http_portal_present_extra(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *extra);
 static ngx_int_t ngx_http_portal_strip_session(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_attachment(ngx_http_request_t *r);
 static void *ngx_http_portal_chunk(void *pool, size_t size);
 static const char *ngx_http_portal_label(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *prefix, const char *name,
@@ -259,8 +260,7 @@ ngx_http_portal_present_html(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_portal_render(r, status, view->language[ctx->language],
-                                stack, 2);
+    rc = ngx_http_portal_render(r, status, view, stack, 2);
 
     json_decref(stack[0]);
 
@@ -272,13 +272,24 @@ ngx_http_portal_present_html(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
-    portal_view_t *view, json_t **stack, ngx_uint_t n)
+    ngx_http_portal_view_t *view, json_t **stack, ngx_uint_t n)
 {
-    ngx_buf_t       *b;
-    ngx_str_t        type = ngx_string("text/html; charset=utf-8");
-    ngx_chain_t     *out, **last, *cl;
-    portal_sink_t    sink;
-    portal_chunk_t  *chunk;
+    ngx_buf_t              *b;
+    ngx_str_t               type = ngx_string("text/html; charset=utf-8");
+    ngx_chain_t            *out, **last, *cl;
+    portal_sink_t           sink;
+    portal_chunk_t         *chunk;
+    ngx_http_portal_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+
+    if (view->csv) {
+        ngx_str_set(&type, "text/csv; charset=utf-8");
+
+        if (ngx_http_portal_attachment(r) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
 
     ngx_memzero(&sink, sizeof(portal_sink_t));
 
@@ -286,7 +297,9 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     sink.ctx = r->pool;
     sink.chunk = 16384;
 
-    if (portal_view_render(view, stack, n, &sink) != 0) {
+    if (portal_view_render(view->language[ctx->language], stack, n, &sink)
+        != 0)
+    {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "portal: a template could not be rendered");
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -326,6 +339,39 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     }
 
     return ngx_http_portal_send(r, status, &type, out, (off_t) sink.total);
+}
+
+
+/* kept under the last name of the path, which pages.inc has written */
+
+static ngx_int_t
+ngx_http_portal_attachment(ngx_http_request_t *r)
+{
+    u_char     *p, *name;
+    size_t      len;
+    ngx_str_t   value, as = ngx_string("attachment; filename*=UTF-8''");
+
+    name = r->uri.data + r->uri.len;
+
+    while (name > r->uri.data && name[-1] != '/') {
+        name--;
+    }
+
+    len = (size_t) (r->uri.data + r->uri.len - name);
+
+    value.len = as.len + len
+                + 2 * ngx_escape_uri(NULL, name, len,
+                                     NGX_ESCAPE_URI_COMPONENT);
+    value.data = ngx_pnalloc(r->pool, value.len);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(value.data, as.data, as.len);
+    (void) ngx_escape_uri(p, name, len, NGX_ESCAPE_URI_COMPONENT);
+
+    return ngx_http_portal_add_header(r, "Content-Disposition",
+                                      (const char *) value.data, value.len);
 }
 
 
@@ -486,9 +532,7 @@ ngx_http_portal_problem_html(ngx_http_request_t *r,
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     } else {
-        rc = ngx_http_portal_render(r, status,
-                             pmcf->error_view->language[ctx->language],
-                             stack, 2);
+        rc = ngx_http_portal_render(r, status, pmcf->error_view, stack, 2);
     }
 
     json_decref(stack[0]);

@@ -14,6 +14,13 @@
 #define PORTAL_NNBSP  "\xe2\x80\xaf"    /* U+202F */
 
 
+/* how values are written: a language, or what a French Excel reads */
+
+#define PORTAL_DISPLAY_FRENCH   0
+#define PORTAL_DISPLAY_ENGLISH  1
+#define PORTAL_DISPLAY_CSV      2
+
+
 typedef struct {
     int   year;
     int   month;
@@ -226,11 +233,22 @@ portal_display_summer(const portal_moment_t *m)
 
 
 static int
-portal_display_moment(const portal_moment_t *m, unsigned english, char *buf,
+portal_display_moment(const portal_moment_t *m, unsigned form, char *buf,
     size_t size)
 {
     int          n, hour;
+    unsigned     english;
     const char  *month;
+
+    if (form == PORTAL_DISPLAY_CSV) {
+        n = snprintf(buf, size, "%02d/%02d/%04d", m->day, m->month, m->year);
+
+        return m->hour < 0 ? n
+                           : n + snprintf(buf + n, size - (size_t) n,
+                                          " %02d:%02d", m->hour, m->minute);
+    }
+
+    english = (form == PORTAL_DISPLAY_ENGLISH);
 
     month = portal_display_months[english][m->month - 1];
 
@@ -300,7 +318,7 @@ portal_display_phone(const char *p, size_t len, char *buf, size_t size)
 /* 1 234,50 € or €1,234.50 */
 
 static int
-portal_display_amount(json_int_t cents, unsigned english, char *buf,
+portal_display_amount(json_int_t cents, unsigned form, char *buf,
     size_t size)
 {
     int                 i, n, len;
@@ -311,7 +329,12 @@ portal_display_amount(json_int_t cents, unsigned english, char *buf,
     sign = cents < 0 ? "-" : "";
     u = cents < 0 ? 0 - (unsigned long long) cents
                   : (unsigned long long) cents;
-    space = english ? "," : PORTAL_NNBSP;
+    space = form == PORTAL_DISPLAY_ENGLISH ? "," : PORTAL_NNBSP;
+
+    if (form == PORTAL_DISPLAY_CSV) {
+        return snprintf(buf, size, "%s%llu,%02u", sign, u / 100,
+                        (unsigned) (u % 100));
+    }
 
     len = snprintf(digits, sizeof(digits), "%llu", u / 100);
 
@@ -327,7 +350,7 @@ portal_display_amount(json_int_t cents, unsigned english, char *buf,
 
     grouped[n] = '\0';
 
-    if (english) {
+    if (form == PORTAL_DISPLAY_ENGLISH) {
         return snprintf(buf, size, "%s\xe2\x82\xac%s.%02u", sign, grouped,
                         (unsigned) (u % 100));
     }
@@ -340,7 +363,7 @@ portal_display_amount(json_int_t cents, unsigned english, char *buf,
 /* a decimal number: « 2,5 » */
 
 static int
-portal_display_decimal(const char *p, size_t len, unsigned english, char *buf)
+portal_display_decimal(const char *p, size_t len, unsigned form, char *buf)
 {
     size_t  i, point;
 
@@ -362,7 +385,7 @@ portal_display_decimal(const char *p, size_t len, unsigned english, char *buf)
 
     memcpy(buf, p, len);
 
-    if (!english) {
+    if (form != PORTAL_DISPLAY_ENGLISH) {
         buf[point] = ',';
     }
 
@@ -373,7 +396,7 @@ portal_display_decimal(const char *p, size_t len, unsigned english, char *buf)
 /* a date, timestamp, telephone or decimal number written into buf, or 0 */
 
 static int
-portal_display_known(const char *p, size_t len, unsigned english, char *buf,
+portal_display_known(const char *p, size_t len, unsigned form, char *buf,
     size_t size)
 {
     int              n, zone;
@@ -382,7 +405,7 @@ portal_display_known(const char *p, size_t len, unsigned english, char *buf,
     if (portal_display_date(p, len, &m)) {
 
         if (len == 10) {
-            return portal_display_moment(&m, english, buf, size);
+            return portal_display_moment(&m, form, buf, size);
         }
 
         if (!portal_display_time(p + 10, len - 10, &m, &zone)) {
@@ -392,12 +415,12 @@ portal_display_known(const char *p, size_t len, unsigned english, char *buf,
         portal_display_shift(&m, zone);
         portal_display_shift(&m, portal_display_summer(&m) ? 120 : 60);
 
-        return portal_display_moment(&m, english, buf, size);
+        return portal_display_moment(&m, form, buf, size);
     }
 
     n = portal_display_phone(p, len, buf, size);
 
-    return n ? n : portal_display_decimal(p, len, english, buf);
+    return n ? n : portal_display_decimal(p, len, form, buf);
 }
 
 
@@ -405,8 +428,17 @@ static int
 portal_display_write(portal_sink_t *sink, unsigned escape, const char *data,
     size_t len)
 {
-    return escape ? portal_sink_escape(sink, data, len)
-                  : portal_sink_write(sink, data, len);
+    switch (escape) {
+
+    case PORTAL_ESCAPE_HTML:
+        return portal_sink_escape(sink, data, len);
+
+    case PORTAL_ESCAPE_CSV:
+        return portal_sink_cell(sink, data, len);
+
+    default:
+        return portal_sink_write(sink, data, len);
+    }
 }
 
 
@@ -425,7 +457,11 @@ portal_display_value(const portal_views_t *views, json_t *list,
     char         buf[128];
     size_t       len;
     json_t      *word;
+    unsigned     form;
     const char  *p;
+
+    form = escape == PORTAL_ESCAPE_CSV ? PORTAL_DISPLAY_CSV
+           : views->english ? PORTAL_DISPLAY_ENGLISH : PORTAL_DISPLAY_FRENCH;
 
     if (json_is_boolean(value)) {
         return portal_display_word(sink, escape, json_is_true(value)
@@ -433,18 +469,21 @@ portal_display_value(const portal_views_t *views, json_t *list,
     }
 
     if (json_is_integer(value)) {
-        n = cents ? portal_display_amount(json_integer_value(value),
-                                          views->english, buf, sizeof(buf))
+        n = cents ? portal_display_amount(json_integer_value(value), form,
+                                          buf, sizeof(buf))
                   : snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT,
                              json_integer_value(value));
 
-        return portal_display_write(sink, escape, buf, (size_t) n);
+        /* a number has nothing to escape, and may be below zero in a cell */
+
+        return portal_sink_write(sink, buf, (size_t) n);
     }
 
     len = json_string_length(value);
 
     if (len == 0) {
-        return portal_display_word(sink, escape, views->none);
+        return form == PORTAL_DISPLAY_CSV
+               ? 0 : portal_display_word(sink, escape, views->none);
     }
 
     p = json_string_value(value);
@@ -458,7 +497,7 @@ portal_display_value(const portal_views_t *views, json_t *list,
         }
     }
 
-    n = portal_display_known(p, len, views->english, buf, sizeof(buf));
+    n = portal_display_known(p, len, form, buf, sizeof(buf));
     if (n > 0) {
         return portal_display_write(sink, escape, buf, (size_t) n);
     }

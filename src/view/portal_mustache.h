@@ -95,6 +95,14 @@ typedef struct {
 } portal_call_t;
 
 
+/* what a tag's text becomes, by the end of the template's name */
+
+typedef enum {
+    PORTAL_ESCAPE_NONE = 0,             /* .txt */
+    PORTAL_ESCAPE_HTML,
+    PORTAL_ESCAPE_CSV                   /* .csv: a tag is a whole cell */
+} portal_escape_e;
+
 typedef enum {
     PORTAL_OP_TEXT = 0,
     PORTAL_OP_VARIABLE,
@@ -199,6 +207,9 @@ size_t portal_sink_limit(const portal_sink_t *sink);
 
 /* text with & < > " ' escaped */
 int portal_sink_escape(portal_sink_t *sink, const char *data, size_t len);
+
+/* text as a cell of CSV: quoted, and never a formula */
+int portal_sink_cell(portal_sink_t *sink, const char *data, size_t len);
 
 
 #endif /* _PORTAL_MUSTACHE_H_INCLUDED_ */

@@ -586,7 +586,9 @@ portal_mustache_compile(portal_views_t *views, portal_template_t *template,
     cc.errlen = errlen;
 
     len = strlen(template->name);
-    cc.html = !(len > 4 && strcmp(template->name + len - 4, ".txt") == 0);
+    cc.csv = (len > 4 && strcmp(template->name + len - 4, ".csv") == 0);
+    cc.html = !cc.csv
+              && !(len > 4 && strcmp(template->name + len - 4, ".txt") == 0);
 
     view = portal_views_alloc(views, sizeof(portal_view_t));
     if (view == NULL) {
@@ -597,6 +599,12 @@ portal_mustache_compile(portal_views_t *views, portal_template_t *template,
     view->name = template->name;
     view->views = views;
     cc.view = view;
+
+    /* the mark by which Excel knows UTF-8 */
+
+    if (cc.csv && portal_compile_write(&cc, "\xef\xbb\xbf", 3) != 0) {
+        goto failed;
+    }
 
     if (portal_compile_expand(&cc, template, NULL, &margin) != 0) {
         goto failed;

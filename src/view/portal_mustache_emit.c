@@ -109,7 +109,8 @@ portal_compile_escape(portal_compile_t *cc, const char *data, size_t len)
 
     sink.alloc = portal_compile_chunk;
 
-    rc = portal_sink_escape(&sink, data, len);
+    rc = cc->csv ? portal_sink_cell(&sink, data, len)
+                 : portal_sink_escape(&sink, data, len);
 
     if (rc != 0) {
         portal_compile_error(cc, "no memory");
@@ -129,13 +130,43 @@ portal_compile_escape(portal_compile_t *cc, const char *data, size_t len)
 }
 
 
+/* RFC 4180: a line ends in CRLF */
+
+static int
+portal_compile_lines(portal_compile_t *cc, const char *data, size_t len)
+{
+    const char  *end, *p;
+
+    for (end = data + len; data < end; data = p + 1) {
+
+        p = memchr(data, '\n', (size_t) (end - data));
+
+        if (p == NULL) {
+            return portal_compile_write(cc, data, (size_t) (end - data));
+        }
+
+        if (portal_compile_write(cc, data, (size_t) (p - data)) != 0
+            || portal_compile_write(cc, "\r\n", 2) != 0)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 int
 portal_compile_literal(portal_compile_t *cc, const char *data, size_t len)
 {
     const char  *wrong;
 
-    if (cc->label && cc->html) {
+    if (cc->label && (cc->html || cc->csv)) {
         return portal_compile_escape(cc, data, len);
+    }
+
+    if (cc->csv) {
+        return portal_compile_lines(cc, data, len);
     }
 
     if (cc->views->strict && cc->html) {

@@ -190,7 +190,8 @@ portal_compile_display(portal_compile_t *cc, portal_text_t name)
         return -1;
     }
 
-    op->escape = cc->html;
+    op->escape = cc->html ? PORTAL_ESCAPE_HTML
+                          : cc->csv ? PORTAL_ESCAPE_CSV : PORTAL_ESCAPE_NONE;
     op->u.display = display;
 
     return 0;
@@ -236,6 +237,12 @@ portal_compile_variable(portal_compile_t *cc, portal_node_t *node)
         }
     }
 
+    if (cc->csv && cc->label) {
+        return portal_compile_error(cc, "{{%.*s}}: a label is a cell of its "
+                                    "own and holds no variable",
+                                    (int) node->text.len, node->text.data);
+    }
+
     text = node->text;
 
     if (portal_compile_prefix(cc, &text, "t.")) {
@@ -256,7 +263,9 @@ portal_compile_variable(portal_compile_t *cc, portal_node_t *node)
         return -1;
     }
 
-    op->escape = (cc->html && node->type == PORTAL_NODE_VARIABLE);
+    op->escape = node->type != PORTAL_NODE_VARIABLE ? PORTAL_ESCAPE_NONE
+                 : cc->html ? PORTAL_ESCAPE_HTML
+                 : cc->csv ? PORTAL_ESCAPE_CSV : PORTAL_ESCAPE_NONE;
     op->u.name = name;
 
     return 0;

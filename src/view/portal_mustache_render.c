@@ -157,9 +157,14 @@ portal_render_variable(portal_render_t *r, const portal_mop_t *op)
     switch (json_typeof(value)) {
 
     case JSON_STRING:
-        if (op->escape) {
+        if (op->escape == PORTAL_ESCAPE_HTML) {
             return portal_sink_escape(r->sink, json_string_value(value),
                                       json_string_length(value));
+        }
+
+        if (op->escape == PORTAL_ESCAPE_CSV) {
+            return portal_sink_cell(r->sink, json_string_value(value),
+                                    json_string_length(value));
         }
 
         return portal_render_write(r, json_string_value(value),

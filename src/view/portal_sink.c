@@ -134,3 +134,77 @@ portal_sink_escape(portal_sink_t *sink, const char *data, size_t len)
 
     return 0;
 }
+
+
+/*
+ * What makes a spreadsheet compute a cell, also when it is the full-width
+ * form, and also behind spaces.
+ */
+
+static int
+portal_sink_formula(const char *p, const char *end)
+{
+    static const char *const  wide[] = {
+        "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"
+    };
+
+    unsigned  i;
+
+    while (p < end && *p == ' ') {
+        p++;
+    }
+
+    if (p == end) {
+        return 0;
+    }
+
+    if (strchr("=+-@\t\r\n", *p) != NULL) {
+        return 1;
+    }
+
+    for (i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+        if (end - p >= 3 && memcmp(p, wide[i], 3) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+portal_sink_cell(portal_sink_t *sink, const char *data, size_t len)
+{
+    const char  *end, *run, *quote;
+
+    end = data + len;
+
+    if (portal_sink_write(sink, "\"'", portal_sink_formula(data, end) ? 2 : 1)
+        != 0)
+    {
+        return -1;
+    }
+
+    for (run = data; run < end; run = quote + 1) {
+
+        quote = memchr(run, '"', (size_t) (end - run));
+
+        if (quote == NULL) {
+            break;
+        }
+
+        if (portal_sink_write(sink, run, (size_t) (quote - run) + 1) != 0
+            || portal_sink_write(sink, "\"", 1) != 0)
+        {
+            return -1;
+        }
+    }
+
+    if (run < end
+        && portal_sink_write(sink, run, (size_t) (end - run)) != 0)
+    {
+        return -1;
+    }
+
+    return portal_sink_write(sink, "\"", 1);
+}

@@ -127,7 +127,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 data[0] & 2 ? "fr" : "en",
                                 data[0] & 4 ? labels : NULL);
 
-    name = data[0] & 8 ? "m.txt" : "m";
+    name = data[0] & 8 ? "m.txt" : data[0] & 32 ? "m.csv" : "m";
 
     portal_views_add(views, name, (const char *) piece[0], len[0]);
     portal_views_add(views, "p", (const char *) piece[1], len[1]);

@@ -88,7 +88,7 @@ select results_eq($$
 $$, $$ select unnest(array['address_link', 'address_password', 'change_address',
     'change_password', 'child', 'choose_family', 'confirm', 'confirm_address', 'confirmation',
     'confirmation_secret', 'enter', 'family', 'forgot_password', 'guardian', 'key_check',
-    'my_account', 'my_password', 'my_space', 'new_subscription', 'resend_confirmation',
+    'my_account', 'my_data', 'my_password', 'my_space', 'new_subscription', 'resend_confirmation',
     'reset_link', 'reset_password', 'schema_version', 'session_lost', 'set_language', 'sign_in',
     'sign_in_lookup',
     'sign_out', 'sign_up', 'sign_up_sent', 'subscribe', 'subscription', 'subscriptions',

@@ -712,6 +712,76 @@ test_sinks(json_t *labels)
 }
 
 
+/* a view named .csv: each tag is a whole cell, and none a formula */
+
+static void
+test_csv(json_t *labels)
+{
+    size_t           i;
+    char            *got, err[200];
+    json_t          *data;
+    portal_views_t  *views;
+
+    static const char *const  cells[][2] = {
+        { "\"a\"", "\"a\"" },
+        { "\"\"", "" },
+        { "\"a;\\\"b\\\"\"", "\"a;\"\"b\"\"\"" },
+        { "\"=1+1\"", "\"'=1+1\"" },
+        { "\"+1\"", "\"'+1\"" },
+        { "\"-1\"", "\"'-1\"" },
+        { "\"@x\"", "\"'@x\"" },
+        { "\"  =1\"", "\"'  =1\"" },
+        { "\"\\t=1\"", "\"'\t=1\"" },
+        { "\"\\r=1\"", "\"'\r=1\"" },
+        { "\"\\uff1d1\"", "\"'\xef\xbc\x9d" "1\"" },
+        { "\"\\uff0b1\"", "\"'\xef\xbc\x8b" "1\"" },
+        { "\"\\uff0d1\"", "\"'\xef\xbc\x8d" "1\"" },
+        { "\"\\uff201\"", "\"'\xef\xbc\xa0" "1\"" },
+        { "\"a=1\"", "\"a=1\"" },
+        { "-5", "-5" },
+        { "true", "\"Oui\"" },
+        { "null", "" },
+        { "\"2019-03-04\"", "\"04/03/2019\"" },
+        { "\"2019-07-04T12:05:00Z\"", "\"04/07/2019 14:05\"" },
+        { "\"2.5\"", "\"2,5\"" },
+        { "\"+33612345678\"", "\"06\xc2\xa0" "12\xc2\xa0" "34\xc2\xa0" "56"
+          "\xc2\xa0" "78\"" },
+        { "\"+4912345\"", "\"'+4912345\"" },
+    };
+
+    views = portal_views_create(NULL, "fr", labels);
+    test_add(views, "cell.csv", "{{display.x}}");
+    test_add(views, "m.csv",
+             "{{t.quote}};{{x}}\n{{#l}}\n{{display.due_cents}};{{.}}\n"
+             "{{/l}}\n");
+    test_add(views, "bad.csv", "{{t.hello}}");
+
+    for (i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+        data = json_pack("{s:o}", "x", test_json(cells[i][0]));
+        got = test_render(views, "cell.csv", data);
+        test_ok(got != NULL && strncmp(got, "\xef\xbb\xbf", 3) == 0,
+                "csv: begins with its mark");
+        test_is(got ? got + 3 : NULL, cells[i][1], cells[i][0]);
+        free(got);
+        json_decref(data);
+    }
+
+    data = test_json("{\"x\": \"<=\", \"due_cents\": 123450, "
+                     "\"l\": [\"=a\", 2]}");
+    got = test_render(views, "m.csv", data);
+    test_is(got, "\xef\xbb\xbf\"L'\xc3\xa9t\xc3\xa9 & <\"\"vous\"\">\";\"<=\"\r\n"
+            "1234,50;\"'=a\"\r\n1234,50;2\r\n",
+            "csv: labels are cells, lines end in CRLF");
+    free(got);
+    json_decref(data);
+
+    test_ok(portal_views_get(views, "bad.csv", err, sizeof(err)) == NULL,
+            "csv: a label with a variable is no cell");
+
+    portal_views_free(views);
+}
+
+
 static void
 test_write(const char *path, const char *text)
 {
@@ -795,6 +865,7 @@ main(int argc, char **argv)
                "/nonexistent", labels);
     test_displays(labels);
     test_sinks(labels);
+    test_csv(labels);
     test_files(labels);
 
     json_decref(labels);

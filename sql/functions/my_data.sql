@@ -1,0 +1,172 @@
+--
+-- What the portal holds about the person who asks, and the end of it.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function data_account(p_account account) returns json
+    language sql stable
+    return json_build_object('id', (p_account).id, 'first_name', (p_account).first_name,
+        'last_name', (p_account).last_name, 'email', (p_account).email,
+        'lang', (p_account).lang, 'signed_up_at', (p_account).signed_up_at,
+        'confirmed_at', (p_account).confirmed_at,
+        'last_used_on', (p_account).last_used_on, 'warned_on', (p_account).warned_on);
+
+comment on function data_account(account) is
+    'An account as its owner reads it: all but what only the portal can read.';
+
+
+create or replace function data_connections(p_account account) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('agent', s.agent,
+               'opened_at', s.opened_at, 'until', s.absolute_until,
+               'ended_at', s.ended_at,
+               'live', s.ended_at is null and s.absolute_until > now()
+                       and s.epoch = (p_account).epoch) order by s.opened_at desc),
+               '[]'::json)
+      from session s
+     where s.account_id = (p_account).id;
+end;
+
+comment on function data_connections(account) is 'The sessions of an account, the newest first.';
+
+
+create or replace function data_subscriptions(p_account account) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('family_number', f.number,
+               'guardian', g.first_name || ' ' || g.last_name, 'since', u.since,
+               'effective_at', u.effective_at, 'ended_at', u.ended_at) order by u.id),
+               '[]'::json)
+      from subscription u
+      join family f on f.tenant = u.tenant and f.id = u.family_id
+      join guardian g on g.tenant = u.tenant and g.id = u.guardian_id
+     where u.account_id = (p_account).id;
+end;
+
+comment on function data_subscriptions(account) is
+    'The subscriptions of an account, those that ended too.';
+
+
+create or replace function data_codes(p_account account) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('family_number', f.number,
+               'issued_at', k.issued_at, 'used_at', k.used_at) order by k.id), '[]'::json)
+      from code k
+      join family f on f.tenant = k.tenant and f.id = k.family_id
+     where k.used_by = (p_account).id;
+end;
+
+comment on function data_codes(account) is 'The codes abonné that an account has used; their text is nowhere.';
+
+
+create or replace function data_mails(p_account account) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('mail', o.template,
+               'created_at', o.created_at, 'done_at', o.done_at, 'mail_state', o.state)
+               order by o.created_at desc), '[]'::json)
+      from outbox o
+     where o.recipient_mac = (p_account).email_mac
+       and o.created_at >= (p_account).signed_up_at;
+end;
+
+comment on function data_mails(account) is
+    'The mails to the address of an account since its sign-up, as long as they are kept: what and when.';
+
+
+create or replace function data_links(p_account account) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('purpose', k.purpose,
+               'created_at', k.created_at, 'expires_at', k.expires_at,
+               'used_at', k.used_at) order by k.created_at desc), '[]'::json)
+      from token k
+     where k.account_id = (p_account).id;
+end;
+
+comment on function data_links(account) is 'The links that mails have brought to an account.';
+
+
+create or replace function data_events(p_account account, p_most int) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('at', e.at, 'action', e.action,
+               'outcome', e.outcome) order by e.at desc, e.id desc), '[]'::json)
+      from (select a.at, a.id, a.action, a.outcome
+              from audit a
+             where a.account_id = (p_account).id
+            union
+            select a.at, a.id, a.action, a.outcome
+              from audit a
+             where a.object = 'account' and a.object_id = (p_account).id
+             order by at desc, id desc
+             limit p_most) e;
+end;
+
+comment on function data_events(account, int) is
+    'The newest traces of what an account did and of what was done to it.';
+
+
+create or replace function data_family(p_account bigint, p_family bigint) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_same  text[] := seen_by('same_family');
+begin
+    return (select json_build_object('number', f.number, 'updated', f.updated_at::date,
+                'guardians', (select json_agg(json_build_object(
+                                  'person', (g.document->>'first_name') || ' '
+                                          || (g.document->>'last_name'),
+                                  'of', g.document) order by g.rank)
+                                from guardian_documents(f.id, null, p_account,
+                                                        seen_by('self'), v_same) g),
+                'children', coalesce((select json_agg(json_build_object(
+                                          'person', (c.document->>'first_name') || ' '
+                                                  || (c.document->>'last_name'),
+                                          'of', c.document) order by c.rank)
+                                        from child_documents(f.id, null, v_same) c),
+                                     '[]'::json))
+              from family f
+             where f.id = p_family);
+end
+$$;
+
+comment on function data_family(bigint, bigint) is
+    'A family as an account may see it: the documents of its pages, each with the person''s name.';
+
+
+create or replace function my_data(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_account  account;
+    v_events   int := 2000;
+begin
+    select a.* into strict v_account from account a where a.id = me();
+
+    if input->>'format' = 'csv' then
+        perform note('my_data', 'csv', 'account', v_account.id);
+    end if;
+
+    return json_build_object('status', 200, 'account', data_account(v_account),
+        'subscriptions', data_subscriptions(v_account), 'codes', data_codes(v_account),
+        'families', coalesce((select json_agg(data_family(u.account_id, u.family_id)
+                                              order by u.id)
+                                from subscription u
+                               where u.account_id = v_account.id
+                                 and u.ended_at is null
+                                 and u.effective_at is not null), '[]'::json),
+        'connections', data_connections(v_account), 'mails', data_mails(v_account),
+        'links', data_links(v_account), 'events', data_events(v_account, v_events),
+        'events_most', v_events);
+end
+$$;
+
+comment on function my_data(jsonb) is
+'All that the portal holds about the account that asks. Input: format (csv: a file is taken away, which the audit tells).
+Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "mails", "links", "events": the newest events_most of the audit}. Of others what the table of visibility says, nothing more.';
+
+
+grant execute on function my_data(jsonb) to portal_web;

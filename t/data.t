@@ -1,0 +1,277 @@
+#!/usr/bin/perl
+
+# « Mes données »: all that the portal holds about the person who asks, as a
+# page, as JSON and as a file for a spreadsheet; and nothing of anybody else
+# that the table of visibility does not give.
+
+use strict;
+use warnings;
+use utf8;
+
+use JSON::PP ();
+use Portal::Place qw(slurp spew);
+use Portal::Test;
+
+my $portal = portal();
+my %people = map { ($_->{email} =~ /^(\w+)/)[0] => $_ } @{ $portal->demo->{accounts} };
+
+sub in {
+    my ($name, %o) = @_;
+
+    my $c = client(%o);
+    my $h = client(%o, json => 0);
+    sign_in($h, $people{$name});
+    $c->{cookies} = $h->{cookies};
+
+    return $c;
+}
+
+# by a parser that is not ours, as Excel of a French machine reads it: UTF-8
+# with its mark, semicolons; strict about quotes
+sub parsed {
+    my ($r) = @_;
+
+    my $file = $portal->dir . '/data.csv';
+    spew($file, $r->content);
+
+    open my $in, '-|', 'python3', '-c', <<'END', $file or die "python3: $!\n";
+import csv, json, sys
+raw = open(sys.argv[1], 'rb').read()
+assert raw.startswith(b'\xef\xbb\xbf'), 'no mark'
+assert raw.endswith(b'\r\n'), 'the last line does not end'
+rows = csv.reader(raw[3:].decode('utf-8').splitlines(keepends=True),
+                  delimiter=';', strict=True)
+print(json.dumps(list(rows)))
+END
+    my $text = do { local $/; <$in> };
+    close $in or die "not CSV\n", $r->content;
+
+    return @{ JSON::PP->new->decode($text) };
+}
+
+# the values of a line: part, person, information
+sub value {
+    my ($rows, $part, $person, $name) = @_;
+
+    return join '|', map { $_->[4] }
+        grep { $_->[0] eq $part && $_->[1] eq $person && $_->[3] eq $name } @$rows;
+}
+
+# what only its owner may see of a guardian, opened
+sub secrets {
+    my ($first) = @_;
+
+    my ($g) = $portal->psql("select g.seal_id, t.tax_number, t.notice_reference,
+        t.reference_income, t.caf_number, b.iban, b.iban_last4, b.mandate_reference
+        from portal.guardian g left join portal.tax t on t.guardian_id = g.id
+        left join portal.bank b on b.guardian_id = g.id
+        where g.first_name = '$first' and g.tenant = 1");
+    my ($seal, @sealed) = @$g;
+    my %open = (mandate => pop @sealed, last4 => pop @sealed);
+
+    for my $field (qw(tax_number notice_reference reference_income caf_number iban)) {
+        my $value = shift @sealed or next;
+        $open{$field} = tool("open\tsaint-aubin\tguardian\t$seal\t$field\t$value");
+    }
+
+    return \%open;
+}
+
+
+### the three renderings of one document
+
+my $h = in('camille');
+my $j = in('camille', json => 1);
+my ($own, $other) = (secrets('Camille'), secrets('Julien'));
+my $before = $portal->psql("select count(*) from portal.audit where action = 'my_data'");
+my $json = $j->get('/mes-donnees');
+my $html = $h->get('/mes-donnees');
+is $portal->psql("select count(*) from portal.audit where action = 'my_data'"), $before,
+    'reading is no event';
+my $csv = $h->get('/mes-donnees.csv');
+is $portal->psql("select count(*) from portal.audit where action = 'my_data'
+    and outcome = 'csv'"), $before + 1, 'taking a file away is one';
+my @rows = parsed($csv);
+my $data = $json->json;
+
+is $_->status, 200, $_->header('content-type') for $html, $json, $csv;
+is $_->header('cache-control'), 'no-store', 'kept nowhere' for $html, $json, $csv;
+is $csv->header('content-type'), 'text/csv; charset=utf-8', 'the file\'s type';
+is $csv->header('content-disposition'), q{attachment; filename*=UTF-8''mes-donnees.csv},
+    'and its name';
+is $csv->header('x-content-type-options'), 'nosniff', 'for a spreadsheet only';
+is_deeply [grep { @$_ != 5 } @rows], [], 'each line has its five cells';
+unlike $csv->content =~ s/\r\n//gr, qr/[\r\n]/, 'lines end as they should';
+my $head = $h->request('HEAD', '/mes-donnees.csv');
+is $head->header('content-disposition'), $csv->header('content-disposition'), 'HEAD';
+is $head->content, '', 'has no content';
+is $j->get('/mes-donnees.csv')->json->{account}{email}, $people{camille}{email},
+    'a program may have the document there too';
+
+is_deeply [sort keys %$data], [sort qw(csrf status account subscriptions codes families
+    connections mails links events events_most)], 'JSON: what there is';
+is $data->{account}{email}, 'camille.martin@exemple.fr', 'JSON: the account';
+is $data->{subscriptions}[0]{family_number}, '104201', 'JSON: the subscription';
+is $data->{families}[0]{guardians}[0]{of}{tax}{tax_number}, $own->{tax_number},
+    'JSON: sealed values are opened';
+is $data->{families}[0]{guardians}[0]{of}{bank}{iban_last4}, $own->{last4},
+    'JSON: the IBAN by its end';
+ok +(grep { $_->{action} eq 'sign_in' && $_->{outcome} eq 'ok' } @{ $data->{events} }),
+    'JSON: what was done';
+ok +(grep { $_->{live} } @{ $data->{connections} }), 'JSON: the sessions';
+
+like $html->text, qr/$_/, "HTML: $_" for 'Camille Martin', 'Numéro de famille 104201',
+    qr/Numéro fiscal \Q$own->{tax_number}\E/, 'Téléphone fixe Non renseigné',
+    qr/IBAN, quatre derniers caractères \Q$own->{last4}\E/, 'Connexion Réussi',
+    'Classe de Mme N’Diaye', 'Rentrer seul Sans réponse';
+
+is value(\@rows, 'Mon compte', '', 'Adresse électronique'), 'camille.martin@exemple.fr',
+    'CSV: the account';
+is value(\@rows, 'Informations fiscales', 'Camille Martin', 'Numéro fiscal'),
+    $own->{tax_number}, 'CSV: sealed values are opened';
+is value(\@rows, 'Informations de base', 'Camille Martin', 'Date de naissance'),
+    '14/03/1987', 'CSV: dates';
+is value(\@rows, 'Informations de base', 'Camille Martin', 'Téléphone fixe'), '',
+    'CSV: nothing is an empty cell';
+like +(grep { $_->[0] eq 'Mes connexions' } @rows)[0][2], qr{^\d\d/\d\d/\d{4} \d\d:\d\d$},
+    'CSV: moments';
+$portal->psql("update portal.tax set shares = 2.5 where guardian_id = (select id
+    from portal.guardian where first_name = 'Camille' and tenant = 1)");
+@rows = parsed($h->get('/mes-donnees.csv'));
+is value(\@rows, 'Informations fiscales', 'Camille Martin', 'Nombre de parts'), '2,5',
+    'CSV: the decimal comma';
+ok +(grep { $_->[0] eq 'Opérations' && $_->[3] eq 'Téléchargement de mes données' } @rows),
+    'CSV: it tells itself';
+
+
+### never another's
+
+for my $r ($html, $json, $csv) {
+    my $what = $r->header('content-type');
+    unlike $r->content, qr/\Q$other->{$_}/, "$what: nothing of the other's $_"
+        for qw(tax_number notice_reference caf_number iban mandate);
+    unlike $r->content, qr/\Q$own->{iban}/, "$what: no IBAN whole";
+    unlike $r->content, qr/\$sealed|seal_id|password_hash|_mac\b|argon2/,
+        "$what: nothing of the machinery";
+    like Encode::decode('UTF-8', $r->content), qr/julien\.martin\@exemple\.fr/,
+        "$what: what a family shares";
+}
+is value(\@rows, 'Informations fiscales', 'Julien Martin', $_), '', "CSV: no $_ of the other"
+    for 'Numéro fiscal', 'Quotient familial, en euros';
+
+# of a child's other family four things
+my ($thomas) = $portal->psql("select g.email, g.phone_mobile, a.line1, g.birth_date
+    from portal.guardian g join portal.address a on a.guardian_id = g.id
+    where g.first_name = 'Thomas' and g.last_name = 'Moreau'");
+my $sophie = in('sophie');
+for my $r ($sophie->get('/mes-donnees'), in('sophie', json => 1)->get('/mes-donnees'),
+    $sophie->get('/mes-donnees.csv'))
+{
+    my $what = $r->header('content-type');
+    like $r->content, qr/Moreau/, "$what: the other family's name";
+    unlike $r->content, qr/\Q$_/, "$what: not « $_ »" for grep { $_ } @$thomas;
+}
+
+# the other town's, and nobody's
+for my $path ('/mes-donnees', '/mes-donnees.csv') {
+    is client()->get($path)->location, '/connexion?suite=' . $path =~ s{/}{%2F}gr,
+        "$path: not without a log-in";
+    is client(json => 1)->get($path)->status, 401, "$path: nor for a program";
+}
+
+
+### cells that a spreadsheet would compute
+
+{
+    my %typed = (
+        profession => '=HYPERLINK("http://x.example","?")', birth_place => '+1+1',
+        employer => "\t=1+1",
+    );
+    my %line = (line1 => '-2+3', line2 => '@SUM(1)', locality => '＝1+1',
+        hosted_by => qq{Dit "Jo"; l'autre\r\nà côté});
+    my $set = sub {
+        my (%v) = @_;
+        join ', ', map { "$_ = '" . $v{$_} =~ s/'/''/gr . "'" } sort keys %v;
+    };
+
+    utf8::encode($_) for my $sql = "update portal.guardian set " . $set->(%typed)
+        . " where first_name = 'Camille' and tenant = 1; update portal.address set "
+        . $set->(%line) . " where guardian_id = (select id from portal.guardian
+        where first_name = 'Camille' and tenant = 1)";
+    $portal->psql($sql);
+
+    my $r = $h->get('/mes-donnees.csv');
+    my @cells = parsed($r);
+    my $base = sub { value(\@cells, 'Informations de base', 'Camille Martin', $_[0]) };
+    my $address = sub { value(\@cells, 'Adresse', 'Camille Martin', $_[0]) };
+
+    is $base->('Profession'), "'$typed{profession}", 'T197 =';
+    is $base->('Lieu de naissance'), "'+1+1", 'T197 +';
+    is $base->('Employeur'), "'\t=1+1", 'T197 TAB';
+    is $address->('Numéro et voie'), "'-2+3", 'T197 -';
+    is $address->('Complément'), q{'@SUM(1)}, 'T197 @';
+    is $address->('Lieu-dit'), "'＝1+1", 'T197 full width';
+    is $address->('Hébergé par'), $line{hosted_by}, 'quotes, semicolons and lines stay';
+    is_deeply [map { grep { /^\s*[=+\-@\t\r\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]/ } @$_ } @cells],
+        [], 'T197 no cell begins as a formula';
+    is +(grep { $_->{of}{self} } @{ $j->get('/mes-donnees')->json->{families}[0]{guardians} })[0]
+        {of}{profession}, $typed{profession}, 'JSON says it as it is';
+}
+
+
+### mails, links, and what is over
+
+{
+    my $c = client(source => '127.0.8.1');
+    my ($person) = sign_up($c);
+    confirm($c, $person);
+
+    my $j = client(json => 1);
+    $j->{cookies} = $c->{cookies};
+    my $data = $j->get('/mes-donnees')->json;
+    is_deeply [map { $_->{mail} } @{ $data->{mails} }], ['confirm'], 'the mails: what';
+    like $data->{mails}[0]{created_at}, qr/^20\d\d-\d\d-\d\dT/, 'and when';
+    is scalar @{ $data->{links} }, 1, 'the link';
+    ok $data->{links}[0]{used_at}, 'which was used';
+    is_deeply [map { scalar @{ $data->{$_} } } qw(subscriptions codes families)], [0, 0, 0],
+        'no family yet';
+    like $c->get('/mes-donnees')->text, qr/Mes abonnements Rien n’est enregistré\./,
+        'the page says so';
+    ok parsed($c->get('/mes-donnees.csv')) > 10, 'a file of it';
+    is_deeply [grep { index(JSON::PP->new->encode($_), $person->{email}) >= 0 }
+        @{ $json->json->{mails} }], [], 'others do not see them';
+
+    my ($p) = (subscribe($c, free_code(town => 'saint-aubin')->{code}, $person));
+    $data = $j->get('/mes-donnees', headers => { Cookie => join '; ',
+        map { "$_=$c->{cookies}{$_}" } keys %{ $c->{cookies} } })->json;
+    is scalar @{ $data->{families} }, 1, 'a family';
+    is scalar @{ $data->{codes} }, 1, 'by a code';
+
+    my $page = $c->get('/mes-abonnements');
+    my ($leave) = grep { m{/resiliation$} } keys %{ $page->links };
+    $c->submit($c->get($leave), {}, form => $leave);
+    my $text = $c->get('/mes-donnees')->text;
+    like $text, qr/Mes abonnements Numéro de famille \d+ .* Fin \d/, 'a subscription that ended';
+    unlike $text, qr/Le dossier de la ville, tel que/, 'shows its family no more';
+}
+
+
+### what is told has words
+
+{
+    my $fr = JSON::PP->new->utf8->decode(slurp(top() . '/src/lang/fr.json'));
+    my %sql;
+
+    for my $file (glob top() . '/sql/functions/*.sql') {
+        my $text = slurp($file);
+        $sql{action}{$1} = 1, $sql{outcome}{$2} = 1
+            while $text =~ /note\('(\w+)',\s*'(\w+)'/g;
+        $sql{mail}{$1} = 1 while $text =~ /post\([^;]*?'([a-z]+(?:_[a-z]+)*)',\s*\w+\.?lang/g;
+    }
+    ok keys %{ $sql{action} } > 8, 'actions were found';
+    is_deeply [grep { !$fr->{list}{$_->[0]}{$_->[1]} }
+        map { my $k = $_; map { [$k, $_] } sort keys %{ $sql{$k} } } sort keys %sql], [],
+        'each action, outcome and mail has a word for people';
+}
+
+done_testing;
