@@ -11,6 +11,7 @@ create or replace function data_account(p_account account) returns json
         'last_name', (p_account).last_name, 'email', (p_account).email,
         'lang', (p_account).lang, 'signed_up_at', (p_account).signed_up_at,
         'confirmed_at', (p_account).confirmed_at,
+        'address_since', (p_account).address_since,
         'last_used_on', (p_account).last_used_on, 'warned_on', (p_account).warned_on);
 
 comment on function data_account(account) is
@@ -82,8 +83,8 @@ create or replace function data_links(p_account account) returns json
     language sql stable
 begin atomic
     select coalesce(json_agg(json_build_object('purpose', k.purpose,
-               'created_at', k.created_at, 'expires_at', k.expires_at,
-               'used_at', k.used_at) order by k.created_at desc), '[]'::json)
+               'email', k.email, 'created_at', k.created_at,
+               'expires_at', k.expires_at, 'used_at', k.used_at) order by k.created_at desc), '[]'::json)
       from token k
      where k.account_id = (p_account).id;
 end;
@@ -169,4 +170,54 @@ comment on function my_data(jsonb) is
 Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "mails", "links", "events": the newest events_most of the audit}. Of others what the table of visibility says, nothing more.';
 
 
-grant execute on function my_data(jsonb) to portal_web;
+create or replace function closing(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_pending  json;
+begin
+    select json_agg(json_build_object('matter', p.matter, 'since', p.since)
+                    order by p.since)
+      into v_pending
+      from pending_matters(me()) p;
+
+    return (select json_build_object('status', 200,
+                'account', json_build_object('email', a.email),
+                'pending', coalesce(v_pending, '[]'::json),
+                'ready', v_pending is null, 'retention', retention(t))
+              from account a
+              join town t on t.id = a.tenant
+             where a.id = me());
+end
+$$;
+
+comment on function closing(jsonb) is
+'What the person reads before closing the account. Result: {"status": 200, "account": {"email"}, "pending": [{"matter", "since"}], "ready": nothing is pending, "retention": the town''s periods}.';
+
+
+create or replace function close_my_account(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_checked  record := my_account_checked('close_account', input);
+begin
+    if v_checked.refusal is not null then
+        return v_checked.refusal;
+    end if;
+
+    if exists (select from pending_matters(me())) then
+        perform note('close_account', 'pending', 'account', me());
+        return refused('', 'closing_pending');
+    end if;
+
+    perform close_account(me(), 'person');
+
+    return moved('/', session_effect('close', null, null, input), 'closed');
+end
+$$;
+
+comment on function close_my_account(jsonb) is
+'Closes the account of who is logged in, once nginx has checked its password: see close_account(). Input: ok, epoch.
+Result: 303 / with session close and notice closed. Errors: current_password password_wrong; closing_pending; 503 busy.';
+
+
+grant execute on function my_data(jsonb), closing(jsonb), close_my_account(jsonb)
+   to portal_web;

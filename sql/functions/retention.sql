@@ -9,19 +9,17 @@ set search_path = portal, pg_temp;
 -- closing an account --------------------------------------------------------
 
 create or replace function pending_matters(p_account bigint)
-    returns table (code text, since timestamptz)
+    returns table (matter text, since timestamptz)
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 begin
     -- a new address that waits for its link to be followed
     return query
-    select 'address', max(k.created_at)
+    select 'address', k.created_at
       from token k
+      join account a on a.tenant = k.tenant and a.id = k.account_id
      where k.account_id = p_account
        and k.purpose = 'address'
-       and k.used_at is null
-       and k.voided_at is null
-       and k.expires_at > now()
-    having count(*) > 0;
+       and link_state(k, a) = 'valid';
 end
 $$;
 

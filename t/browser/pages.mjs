@@ -90,6 +90,20 @@ async function account(page, other) {
   await inspect(other, "the link to it, used");
 }
 
+async function close(page, right) {
+  const field = page.getByLabel("Mot de passe actuel", { exact: true });
+
+  await visit(page, "/mes-donnees/fermeture", "about to close the account");
+  await field.fill("un autre mot de passe");
+  await button(main(page), "Fermer mon compte").click();
+  await page.waitForLoadState();
+  await inspect(page, "not closed");
+  await field.fill(right);
+  await button(main(page), "Fermer mon compte").click();
+  await page.getByText("Votre compte est fermé.").waitFor();
+  await inspect(page, "the account is closed");
+}
+
 run(async (browser) => {
   const page = await open(browser, { viewport: { width: 1280, height: 900 } });
 
@@ -165,6 +179,7 @@ run(async (browser) => {
   await arrive(page, "/mon-espace");
   await visit(page, "/", "home, logged in");
   await visit(page, "/mon-espace", "with a family");
+  await visit(page, "/mes-donnees", "all that is held");
   await visit(page, "/mes-abonnements", "a subscription");
   await visit(page, "/famille", "the family file");
 
@@ -179,4 +194,5 @@ run(async (browser) => {
   await inspect(page, "about to unsubscribe");
 
   await account(page, other);
+  await close(other, `${secret} 2`);
 });

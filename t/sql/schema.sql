@@ -86,7 +86,7 @@ select results_eq($$
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
 $$, $$ select unnest(array['address_link', 'address_password', 'change_address',
-    'change_password', 'child', 'choose_family', 'confirm', 'confirm_address', 'confirmation',
+    'change_password', 'child', 'choose_family', 'close_my_account', 'closing', 'confirm', 'confirm_address', 'confirmation',
     'confirmation_secret', 'enter', 'family', 'forgot_password', 'guardian', 'key_check',
     'my_account', 'my_data', 'my_password', 'my_space', 'new_subscription', 'resend_confirmation',
     'reset_link', 'reset_password', 'schema_version', 'session_lost', 'set_language', 'sign_in',
