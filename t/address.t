@@ -152,7 +152,7 @@ for my $json (0, 1) {
     my $owner = new_account();
     my $closed = new_account();
     $portal->psql("update portal.account set state = 'closed' where id = $closed->{id}");
-    my %mails = (free => 'address_confirm', active => 'account_exists', closed => '');
+    my %mails = (free => 'address_confirm', active => 'account_exists', closed => 'address_confirm');
     my (%seen, %rows, %shown);
 
     for my $kind (sort keys %mails) {

@@ -44,7 +44,7 @@ comment on function to_id(text) is 'A number from an address, or null when it is
 
 
 create or replace function period(days int) returns json
-    language sql immutable parallel safe
+    language sql stable parallel safe
     return json_build_object('total', period.days,
         'years', case when period.days % 365 = 0 then period.days / 365 end,
         'months', case when period.days % 365 <> 0 and period.days % 30 = 0
