@@ -15,6 +15,8 @@ static char *ngx_http_portal_conf_redis_check(ngx_conf_t *cf,
     portal_redis_conf_t *redis, ngx_str_t *address);
 static char *ngx_http_portal_conf_mail_check(ngx_conf_t *cf,
     portal_mail_conf_t *mail, ngx_str_t *host);
+static ngx_int_t ngx_http_portal_conf_host(ngx_conf_t *cf,
+    portal_pg_conf_t *pg, ngx_str_t *value);
 static ngx_int_t ngx_http_portal_conf_periodic(
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *value);
 static void ngx_http_portal_conf_free_keys(void *data);
@@ -84,7 +86,6 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_main_conf_t *pmcf = conf;
 
-    char              *err, **host;
     ngx_str_t         *value, rest;
     ngx_uint_t         i, n;
     portal_pg_conf_t  *pg;
@@ -92,32 +93,7 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pg = (portal_pg_conf_t *) ((char *) conf + cmd->offset);
     value = cf->args->elts;
 
-    if (pg->hosts.elts == NULL) {
-
-        if (ngx_array_init(&pg->hosts, cf->pool, 2, sizeof(char *))
-            != NGX_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
-
-        pg->connections = 4;
-        pg->queue = 1024;
-        pg->connect_timeout = 2000;
-        pg->timeout = 3000;
-    }
-
-    err = ngx_pnalloc(cf->pool, 512);
-    host = ngx_array_push(&pg->hosts);
-
-    if (err == NULL || host == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *host = (char *) value[1].data;
-
-    if (portal_pg_check_conninfo(*host, err, 512) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%V: conninfo %s", &value[0],
-                           err);
+    if (ngx_http_portal_conf_host(cf, pg, value) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -159,6 +135,45 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_conf_host(ngx_conf_t *cf, portal_pg_conf_t *pg,
+    ngx_str_t *value)
+{
+    char  *err, **host;
+
+    if (pg->hosts.elts == NULL) {
+
+        if (ngx_array_init(&pg->hosts, cf->pool, 2, sizeof(char *))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        pg->connections = 4;
+        pg->queue = 1024;
+        pg->connect_timeout = 2000;
+        pg->timeout = 3000;
+    }
+
+    err = ngx_pnalloc(cf->pool, 512);
+    host = ngx_array_push(&pg->hosts);
+
+    if (err == NULL || host == NULL) {
+        return NGX_ERROR;
+    }
+
+    *host = (char *) value[1].data;
+
+    if (portal_pg_check_conninfo(*host, err, 512) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%V: conninfo %s", &value[0],
+                           err);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
