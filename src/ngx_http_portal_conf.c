@@ -17,6 +17,8 @@ static char *ngx_http_portal_conf_mail_check(ngx_conf_t *cf,
     portal_mail_conf_t *mail, ngx_str_t *host);
 static ngx_int_t ngx_http_portal_conf_periodic(
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *value);
+static ngx_int_t ngx_http_portal_conf_time(ngx_str_t *text,
+    ngx_msec_t *time);
 static void ngx_http_portal_conf_free_keys(void *data);
 static void ngx_http_portal_conf_free_views(void *data);
 
@@ -86,7 +88,7 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char              *err, **host;
     ngx_str_t         *value, rest;
-    ngx_uint_t         i, n;
+    ngx_uint_t         i;
     portal_pg_conf_t  *pg;
 
     pg = (portal_pg_conf_t *) ((char *) conf + cmd->offset);
@@ -141,12 +143,10 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         } else if (ngx_http_portal_conf_prefix(&value[i], "timeout=", &rest))
         {
-            n = (ngx_uint_t) ngx_parse_time(&rest, 0);
-            if (n == (ngx_uint_t) NGX_ERROR || n < 100) {
+            if (ngx_http_portal_conf_time(&rest, &pg->timeout) != NGX_OK) {
                 return ngx_http_portal_conf_invalid(cf, &value[i],
                                                     "\"timeout=3s\"");
             }
-            pg->timeout = n;
 
         } else if (pg != &pmcf->jobs
                    || ngx_http_portal_conf_periodic(pmcf, &value[i])
@@ -168,7 +168,6 @@ static ngx_int_t
 ngx_http_portal_conf_periodic(ngx_http_portal_main_conf_t *pmcf,
     ngx_str_t *value)
 {
-    ngx_int_t    n;
     ngx_str_t    rest;
     ngx_msec_t  *every;
 
@@ -182,13 +181,22 @@ ngx_http_portal_conf_periodic(ngx_http_portal_main_conf_t *pmcf,
         return NGX_ERROR;
     }
 
-    n = ngx_parse_time(&rest, 0);
+    return ngx_http_portal_conf_time(&rest, every);
+}
+
+
+static ngx_int_t
+ngx_http_portal_conf_time(ngx_str_t *text, ngx_msec_t *time)
+{
+    ngx_int_t  n;
+
+    n = ngx_parse_time(text, 0);
 
     if (n == NGX_ERROR || n < 100) {
         return NGX_ERROR;
     }
 
-    *every = (ngx_msec_t) n;
+    *time = (ngx_msec_t) n;
 
     return NGX_OK;
 }

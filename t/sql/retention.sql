@@ -156,7 +156,7 @@ select as_jobs('audit_chain', '{}');
 select is(as_jobs('audit_verify', '{}')->>'status', '200', 'what comes later follows');
 savepoint a;
 alter table portal.audit disable trigger all;
-delete from portal.audit where chain = (select max(chain) - 2 from portal.audit);
+delete from portal.audit where chain = (select chain from portal.audit order by chain desc offset 2 limit 1);
 select as_jobs('audit_verify', '{}')->>'status' as hole \gset
 rollback to a;
 select is(:'hole'::text, '409', 'a row that somebody took out is still seen');
