@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_portal_conf_host(ngx_conf_t *cf,
     portal_pg_conf_t *pg, ngx_str_t *value);
 static ngx_int_t ngx_http_portal_conf_periodic(
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *value);
+static ngx_int_t ngx_http_portal_conf_time(ngx_str_t *text,
+    ngx_msec_t *time);
 static void ngx_http_portal_conf_free_keys(void *data);
 static void ngx_http_portal_conf_free_views(void *data);
 
@@ -87,7 +89,7 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_portal_main_conf_t *pmcf = conf;
 
     ngx_str_t         *value, rest;
-    ngx_uint_t         i, n;
+    ngx_uint_t         i;
     portal_pg_conf_t  *pg;
 
     pg = (portal_pg_conf_t *) ((char *) conf + cmd->offset);
@@ -117,12 +119,10 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         } else if (ngx_http_portal_conf_prefix(&value[i], "timeout=", &rest))
         {
-            n = (ngx_uint_t) ngx_parse_time(&rest, 0);
-            if (n == (ngx_uint_t) NGX_ERROR || n < 100) {
+            if (ngx_http_portal_conf_time(&rest, &pg->timeout) != NGX_OK) {
                 return ngx_http_portal_conf_invalid(cf, &value[i],
                                                     "\"timeout=3s\"");
             }
-            pg->timeout = n;
 
         } else if (pg != &pmcf->jobs
                    || ngx_http_portal_conf_periodic(pmcf, &value[i])
@@ -183,7 +183,6 @@ static ngx_int_t
 ngx_http_portal_conf_periodic(ngx_http_portal_main_conf_t *pmcf,
     ngx_str_t *value)
 {
-    ngx_int_t    n;
     ngx_str_t    rest;
     ngx_msec_t  *every;
 
@@ -197,13 +196,22 @@ ngx_http_portal_conf_periodic(ngx_http_portal_main_conf_t *pmcf,
         return NGX_ERROR;
     }
 
-    n = ngx_parse_time(&rest, 0);
+    return ngx_http_portal_conf_time(&rest, every);
+}
+
+
+static ngx_int_t
+ngx_http_portal_conf_time(ngx_str_t *text, ngx_msec_t *time)
+{
+    ngx_int_t  n;
+
+    n = ngx_parse_time(text, 0);
 
     if (n == NGX_ERROR || n < 100) {
         return NGX_ERROR;
     }
 
-    *every = (ngx_msec_t) n;
+    *time = (ngx_msec_t) n;
 
     return NGX_OK;
 }
