@@ -549,10 +549,10 @@ create or replace function put_address(p_account account, p_email text, p_mac by
     language plpgsql set search_path = portal, pg_temp as $$
 begin
     -- who signed up with that address and never confirmed it has not proven
-    -- that it is theirs: the row waits for the purge under a MAC of nothing
+    -- that it is theirs: that account is closed, under a MAC of nothing
     update account a
-       set email_mac = sha256(a.email_mac || convert_to(a.id::text, 'UTF8')),
-           epoch = a.epoch + 1
+       set state = 'closed', epoch = a.epoch + 1,
+           email_mac = sha256(a.email_mac || convert_to(a.id::text, 'UTF8'))
      where a.email_mac = p_mac
        and a.id <> p_account.id
        and a.state = 'unconfirmed';
