@@ -129,6 +129,8 @@ typedef struct {
 
     portal_mail_conf_t               mail;
 
+    ngx_int_t                        request_id;     /* variable's index */
+
     ngx_http_portal_view_t          *error_view;
     portal_pg_statement_t           *enter;
     portal_pg_statement_t           *town;
@@ -214,6 +216,8 @@ struct ngx_http_portal_ctx_s {
     ngx_http_portal_gate_e           gate;
     ngx_http_portal_loc_conf_t      *verdict;    /* the gate's yes, and for
                                                     which location */
+    ngx_uint_t                       audience;   /* of the location asked
+                                                    for */
     ngx_http_portal_session_t        session;
     u_char                           mac[PORTAL_MAC_LEN];
     u_char                           mac_hex[PORTAL_MAC_HEX];
@@ -252,6 +256,13 @@ struct ngx_http_portal_ctx_s {
     ngx_str_t                        request_id;
     ngx_msec_t                       retry;      /* seconds */
 
+    /* microseconds, of all calls */
+    uint64_t                         call_time;
+    uint64_t                         queue_time;
+    uint64_t                         hash_time;
+    uint64_t                         render_time;
+    ngx_uint_t                       calls;
+
     unsigned                         live:1;     /* a session is known */
     unsigned                         confirmed:1;    /* PostgreSQL has said so
                                                         seconds ago */
@@ -270,6 +281,10 @@ struct ngx_http_portal_ctx_s {
     unsigned                         minted:1;   /* secret is made */
     unsigned                         refused:1;  /* the form is shown again */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
+    unsigned                         hashed:1;
+    unsigned                         rendered:1;
+    unsigned                         told:1;     /* a line of the error log
+                                                    is about this request */
 };
 
 
@@ -280,6 +295,9 @@ extern ngx_module_t  ngx_http_portal_module;
 
 
 /* gate/ */
+
+/* of a request that was led to its error page: what it was at first, or NULL */
+ngx_http_portal_ctx_t *ngx_http_portal_first_ctx(ngx_http_request_t *r);
 
 /* lets go of operations under way */
 void ngx_http_portal_ctx_detach(void *data);
@@ -436,6 +454,9 @@ ngx_int_t ngx_http_portal_present(ngx_http_request_t *r,
 /* an error as a page or a problem document (RFC 9457) */
 ngx_int_t ngx_http_portal_problem(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *code);
+/* 503, and the line of the log that says why */
+ngx_int_t ngx_http_portal_unavailable(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *why);
 /* for the gate: the header, and the status to return from the phase */
 ngx_int_t ngx_http_portal_location(ngx_http_request_t *r,
     ngx_str_t *location);
@@ -468,9 +489,14 @@ ngx_int_t ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_portal_mail_render(void *data, ngx_str_t *row,
     ngx_pool_t *pool, portal_mail_message_t *message);
 
-/* log/: variables */
+/* log/: variables, and what the error log says of a request */
 
 ngx_int_t ngx_http_portal_add_variables(ngx_conf_t *cf);
+/* post-read phase of a town's server: the log is written by the other */
+ngx_int_t ngx_http_portal_log_start(ngx_http_request_t *r);
+ngx_str_t ngx_http_portal_path(ngx_http_request_t *r);
+u_char *ngx_http_portal_log_error(ngx_http_request_t *r,
+    ngx_http_request_t *sr, u_char *buf, size_t len);
 
 
 #endif /* _NGX_HTTP_PORTAL_H_INCLUDED_ */

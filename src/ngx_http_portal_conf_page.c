@@ -587,6 +587,7 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
 {
     const char  *missing;
     ngx_str_t    error = ngx_string("error");
+    ngx_str_t    request_id = ngx_string("request_id");
 
     missing = pmcf->keys == NULL ? "portal_keys FILE"
               : pmcf->pg.hosts.elts == NULL ? "portal_database CONNINFO"
@@ -605,7 +606,10 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
     pmcf->thread_pool = ngx_thread_pool_add(cf, &pmcf->hash_pool);
     pmcf->error_view = ngx_http_portal_conf_view(cf, pmcf, &error);
 
-    if (pmcf->thread_pool == NULL || pmcf->error_view == NULL
+    pmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
+
+    if (pmcf->request_id == NGX_ERROR
+        || pmcf->thread_pool == NULL || pmcf->error_view == NULL
         || ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed,
                                       &pmcf->statements)
            != NGX_OK

@@ -246,6 +246,13 @@ ngx_http_portal_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_portal_verdict_handler;
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_POST_READ_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_portal_log_start;
+
     return NGX_OK;
 }
 

@@ -66,6 +66,10 @@ typedef struct {
     u_char                    sqlstate[6];
     u_char                    constraint[64];
     ngx_uint_t                failed;
+
+    /* microseconds: of the whole, and before its turn */
+    uint64_t                  took;
+    uint64_t                  waited;
 } portal_pg_op_t;
 
 
@@ -109,7 +113,10 @@ ngx_int_t portal_pg_param(portal_pg_op_t *op, ngx_str_t *value);
 /*
  * Takes the operation over, always: the handler is called later with the
  * status, also when the queue is full or the servers are down.  The service
- * frees the operation after the handler returns.
+ * frees the operation after the handler returns.  Whatever the status, the
+ * failure has been logged, on op.log where the caller has set it; only of
+ * SQLSTATE PT..., which functions raise on purpose, and of missing functions
+ * the caller knows better what to say.
  */
 void portal_pg_post(portal_pg_t *pg, portal_pg_op_t *op);
 

@@ -39,6 +39,8 @@ typedef struct {
     portal_hash_state_e       state;
     ngx_event_t               refusal;
 
+    uint64_t                  posted;
+
     ngx_thread_task_t         task;
     ngx_atomic_int_t          deadline;
 
@@ -169,6 +171,7 @@ portal_hash_post(portal_hash_t *hash, portal_hash_op_t *op)
     t = (portal_hash_task_t *) op;
 
     op->op.posted = 1;
+    t->posted = portal_op_clock();
 
     if (op->len > PORTAL_HASH_PASSWORD) {
         ngx_log_error(NGX_LOG_ALERT, hash->log, 0,
@@ -346,6 +349,8 @@ static void
 portal_hash_end(portal_hash_task_t *t)
 {
     portal_op_handler_pt  handler;
+
+    t->pub.took = portal_op_clock() - t->posted;
 
     handler = t->pub.op.handler;
     t->pub.op.handler = NULL;

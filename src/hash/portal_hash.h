@@ -33,6 +33,7 @@ typedef struct {
     unsigned                  match:1;      /* result of verify */
     unsigned                  weak:1;       /* verified, and should be
                                                hashed again */
+    uint64_t                  took;         /* microseconds, with the wait */
     size_t                    len;
     u_char                    password[PORTAL_HASH_PASSWORD];
     char                      hash[PORTAL_HASH_LEN];  /* in, or out */

@@ -41,8 +41,8 @@ ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     if (ctx->verdict->form->session
         && !portal_redis_healthy(ngx_http_portal.redis))
     {
-        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                       NULL);
+        return ngx_http_portal_unavailable(r, ctx, "redis is down, no session "
+                                           "can be opened");
     }
 
     rc = ngx_http_portal_prepare(r, ctx);

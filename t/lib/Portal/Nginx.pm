@@ -145,10 +145,10 @@ sub conf {
         'events { worker_connections 1024; }',
         'http {',
         '    include /etc/nginx/mime.types;',
-        "    access_log $dir/logs/access.log;",
         (map { "    ${_}_temp_path $dir/$_;" }
             qw(client_body proxy fastcgi uwsgi scgi)),
         $self->_portal_conf,
+        "    access_log $dir/logs/access.log portal;",
         $extra,
         $self->_default_server,
         (map { $self->_server($_) } qw(saint-aubin beaulieu)),
