@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "core/portal_compat.h"
+#include "core/portal_count.h"
 #include "core/portal_op.h"
 #include "crypto/portal_crypto.h"
 #include "crypto/portal_captcha.h"
@@ -26,6 +27,8 @@
 #include "cache/portal_l1.h"
 #include "mail/portal_mail.h"
 
+
+#define NGX_HTTP_PORTAL_VERSION    "0.1.0"
 
 /* the version of sql/ that this source speaks to; portal.enter() checks it */
 #define NGX_HTTP_PORTAL_SCHEMA     "1"
@@ -85,6 +88,7 @@ typedef struct {
     json_t                          *public;         /* what pages may show */
     ngx_str_t                        origin;         /* of document */
     int64_t                          version;
+    ngx_uint_t                       place;      /* of portal_count.h */
     portal_pg_op_t                  *op;
     ngx_event_t                      retry;
     ngx_event_t                      patience;
@@ -112,6 +116,7 @@ typedef struct {
 
     portal_redis_conf_t              redis;
     portal_l1_t                     *l1;
+    ngx_shm_zone_t                  *counts;
 
     ngx_str_t                        hash_pool;
     ngx_thread_pool_t               *thread_pool;
@@ -139,6 +144,7 @@ typedef struct {
     portal_pg_statement_t           *session_lost;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
+    portal_pg_statement_t           *mail_stats;
 } ngx_http_portal_main_conf_t;
 
 
@@ -292,6 +298,9 @@ struct ngx_http_portal_ctx_s {
     (portal_text_t) { (const char *) (s).data, (s).len }
 
 extern ngx_module_t  ngx_http_portal_module;
+
+/* the words of "portal_allow" */
+extern ngx_conf_enum_t  ngx_http_portal_audiences[];
 
 
 /* gate/ */
@@ -495,8 +504,29 @@ ngx_int_t ngx_http_portal_add_variables(ngx_conf_t *cf);
 /* post-read phase of a town's server: the log is written by the other */
 ngx_int_t ngx_http_portal_log_start(ngx_http_request_t *r);
 ngx_str_t ngx_http_portal_path(ngx_http_request_t *r);
+/* log phase */
+ngx_int_t ngx_http_portal_log_count(ngx_http_request_t *r);
 u_char *ngx_http_portal_log_error(ngx_http_request_t *r,
     ngx_http_request_t *sr, u_char *buf, size_t len);
+
+/* log/: what operators ask for */
+
+/* this worker's gauges, kept fresh; exit_process lets go of them */
+void ngx_http_portal_gauges_init(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf);
+void ngx_http_portal_gauges_exit(void);
+void ngx_http_portal_gauges_set(void);
+
+/* "portal_metrics", "portal_health" and "portal_health live" */
+ngx_int_t ngx_http_portal_metrics_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_portal_health_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_portal_live_handler(ngx_http_request_t *r);
+
+/* mail/: how full the outbox is, asked now and then by the worker that mails */
+void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf);
+/* 0 when it was not heard of lately */
+ngx_uint_t ngx_http_portal_outbox_known(void);
 
 
 #endif /* _NGX_HTTP_PORTAL_H_INCLUDED_ */

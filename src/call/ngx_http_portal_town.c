@@ -48,6 +48,7 @@ ngx_http_portal_town_init(ngx_cycle_t *cycle,
     for (i = 0; i < pmcf->towns.nelts; i++) {
         town[i]->document = NULL;
         town[i]->version = 0;
+        town[i]->place = portal_count_town(&town[i]->slug);
         town[i]->public = ngx_http_portal_town_unknown(town[i]);
 
         if (town[i]->public == NULL) {

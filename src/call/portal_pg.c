@@ -503,6 +503,15 @@ portal_pg_done(portal_pg_task_t *task, portal_op_status_e status)
     task->op.took = now - task->posted;
     task->op.waited = (task->sent ? task->sent : now) - task->posted;
 
+    portal_count(PORTAL_COUNT_CALL
+                 + task->pg->conf->pool * PORTAL_COUNT_STATUSES + status);
+
+    if (task->pg->conf->pool == 0) {
+        portal_count_time(PORTAL_COUNT_CALL_TIME, task->op.took);
+        portal_count(PORTAL_COUNT_WAITED);
+        portal_count_add(PORTAL_COUNT_WAIT_TIME, task->op.waited);
+    }
+
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, task->pg->log, 0,
                    "database operation %p: status:%d detached:%d",
                    task, status, task->op.op.detached);
@@ -633,7 +642,9 @@ portal_pg_connected(portal_pg_conn_t *conn)
     pg->tried = 0;
     pg->rounds = 0;
     pg->open++;
-    pg->connects++;
+    pg->reached = 1;
+
+    portal_count(PORTAL_COUNT_CONNECT + pg->conf->pool);
 
     conn->expires = ngx_current_msec + 3240000
                     + (ngx_msec_t) ngx_random() % 720000;
@@ -646,6 +657,8 @@ void
 portal_pg_unconnected(portal_pg_t *pg)
 {
     pg->connecting = NULL;
+
+    portal_count(PORTAL_COUNT_CONNECT_FAILED + pg->conf->pool);
 
     if (pg->connect.timer_set) {
         ngx_del_timer(&pg->connect);
@@ -779,7 +792,7 @@ portal_pg_close_idle(portal_pg_t *pg)
 ngx_uint_t
 portal_pg_healthy(portal_pg_t *pg)
 {
-    return pg->open != 0;
+    return pg->reached && !pg->down;
 }
 
 
@@ -790,9 +803,6 @@ portal_pg_stats(portal_pg_t *pg, portal_pg_stats_t *stats)
     stats->busy = pg->busy;
     stats->connecting = (pg->connecting != NULL);
     stats->waiting = pg->nwaiting;
-    stats->queries = pg->queries;
-    stats->failures = pg->failures;
-    stats->reconnects = pg->connects ? pg->connects - 1 : 0;
 }
 
 
@@ -845,8 +855,6 @@ portal_pg_failed(portal_pg_task_t *task, const char *why)
 
     pg = task->pg;
     log = task->op.op.log;
-
-    pg->failures++;
 
     if (log == NULL) {
 

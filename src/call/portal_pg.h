@@ -30,6 +30,7 @@ typedef struct {
                                                per host, tried one by one */
     ngx_uint_t                connections;  /* of this worker */
     ngx_uint_t                queue;        /* waiting operations at most */
+    ngx_uint_t                pool;         /* of portal_count.h */
     ngx_msec_t                connect_timeout;
     ngx_msec_t                timeout;      /* queue + execution */
 } portal_pg_conf_t;
@@ -73,9 +74,10 @@ typedef struct {
 } portal_pg_op_t;
 
 
+/* what is now; what has been is counted in portal_count.h */
+
 typedef struct {
     ngx_uint_t                open, busy, connecting, waiting;
-    ngx_uint_t                queries, failures, reconnects;
 } portal_pg_stats_t;
 
 
@@ -126,7 +128,7 @@ void portal_pg_drop(portal_pg_op_t *op);
 /* ends what waits as if the servers were down */
 void portal_pg_fail(portal_pg_t *pg);
 
-/* a connection is open */
+/* the server was reached, and not found gone since */
 ngx_uint_t portal_pg_healthy(portal_pg_t *pg);
 void portal_pg_stats(portal_pg_t *pg, portal_pg_stats_t *stats);
 

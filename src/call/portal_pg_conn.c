@@ -742,10 +742,8 @@ portal_pg_conn_classify(portal_pg_conn_t *conn, PGresult *res,
 static void
 portal_pg_conn_finish(portal_pg_conn_t *conn)
 {
-    portal_pg_t       *pg;
     portal_pg_task_t  *task;
 
-    pg = conn->pg;
     task = conn->task;
 
     conn->task = NULL;
@@ -766,13 +764,11 @@ portal_pg_conn_finish(portal_pg_conn_t *conn)
     case PORTAL_PG_NO_ERROR:
         portal_pg_conn_values(task);
         portal_pg_conn_release(conn);
-        pg->queries++;
         portal_pg_done(task, PORTAL_OP_OK);
         break;
 
     case PORTAL_PG_STATEMENT_ERROR:
         portal_pg_conn_release(conn);
-        pg->queries++;
         portal_pg_done(task, PORTAL_OP_REFUSED);
         break;
 

@@ -9,6 +9,7 @@
 
 
 #include "portal_pg.h"
+#include "../core/portal_count.h"
 
 #include <libpq-fe.h>
 
@@ -123,11 +124,8 @@ struct portal_pg_s {
 
     ngx_msec_t                complained;
 
-    ngx_uint_t                queries;
-    ngx_uint_t                failures;
-    ngx_uint_t                connects;
-
     unsigned                  down:1;
+    unsigned                  reached:1;
 };
 
 

@@ -63,6 +63,9 @@ portal_hash_op_t *portal_hash_op(portal_hash_t *hash);
  */
 void portal_hash_post(portal_hash_t *hash, portal_hash_op_t *op);
 
+/* how many run on the node; pending: of this worker, waiting or running */
+ngx_uint_t portal_hash_stats(portal_hash_t *hash, ngx_uint_t *pending);
+
 /* wipes and frees an operation that was made and not posted */
 void portal_hash_drop(portal_hash_op_t *op);
 

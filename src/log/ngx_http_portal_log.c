@@ -131,3 +131,54 @@ ngx_http_portal_log_id(ngx_http_request_t *r)
 
     return &id;
 }
+
+
+/*
+ * What led to an error page counts for the audience of the location that was
+ * asked for.
+ */
+
+ngx_int_t
+ngx_http_portal_log_count(ngx_http_request_t *r)
+{
+    ngx_uint_t                   audience, status, class;
+    ngx_time_t                  *tp;
+    ngx_msec_int_t               ms;
+    ngx_http_portal_ctx_t       *first;
+    ngx_http_portal_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    if (plcf->audience == NGX_HTTP_PORTAL_UNSET) {
+        return NGX_OK;
+    }
+
+    audience = plcf->audience;
+
+    if (plcf->error) {
+        first = ngx_http_portal_first_ctx(r);
+
+        if (first != NULL && first->audience) {
+            audience = first->audience;
+        }
+    }
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+    class = (status >= 200 && status < 600) ? status / 100 - 2
+                                            : PORTAL_COUNT_CLASSES - 1;
+
+    portal_count(PORTAL_COUNT_REQUEST
+                 + (plcf->town->place * PORTAL_COUNT_AUDIENCES + audience)
+                   * PORTAL_COUNT_CLASSES + class);
+
+    tp = ngx_timeofday();
+
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + ((ngx_msec_int_t) tp->msec
+                              - (ngx_msec_int_t) r->start_msec));
+
+    portal_count_time(PORTAL_COUNT_REQUEST_TIME,
+                      (uint64_t) ngx_max(ms, 0) * 1000);
+
+    return NGX_OK;
+}

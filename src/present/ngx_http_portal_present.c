@@ -342,6 +342,9 @@ ngx_http_portal_rendered(ngx_http_request_t *r, uint64_t took)
 {
     ngx_http_portal_ctx_t  *ctx;
 
+    portal_count(PORTAL_COUNT_RENDER);
+    portal_count_add(PORTAL_COUNT_RENDER_TIME, took);
+
     ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
 
     if (ctx != NULL) {

@@ -236,6 +236,7 @@ sub _default_server {
     return '    server {', $self->_listen(' default_server'),
         '        server_name _;', '        portal_tenant saint-aubin;',
         '        include conf.d/portal/errors.inc;',
+        '        include conf.d/portal/monitoring.inc;',
         '        location / { return 307 ' . $self->{stack}->url
             . '$request_uri; }',
         '    }';
