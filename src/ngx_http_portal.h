@@ -512,8 +512,7 @@ u_char *ngx_http_portal_log_error(ngx_http_request_t *r,
 /* log/: what operators ask for */
 
 /* this worker's gauges, kept fresh; exit_process lets go of them */
-void ngx_http_portal_gauges_init(ngx_cycle_t *cycle,
-    ngx_http_portal_main_conf_t *pmcf);
+void ngx_http_portal_gauges_init(ngx_cycle_t *cycle);
 void ngx_http_portal_gauges_exit(void);
 void ngx_http_portal_gauges_set(void);
 

@@ -496,7 +496,7 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    ngx_http_portal_gauges_init(cycle, pmcf);
+    ngx_http_portal_gauges_init(cycle);
 
     /* the lease in the row, not this, keeps two from sending one mail */
 

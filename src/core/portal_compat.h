@@ -64,7 +64,13 @@ portal_compat_cookie(ngx_http_request_t *r, ngx_uint_t n)
  * there the log keeps nginx's own words.
  */
 
-#ifdef ANGIE_VERSION
+#ifdef __has_include
+#if __has_include(<angie.h>)
+#define PORTAL_COMPAT_ANGIE  1
+#endif
+#endif
+
+#ifdef PORTAL_COMPAT_ANGIE
 
 #define portal_compat_log_handler(r, h)                                       \
     (void) (h)

@@ -45,8 +45,9 @@ typedef enum {
 
     PORTAL_COUNT_CALL_TIME = PORTAL_COUNT_REQUEST_TIME
                              + PORTAL_COUNT_HISTOGRAM,
-    PORTAL_COUNT_CALL = PORTAL_COUNT_CALL_TIME + PORTAL_COUNT_HISTOGRAM,
-    PORTAL_COUNT_WAITED = PORTAL_COUNT_CALL             /* + pool, status */
+    PORTAL_COUNT_CALL = PORTAL_COUNT_CALL_TIME          /* + pool, status */
+                        + PORTAL_COUNT_HISTOGRAM,
+    PORTAL_COUNT_WAITED = PORTAL_COUNT_CALL
                           + PORTAL_COUNT_POOLS * PORTAL_COUNT_STATUSES,
     PORTAL_COUNT_WAIT_TIME,             /* microseconds, as all times here */
     PORTAL_COUNT_CONNECT,               /* + pool */

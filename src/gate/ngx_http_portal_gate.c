@@ -106,6 +106,10 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 {
     ctx->audience = plcf->audience;
 
+    /* also where only the location says whose it is */
+
+    portal_compat_log_handler(r, ngx_http_portal_log_error);
+
     if (ngx_http_portal_town_wait(ctx, plcf->town) == NGX_AGAIN) {
         return ngx_http_portal_gate_suspend(r);
     }

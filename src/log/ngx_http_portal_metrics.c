@@ -296,8 +296,7 @@ static ngx_http_portal_metric_t  ngx_http_portal_metric_table[] = {
 
 
 void
-ngx_http_portal_gauges_init(ngx_cycle_t *cycle,
-    ngx_http_portal_main_conf_t *pmcf)
+ngx_http_portal_gauges_init(ngx_cycle_t *cycle)
 {
     portal_op_event(&ngx_http_portal_gauges_timer,
                     ngx_http_portal_gauges_event, cycle->log);
