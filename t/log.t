@@ -94,7 +94,6 @@ both($c, '/t/bare', 500, qr/document has no status/, 'no status');
 both($c, '/t/raise', 500, qr/database error P0001 in "t_raise"/, 'an error');
 both($c, '/t/none', 503, qr/schema lacks what the page calls/, 'not there');
 both($c, '/t/says', 503, qr/answered 503/, 'its own 503');
-expect_complaint(qr/a page without the gate/);
 both($c, '/t/proxy', 502, qr/connect\(\) failed/, 'another server');
 
 
