@@ -57,13 +57,17 @@ begin
         execute format('alter role %I in database %I set timezone = %L',
             v_role, current_database(), 'UTC');
 
-        -- what people type must not reach the server's log
+        -- what people type must not reach the server's log, also not as the
+        -- row that a constraint refuses
         if (select rolsuper from pg_roles where rolname = current_user) then
             execute format('alter role %I in database %I '
                 'set log_parameter_max_length = 0',
                 v_role, current_database());
             execute format('alter role %I in database %I '
                 'set log_parameter_max_length_on_error = 0',
+                v_role, current_database());
+            execute format('alter role %I in database %I '
+                'set log_error_verbosity = terse',
                 v_role, current_database());
         end if;
     end loop;

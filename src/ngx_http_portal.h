@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "core/portal_compat.h"
+#include "core/portal_count.h"
 #include "core/portal_op.h"
 #include "crypto/portal_crypto.h"
 #include "crypto/portal_captcha.h"
@@ -28,6 +29,8 @@
 #include "jobs/portal_jobs.h"
 #include "mail/portal_mail.h"
 
+
+#define NGX_HTTP_PORTAL_VERSION    "0.1.0"
 
 /* the version of sql/ that this source speaks to; portal.enter() checks it */
 #define NGX_HTTP_PORTAL_SCHEMA     "1"
@@ -90,6 +93,7 @@ typedef struct {
     ngx_uint_t                       language;       /* the first of them */
     ngx_str_t                        origin;         /* of document */
     int64_t                          version;
+    ngx_uint_t                       place;      /* of portal_count.h */
     portal_pg_op_t                  *op;
     ngx_event_t                      retry;
     ngx_event_t                      patience;
@@ -121,6 +125,7 @@ typedef struct {
 
     portal_redis_conf_t              redis;
     portal_l1_t                     *l1;
+    ngx_shm_zone_t                  *counts;
 
     ngx_str_t                        hash_pool;
     ngx_thread_pool_t               *thread_pool;
@@ -138,6 +143,8 @@ typedef struct {
 
     portal_mail_conf_t               mail;
 
+    ngx_int_t                        request_id;     /* variable's index */
+
     ngx_http_portal_view_t          *error_view;
     portal_pg_statement_t           *enter;
     portal_pg_statement_t           *town;
@@ -148,6 +155,7 @@ typedef struct {
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
     portal_pg_statement_t           *audit_chain;
+    portal_pg_statement_t           *mail_stats;
 } ngx_http_portal_main_conf_t;
 
 
@@ -226,6 +234,8 @@ struct ngx_http_portal_ctx_s {
     ngx_http_portal_gate_e           gate;
     ngx_http_portal_loc_conf_t      *verdict;    /* the gate's yes, and for
                                                     which location */
+    ngx_uint_t                       audience;   /* of the location asked
+                                                    for */
     ngx_http_portal_session_t        session;
     u_char                           mac[PORTAL_MAC_LEN];
     u_char                           mac_hex[PORTAL_MAC_HEX];
@@ -265,6 +275,13 @@ struct ngx_http_portal_ctx_s {
     ngx_str_t                        request_id;
     ngx_msec_t                       retry;      /* seconds */
 
+    /* microseconds, of all calls */
+    uint64_t                         call_time;
+    uint64_t                         queue_time;
+    uint64_t                         hash_time;
+    uint64_t                         render_time;
+    ngx_uint_t                       calls;
+
     unsigned                         live:1;     /* a session is known */
     unsigned                         confirmed:1;    /* PostgreSQL has said so
                                                         seconds ago */
@@ -283,6 +300,10 @@ struct ngx_http_portal_ctx_s {
     unsigned                         minted:1;   /* secret is made */
     unsigned                         refused:1;  /* the form is shown again */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
+    unsigned                         hashed:1;
+    unsigned                         rendered:1;
+    unsigned                         told:1;     /* a line of the error log
+                                                    is about this request */
 };
 
 
@@ -291,8 +312,14 @@ struct ngx_http_portal_ctx_s {
 
 extern ngx_module_t  ngx_http_portal_module;
 
+/* the words of "portal_allow" */
+extern ngx_conf_enum_t  ngx_http_portal_audiences[];
+
 
 /* gate/ */
+
+/* of a request that was led to its error page: what it was at first, or NULL */
+ngx_http_portal_ctx_t *ngx_http_portal_first_ctx(ngx_http_request_t *r);
 
 /* lets go of operations under way */
 void ngx_http_portal_ctx_detach(void *data);
@@ -465,6 +492,9 @@ ngx_int_t ngx_http_portal_present(ngx_http_request_t *r,
 /* an error as a page or a problem document (RFC 9457) */
 ngx_int_t ngx_http_portal_problem(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *code);
+/* 503, and the line of the log that says why */
+ngx_int_t ngx_http_portal_unavailable(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *why);
 /* for the gate: the header, and the status to return from the phase */
 ngx_int_t ngx_http_portal_location(ngx_http_request_t *r,
     ngx_str_t *location);
@@ -499,9 +529,34 @@ ngx_int_t ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_portal_mail_render(void *data, ngx_str_t *row,
     ngx_pool_t *pool, portal_mail_message_t *message);
 
-/* log/: variables */
+/* log/: variables, and what the error log says of a request */
 
 ngx_int_t ngx_http_portal_add_variables(ngx_conf_t *cf);
+/* post-read phase of a town's server: the log is written by the other */
+ngx_int_t ngx_http_portal_log_start(ngx_http_request_t *r);
+ngx_str_t ngx_http_portal_path(ngx_http_request_t *r);
+/* log phase */
+ngx_int_t ngx_http_portal_log_count(ngx_http_request_t *r);
+u_char *ngx_http_portal_log_error(ngx_http_request_t *r,
+    ngx_http_request_t *sr, u_char *buf, size_t len);
+
+/* log/: what operators ask for */
+
+/* this worker's gauges, kept fresh; exit_process lets go of them */
+void ngx_http_portal_gauges_init(ngx_cycle_t *cycle);
+void ngx_http_portal_gauges_exit(void);
+void ngx_http_portal_gauges_set(void);
+
+/* "portal_metrics", "portal_health" and "portal_health live" */
+ngx_int_t ngx_http_portal_metrics_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_portal_health_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_portal_live_handler(ngx_http_request_t *r);
+
+/* mail/: how full the outbox is, asked now and then by the worker that mails */
+void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf);
+/* 0 when it was not heard of lately */
+ngx_uint_t ngx_http_portal_outbox_known(void);
 
 
 #endif /* _NGX_HTTP_PORTAL_H_INCLUDED_ */

@@ -50,6 +50,9 @@ char *ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd,
 /* cmd->post is the ngx_http_portal_act_pt */
 char *ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+/* cmd->post is the content handler */
+char *ngx_http_portal_conf_monitor(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd,

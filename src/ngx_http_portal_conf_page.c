@@ -75,6 +75,11 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
       1,
       offsetof(ngx_http_portal_main_conf_t, audit_chain) },
 
+    { ngx_string("mail_stats"),
+      ngx_string("select portal.mail_stats()"),
+      0,
+      offsetof(ngx_http_portal_main_conf_t, mail_stats) },
+
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
@@ -375,6 +380,39 @@ ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* what is not a page: nginx's own "allow" and "deny" are its gate */
+
+char *
+ngx_http_portal_conf_monitor(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler != NULL) {
+        return "is duplicate, or beside another content";
+    }
+
+    clcf->handler = (ngx_http_handler_pt) cmd->post;
+
+    if (cf->args->nelts == 2) {
+        value = cf->args->elts;
+
+        if (ngx_strcmp(value[1].data, "live") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"; write \"live\", or "
+                               "nothing", &value[1]);
+            return NGX_CONF_ERROR;
+        }
+
+        clcf->handler = ngx_http_portal_live_handler;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -600,6 +638,7 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
 {
     const char  *missing;
     ngx_str_t    error = ngx_string("error");
+    ngx_str_t    request_id = ngx_string("request_id");
 
     missing = pmcf->keys == NULL ? "portal_keys FILE"
               : pmcf->pg.hosts.elts == NULL ? "portal_database CONNINFO"
@@ -624,7 +663,11 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
     pmcf->thread_pool = ngx_thread_pool_add(cf, &pmcf->hash_pool);
     pmcf->error_view = ngx_http_portal_conf_view(cf, pmcf, &error);
 
-    if (pmcf->thread_pool == NULL || pmcf->error_view == NULL
+    pmcf->counts = portal_count_zone(cf, &ngx_http_portal_module);
+    pmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
+
+    if (pmcf->counts == NULL || pmcf->request_id == NGX_ERROR
+        || pmcf->thread_pool == NULL || pmcf->error_view == NULL
         || ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed,
                                       &pmcf->statements)
            != NGX_OK
@@ -711,6 +754,7 @@ ngx_http_portal_conf_connections(ngx_cycle_t *cycle,
 
     if (pmcf->jobs.hosts.elts != NULL) {
         pmcf->jobs.connections = 1;
+        pmcf->jobs.pool = 1;
     }
 
     return NGX_OK;

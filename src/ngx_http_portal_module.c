@@ -27,7 +27,7 @@ static void ngx_http_portal_exit_process(ngx_cycle_t *cycle);
 ngx_http_portal_services_t  ngx_http_portal;
 
 
-static ngx_conf_enum_t  ngx_http_portal_audiences[] = {
+ngx_conf_enum_t  ngx_http_portal_audiences[] = {
     { ngx_string("public"), NGX_HTTP_PORTAL_PUBLIC },
     { ngx_string("citizen"), NGX_HTTP_PORTAL_CITIZEN },
     { ngx_string("family"), NGX_HTTP_PORTAL_FAMILY },
@@ -156,6 +156,20 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_portal_conf_monitor,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_http_portal_metrics_handler },
+
+    { ngx_string("portal_health"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_monitor,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_http_portal_health_handler },
+
     { ngx_string("portal_arg"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
       ngx_http_portal_conf_arg,
@@ -247,6 +261,20 @@ ngx_http_portal_postconfiguration(ngx_conf_t *cf)
     }
 
     *h = ngx_http_portal_verdict_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_POST_READ_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_portal_log_start;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_portal_log_count;
 
     return NGX_OK;
 }
@@ -454,6 +482,8 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    portal_count_attach(pmcf->counts);
+
     ngx_http_portal.l1 = pmcf->l1;
 
     ngx_http_portal.pg = portal_pg_create(cycle, &pmcf->pg);
@@ -475,6 +505,8 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_portal_gauges_init(cycle);
 
     return ngx_http_portal_init_jobs(cycle, pmcf);
 }
@@ -514,6 +546,8 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
         return NGX_OK;
     }
 
+    ngx_http_portal_outbox_init(cycle, pmcf);
+
     ngx_http_portal.mail = portal_mail_create(cycle, &pmcf->mail,
                                               ngx_http_portal.jobs,
                                               pmcf->mail_claim,
@@ -529,6 +563,8 @@ static void
 ngx_http_portal_exit_process(ngx_cycle_t *cycle)
 {
     ngx_http_portal_main_conf_t  *pmcf;
+
+    ngx_http_portal_gauges_exit();
 
     if (ngx_http_portal.mail) {
         portal_mail_destroy(ngx_http_portal.mail);

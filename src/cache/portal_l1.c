@@ -245,6 +245,7 @@ portal_l1_reserve(portal_l1_t *l1, const u_char *key)
 
     if (slot->generation == 0) {
         slot->generation = ++header->generation;
+        header->stats.reserved++;
     }
 
     generation = slot->generation;

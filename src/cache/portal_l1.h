@@ -42,6 +42,7 @@ typedef struct {
     ngx_uint_t                hits;
     ngx_uint_t                misses;
     ngx_uint_t                evictions;    /* of live copies only */
+    ngx_uint_t                reserved;     /* for an answer under way */
     ngx_uint_t                flushes;
     ngx_uint_t                resets;       /* a worker died while writing */
 } portal_l1_stats_t;

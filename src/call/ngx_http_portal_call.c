@@ -30,8 +30,8 @@ ngx_http_portal_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_pg_op_t  *op;
 
     if (ngx_http_portal.refusing) {
-        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                       NULL);
+        return ngx_http_portal_unavailable(r, ctx, "no call before the "
+                                   "database is known to be this portal's");
     }
 
     op = portal_pg_op(ngx_http_portal.pg);
@@ -68,6 +68,7 @@ ngx_http_portal_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     op->op.handler = ngx_http_portal_called;
     op->op.data = ctx;
+    op->op.log = r->connection->log;
 
     ctx->pg_op = op;
     ctx->step = step;
@@ -84,7 +85,8 @@ ngx_int_t
 ngx_http_portal_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_op_handler_pt handler)
 {
-    portal_pg_op_t  *op;
+    portal_pg_op_t              *op;
+    ngx_http_portal_loc_conf_t  *plcf;
 
     op = portal_pg_op(ngx_http_portal.pg);
     if (op == NULL) {
@@ -98,6 +100,11 @@ ngx_http_portal_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     op->op.handler = handler;
     op->op.data = ctx;
+
+    /* a page is shown all the same when the answer does not come */
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+    op->op.log = plcf->handled ? NULL : r->connection->log;
 
     ctx->pg_op = op;
 
@@ -230,6 +237,11 @@ ngx_http_portal_called(portal_op_t *op)
             ctx->answer.len = value->len;
 
         } else {
+            ngx_http_set_log_request(r->connection->log, r);
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "portal: function \"%s\" returned nothing",
+                          pg_op->queries[1].statement->name);
+            ctx->sqlstate[0] = '\0';
             ctx->call_status = PORTAL_OP_REFUSED;
         }
     }
@@ -243,6 +255,9 @@ ngx_http_portal_entered(ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op)
 {
     ctx->pg_op = NULL;
     ctx->call_status = op->op.status;
+    ctx->call_time += op->took;
+    ctx->queue_time += op->waited;
+    ctx->calls++;
 
     if (ctx->call_status == PORTAL_OP_OK) {
         ngx_http_portal_call_town(ctx, &op->queries[0].value);
@@ -287,6 +302,7 @@ ngx_http_portal_call_town(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
 /*
  * 401 and 403 are what enter raises when the session has ended elsewhere or
  * the family is no longer the account's; all that may pass by itself is 503.
+ * What portal_pg_post() has logged is not said again.
  */
 
 ngx_int_t
@@ -305,10 +321,6 @@ ngx_http_portal_call_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         break;
 
     default:
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "portal: the database did not answer (%s)",
-                      ctx->call_status == PORTAL_OP_BUSY ? "busy"
-                      : ctx->call_status == PORTAL_OP_LOST ? "lost" : "down");
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 

@@ -55,6 +55,7 @@ ngx_http_portal_town_init(ngx_cycle_t *cycle,
         town[i]->version = 0;
         town[i]->offered = 1;
         town[i]->language = 0;
+        town[i]->place = portal_count_town(&town[i]->slug);
 
         for (n = 0; n < pmcf->nlanguages; n++) {
             town[i]->public[n] = ngx_http_portal_town_unknown(pmcf, town[i],

@@ -32,7 +32,6 @@ static void portal_pg_close_idle(portal_pg_t *pg);
 static void portal_pg_first(portal_pg_task_t *task);
 static void portal_pg_unqueue(portal_pg_task_t *task);
 static void portal_pg_free(portal_pg_task_t *task);
-static void portal_pg_complain(portal_pg_t *pg, const char *what);
 
 
 #define portal_pg_of(ev, field)                                               \
@@ -236,6 +235,7 @@ portal_pg_post(portal_pg_t *pg, portal_pg_op_t *op)
     task = (portal_pg_task_t *) op;
 
     op->op.posted = 1;
+    task->posted = portal_op_clock();
 
     if (portal_pg_refused(pg, task)) {
         return;
@@ -260,7 +260,7 @@ portal_pg_refused(portal_pg_t *pg, portal_pg_task_t *task)
         st = task->op.queries[i].statement;
 
         if (task->nparams[i] != st->nparams) {
-            ngx_log_error(NGX_LOG_ALERT, pg->log, 0,
+            ngx_log_error(NGX_LOG_ALERT, portal_pg_log(task), 0,
                           "database statement \"%s\" has %d of %d parameters",
                           st->name, task->nparams[i], st->nparams);
             break;
@@ -275,7 +275,7 @@ portal_pg_refused(portal_pg_t *pg, portal_pg_task_t *task)
     }
 
     if (pg->down) {
-        pg->failures++;
+        portal_pg_failed(task, "is down");
         portal_pg_done(task, PORTAL_OP_DOWN);
         return 1;
     }
@@ -285,8 +285,7 @@ portal_pg_refused(portal_pg_t *pg, portal_pg_task_t *task)
     }
 
     if (pg->nwaiting >= pg->conf->queue) {
-        pg->failures++;
-        portal_pg_complain(pg, "queue is full");
+        portal_pg_failed(task, "queue is full");
         portal_pg_done(task, PORTAL_OP_BUSY);
         return 1;
     }
@@ -306,12 +305,8 @@ portal_pg_deadline(ngx_event_t *ev)
     pg = task->pg;
     conn = task->conn;
 
-    pg->failures++;
-
     if (conn) {
-        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "database answered not in time, executing \"%s\"",
-                      task->op.queries[0].statement->name);
+        portal_pg_failed(task, "answered not in time");
 
         conn->task = NULL;
         portal_pg_conn_close(conn);
@@ -322,12 +317,12 @@ portal_pg_deadline(ngx_event_t *ev)
     portal_pg_unqueue(task);
 
     if (pg->open == 0) {
-        portal_pg_complain(pg, "could not be connected in time");
+        portal_pg_failed(task, "could not be connected in time");
         portal_pg_done(task, PORTAL_OP_DOWN);
         return;
     }
 
-    portal_pg_complain(pg, "queue had no turn in time");
+    portal_pg_failed(task, "queue had no turn in time");
     portal_pg_done(task, PORTAL_OP_BUSY);
 }
 
@@ -421,8 +416,8 @@ portal_pg_fail(portal_pg_t *pg)
         q = ngx_queue_head(&pg->waiting);
         task = portal_pg_task_of(q);
 
-        pg->failures++;
         portal_pg_unqueue(task);
+        portal_pg_failed(task, "is down");
         portal_pg_done(task, PORTAL_OP_DOWN);
     }
 }
@@ -490,6 +485,8 @@ portal_pg_sweep(portal_pg_t *pg)
 void
 portal_pg_done(portal_pg_task_t *task, portal_op_status_e status)
 {
+    uint64_t  now;
+
     if (task->op.op.timer.timer_set) {
         ngx_del_timer(&task->op.op.timer);
     }
@@ -500,6 +497,20 @@ portal_pg_done(portal_pg_task_t *task, portal_op_status_e status)
 
     task->conn = NULL;
     task->op.op.status = status;
+
+    now = portal_op_clock();
+
+    task->op.took = now - task->posted;
+    task->op.waited = (task->sent ? task->sent : now) - task->posted;
+
+    portal_count(PORTAL_COUNT_CALL
+                 + task->pg->conf->pool * PORTAL_COUNT_STATUSES + status);
+
+    if (task->pg->conf->pool == 0) {
+        portal_count_time(PORTAL_COUNT_CALL_TIME, task->op.took);
+        portal_count(PORTAL_COUNT_WAITED);
+        portal_count_add(PORTAL_COUNT_WAIT_TIME, task->op.waited);
+    }
 
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, task->pg->log, 0,
                    "database operation %p: status:%d detached:%d",
@@ -533,12 +544,8 @@ portal_pg_suspect(portal_pg_conn_t *conn, portal_pg_task_t *task)
 void
 portal_pg_again(portal_pg_task_t *task)
 {
-    portal_pg_t  *pg;
-
-    pg = task->pg;
-
     if (task->retried) {
-        pg->failures++;
+        portal_pg_failed(task, "ended the connection twice");
         portal_pg_done(task, PORTAL_OP_DOWN);
         return;
     }
@@ -635,7 +642,9 @@ portal_pg_connected(portal_pg_conn_t *conn)
     pg->tried = 0;
     pg->rounds = 0;
     pg->open++;
-    pg->connects++;
+    pg->reached = 1;
+
+    portal_count(PORTAL_COUNT_CONNECT + pg->conf->pool);
 
     conn->expires = ngx_current_msec + 3240000
                     + (ngx_msec_t) ngx_random() % 720000;
@@ -648,6 +657,8 @@ void
 portal_pg_unconnected(portal_pg_t *pg)
 {
     pg->connecting = NULL;
+
+    portal_count(PORTAL_COUNT_CONNECT_FAILED + pg->conf->pool);
 
     if (pg->connect.timer_set) {
         ngx_del_timer(&pg->connect);
@@ -781,7 +792,7 @@ portal_pg_close_idle(portal_pg_t *pg)
 ngx_uint_t
 portal_pg_healthy(portal_pg_t *pg)
 {
-    return pg->open != 0;
+    return pg->reached && !pg->down;
 }
 
 
@@ -792,9 +803,6 @@ portal_pg_stats(portal_pg_t *pg, portal_pg_stats_t *stats)
     stats->busy = pg->busy;
     stats->connecting = (pg->connecting != NULL);
     stats->waiting = pg->nwaiting;
-    stats->queries = pg->queries;
-    stats->failures = pg->failures;
-    stats->reconnects = pg->connects ? pg->connects - 1 : 0;
 }
 
 
@@ -839,19 +847,32 @@ portal_pg_free(portal_pg_task_t *task)
 }
 
 
-static void
-portal_pg_complain(portal_pg_t *pg, const char *what)
+void
+portal_pg_failed(portal_pg_task_t *task, const char *why)
 {
-    /* a line per operation would only add to the overload */
+    ngx_log_t    *log;
+    portal_pg_t  *pg;
 
-    if (pg->complained
-        && ngx_current_msec - pg->complained < PORTAL_PG_COMPLAINT)
-    {
-        return;
+    pg = task->pg;
+    log = task->op.op.log;
+
+    if (log == NULL) {
+
+        /* of nobody who waits: a line each would only add to the overload */
+
+        if (pg->down
+            || (pg->complained
+                && ngx_current_msec - pg->complained < PORTAL_PG_COMPLAINT))
+        {
+            return;
+        }
+
+        pg->complained = ngx_current_msec;
+        log = pg->log;
     }
 
-    pg->complained = ngx_current_msec;
-
-    ngx_log_error(NGX_LOG_ERR, pg->log, 0, "database %s: open:%ui busy:%ui "
-                  "waiting:%ui", what, pg->open, pg->busy, pg->nwaiting);
+    ngx_log_error(NGX_LOG_ERR, log, 0, "database %s, \"%s\", open:%ui busy:%ui "
+                  "waiting:%ui", why,
+                  task->op.queries[task->op.n - 1].statement->name,
+                  pg->open, pg->busy, pg->nwaiting);
 }

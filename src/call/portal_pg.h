@@ -30,6 +30,7 @@ typedef struct {
                                                per host, tried one by one */
     ngx_uint_t                connections;  /* of this worker */
     ngx_uint_t                queue;        /* waiting operations at most */
+    ngx_uint_t                pool;         /* of portal_count.h */
     ngx_msec_t                connect_timeout;
     ngx_msec_t                timeout;      /* queue + execution */
 } portal_pg_conf_t;
@@ -66,12 +67,17 @@ typedef struct {
     u_char                    sqlstate[6];
     u_char                    constraint[64];
     ngx_uint_t                failed;
+
+    /* microseconds: of the whole, and before its turn */
+    uint64_t                  took;
+    uint64_t                  waited;
 } portal_pg_op_t;
 
 
+/* what is now; what has been is counted in portal_count.h */
+
 typedef struct {
     ngx_uint_t                open, busy, connecting, waiting;
-    ngx_uint_t                queries, failures, reconnects;
 } portal_pg_stats_t;
 
 
@@ -109,7 +115,10 @@ ngx_int_t portal_pg_param(portal_pg_op_t *op, ngx_str_t *value);
 /*
  * Takes the operation over, always: the handler is called later with the
  * status, also when the queue is full or the servers are down.  The service
- * frees the operation after the handler returns.
+ * frees the operation after the handler returns.  Whatever the status, the
+ * failure has been logged, on op.log where the caller has set it; only of
+ * SQLSTATE PT..., which functions raise on purpose, and of missing functions
+ * the caller knows better what to say.
  */
 void portal_pg_post(portal_pg_t *pg, portal_pg_op_t *op);
 
@@ -119,7 +128,7 @@ void portal_pg_drop(portal_pg_op_t *op);
 /* ends what waits as if the servers were down */
 void portal_pg_fail(portal_pg_t *pg);
 
-/* a connection is open */
+/* the server was reached, and not found gone since */
 ngx_uint_t portal_pg_healthy(portal_pg_t *pg);
 void portal_pg_stats(portal_pg_t *pg, portal_pg_stats_t *stats);
 

@@ -335,6 +335,10 @@ portal_pg_conn_send(portal_pg_conn_t *conn, portal_pg_task_t *task)
 
     task->conn = conn;
 
+    if (task->sent == 0) {
+        task->sent = portal_op_clock();
+    }
+
     if (portal_pg_conn_queue(conn) != NGX_OK) {
 
         /* without a sync nothing is ever committed */
@@ -674,15 +678,23 @@ portal_pg_conn_error(portal_pg_conn_t *conn, PGresult *res)
                        (u_char *) (constraint ? constraint : ""),
                        sizeof(task->op.constraint));
 
-    /* class PT is what functions raise on purpose */
+    level = NGX_LOG_ERR;
 
-    level = (code[0] == 'P' && code[1] == 'T') ? NGX_LOG_INFO : NGX_LOG_ERR;
+    if (conn->error != PORTAL_PG_STATEMENT_ERROR) {
+        level = NGX_LOG_NOTICE;                 /* tried again first */
 
-    if (conn->error == PORTAL_PG_STALE_PLAN) {
-        level = NGX_LOG_NOTICE;
+    } else if (code[0] == 'P' && code[1] == 'T') {
+        level = NGX_LOG_INFO;                   /* raised on purpose */
+
+    } else if (task->op.op.log
+               && (ngx_strcmp(code, "3F000") == 0
+                   || ngx_strcmp(code, "42883") == 0
+                   || ngx_strcmp(code, "42P01") == 0))
+    {
+        level = NGX_LOG_INFO;                   /* the caller says it better */
     }
 
-    ngx_log_error(level, conn->pg->log, 0,
+    ngx_log_error(level, portal_pg_log(task), 0,
                   "database error %s in \"%s\"%s%s", task->op.sqlstate,
                   task->op.queries[task->op.failed].statement->name,
                   constraint ? " constraint " : "", task->op.constraint);
@@ -730,10 +742,8 @@ portal_pg_conn_classify(portal_pg_conn_t *conn, PGresult *res,
 static void
 portal_pg_conn_finish(portal_pg_conn_t *conn)
 {
-    portal_pg_t       *pg;
     portal_pg_task_t  *task;
 
-    pg = conn->pg;
     task = conn->task;
 
     conn->task = NULL;
@@ -742,16 +752,11 @@ portal_pg_conn_finish(portal_pg_conn_t *conn)
     if (conn->error < PORTAL_PG_SERVER_ERROR
         && PQtransactionStatus(conn->pq) != PQTRANS_IDLE)
     {
-        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "database transaction left open by \"%s\"",
-                      task->op.queries[0].statement->name);
-
+        portal_pg_failed(task, "transaction was left open");
         conn->error = PORTAL_PG_BROKEN;
 
     } else if (conn->error == PORTAL_PG_BROKEN) {
-        ngx_log_error(NGX_LOG_ERR, pg->log, 0,
-                      "database connection lost, executing \"%s\"",
-                      task->op.queries[0].statement->name);
+        portal_pg_failed(task, "connection was lost");
     }
 
     switch (conn->error) {
@@ -759,13 +764,11 @@ portal_pg_conn_finish(portal_pg_conn_t *conn)
     case PORTAL_PG_NO_ERROR:
         portal_pg_conn_values(task);
         portal_pg_conn_release(conn);
-        pg->queries++;
         portal_pg_done(task, PORTAL_OP_OK);
         break;
 
     case PORTAL_PG_STATEMENT_ERROR:
         portal_pg_conn_release(conn);
-        pg->queries++;
         portal_pg_done(task, PORTAL_OP_REFUSED);
         break;
 
@@ -781,7 +784,6 @@ portal_pg_conn_finish(portal_pg_conn_t *conn)
         break;
 
     case PORTAL_PG_BROKEN:
-        pg->failures++;
         portal_pg_conn_close(conn);
         portal_pg_done(task, PORTAL_OP_LOST);
         break;

@@ -9,6 +9,7 @@
 
 
 #include "portal_pg.h"
+#include "../core/portal_count.h"
 
 #include <libpq-fe.h>
 
@@ -55,6 +56,9 @@ typedef struct {
 
     PGresult                 *results[PORTAL_PG_STATEMENTS];
     int                       nparams[PORTAL_PG_STATEMENTS];
+
+    uint64_t                  posted;
+    uint64_t                  sent;     /* 0: not yet */
 
     unsigned                  retried:1;
     unsigned                  replanned:1;
@@ -120,12 +124,14 @@ struct portal_pg_s {
 
     ngx_msec_t                complained;
 
-    ngx_uint_t                queries;
-    ngx_uint_t                failures;
-    ngx_uint_t                connects;
-
     unsigned                  down:1;
+    unsigned                  reached:1;
 };
+
+
+/* of whom the task is, else the pool's */
+#define portal_pg_log(task)                                                   \
+    ((task)->op.op.log ? (task)->op.op.log : (task)->pg->log)
 
 
 /* portal_pg.c, called by a connection */
@@ -135,6 +141,9 @@ void portal_pg_wake(portal_pg_t *pg);
 
 /* the end of a task: its handler is called from the pool's event */
 void portal_pg_done(portal_pg_task_t *task, portal_op_status_e status);
+
+/* logs why a task fails, once, where the one it concerns looks for it */
+void portal_pg_failed(portal_pg_task_t *task, const char *why);
 
 /* what befell the task will befall the next one on this server */
 void portal_pg_suspect(portal_pg_conn_t *conn, portal_pg_task_t *task);

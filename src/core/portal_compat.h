@@ -58,6 +58,33 @@ portal_compat_cookie(ngx_http_request_t *r, ngx_uint_t n)
 #endif
 }
 
+
+/*
+ * What the error log says of a request: a handler of Angie's has another type,
+ * there the log keeps nginx's own words.
+ */
+
+#ifdef __has_include
+#if __has_include(<angie.h>)
+#define PORTAL_COMPAT_ANGIE  1
+#endif
+#endif
+
+#ifdef PORTAL_COMPAT_ANGIE
+
+#define portal_compat_log_handler(r, h)                                       \
+    (void) (h)
+#define portal_compat_logs(r, h)  0
+
+#else
+
+#define portal_compat_log_handler(r, h)                                       \
+    (r)->log_handler = h
+#define portal_compat_logs(r, h)                                              \
+    ((r)->log_handler == h)
+
+#endif
+
 #endif
 
 

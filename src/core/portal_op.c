@@ -21,3 +21,14 @@ portal_op_event(ngx_event_t *ev, ngx_event_handler_pt handler, ngx_log_t *log)
     ev->handler = handler;
     ev->log = log;
 }
+
+
+uint64_t
+portal_op_clock(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}

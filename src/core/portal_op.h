@@ -42,6 +42,9 @@ struct portal_op_s {
     portal_op_handler_pt      handler;
     void                     *data;
 
+    ngx_log_t                *log;      /* of whom a failure concerns, so that
+                                           its one line names the request */
+
     portal_op_status_e        status;
 
     ngx_event_t               timer;    /* the deadline; keeps a quitting
@@ -59,6 +62,7 @@ struct portal_op_s {
         (op)->detached = 1;                                                   \
         (op)->handler = NULL;                                                 \
         (op)->data = NULL;                                                    \
+        (op)->log = NULL;                                                     \
     } while (0)
 
 
@@ -74,6 +78,9 @@ struct portal_op_s {
  */
 void portal_op_event(ngx_event_t *ev, ngx_event_handler_pt handler,
     ngx_log_t *log);
+
+/* microseconds of a clock that no one sets */
+uint64_t portal_op_clock(void);
 
 
 #endif /* _PORTAL_OP_H_INCLUDED_ */

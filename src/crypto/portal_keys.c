@@ -35,6 +35,7 @@ typedef struct {
 struct portal_keys_s {
     portal_cache_t  *cache;
     unsigned         n;
+    unsigned         active;                    /* n: none yet */
     uint8_t          id[PORTAL_KEYS_MAX];
     int16_t          slot[256];                 /* by id, -1: no such key */
     uint8_t          prk[PORTAL_KEYS_MAX][PORTAL_HKDF_LEN];
@@ -54,7 +55,7 @@ static ssize_t portal_keys_load(const char *path, char *buf, char *err,
 static int portal_keys_line(portal_keys_t *keys, portal_keys_ctx_t *ctx,
     const char *p, const char *last);
 static int portal_keys_add(portal_keys_t *keys, portal_keys_ctx_t *ctx,
-    unsigned id, const uint8_t key[PORTAL_KEY_LEN]);
+    unsigned id, const uint8_t key[PORTAL_KEY_LEN], int opens);
 static int portal_keys_error(portal_keys_ctx_t *ctx, const char *text);
 static void portal_subkey_derive(const portal_keys_t *keys,
     portal_subkey_t *sk, const char *purpose, size_t len,
@@ -201,6 +202,11 @@ portal_keys_parse(const char *name, const char *text, size_t len, char *err,
         goto failed;
     }
 
+    if (keys->active == keys->n) {
+        (void) portal_keys_error(&ctx, "no key seals: all are \"open\"");
+        goto failed;
+    }
+
     keys->cache = sodium_malloc(sizeof(portal_cache_t));
     if (keys->cache == NULL) {
         (void) portal_keys_error(&ctx, "no memory for the keys");
@@ -225,7 +231,7 @@ static int
 portal_keys_line(portal_keys_t *keys, portal_keys_ctx_t *ctx, const char *p,
     const char *last)
 {
-    int          rc;
+    int          rc, opens;
     size_t       len;
     uint8_t      key[PORTAL_KEY_LEN];
     unsigned     id, digits;
@@ -267,6 +273,20 @@ portal_keys_line(portal_keys_t *keys, portal_keys_ctx_t *ctx, const char *p,
         p++;
     }
 
+    opens = 0;
+
+    if (last - p > PORTAL_KEY_HEX
+        && (p[PORTAL_KEY_HEX] == ' ' || p[PORTAL_KEY_HEX] == '\t')
+        && memcmp(last - 4, "open", 4) == 0)
+    {
+        opens = 1;
+        last -= 4;
+
+        while (last[-1] == ' ' || last[-1] == '\t') {
+            last--;
+        }
+    }
+
     if (last - p != PORTAL_KEY_HEX
         || sodium_hex2bin(key, sizeof(key), p, (size_t) (last - p), NULL,
                           &len, NULL)
@@ -276,7 +296,7 @@ portal_keys_line(portal_keys_t *keys, portal_keys_ctx_t *ctx, const char *p,
         rc = portal_keys_error(ctx, "a key is 64 hexadecimal digits");
 
     } else {
-        rc = portal_keys_add(keys, ctx, id, key);
+        rc = portal_keys_add(keys, ctx, id, key, opens);
     }
 
     sodium_memzero(key, sizeof(key));
@@ -287,7 +307,7 @@ portal_keys_line(portal_keys_t *keys, portal_keys_ctx_t *ctx, const char *p,
 
 static int
 portal_keys_add(portal_keys_t *keys, portal_keys_ctx_t *ctx, unsigned id,
-    const uint8_t key[PORTAL_KEY_LEN])
+    const uint8_t key[PORTAL_KEY_LEN], int opens)
 {
     unsigned                    i;
     uint8_t                    *prk;
@@ -315,6 +335,13 @@ portal_keys_add(portal_keys_t *keys, portal_keys_ctx_t *ctx, unsigned id,
 
     keys->id[keys->n] = (uint8_t) id;
     keys->slot[id] = (int16_t) keys->n;
+
+    /* as long as there is none, it moves along with n */
+
+    if (keys->active == keys->n && opens) {
+        keys->active++;
+    }
+
     keys->n++;
 
     return 0;
@@ -366,8 +393,9 @@ portal_keys_make(const char *path)
     len = snprintf(text, sizeof(text),
                    "# The portal's keys: \"ID HEX\".  The first line seals; "
                    "the others open older values.\n"
-                   "# A new key goes above the others; the last line also "
-                   "makes the indexes: keep it.\n"
+                   "# A new key goes above the others, as \"ID HEX open\" "
+                   "until all nodes have it.\n"
+                   "# The last line also makes the indexes: keep it.\n"
                    "1 %.*s\n", (int) sizeof(hex), hex);
 
     rc = write(fd, text, (size_t) len) == len
@@ -411,6 +439,13 @@ int
 portal_key_slot(const portal_keys_t *keys, unsigned id)
 {
     return id < 256 ? keys->slot[id] : -1;
+}
+
+
+unsigned
+portal_key_active(const portal_keys_t *keys)
+{
+    return keys->active;
 }
 
 

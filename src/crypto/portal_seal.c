@@ -201,14 +201,14 @@ portal_seal_aad(const portal_keys_t *keys, portal_use_e use,
     unsigned long long      clen;
     const portal_subkey_t  *sk;
 
-    id = portal_key_id(keys, PORTAL_KEY_ACTIVE);
+    id = portal_key_id(keys, portal_key_active(keys));
 
     aadlen = portal_aad(aad, id, pieces, n);
     if (aadlen == 0) {
         return -1;
     }
 
-    sk = portal_subkey(keys, PORTAL_KEY_ACTIVE, use, purpose, tenant);
+    sk = portal_subkey(keys, portal_key_active(keys), use, purpose, tenant);
 
     out[0] = PORTAL_SEAL_FORMAT;
     out[1] = id;

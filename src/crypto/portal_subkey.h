@@ -38,8 +38,8 @@ typedef struct {
     char                          name[96];
 } portal_subkey_t;
 
-/* the place in the file of the active key, the oldest, and an id's; or -1 */
-#define PORTAL_KEY_ACTIVE  0
+/* the place in the file of the key that seals, and of an id's; or -1 */
+unsigned portal_key_active(const portal_keys_t *keys);
 int portal_key_slot(const portal_keys_t *keys, unsigned id);
 uint8_t portal_key_id(const portal_keys_t *keys, unsigned slot);
 

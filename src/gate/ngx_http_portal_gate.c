@@ -27,7 +27,8 @@ static ngx_int_t ngx_http_portal_gate_subscribe(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_gate_redirect(ngx_http_request_t *r,
     ngx_str_t *location);
-static ngx_int_t ngx_http_portal_gate_busy(ngx_http_request_t *r);
+static ngx_int_t ngx_http_portal_gate_busy(ngx_http_request_t *r,
+    const char *who);
 static ngx_uint_t ngx_http_portal_gate_h2_headers(ngx_http_request_t *r);
 
 
@@ -68,7 +69,7 @@ ngx_http_portal_gate_handler(ngx_http_request_t *r)
             && (plcf->audience != NGX_HTTP_PORTAL_PUBLIC
                 || r->method == NGX_HTTP_POST))
         {
-            return ngx_http_portal_gate_busy(r);
+            return ngx_http_portal_gate_busy(r, "redis");
         }
 
         ctx->gate = NGX_HTTP_PORTAL_GATE_KNOWN;
@@ -79,7 +80,7 @@ ngx_http_portal_gate_handler(ngx_http_request_t *r)
     if (rc == NGX_BUSY) {
 
         if (plcf->audience != NGX_HTTP_PORTAL_PUBLIC && !plcf->handled) {
-            return ngx_http_portal_gate_busy(r);
+            return ngx_http_portal_gate_busy(r, "the database");
         }
 
         /* to a page without a call, what Redis said is good enough: it has
@@ -103,6 +104,12 @@ static ngx_int_t
 ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_loc_conf_t *plcf)
 {
+    ctx->audience = plcf->audience;
+
+    /* also where only the location says whose it is */
+
+    portal_compat_log_handler(r, ngx_http_portal_log_error);
+
     if (ngx_http_portal_town_wait(ctx, plcf->town) == NGX_AGAIN) {
         return ngx_http_portal_gate_suspend(r);
     }
@@ -171,7 +178,7 @@ ngx_http_portal_gate_verdict(ngx_http_request_t *r,
 
             /* nobody behind this location asks PostgreSQL who this is */
 
-            return ngx_http_portal_gate_busy(r);
+            return ngx_http_portal_gate_busy(r, "redis");
         }
     }
 
@@ -266,8 +273,17 @@ ngx_http_portal_gate_redirect(ngx_http_request_t *r, ngx_str_t *location)
 
 
 static ngx_int_t
-ngx_http_portal_gate_busy(ngx_http_request_t *r)
+ngx_http_portal_gate_busy(ngx_http_request_t *r, const char *who)
 {
+    ngx_http_portal_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+
+    if (!ctx->told) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "portal: %s does not say who is asking", who);
+    }
+
     if (ngx_http_portal_add_header(r, "Retry-After", "5", 1) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -375,6 +391,26 @@ ngx_http_portal_get_ctx(ngx_http_request_t *r)
     ngx_http_set_ctx(r, ctx, ngx_http_portal_module);
 
     return ctx;
+}
+
+
+/* an internal redirect forgets the contexts, not what is in the pool */
+
+ngx_http_portal_ctx_t *
+ngx_http_portal_first_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_portal_ctx_t  *first;
+
+    first = NULL;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_portal_ctx_cleanup) {
+            first = cln->data;
+        }
+    }
+
+    return first;
 }
 
 

@@ -9,6 +9,7 @@
 #include <ngx_event.h>
 
 #include "portal_hash.h"
+#include "../core/portal_count.h"
 #include "../crypto/portal_crypto.h"
 
 
@@ -38,6 +39,8 @@ typedef struct {
     portal_hash_t            *hash;
     portal_hash_state_e       state;
     ngx_event_t               refusal;
+
+    uint64_t                  posted;
 
     ngx_thread_task_t         task;
     ngx_atomic_int_t          deadline;
@@ -169,6 +172,7 @@ portal_hash_post(portal_hash_t *hash, portal_hash_op_t *op)
     t = (portal_hash_task_t *) op;
 
     op->op.posted = 1;
+    t->posted = portal_op_clock();
 
     if (op->len > PORTAL_HASH_PASSWORD) {
         ngx_log_error(NGX_LOG_ALERT, hash->log, 0,
@@ -347,6 +351,16 @@ portal_hash_end(portal_hash_task_t *t)
 {
     portal_op_handler_pt  handler;
 
+    t->pub.took = portal_op_clock() - t->posted;
+
+    if (t->pub.op.status == PORTAL_OP_OK) {
+        portal_count(PORTAL_COUNT_HASH);
+        portal_count_add(PORTAL_COUNT_HASH_TIME, t->pub.took);
+
+    } else {
+        portal_count(PORTAL_COUNT_HASH_REFUSED);
+    }
+
     handler = t->pub.op.handler;
     t->pub.op.handler = NULL;
 
@@ -365,6 +379,29 @@ portal_hash_free(portal_hash_task_t *t)
 
     portal_wipe(t, sizeof(portal_hash_task_t));
     ngx_free(t);
+}
+
+
+ngx_uint_t
+portal_hash_stats(portal_hash_t *hash, ngx_uint_t *pending)
+{
+    ngx_uint_t         i, running;
+    ngx_atomic_uint_t  held, now;
+
+    running = 0;
+    now = portal_hash_now();
+
+    for (i = 1; i <= hash->limit; i++) {
+        held = hash->shared[i];
+
+        if (held != 0 && !portal_hash_older(now, held, PORTAL_HASH_LEASE)) {
+            running++;
+        }
+    }
+
+    *pending = hash->nwaiting + hash->posted;
+
+    return running;
 }
 
 

@@ -33,6 +33,7 @@ typedef struct {
     unsigned                  match:1;      /* result of verify */
     unsigned                  weak:1;       /* verified, and should be
                                                hashed again */
+    uint64_t                  took;         /* microseconds, with the wait */
     size_t                    len;
     u_char                    password[PORTAL_HASH_PASSWORD];
     char                      hash[PORTAL_HASH_LEN];  /* in, or out */
@@ -61,6 +62,9 @@ portal_hash_op_t *portal_hash_op(portal_hash_t *hash);
  * The password is wiped after the work, everything before the memory goes.
  */
 void portal_hash_post(portal_hash_t *hash, portal_hash_op_t *op);
+
+/* how many run on the node; pending: of this worker, waiting or running */
+ngx_uint_t portal_hash_stats(portal_hash_t *hash, ngx_uint_t *pending);
 
 /* wipes and frees an operation that was made and not posted */
 void portal_hash_drop(portal_hash_op_t *op);

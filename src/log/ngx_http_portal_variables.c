@@ -19,11 +19,21 @@ typedef enum {
     NGX_HTTP_PORTAL_VAR_LANG,
     NGX_HTTP_PORTAL_VAR_TENANT,
     NGX_HTTP_PORTAL_VAR_GATE,
+    NGX_HTTP_PORTAL_VAR_PATH,
+    NGX_HTTP_PORTAL_VAR_REQUEST_ID,
+    NGX_HTTP_PORTAL_VAR_CALL_TIME,
+    NGX_HTTP_PORTAL_VAR_QUEUE_TIME,
+    NGX_HTTP_PORTAL_VAR_HASH_TIME,
+    NGX_HTTP_PORTAL_VAR_RENDER_TIME,
 } ngx_http_portal_var_e;
 
 
 static ngx_int_t ngx_http_portal_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_portal_variable_log(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_portal_variable_time(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, uintptr_t data, ngx_str_t *value);
 static ngx_int_t ngx_http_portal_variable_id(ngx_http_request_t *r,
     int64_t id, ngx_str_t *value);
 static void ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx,
@@ -49,6 +59,24 @@ static ngx_http_variable_t  ngx_http_portal_vars[] = {
 
     { ngx_string("portal_gate"), NULL, ngx_http_portal_variable,
       NGX_HTTP_PORTAL_VAR_GATE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_path"), NULL, ngx_http_portal_variable_log,
+      NGX_HTTP_PORTAL_VAR_PATH, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_request_id"), NULL, ngx_http_portal_variable_log,
+      NGX_HTTP_PORTAL_VAR_REQUEST_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_call_time"), NULL, ngx_http_portal_variable_log,
+      NGX_HTTP_PORTAL_VAR_CALL_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_queue_time"), NULL, ngx_http_portal_variable_log,
+      NGX_HTTP_PORTAL_VAR_QUEUE_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_hash_time"), NULL, ngx_http_portal_variable_log,
+      NGX_HTTP_PORTAL_VAR_HASH_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_render_time"), NULL, ngx_http_portal_variable_log,
+      NGX_HTTP_PORTAL_VAR_RENDER_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -183,4 +211,122 @@ ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
     } else {
         ngx_str_set(value, "anonymous");
     }
+}
+
+
+/*
+ * For the access log.  What led to an error page was measured before: its
+ * times are those of the first location.
+ */
+
+static ngx_int_t
+ngx_http_portal_variable_log(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_int_t                     rc;
+    ngx_str_t                     value;
+    ngx_http_variable_value_t    *vv;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    rc = NGX_OK;
+    ngx_str_set(&value, "");
+
+    switch (data) {
+
+    case NGX_HTTP_PORTAL_VAR_PATH:
+        value = ngx_http_portal_path(r->main);
+        break;
+
+    case NGX_HTTP_PORTAL_VAR_REQUEST_ID:
+        pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+        /* loaded and not used */
+
+        if (pmcf->towns.nelts == 0) {
+            break;
+        }
+
+        vv = ngx_http_get_indexed_variable(r, (ngx_uint_t) pmcf->request_id);
+        if (vv == NULL) {
+            return NGX_ERROR;
+        }
+
+        value.data = vv->data;
+        value.len = vv->len;
+        break;
+
+    default:
+        rc = ngx_http_portal_variable_time(r,
+                                           ngx_http_portal_first_ctx(r->main),
+                                           data, &value);
+    }
+
+    v->len = (unsigned) value.len & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = (value.len == 0);
+    v->data = value.data;
+
+    return rc;
+}
+
+
+/* seconds, as nginx's own times, but to the microsecond; empty: never */
+
+static ngx_int_t
+ngx_http_portal_variable_time(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, uintptr_t data, ngx_str_t *value)
+{
+    u_char    *p;
+    uint64_t   us;
+
+    if (ctx == NULL) {
+        return NGX_OK;
+    }
+
+    switch (data) {
+
+    case NGX_HTTP_PORTAL_VAR_CALL_TIME:
+        if (ctx->calls == 0) {
+            return NGX_OK;
+        }
+
+        us = ctx->call_time;
+        break;
+
+    case NGX_HTTP_PORTAL_VAR_QUEUE_TIME:
+        if (ctx->calls == 0) {
+            return NGX_OK;
+        }
+
+        us = ctx->queue_time;
+        break;
+
+    case NGX_HTTP_PORTAL_VAR_HASH_TIME:
+        if (!ctx->hashed) {
+            return NGX_OK;
+        }
+
+        us = ctx->hash_time;
+        break;
+
+    default:
+        if (!ctx->rendered) {
+            return NGX_OK;
+        }
+
+        us = ctx->render_time;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + sizeof(".000000"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = p;
+    value->len = (size_t) (ngx_sprintf(p, "%uL.%06uL", us / 1000000,
+                                       us % 1000000)
+                           - p);
+
+    return NGX_OK;
 }

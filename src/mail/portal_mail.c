@@ -673,6 +673,8 @@ portal_mail_end(portal_mail_job_t *job, portal_mail_outcome_e outcome,
     portal_mail_told(job);
     portal_mail_wipe(job);
 
+    portal_count(PORTAL_COUNT_MAIL + outcome);
+
     ngx_queue_insert_tail(&mail->ending, &job->queue);
 
     portal_mail_mark(job);

@@ -9,6 +9,7 @@
 
 
 #include "portal_mail.h"
+#include "../core/portal_count.h"
 
 
 /*

@@ -41,8 +41,8 @@ ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     if (ctx->verdict->form->session
         && !portal_redis_healthy(ngx_http_portal.redis))
     {
-        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                       NULL);
+        return ngx_http_portal_unavailable(r, ctx, "redis is down, no session "
+                                           "can be opened");
     }
 
     rc = ngx_http_portal_prepare(r, ctx);
@@ -97,6 +97,8 @@ ngx_http_portal_act_verify(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                  json_integer_value(json_object_get(document, "wait"));
 
     if (ctx->retry) {
+        portal_count(PORTAL_COUNT_PASSWORD_LIMITED);
+
         if (ngx_http_portal_add_error(ctx, "", "too_many") != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -133,11 +135,16 @@ ngx_http_portal_act_verified(ngx_http_request_t *r,
 
         json_object_set_new(ctx->input, "ok", json_null());
 
+        portal_count(PORTAL_COUNT_PASSWORD_UNTRIED);
+
         return ngx_http_portal_act_call(r, ctx);
     }
 
     match = op->match;
     weak = op->weak;
+
+    portal_count(match ? PORTAL_COUNT_PASSWORD_RIGHT
+                       : PORTAL_COUNT_PASSWORD_WRONG);
 
     json_object_set_new(ctx->input, "ok", json_boolean(match));
 

@@ -178,7 +178,8 @@ ngx_uint_t
 ngx_http_portal_answer_status(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
-    json_int_t  status;
+    json_t      *document;
+    json_int_t   status;
 
     if (ctx->answer.len > 18
         && ngx_strncmp(ctx->answer.data, "{\"status\" : 200, \"", 18) == 0)
@@ -186,12 +187,22 @@ ngx_http_portal_answer_status(ngx_http_request_t *r,
         return NGX_HTTP_OK;
     }
 
-    status = json_integer_value(json_object_get(
-                                    ngx_http_portal_document(r, ctx),
-                                    "status"));
+    document = ngx_http_portal_document(r, ctx);
 
-    return (status >= 200 && status < 600) ? (ngx_uint_t) status
-                                           : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (document == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    status = json_integer_value(json_object_get(document, "status"));
+
+    if (status >= 200 && status < 600) {
+        return (ngx_uint_t) status;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "portal: a function's document has no status");
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
@@ -293,11 +304,13 @@ ngx_http_portal_after_act(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     document = ngx_http_portal_document(r, ctx);
-    status = ngx_http_portal_answer_status(r, ctx);
 
     if (document == NULL) {
-        return ngx_http_portal_problem(r, ctx, status, NULL);
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_INTERNAL_SERVER_ERROR,
+                                       NULL);
     }
+
+    status = ngx_http_portal_answer_status(r, ctx);
 
     errors = json_object_get(document, "errors");
 

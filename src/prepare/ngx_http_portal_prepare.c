@@ -523,11 +523,21 @@ ngx_http_portal_password(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 static void
 ngx_http_portal_hashed(portal_op_t *op)
 {
+    ngx_connection_t       *c;
     ngx_http_portal_ctx_t  *ctx;
 
     ctx = op->data;
+    c = ctx->request->connection;
 
     ctx->call_status = op->status;
+    ctx->hash_time += ((portal_hash_op_t *) op)->took;
+    ctx->hashed = 1;
+
+    if (op->status != PORTAL_OP_OK) {
+        ngx_http_set_log_request(c->log, ctx->request);
+        ngx_log_error(NGX_LOG_ERR, c->log, 0,
+                      "portal: no turn to hash a password");
+    }
 
     ngx_http_portal_resume(ctx);
 }

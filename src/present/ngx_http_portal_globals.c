@@ -17,7 +17,7 @@ static json_t *ngx_http_portal_user(ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_switch(ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_languages(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t others);
-static json_t *ngx_http_portal_path(ngx_http_request_t *r,
+static json_t *ngx_http_portal_back(ngx_http_request_t *r,
     ngx_uint_t status);
 static json_t *ngx_http_portal_nav(ngx_http_request_t *r);
 static json_t *ngx_http_portal_notice(ngx_http_request_t *r);
@@ -66,7 +66,7 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || json_object_set_new_nocheck(g, "other_languages",
                ngx_http_portal_languages(r, ctx, 1))
         || json_object_set_new_nocheck(g, "path",
-                                       ngx_http_portal_path(r, status))
+                                       ngx_http_portal_back(r, status))
         || json_object_set_nocheck(g, "town",
                                    plcf->town->public[ctx->language])
         || json_object_set_new_nocheck(g, "user", ngx_http_portal_user(ctx))
@@ -201,7 +201,7 @@ ngx_http_portal_languages(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
  */
 
 static json_t *
-ngx_http_portal_path(ngx_http_request_t *r, ngx_uint_t status)
+ngx_http_portal_back(ngx_http_request_t *r, ngx_uint_t status)
 {
     json_t  *path;
 

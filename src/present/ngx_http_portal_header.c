@@ -188,12 +188,15 @@ ngx_http_portal_negotiate(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 ngx_str_t *
 ngx_http_portal_request_id(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    ngx_str_t                   name = ngx_string("request_id");
-    ngx_http_variable_value_t  *vv;
+    ngx_http_variable_value_t    *vv;
+    ngx_http_portal_main_conf_t  *pmcf;
 
     if (ctx->request_id.len == 0) {
-        vv = ngx_http_get_variable(r, &name,
-                                   ngx_hash_key(name.data, name.len));
+
+        /* by its index: one value for the request and its error page */
+
+        pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+        vv = ngx_http_get_indexed_variable(r, (ngx_uint_t) pmcf->request_id);
 
         if (vv != NULL && !vv->not_found) {
             ctx->request_id.data = vv->data;

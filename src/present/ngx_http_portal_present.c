@@ -24,10 +24,13 @@ static ngx_int_t ngx_http_portal_present_extra(ngx_http_request_t *r,
 static ngx_int_t ngx_http_portal_strip_session(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_attachment(ngx_http_request_t *r);
+static void ngx_http_portal_rendered(ngx_http_request_t *r, uint64_t took);
 static void *ngx_http_portal_chunk(void *pool, size_t size);
 static const char *ngx_http_portal_label(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *prefix, const char *name,
     const char *suffix);
+static void ngx_http_portal_explain(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_portal_problem_json(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *code,
     const char *title, const char *detail);
@@ -274,6 +277,8 @@ ngx_int_t
 ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     ngx_http_portal_view_t *view, json_t **stack, ngx_uint_t n)
 {
+    int                     rc;
+    uint64_t                start;
     ngx_buf_t              *b;
     ngx_str_t               type = ngx_string("text/html; charset=utf-8");
     ngx_chain_t            *out, **last, *cl;
@@ -297,9 +302,12 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     sink.ctx = r->pool;
     sink.chunk = 16384;
 
-    if (portal_view_render(view->language[ctx->language], stack, n, &sink)
-        != 0)
-    {
+    start = portal_op_clock();
+    rc = portal_view_render(view->language[ctx->language], stack, n, &sink);
+
+    ngx_http_portal_rendered(r, portal_op_clock() - start);
+
+    if (rc != 0) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "portal: a template could not be rendered");
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -375,6 +383,23 @@ ngx_http_portal_attachment(ngx_http_request_t *r)
 }
 
 
+static void
+ngx_http_portal_rendered(ngx_http_request_t *r, uint64_t took)
+{
+    ngx_http_portal_ctx_t  *ctx;
+
+    portal_count(PORTAL_COUNT_RENDER);
+    portal_count_add(PORTAL_COUNT_RENDER_TIME, took);
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+
+    if (ctx != NULL) {
+        ctx->render_time += took;
+        ctx->rendered = 1;
+    }
+}
+
+
 static void *
 ngx_http_portal_chunk(void *pool, size_t size)
 {
@@ -408,6 +433,8 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     (void) ngx_http_portal_request_id(r, ctx);
 
+    ngx_http_portal_explain(r, ctx, status);
+
     if (ngx_http_portal_retry_after(r, ctx, status) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -422,6 +449,39 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return ngx_http_portal_problem_html(r, ctx, status, title, detail);
+}
+
+
+ngx_int_t
+ngx_http_portal_unavailable(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const char *why)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "portal: %s", why);
+
+    return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE, NULL);
+}
+
+
+/* whoever knew the cause has logged it; this is for what nobody foresaw */
+
+static void
+ngx_http_portal_explain(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ngx_http_portal_ctx_t  *first;
+
+    if (status < NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        return;
+    }
+
+    first = ngx_http_portal_first_ctx(r);
+
+    if (portal_compat_logs(r, ngx_http_portal_log_error)
+        && first != NULL && !first->told && !ctx->told)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "portal: answered %ui", status);
+    }
 }
 
 

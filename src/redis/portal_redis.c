@@ -254,14 +254,14 @@ portal_redis_post(portal_redis_t *redis, portal_redis_op_t *op)
     op->op.timer.data = task;
     op->op.timer.log = ngx_cycle->log;
 
-    redis->stats.pending++;
+    redis->pending++;
 
     if (op->nargs == 0 || task->failed) {
         portal_redis_end(task, PORTAL_OP_REFUSED);
         return;
     }
 
-    if (redis->stats.pending > PORTAL_REDIS_PENDING) {
+    if (redis->pending > PORTAL_REDIS_PENDING) {
         portal_redis_end(task, PORTAL_OP_BUSY);
         return;
     }
@@ -305,10 +305,10 @@ portal_redis_healthy(portal_redis_t *redis)
 }
 
 
-void
-portal_redis_stats(portal_redis_t *redis, portal_redis_stats_t *stats)
+ngx_uint_t
+portal_redis_pending(portal_redis_t *redis)
 {
-    *stats = redis->stats;
+    return redis->pending;
 }
 
 
@@ -391,7 +391,6 @@ portal_redis_send(portal_redis_task_t *task)
     }
 
     task->state = PORTAL_REDIS_SENT;
-    redis->stats.commands++;
 }
 
 
@@ -610,27 +609,7 @@ portal_redis_end(portal_redis_task_t *task, portal_op_status_e status)
         ngx_del_timer(&op->timer);
     }
 
-    switch (status) {
-
-    case PORTAL_OP_REFUSED:
-        redis->stats.refused++;
-        break;
-
-    case PORTAL_OP_BUSY:
-        redis->stats.busy++;
-        break;
-
-    case PORTAL_OP_DOWN:
-        redis->stats.down++;
-        break;
-
-    case PORTAL_OP_LOST:
-        redis->stats.lost++;
-        break;
-
-    default:
-        break;
-    }
+    portal_count(PORTAL_COUNT_REDIS + status);
 
     op->status = status;
     task->state = PORTAL_REDIS_DONE;
@@ -683,7 +662,7 @@ portal_redis_free(portal_redis_task_t *task)
     op = &task->op;
 
     if (op->op.posted) {
-        task->redis->stats.pending--;
+        task->redis->pending--;
     }
 
     for (i = 0; i < op->nargs; i++) {

@@ -68,15 +68,6 @@ typedef struct {
 } portal_redis_op_t;
 
 
-typedef struct {
-    ngx_uint_t                commands;     /* sent */
-    ngx_uint_t                pending;
-    ngx_uint_t                refused, busy, down, lost;
-    ngx_uint_t                losses;       /* of either link, once ready */
-    ngx_uint_t                changes;      /* keys heard of */
-} portal_redis_stats_t;
-
-
 /* for nginx -t: NULL, or what is wrong with the address */
 char *portal_redis_check(portal_redis_conf_t *conf);
 
@@ -110,7 +101,8 @@ ngx_uint_t portal_redis_healthy(portal_redis_t *redis);
 /* the invalidation link works: copies may be trusted */
 ngx_uint_t portal_redis_tracking(portal_redis_t *redis);
 
-void portal_redis_stats(portal_redis_t *redis, portal_redis_stats_t *stats);
+/* how many operations are not ended; what has been: portal_count.h */
+ngx_uint_t portal_redis_pending(portal_redis_t *redis);
 
 
 #endif /* _PORTAL_REDIS_H_INCLUDED_ */

@@ -11,6 +11,7 @@
 /* nginx's headers first: they set what the system's are to show */
 
 #include "portal_redis.h"
+#include "../core/portal_count.h"
 
 #include <hiredis/hiredis.h>
 #include <hiredis/async.h>
@@ -90,7 +91,7 @@ struct portal_redis_s {
     ngx_queue_t               done;
     ngx_event_t               finish;
 
-    portal_redis_stats_t      stats;
+    ngx_uint_t                pending;
 };
 
 

@@ -319,7 +319,7 @@ portal_redis_watch_changes(portal_redis_watch_t *watch, redisReply *keys)
             return NGX_ERROR;
         }
 
-        watch->conn.redis->stats.changes++;
+        portal_count(PORTAL_COUNT_REDIS_CHANGE);
 
         if (watch->changed) {
             key.data = (u_char *) e->str;

@@ -64,7 +64,7 @@ my $file = $p->nginx->dir . '/conf/nginx.conf';
 my $good = Portal::Place::slurp($file);
 my @before = sort $p->nginx->workers;
 expect_complaint(qr/unknown directive "portal_nonsense"/);
-Portal::Place::spew($file, $good =~ s/portal_tenant/portal_nonsense 1; $&/r,
+Portal::Place::spew($file, $good =~ s/^\s*\Kportal_tenant/portal_nonsense 1; $&/mr,
     0600);
 kill 'HUP', $p->nginx->pid;
 ok wait_for(3, sub { log_lines(qr/portal_nonsense/) }), 'refused';

@@ -190,6 +190,14 @@ test_keys_parse(void)
     bad_keys(KEY1 "2 000102030405060708090A0B0C0D0E0F101112131415161718191A1B"
              "1C1D1E1F\n", "mem:2: this key is already given above");
 
+    bad_keys("1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d"
+             "1e1f open\n", "mem: no key seals: all are \"open\"");
+    bad_keys("1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d"
+             "1e1fopen\n", "mem:1: a key is 64 hexadecimal digits");
+    bad_keys("1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d"
+             "1e1f opens\n", "mem:1: a key is 64 hexadecimal digits");
+    bad_keys("1 00 open\n", "mem:1: a key is 64 hexadecimal digits");
+
     portal_keys_free(keys_of("# comment\r\n\r\n  " KEY1));
     portal_keys_free(keys_of("7\t000102030405060708090A0B0C0D0E0F10111213141516"
                              "1718191A1B1C1D1E1F \t\r"));

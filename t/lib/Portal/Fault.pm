@@ -20,7 +20,8 @@ use Portal::Test;
 our @EXPORT = qw(
     signed_in as_json twin cheap_ok busy_ok refused_busy_ok back_ok load
     together tally long slow_function locked sleeping database_connections
-    log_lines proxy proxy_stop worker_sizes gate_only tracked
+    log_lines proxy proxy_stop worker_sizes gate_only tracked monitor
+    metrics
 );
 
 my %PROXIES;        # pid => whose
@@ -265,6 +266,22 @@ sub log_lines {
 
     return grep { $_ =~ $pattern }
         split /^/, slurp(portal()->nginx->error_log) // '';
+}
+
+# what operators see, from where they may: another => source is refused
+sub monitor {
+    my ($path, %o) = @_;
+
+    my $method = delete $o{method} // 'GET';
+
+    return client(source => '127.0.0.1', %o)->request($method, $path,
+        headers => { Host => '127.0.0.1:' . portal()->port });
+}
+
+# { 'name{labels}' => value }
+sub metrics {
+    return { map { /^([^#].*) (\S+)$/ ? ($1 => $2) : () }
+        split /\n/, monitor('/_mesures')->content };
 }
 
 # { pid => { rss => kB, files => n } }

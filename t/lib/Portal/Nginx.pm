@@ -145,10 +145,10 @@ sub conf {
         'events { worker_connections 1024; }',
         'http {',
         '    include /etc/nginx/mime.types;',
-        "    access_log $dir/logs/access.log;",
         (map { "    ${_}_temp_path $dir/$_;" }
             qw(client_body proxy fastcgi uwsgi scgi)),
         $self->_portal_conf,
+        "    access_log $dir/logs/access.log portal;",
         $extra,
         $self->_default_server,
         (map { $self->_server($_) } qw(saint-aubin beaulieu)),
@@ -236,6 +236,7 @@ sub _default_server {
     return '    server {', $self->_listen(' default_server'),
         '        server_name _;', '        portal_tenant saint-aubin;',
         '        include conf.d/portal/errors.inc;',
+        '        include conf.d/portal/monitoring.inc;',
         '        location / { return 307 ' . $self->{stack}->url
             . '$request_uri; }',
         '    }';

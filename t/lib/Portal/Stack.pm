@@ -102,6 +102,13 @@ sub url {
     return sprintf 'http://%s:%d', $self->host($town), $self->{port};
 }
 
+# where it is watched: an address typed as numbers is no town's
+sub monitor_url {
+    my ($self, $path) = @_;
+
+    return "http://127.0.0.1:$self->{port}$path";
+}
+
 # what demo.json tells: { codes => [...], accounts => [...] }
 sub demo {
     my ($self) = @_;

@@ -1,0 +1,119 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * The worker that mails asks now and then how full the outbox is, for metrics
+ * and health; the answer is the node's.
+ */
+
+#define NGX_HTTP_PORTAL_OUTBOX_EVERY  15000
+#define NGX_HTTP_PORTAL_OUTBOX_OLD    120       /* seconds: no longer true */
+
+
+static void ngx_http_portal_outbox_ask(ngx_event_t *ev);
+static void ngx_http_portal_outbox_answer(portal_op_t *op);
+
+
+static ngx_event_t                   ngx_http_portal_outbox_timer;
+static ngx_http_portal_main_conf_t  *ngx_http_portal_outbox_conf;
+
+
+void
+ngx_http_portal_outbox_init(ngx_cycle_t *cycle,
+    ngx_http_portal_main_conf_t *pmcf)
+{
+    ngx_http_portal_outbox_conf = pmcf;
+
+    portal_op_event(&ngx_http_portal_outbox_timer, ngx_http_portal_outbox_ask,
+                    cycle->log);
+    ngx_http_portal_outbox_timer.cancelable = 1;
+
+    ngx_add_timer(&ngx_http_portal_outbox_timer,
+                  1 + (ngx_msec_t) ngx_random() % 500);
+}
+
+
+static void
+ngx_http_portal_outbox_ask(ngx_event_t *ev)
+{
+    portal_pg_op_t  *op;
+
+    if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    ngx_add_timer(ev, NGX_HTTP_PORTAL_OUTBOX_EVERY
+                      + (ngx_msec_t) ngx_random() % 1000);
+
+    op = portal_pg_op(ngx_http_portal.jobs);
+    if (op == NULL) {
+        return;
+    }
+
+    if (portal_pg_query(op, ngx_http_portal_outbox_conf->mail_stats)
+        != NGX_OK)
+    {
+        portal_pg_drop(op);
+        return;
+    }
+
+    op->op.handler = ngx_http_portal_outbox_answer;
+
+    portal_pg_post(ngx_http_portal.jobs, op);
+}
+
+
+static void
+ngx_http_portal_outbox_answer(portal_op_t *op)
+{
+    static const struct {
+        const char  *name;
+        ngx_uint_t   n;
+    } fields[] = {
+        { "queued", PORTAL_COUNT_OUTBOX_QUEUED },
+        { "sending", PORTAL_COUNT_OUTBOX_SENDING },
+        { "sent", PORTAL_COUNT_OUTBOX_SENT },
+        { "failed", PORTAL_COUNT_OUTBOX_FAILED },
+        { "expired", PORTAL_COUNT_OUTBOX_EXPIRED },
+        { "oldest", PORTAL_COUNT_OUTBOX_OLDEST }
+    };
+
+    json_t      *stats, *value;
+    ngx_str_t   *text;
+    ngx_uint_t   i;
+
+    text = &((portal_pg_op_t *) op)->queries[0].value;
+
+    if (op->status != PORTAL_OP_OK || text->data == NULL) {
+        return;
+    }
+
+    stats = json_loadb((const char *) text->data, text->len, 0, NULL);
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        value = json_object_get(stats, fields[i].name);
+        portal_counts[fields[i].n] = (ngx_atomic_uint_t)
+                                     json_integer_value(value);
+    }
+
+    if (stats != NULL) {
+        portal_counts[PORTAL_COUNT_OUTBOX_READ] = (ngx_atomic_uint_t)
+                                                  ngx_time();
+    }
+
+    json_decref(stats);
+}
+
+
+ngx_uint_t
+ngx_http_portal_outbox_known(void)
+{
+    return ngx_time() - (time_t) portal_counts[PORTAL_COUNT_OUTBOX_READ]
+           <= NGX_HTTP_PORTAL_OUTBOX_OLD;
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/perl
+
+# One failure, one line: each page of a failure of ours shows an id, and just
+# one line of the error log carries it and says why.  What the access log of
+# conf.d/portal.conf says.
+
+use Portal::Test;
+
+use strict;
+use warnings;
+use utf8;
+
+use Portal::Fault;
+use Portal::Place qw(slurp);
+
+my $p = Portal::Stack->new(server => gate_only() . q{
+    location = /t/null   { portal_allow public; portal_get t_null home; }
+    location = /t/array  { portal_allow public; portal_get t_array home; }
+    location = /t/bare   { portal_allow public; portal_get t_bare home; }
+    location = /t/raise  { portal_allow public; portal_get t_raise home; }
+    location = /t/says   { portal_allow public; portal_get t_says home; }
+    location = /t/none   { portal_allow public; portal_get t_none home; }
+    location = /t/proxy  { portal_allow public; proxy_pass http://127.0.0.1:9; }
+});
+
+# one request waits, and not for long
+$p->{http} = 'portal_database "' . $p->pg->conninfo('portal_web')
+    . '" queue=1 timeout=1s;';
+$p->prepare;
+$p->start_database;
+
+my %functions = (
+    null => 'return null', array => "return '[]'::json",
+    bare => "return '{\"a\":1}'::json", raise => "raise 'geheim'",
+    says => "return '{\"status\":503}'::json",
+);
+$p->psql(join '', map { "create function portal.t_$_(input jsonb) returns json
+    language plpgsql as 'begin @{[ $functions{$_} =~ s/'/''/gr ]}; end';
+    grant execute on function portal.t_$_(jsonb) to portal_web;" }
+    sort keys %functions);
+
+$p->start_redis;
+$p->start_mail;
+$p->start_nginx;
+Portal::Test::adopt($p);
+wait_for(10, sub { client()->get('/t/says')->content =~ /Saint-Aubin/ });
+
+my $couple = account(qr/couple/);
+
+# the lines of the error log that are about this page
+sub lines {
+    my ($page) = @_;
+
+    my ($id) = $page->content =~ /\b([0-9a-f]{32})\b/
+        or return 'the page shows no id';
+
+    return grep { /\b\Qid: $id\E\b/ && /\[(?:error|crit|alert)\]/ }
+        split /^/, slurp($p->nginx->error_log);
+}
+
+sub told_once {
+    my ($page, $status, $why, $name) = @_;
+
+    my @lines = lines($page);
+
+    ok $page->status =~ $status && @lines == 1 && $lines[0] =~ $why
+        && $lines[0] =~ /request: "(?:GET|POST) \/[^? ]*"/
+        && $lines[0] !~ /geheim|\?/, "$name: one line with the page's id"
+        or diag $page->status, "\n", @lines;
+}
+
+sub both {
+    my ($c, $path, @rest) = @_;
+
+    told_once(as_json($c)->get("$path?jeton=geheim"), @rest[0, 1], "$rest[2], JSON");
+    told_once($c->get("$path?jeton=geheim"), @rest);
+}
+
+sub log_in {
+    my ($c) = @_;
+
+    return $c->submit($c->get('/connexion'), {
+        map { $_ => $couple->{$_} } qw(email password) });
+}
+
+
+### what functions do
+
+my $c = client();
+
+both($c, '/t/null', 500, qr/function "t_null" returned nothing/, 'no document');
+both($c, '/t/array', 500, qr/returned no document/, 'not a document');
+both($c, '/t/bare', 500, qr/document has no status/, 'no status');
+both($c, '/t/raise', 500, qr/database error P0001 in "t_raise"/, 'an error');
+both($c, '/t/none', 503, qr/schema lacks what the page calls/, 'not there');
+both($c, '/t/says', 503, qr/answered 503/, 'its own 503');
+both($c, '/t/proxy', 502, qr/connect\(\) failed/, 'another server');
+
+
+### PostgreSQL is busy, slow, not there
+
+my $in = signed_in($couple);
+$in->get('/mon-espace') for 1 .. 10;
+
+my $undo = slow_function('my_space', 0.8);
+my @busy = grep { $_->status == 503 }
+    together(map { $in->get('/mon-espace', pending => 1) } 1 .. 30);
+cmp_ok scalar(@busy), '>', 5, 'some have no place';
+my @wrong = grep { my @l = lines($_); @l != 1 || $l[0] !~
+    /database (?:queue (?:is full|had no turn in time)|answered not in time), "my_space"/ } @busy;
+is scalar(@wrong), 0, 'busy: one line each' or diag map { lines($_), "--\n" } @wrong;
+$undo->();
+
+$undo = slow_function('my_space', 3);
+told_once($in->get('/mon-espace'), 503, qr/database answered not in time, "my_space"/, 'slow');
+told_once(as_json($in)->get('/mon-espace'), 503, qr/not in time/, 'slow, JSON');
+$undo->();
+
+$p->stop_database;
+wait_for(5, sub { log_lines(qr/database is down/) >= 2 });
+both($in, '/mon-espace', 503, qr/database is down, "my_space"|no call before/, 'down');
+told_once(log_in(client()), 503, qr/database is down, "sign_in_lookup"|no call before/,
+    'down, log-in');
+$p->start_database;
+back_ok($in, '/mon-espace', 'PostgreSQL', 10);
+
+
+### Redis is not there
+
+my $out = client();
+my $page = $out->get('/connexion');
+$p->stop_redis;
+wait_for(5, sub { log_lines(qr/redis portal:command/) >= 2 });
+both($in, '/prive', 503, qr/redis does not say who is asking/, 'no Redis, a gate');
+told_once($out->submit($page, { map { $_ => $couple->{$_} } qw(email password) }),
+    503, qr/redis is down, no session/, 'no Redis, log-in');
+$p->start_redis;
+back_ok($in, '/aide', 'Redis', 5);
+
+
+### what is refused on purpose is no error
+
+my $n = log_lines(qr/\[error\]/);
+client()->get('/nulle-part');
+client()->get('/mon-espace');
+client(json => 1)->get('/mon-espace');
+my $stranger = client();
+is $stranger->submit($stranger->get('/connexion'), { email => 'x@parents.example',
+    password => 'y' x 20 })->status, 422, 'a wrong password';
+is scalar(log_lines(qr/\[error\]/)), $n, 'no line';
+
+
+### the id is the same in the database's audit
+
+my $id = $p->psql("select request from portal.audit where request is not null
+    order by id desc limit 1");
+like $id, qr/^[0-9a-f]{32}$/, 'the audit carries an id';
+like slurp($p->nginx->access_log) // '', qr/"id":"$id"/, 'which the access log has';
+
+done_testing;
