@@ -22,8 +22,16 @@ sub new {
 sub dir        { $_[0]{dir} }
 sub error_log  { $_[0]{dir} . '/logs/error.log' }
 sub access_log { $_[0]{dir} . '/logs/access.log' }
+
+# PORTAL_NGINX: another nginx than Debian's, with the module linked in and
+# sanitizers on, unless PORTAL_MODULE names the .so that make modules has built
 sub binary     { $ENV{PORTAL_NGINX} // '/usr/sbin/nginx' }
-sub sanitized  { defined $ENV{PORTAL_NGINX} }
+sub sanitized  { defined $ENV{PORTAL_NGINX} && !defined $ENV{PORTAL_MODULE} }
+
+sub module {
+    return $ENV{PORTAL_MODULE}
+        // top() . '/build/nginx/ngx_http_portal_module.so';
+}
 
 
 sub start {
@@ -132,9 +140,7 @@ sub conf {
 
     return join "\n",
         $user ? "user $user;" : (),
-        $self->sanitized ? ()
-            : 'load_module ' . top()
-            . '/build/nginx/ngx_http_portal_module.so;',
+        $self->sanitized ? () : 'load_module ' . $self->module . ';',
         "worker_processes $stack->{workers};",
         "worker_shutdown_timeout 10s;",
         "pid $dir/nginx.pid;",
