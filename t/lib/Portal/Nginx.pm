@@ -178,10 +178,12 @@ sub _portal_conf {
     return $text, map { _line('', $_, $set{$_}, '') } sort keys %set;
 }
 
+# a list of values is as many lines
 sub _line {
     my ($space, $name, $value, $options) = @_;
 
-    return defined $value ? "$space$name $value$options;" : '';
+    return join "\n", map { defined ? "$space$name $_$options;" : '' }
+        ref $value ? @$value : $value;
 }
 
 sub _directives {

@@ -34,7 +34,8 @@ my $OWNER = $$;
 #   http     text for nginx's http{}, or text by server: { 'saint-aubin' => }
 #   server   text for both towns' servers
 #   main     text for nginx's main level
-#   directives  { portal_zone => '1m', ... }: instead of the usual ones
+#   directives  { portal_zone => '1m', ... }: instead of the usual ones; a
+#            list is as many lines
 #   external { database, jobs, redis, keys }: servers that stand already
 sub new {
     my ($class, %o) = @_;
