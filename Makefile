@@ -5,6 +5,7 @@ SHELL = /bin/bash
 .DELETE_ON_ERROR:
 
 PORT ?= 8080
+NODES ?= 1
 T ?= $(wildcard t/*.t t/fault/*.t)
 J ?= 2
 SANITIZE ?=
@@ -28,7 +29,7 @@ HEADERS = $(wildcard src/*.h src/*/*.h)
 TOOL_SOURCES = $(wildcard src/crypto/*.c src/tool/*.c)
 NEWS = config $(SOURCES) $(HEADERS)
 
-export PORT SANITIZE
+export PORT NODES SANITIZE
 
 
 .PHONY: help
@@ -38,7 +39,7 @@ help: ## what each target does
 
 
 .PHONY: run stop
-run: install-run build ## start the portal with demo data; PORT=8080
+run: install-run build ## start the portal with demo data; PORT=8080, NODES=2 behind a balancer
 	@perl -It/lib t/lib/run start
 
 stop: ## end what make run started

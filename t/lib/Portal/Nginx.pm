@@ -16,10 +16,12 @@ use Portal::Place qw(end_pid make_dir own pid_alive run_as slurp spew top user
 sub new {
     my ($class, %o) = @_;
 
-    return bless { stack => $o{stack}, dir => "$o{stack}{dir}/nginx" }, $class;
+    return bless { stack => $o{stack}, port => $o{port},
+        dir => "$o{stack}{dir}/" . ($o{name} // 'nginx') }, $class;
 }
 
 sub dir        { $_[0]{dir} }
+sub port       { $_[0]{port} }
 sub error_log  { $_[0]{dir} . '/logs/error.log' }
 sub access_log { $_[0]{dir} . '/logs/access.log' }
 
@@ -55,7 +57,7 @@ sub start {
 
     wait_for(20, sub {
         IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-            PeerPort => $self->{stack}{port}) && $self->pid
+            PeerPort => $self->{port}) && $self->pid
     }) or die 'nginx does not answer, see ', $self->error_log, "\n";
 }
 
@@ -151,13 +153,23 @@ sub conf {
         'http {',
         '    include /etc/nginx/mime.types;',
         "    access_log $dir/logs/access.log;",
-        (map { "    ${_}_temp_path $dir/$_;" }
-            qw(client_body proxy fastcgi uwsgi scgi)),
+        $self->_temp_paths,
+        # the balancer tells who asks
+        @{ $stack->{ports} } > 1 ? ('    set_real_ip_from 127.0.0.1;',
+            '    real_ip_header X-Forwarded-For;') : (),
         $self->_portal_conf,
         $extra,
         $self->_default_server,
         (map { $self->_server($_) } qw(saint-aubin beaulieu)),
         '}', '';
+}
+
+
+sub _temp_paths {
+    my ($self) = @_;
+
+    return map { "    ${_}_temp_path $self->{dir}/$_;" }
+        qw(client_body proxy fastcgi uwsgi scgi);
 }
 
 
@@ -227,7 +239,7 @@ sub _mail {
 sub _listen {
     my ($self, $more) = @_;
 
-    my $port = $self->{stack}{port};
+    my $port = $self->{port};
 
     $self->{six} //= IO::Socket::IP->new(
         LocalHost => '::1', LocalPort => 0, Listen => 1) ? 1 : 0;
