@@ -23,6 +23,9 @@ our @EXPORT = qw(
     log_lines proxy proxy_stop worker_sizes gate_only tracked
 );
 
+my %CARRIERS;
+my $OWNER = $$;
+
 # pages that ask no server but nginx
 our @CHEAP = qw(/ /inscription /connexion /aide /static/portal.css);
 
@@ -291,7 +294,10 @@ sub proxy {
     chmod 0777, $from;
 
     my $pid = fork // die "fork: $!\n";
-    return $pid if $pid;
+    if ($pid) {
+        $CARRIERS{$pid} = 1;
+        return $pid;
+    }
 
     # no END block of the test runs here
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
@@ -332,7 +338,11 @@ sub proxy_stop {
     kill 'CONT', $pid;
     kill 'TERM', $pid;
     waitpid $pid, 0;
+    delete $CARRIERS{$pid};
 }
+
+# a test that dies leaves none behind, which would keep prove waiting
+END { kill 'KILL', keys %CARRIERS if $$ == $OWNER }
 
 
 1;
