@@ -10,6 +10,7 @@ T ?= $(wildcard t/*.t t/fault/*.t)
 J ?= 2
 SANITIZE ?=
 NGINX_SRC ?=
+IMAGE ?= portal
 SECONDS_EACH ?= 20
 
 CC ?= gcc
@@ -83,6 +84,14 @@ fuzz: install-lint ## each fuzz target for a while: SECONDS_EACH=20
 	@$(MAKE) -s -j$(J) fuzz-programs
 
 
+.PHONY: image test-image
+image: ## the container image: IMAGE=portal
+	@t/lib/image $(IMAGE)
+
+test-image: install-image build ## builds an image and runs it; minutes
+	prove -v -It/lib t/image.pl
+
+
 .PHONY: lint
 lint: install-lint ## gcc and clang warnings, -fanalyzer, clang-tidy, cppcheck
 	@$(MAKE) -s -j$(J) lint-sources
@@ -95,12 +104,15 @@ bench: install-test build ## the measures of docs, on this machine
 	@t/bench/run
 
 
-.PHONY: install-run install-test install-lint clean
+.PHONY: install-run install-test install-image install-lint clean
 install-run: ## Debian packages to build and run
 	@t/install run
 
 install-test: ## the same, to test
 	@t/install test
+
+install-image: ## the same, for test-image
+	@t/install run image
 
 install-lint: ## the same, to lint and fuzz
 	@t/install lint

@@ -76,7 +76,7 @@ is_deeply [keys %{ tally(@pages) }], [200], 'reloads lose nothing'
 
 my $gone;
 @pages = load(3, 4, sub { $c->get('/famille', pending => 1) }, 1, sub {
-    $two->stop('TERM') if !$gone++;
+    $two->stop if !$gone++;
 });
 is_deeply [grep { $_ != 200 } keys %{ tally(@pages) }], [],
     'a node goes: the other one answers' or diag explain tally(@pages);
