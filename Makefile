@@ -5,10 +5,12 @@ SHELL = /bin/bash
 .DELETE_ON_ERROR:
 
 PORT ?= 8080
+NODES ?= 1
 T ?= $(wildcard t/*.t t/fault/*.t)
 J ?= 2
 SANITIZE ?=
 NGINX_SRC ?=
+IMAGE ?= portal
 SECONDS_EACH ?= 20
 
 CC ?= gcc
@@ -28,7 +30,7 @@ HEADERS = $(wildcard src/*.h src/*/*.h)
 TOOL_SOURCES = $(wildcard src/crypto/*.c src/tool/*.c)
 NEWS = config $(SOURCES) $(HEADERS)
 
-export PORT SANITIZE
+export PORT NODES SANITIZE
 
 
 .PHONY: help
@@ -38,7 +40,7 @@ help: ## what each target does
 
 
 .PHONY: run stop
-run: install-run build ## start the portal with demo data; PORT=8080
+run: install-run build ## start the portal with demo data; PORT=8080, NODES=2 behind a balancer
 	@perl -It/lib t/lib/run start
 
 stop: ## end what make run started
@@ -82,6 +84,14 @@ fuzz: install-lint ## each fuzz target for a while: SECONDS_EACH=20
 	@$(MAKE) -s -j$(J) fuzz-programs
 
 
+.PHONY: image test-image
+image: ## the container image: IMAGE=portal
+	@t/lib/image $(IMAGE)
+
+test-image: install-image build ## builds an image and runs it; minutes
+	prove -v -It/lib t/image.pl
+
+
 .PHONY: lint
 lint: install-lint ## gcc and clang warnings, -fanalyzer, clang-tidy, cppcheck
 	@$(MAKE) -s -j$(J) lint-sources
@@ -94,12 +104,15 @@ bench: install-test build ## the measures of docs, on this machine
 	@t/bench/run
 
 
-.PHONY: install-run install-test install-lint clean
+.PHONY: install-run install-test install-image install-lint clean
 install-run: ## Debian packages to build and run
 	@t/install run
 
 install-test: ## the same, to test
 	@t/install test
+
+install-image: ## the same, for test-image
+	@t/install run image
 
 install-lint: ## the same, to lint and fuzz
 	@t/install lint

@@ -11,6 +11,12 @@ static ngx_int_t ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
     const char *name, ngx_int_t min, ngx_uint_t *out);
 static ngx_uint_t ngx_http_portal_conf_prefix(ngx_str_t *value,
     const char *prefix, ngx_str_t *rest);
+static char *ngx_http_portal_conf_redis_address(ngx_conf_t *cf,
+    ngx_str_t *value, in_port_t port, portal_redis_address_t *address);
+static char *ngx_http_portal_conf_redis_sentinels(ngx_conf_t *cf,
+    portal_redis_conf_t *redis, ngx_uint_t *last);
+static char *ngx_http_portal_conf_password(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_str_t *password);
 static char *ngx_http_portal_conf_redis_check(ngx_conf_t *cf,
     portal_redis_conf_t *redis, ngx_str_t *address);
 static char *ngx_http_portal_conf_mail_check(ngx_conf_t *cf,
@@ -222,8 +228,8 @@ ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_main_conf_t *pmcf = conf;
 
-    ngx_str_t            *value, rest, text;
-    ngx_url_t             u;
+    char                 *rc;
+    ngx_str_t            *value, rest;
     ngx_uint_t            i, n;
     portal_redis_conf_t  *redis;
 
@@ -237,26 +243,22 @@ ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->timeout = 500;
     ngx_str_set(&redis->prefix, "sess:");
 
+    rc = NGX_CONF_OK;
+    i = 1;
+
     /* a path is NUL-terminated: the end of an argument */
 
-    if (!ngx_http_portal_conf_prefix(&value[1], "unix:", &redis->path)) {
-        ngx_memzero(&u, sizeof(ngx_url_t));
+    if (ngx_http_portal_conf_prefix(&value[1], "sentinel=", &redis->sentinel))
+    {
+        rc = ngx_http_portal_conf_redis_sentinels(cf, redis, &i);
 
-        u.url = value[1];
-        u.default_port = 6379;
-        u.no_resolve = 1;
-
-        if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
-            return ngx_http_portal_conf_invalid(cf, &value[1],
-                       "\"unix:/path\" or an address as \"127.0.0.1:6379\"; "
-                       "names are not resolved");
-        }
-
-        redis->host = u.host;
-        redis->port = u.port;
+    } else if (!ngx_http_portal_conf_prefix(&value[1], "unix:", &redis->path))
+    {
+        rc = ngx_http_portal_conf_redis_address(cf, &value[1], 6379,
+                                                &redis->address);
     }
 
-    for (i = 2; i < cf->args->nelts; i++) {
+    for (i++; rc == NGX_CONF_OK && i < cf->args->nelts; i++) {
 
         if (ngx_http_portal_conf_prefix(&value[i], "user=", &rest)) {
             redis->user = rest;
@@ -264,11 +266,14 @@ ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         } else if (ngx_http_portal_conf_prefix(&value[i], "password_file=",
                                                &rest))
         {
-            if (ngx_http_portal_conf_read(cf, &rest, &text) != NGX_OK) {
-                return NGX_CONF_ERROR;
-            }
+            rc = ngx_http_portal_conf_password(cf, &rest, &redis->password);
 
-            redis->password = text;
+        } else if (ngx_http_portal_conf_prefix(&value[i],
+                                               "sentinel_password_file=",
+                                               &rest))
+        {
+            rc = ngx_http_portal_conf_password(cf, &rest,
+                                               &redis->sentinel_password);
 
         } else if (ngx_http_portal_conf_prefix(&value[i], "password=", &rest))
         {
@@ -284,12 +289,97 @@ ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         } else {
             return ngx_http_portal_conf_invalid(cf, &value[i],
-                       "\"user=\", \"password_file=\", \"password=\" or "
-                       "\"db=\"");
+                       "\"user=\", \"password_file=\", \"password=\", "
+                       "\"sentinel_password_file=\" or \"db=\"");
         }
     }
 
+    if (rc != NGX_CONF_OK) {
+        return rc;
+    }
+
     return ngx_http_portal_conf_redis_check(cf, redis, &value[1]);
+}
+
+
+static char *
+ngx_http_portal_conf_redis_address(ngx_conf_t *cf, ngx_str_t *value,
+    in_port_t port, portal_redis_address_t *address)
+{
+    ngx_url_t  u;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = *value;
+    u.default_port = port;
+    u.no_resolve = 1;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+        return ngx_http_portal_conf_invalid(cf, value,
+                   "\"unix:/path\", \"sentinel=NAME\" with addresses, or an "
+                   "address as \"127.0.0.1:6379\"; names are not resolved");
+    }
+
+    address->host = u.host;
+    address->port = u.port;
+
+    return NGX_CONF_OK;
+}
+
+
+/* addresses follow, up to the first option */
+
+static char *
+ngx_http_portal_conf_redis_sentinels(ngx_conf_t *cf,
+    portal_redis_conf_t *redis, ngx_uint_t *last)
+{
+    ngx_str_t               *value;
+    portal_redis_address_t  *address;
+
+    value = cf->args->elts;
+
+    if (ngx_array_init(&redis->sentinels, cf->pool, 3,
+                       sizeof(portal_redis_address_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    while (*last + 1 < cf->args->nelts
+           && ngx_strchr(value[*last + 1].data, '=') == NULL)
+    {
+        (*last)++;
+
+        address = ngx_array_push(&redis->sentinels);
+        if (address == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (ngx_http_portal_conf_redis_address(cf, &value[*last], 26379,
+                                               address)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_portal_conf_password(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_str_t *password)
+{
+    ngx_str_t  text;
+
+    if (ngx_http_portal_conf_read(cf, file, &text) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    *password = text;
+
+    return NGX_CONF_OK;
 }
 
 
@@ -306,7 +396,7 @@ ngx_http_portal_conf_redis_check(ngx_conf_t *cf, portal_redis_conf_t *redis,
         return NGX_CONF_ERROR;
     }
 
-    if (redis->host.len && redis->password.len == 0) {
+    if (redis->path.len == 0 && redis->password.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "portal_redis over TCP without a password; write "
                            "\"password_file=FILE\", or use \"unix:/path\"");

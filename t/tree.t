@@ -85,4 +85,28 @@ my @plain = grep { m{^src/(?:crypto|view)/} || m{^src/input/portal_} } @sources;
 is_deeply [grep { slurp($_) =~ /#include <ngx_/ } @plain], [],
     'the plain parts do not include nginx';
 
+# nginx says what the system's headers are to show, so it comes before them
+sub first_headers {
+    my ($file, $seen) = @_;
+
+    return if $seen->{$file}++;
+
+    my ($folder) = $file =~ m{(.*)/};
+    my @headers;
+    for my $header ((slurp($file) // '') =~ /^#include ([<"][^>"]+)[>"]/gm) {
+        my ($kind, $name) = $header =~ /(.)(.*)/;
+        my $path = "$folder/$name";
+        1 while $path =~ s{[^/]+/\.\./}{};
+        push @headers, $kind eq '<' ? $name : first_headers($path, $seen);
+    }
+
+    return @headers;
+}
+
+my @late = grep {
+    my @headers = first_headers($_, {});
+    "@headers" =~ /\bngx_/ && $headers[0] !~ /^ng(?:x_|inx\.h)/;
+} grep { /\.c$/ } @sources;
+is "@late", '', "nginx's headers come before the system's";
+
 done_testing;

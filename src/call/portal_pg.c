@@ -9,6 +9,7 @@
 
 #define PORTAL_PG_BACKOFF_MIN  100
 #define PORTAL_PG_BACKOFF_MAX  5000
+#define PORTAL_PG_FAILOVER     1000     /* the same, where a standby waits */
 #define PORTAL_PG_KEEP         10000
 #define PORTAL_PG_IDLE_MAX     300000
 #define PORTAL_PG_COMPLAINT    1000
@@ -16,6 +17,7 @@
 
 static ngx_uint_t portal_pg_refused(portal_pg_t *pg, portal_pg_task_t *task);
 static void portal_pg_deadline(ngx_event_t *ev);
+static void portal_pg_leave(portal_pg_t *pg, ngx_uint_t host);
 
 static void portal_pg_process(ngx_event_t *ev);
 static void portal_pg_pump(portal_pg_t *pg);
@@ -310,6 +312,13 @@ portal_pg_deadline(ngx_event_t *ev)
 
         conn->task = NULL;
         portal_pg_conn_close(conn);
+
+        /* a server that hangs answers nothing else, and takes connections */
+
+        if (pg->conf->hosts.nelts > 1) {
+            portal_pg_leave(pg, conn->host);
+        }
+
         portal_pg_done(task, PORTAL_OP_LOST);
         return;
     }
@@ -531,9 +540,21 @@ portal_pg_suspect(portal_pg_conn_t *conn, portal_pg_task_t *task)
 
     /* a server that has become read only still accepts connections */
 
-    if (pg->host == conn->host
-        && ngx_strcmp(task->op.sqlstate, "25006") == 0)
-    {
+    if (ngx_strcmp(task->op.sqlstate, "25006") == 0) {
+        portal_pg_leave(pg, conn->host);
+        return;
+    }
+
+    portal_pg_close_idle(pg);
+}
+
+
+/* the next connection is another host's, if there is one */
+
+static void
+portal_pg_leave(portal_pg_t *pg, ngx_uint_t host)
+{
+    if (pg->host == host) {
         pg->host = (pg->host + 1) % pg->conf->hosts.nelts;
     }
 
@@ -718,7 +739,8 @@ portal_pg_pause(portal_pg_t *pg)
 {
     ngx_msec_t  delay;
 
-    delay = PORTAL_PG_BACKOFF_MAX;
+    delay = (pg->conf->hosts.nelts > 1) ? PORTAL_PG_FAILOVER
+                                        : PORTAL_PG_BACKOFF_MAX;
 
     if (pg->rounds < 7) {
         delay = ngx_min(delay, (ngx_msec_t) PORTAL_PG_BACKOFF_MIN

@@ -45,15 +45,19 @@ portal_pg_conn_open(portal_pg_conn_t *conn, char *conninfo)
     /* what comes before dbname is a default, the conninfo wins */
 
     static const char *const  keys[] = {
-        "gssencmode", "fallback_application_name", "dbname", NULL
+        "gssencmode", "fallback_application_name", "target_session_attrs",
+        "dbname", NULL
     };
 
-    const char  *values[4];
+    const char  *values[5];
+
+    /* libpq hangs up on a standby: the next host is tried */
 
     values[0] = "disable";
     values[1] = "portal";
-    values[2] = conninfo;
-    values[3] = NULL;
+    values[2] = "read-write";
+    values[3] = conninfo;
+    values[4] = NULL;
 
     ngx_log_debug1(NGX_LOG_DEBUG_EVENT, conn->pg->log, 0,
                    "database connect: %p", conn);

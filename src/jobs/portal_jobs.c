@@ -4,9 +4,9 @@
  */
 
 
-#include <jansson.h>
-
 #include "portal_jobs.h"
+
+#include <jansson.h>
 
 
 /*

@@ -4,10 +4,10 @@
  */
 
 
-#include <jansson.h>
-
 #include "portal_mail_int.h"
 #include "portal_mime.h"
+
+#include <jansson.h>
 
 
 #define PORTAL_MAIL_LEASE      120      /* seconds */

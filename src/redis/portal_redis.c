@@ -42,6 +42,9 @@ typedef struct {
 } portal_redis_task_t;
 
 
+static char *portal_redis_check_address(portal_redis_address_t *address);
+static ngx_int_t portal_redis_copies(ngx_pool_t *pool,
+    portal_redis_conf_t *conf);
 static ngx_int_t portal_redis_copy(ngx_pool_t *pool, ngx_str_t *s);
 
 static ngx_int_t portal_redis_command_setup(portal_redis_conn_t *conn);
@@ -69,6 +72,10 @@ static void portal_redis_free(portal_redis_task_t *task);
 char *
 portal_redis_check(portal_redis_conf_t *conf)
 {
+    char                    *error;
+    ngx_uint_t               i;
+    portal_redis_address_t  *sentinel;
+
     if (conf->path.len) {
 
         /* sun_path, which hiredis cuts silently */
@@ -77,25 +84,51 @@ portal_redis_check(portal_redis_conf_t *conf)
                                      : "the path is longer than 107 bytes";
     }
 
-    if (conf->port == 0) {
+    if (conf->sentinel.len == 0) {
+        return portal_redis_check_address(&conf->address);
+    }
+
+    if (conf->sentinels.nelts == 0) {
+        return "no sentinel's address";
+    }
+
+    sentinel = conf->sentinels.elts;
+
+    for (i = 0; i < conf->sentinels.nelts; i++) {
+        error = portal_redis_check_address(&sentinel[i]);
+        if (error) {
+            return error;
+        }
+    }
+
+    return NULL;
+}
+
+
+static char *
+portal_redis_check_address(portal_redis_address_t *address)
+{
+    if (address->port == 0) {
         return "no port";
     }
 
-    if (ngx_inet_addr(conf->host.data, conf->host.len) != INADDR_NONE) {
-        return NULL;
-    }
+    return portal_redis_numeric(&address->host) ? NULL
+                                                : "not a numeric address";
+}
 
+
+ngx_uint_t
+portal_redis_numeric(ngx_str_t *host)
+{
 #if (NGX_HAVE_INET6)
-    {
     u_char  addr[16];
 
-    if (ngx_inet6_addr(conf->host.data, conf->host.len, addr) == NGX_OK) {
-        return NULL;
-    }
+    if (ngx_inet6_addr(host->data, host->len, addr) == NGX_OK) {
+        return 1;
     }
 #endif
 
-    return "not a numeric address";
+    return ngx_inet_addr(host->data, host->len) != INADDR_NONE;
 }
 
 
@@ -124,9 +157,7 @@ portal_redis_create(ngx_cycle_t *cycle, portal_redis_conf_t *conf,
 
     *redis->conf = *conf;
 
-    if (portal_redis_copy(cycle->pool, &redis->conf->path) != NGX_OK
-        || portal_redis_copy(cycle->pool, &redis->conf->host) != NGX_OK)
-    {
+    if (portal_redis_copies(cycle->pool, redis->conf) != NGX_OK) {
         return NULL;
     }
 
@@ -147,6 +178,17 @@ portal_redis_create(ngx_cycle_t *cycle, portal_redis_conf_t *conf,
     redis->command.setup = portal_redis_command_setup;
     redis->command.down = portal_redis_command_down;
 
+    if (conf->path.len == 0) {
+        redis->command.address = &redis->master;
+    }
+
+    if (conf->sentinel.len) {
+        portal_redis_sentinel_start(redis);
+
+    } else {
+        redis->master = redis->conf->address;
+    }
+
     portal_redis_conn_open(&redis->command);
 
     if (conf->prefix.len) {
@@ -160,11 +202,52 @@ portal_redis_create(ngx_cycle_t *cycle, portal_redis_conf_t *conf,
 }
 
 
+/* hiredis wants texts that end with a zero */
+
+static ngx_int_t
+portal_redis_copies(ngx_pool_t *pool, portal_redis_conf_t *conf)
+{
+    ngx_uint_t               i;
+    portal_redis_address_t  *from, *to;
+
+    if (portal_redis_copy(pool, &conf->path) != NGX_OK
+        || portal_redis_copy(pool, &conf->address.host) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (conf->sentinel.len == 0) {
+        return NGX_OK;
+    }
+
+    from = conf->sentinels.elts;
+
+    to = ngx_palloc(pool, conf->sentinels.nelts
+                          * sizeof(portal_redis_address_t));
+    if (to == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->sentinels.elts = to;
+
+    for (i = 0; i < conf->sentinels.nelts; i++) {
+        to[i] = from[i];
+
+        if (portal_redis_copy(pool, &to[i].host) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 void
 portal_redis_destroy(portal_redis_t *redis)
 {
     ngx_queue_t  *q;
 
+    portal_redis_sentinel_stop(redis);
     portal_redis_watch_stop(redis);
 
     /* ends what is in flight, in the queue of what is done */

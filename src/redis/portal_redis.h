@@ -31,9 +31,17 @@ typedef void (*portal_redis_changed_pt)(void *data, ngx_str_t *key,
 
 
 typedef struct {
-    ngx_str_t                 path;         /* unix socket, or empty */
-    ngx_str_t                 host;         /* numeric address */
+    ngx_str_t                 host;         /* numeric */
     in_port_t                 port;
+} portal_redis_address_t;
+
+
+typedef struct {
+    ngx_str_t                 path;         /* unix socket, or empty */
+    portal_redis_address_t    address;      /* or this */
+    ngx_str_t                 sentinel;     /* or its name of the master */
+    ngx_array_t               sentinels;    /* of portal_redis_address_t */
+    ngx_str_t                 sentinel_password;
     ngx_str_t                 user;
     ngx_str_t                 password;
     ngx_int_t                 database;
@@ -75,8 +83,8 @@ char *portal_redis_check(portal_redis_conf_t *conf);
  * init_process; memory from cycle->pool, conf must live as long; connects at
  * once and never waits.  changed is called from the event loop only, for the
  * prefix "" never.  The server's ACL must allow, besides the commands posted:
- * auth, select, client, ping, publish, subscribe, and the channels
- * __redis__:invalidate and portal:beat:*.
+ * auth, select, client, ping, publish, subscribe, role where sentinels tell
+ * the master, and the channels __redis__:invalidate and portal:beat:*.
  */
 portal_redis_t *portal_redis_create(ngx_cycle_t *cycle,
     portal_redis_conf_t *conf, portal_redis_changed_pt changed, void *data);

@@ -23,6 +23,8 @@ static void portal_redis_conn_lost(portal_redis_conn_t *conn,
 static void portal_redis_conn_retry(portal_redis_conn_t *conn);
 static void portal_redis_conn_checked(redisAsyncContext *ac, void *r,
     void *data);
+static void portal_redis_conn_role(redisAsyncContext *ac, void *r,
+    void *data);
 
 static void portal_redis_conn_read_handler(ngx_event_t *rev);
 static void portal_redis_conn_write_handler(ngx_event_t *wev);
@@ -54,13 +56,25 @@ portal_redis_conn_open(portal_redis_conn_t *conn)
     conn->broken.data = conn;
     conn->broken.log = ngx_cycle->log;
 
+    conn->moved = 0;
+
+    if (conn->address != NULL && conn->address->port == 0) {
+
+        /* portal_redis_conn_move() tells, or the timer ends it */
+
+        conn->state = PORTAL_REDIS_SETUP;
+        ngx_add_timer(&conn->timer, conf->timeout);
+        return;
+    }
+
     /* the texts end with a zero: portal_redis_create() */
 
-    if (conf->path.len) {
+    if (conn->address == NULL) {
         ac = redisAsyncConnectUnix((char *) conf->path.data);
 
     } else {
-        ac = redisAsyncConnect((char *) conf->host.data, conf->port);
+        ac = redisAsyncConnect((char *) conn->address->host.data,
+                               conn->address->port);
     }
 
     if (ac == NULL) {
@@ -128,6 +142,29 @@ portal_redis_conn_drop(portal_redis_conn_t *conn, const char *why)
     /* ends in portal_redis_conn_cleanup(), perhaps not at once */
 
     redisAsyncFree(conn->ac);
+}
+
+
+void
+portal_redis_conn_move(portal_redis_conn_t *conn)
+{
+    if (conn->closed || conn->moved) {
+        return;
+    }
+
+    conn->delay = 0;
+    conn->moved = 1;
+
+    if (conn->ac != NULL) {
+        portal_redis_conn_drop(conn, "another server is the master");
+        return;
+    }
+
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
+    }
+
+    portal_redis_conn_open(conn);
 }
 
 
@@ -207,6 +244,18 @@ portal_redis_conn_hello(portal_redis_conn_t *conn)
 
         if (portal_redis_conn_send(conn, portal_redis_conn_checked, NULL,
                                    2, args)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    /* a sentinel's word may be old */
+
+    if (conf->sentinel.len) {
+        ngx_str_set(&args[0], "ROLE");
+
+        if (portal_redis_conn_send(conn, portal_redis_conn_role, NULL, 1, args)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -306,6 +355,7 @@ portal_redis_conn_lost(portal_redis_conn_t *conn, const char *why)
 
     conn->down(conn, was_ready);
 
+    portal_redis_sentinel_hurry(conn->redis);
     portal_redis_conn_retry(conn);
 }
 
@@ -316,6 +366,11 @@ portal_redis_conn_retry(portal_redis_conn_t *conn)
     ngx_msec_t  jitter;
 
     if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    if (conn->moved) {
+        ngx_add_timer(&conn->timer, 1);
         return;
     }
 
@@ -341,6 +396,30 @@ portal_redis_conn_checked(redisAsyncContext *ac, void *r, void *data)
 
     if (reply && reply->type == REDIS_REPLY_ERROR) {
         portal_redis_conn_drop(ac->data, reply->str);
+    }
+}
+
+
+static void
+portal_redis_conn_role(redisAsyncContext *ac, void *r, void *data)
+{
+    redisReply  *reply = r;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        portal_redis_conn_drop(ac->data, reply->str);
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY
+        || reply->elements == 0
+        || reply->element[0]->type != REDIS_REPLY_STRING
+        || ngx_strcmp(reply->element[0]->str, "master") != 0)
+    {
+        portal_redis_conn_drop(ac->data, "not the master");
     }
 }
 
@@ -386,6 +465,11 @@ portal_redis_conn_timer_handler(ngx_event_t *ev)
     portal_redis_conn_t  *conn;
 
     conn = ev->data;
+
+    if (conn->state == PORTAL_REDIS_SETUP && conn->ac == NULL) {
+        portal_redis_conn_lost(conn, "no sentinel has told the master");
+        return;
+    }
 
     if (conn->state == PORTAL_REDIS_SETUP) {
         portal_redis_conn_drop(conn, "timed out");

@@ -41,6 +41,8 @@ typedef enum {
 struct portal_redis_conn_s {
     portal_redis_t           *redis;
     portal_redis_conf_t      *conf;
+    portal_redis_address_t   *address;      /* no port: not known yet; NULL:
+                                               a unix socket */
     char                     *name;
 
     portal_redis_state_e      state;
@@ -60,6 +62,7 @@ struct portal_redis_conn_s {
 
     unsigned                  dropped:1;    /* hiredis may still hold it */
     unsigned                  writing:1;
+    unsigned                  moved:1;      /* to go on elsewhere at once */
     unsigned                  failed:1;     /* and not ready since: the
                                                breaker, and logged */
     unsigned                  closed:1;     /* for good */
@@ -81,11 +84,25 @@ typedef struct {
 } portal_redis_watch_t;
 
 
+typedef struct {
+    portal_redis_conn_t       conn;
+
+    ngx_uint_t                next;         /* of them to be asked */
+    ngx_event_t               ask;
+    u_char                    host[NGX_SOCKADDR_STRLEN];
+
+    ngx_msec_t                since;        /* when asked */
+    unsigned                  asked:1;      /* and has not answered yet */
+} portal_redis_sentinel_t;
+
+
 struct portal_redis_s {
     portal_redis_conf_t      *conf;
+    portal_redis_address_t    master;
 
     portal_redis_conn_t       command;
     portal_redis_watch_t      watch;
+    portal_redis_sentinel_t   sentinel;
 
     ngx_queue_t               waiting;
     ngx_queue_t               done;
@@ -95,7 +112,9 @@ struct portal_redis_s {
 };
 
 
-/* the owner has set redis, conf, name, setup and down */
+ngx_uint_t portal_redis_numeric(ngx_str_t *host);
+
+/* the owner has set redis, conf, address, name, setup and down */
 void portal_redis_conn_open(portal_redis_conn_t *conn);
 
 /* the set-up is over */
@@ -107,6 +126,9 @@ void portal_redis_conn_ready(portal_redis_conn_t *conn);
  */
 void portal_redis_conn_drop(portal_redis_conn_t *conn, const char *why);
 
+/* the address has changed: goes on there */
+void portal_redis_conn_move(portal_redis_conn_t *conn);
+
 /* ends it for good, without a word to the owner */
 void portal_redis_conn_close(portal_redis_conn_t *conn);
 
@@ -114,7 +136,7 @@ void portal_redis_conn_close(portal_redis_conn_t *conn);
 ngx_int_t portal_redis_conn_send(portal_redis_conn_t *conn,
     redisCallbackFn *fn, void *data, ngx_uint_t nargs, ngx_str_t *args);
 
-/* queues AUTH, SELECT and CLIENT SETNAME as configured */
+/* queues AUTH, SELECT, ROLE and CLIENT SETNAME as configured */
 ngx_int_t portal_redis_conn_hello(portal_redis_conn_t *conn);
 
 /* an answer waits in the socket */
@@ -123,6 +145,13 @@ ngx_uint_t portal_redis_conn_readable(portal_redis_conn_t *conn);
 /* the link that hears what changed */
 void portal_redis_watch_start(portal_redis_t *redis);
 void portal_redis_watch_stop(portal_redis_t *redis);
+
+/* the link that learns which server is the master */
+void portal_redis_sentinel_start(portal_redis_t *redis);
+void portal_redis_sentinel_stop(portal_redis_t *redis);
+
+/* a link was lost: asks soon, if there are sentinels */
+void portal_redis_sentinel_hurry(portal_redis_t *redis);
 
 
 #endif /* _PORTAL_REDIS_CONN_H_INCLUDED_ */

@@ -53,6 +53,7 @@ portal_redis_watch_start(portal_redis_t *redis)
 
     watch->conn.redis = redis;
     watch->conn.conf = redis->conf;
+    watch->conn.address = redis->command.address;
     watch->conn.name = "portal:watch";
     watch->conn.setup = portal_redis_watch_setup;
     watch->conn.down = portal_redis_watch_down;

@@ -17,14 +17,16 @@ use Portal::Pending;
 
 
 # Options: stack, town (saint-aubin), source (a 127.x address to come from),
-# json (true: asks for JSON and posts it)
+# json (true: asks for JSON and posts it), node (1...: that one, past the
+# balancer)
 sub new {
     my ($class, %o) = @_;
 
     my $stack = $o{stack};
 
     return bless {
-        %o, port => $stack->port, origin => $stack->url($o{town}),
+        %o, port => $o{node} ? ($stack->nodes)[$o{node} - 1]->port
+            : $stack->port, origin => $stack->url($o{town}),
         host => $stack->host($o{town}) . ':' . $stack->port, cookies => {},
         timeout => $o{timeout} // 30,
     }, $class;

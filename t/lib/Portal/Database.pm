@@ -77,7 +77,7 @@ sub init {
         my $who = $_;
         map { qq{portal "$who" $_\n} } @{ $may{$who} }
     } sort keys %may);
-    spew("$data/pg_hba.conf", "local all all peer map=portal\n");
+    spew("$data/pg_hba.conf", "local all,replication all peer map=portal\n");
     own("$data/$_", 'postgres') for qw(pg_ident.conf pg_hba.conf);
 }
 
@@ -100,7 +100,24 @@ log_min_messages = warning
 log_line_prefix = '%m [%p] %u '
 timezone = 'Europe/Paris'
 client_connection_check_interval = 5s
+@{[ $self->{more} // '' ]}
 END
+}
+
+sub _write_conf {
+    my ($self) = @_;
+
+    my $file = $self->data_dir . '/postgresql.auto.conf';
+
+    spew($file, $self->_conf);
+    own($file, 'postgres');
+}
+
+# more lines of configuration; they hold from the next start or reload on
+sub more {
+    my ($self, $text) = @_;
+
+    $self->{more} = $text;
 }
 
 
@@ -113,19 +130,52 @@ sub copy_from {
 }
 
 
+sub reload {
+    my ($self) = @_;
+
+    $self->_write_conf;
+    $self->query('select pg_reload_conf()');
+}
+
+# a standby of a running primary, not started; synchronous standbys are known
+# to the primary by the name given
+sub follow {
+    my ($self, $primary, $name) = @_;
+
+    my $log = "$self->{dir}/basebackup.log";
+
+    make_dir($self->{dir}, 0711);
+    make_dir($self->data_dir, 0700, 'postgres');
+    _try(run_as('postgres', $log, bin('pg_basebackup'), '-h',
+        $primary->socket_dir, '-U', 'postgres', '-D', $self->data_dir,
+        '-c', 'fast', '--no-sync'), $log);
+    spew($self->data_dir . '/standby.signal', '');
+    own($self->data_dir . '/standby.signal', 'postgres');
+    $self->more("primary_conninfo = 'host=" . $primary->socket_dir
+        . " user=postgres application_name=$name'");
+}
+
+# the standby becomes the primary
+sub promote {
+    my ($self) = @_;
+
+    my $log = "$self->{dir}/pglog/pg_ctl.log";
+
+    _try(run_as('postgres', $log, bin('pg_ctl'), '-D', $self->data_dir, '-s',
+        '-w', 'promote'), $log);
+}
+
+
 sub start {
     my ($self) = @_;
 
     make_dir("$self->{dir}/pglog", 0755, 'postgres');
     make_dir($self->socket_dir, 0750, 'postgres', 'nginx');
 
-    my $data = $self->data_dir;
-    my $file = "$data/postgresql.auto.conf";
-    spew($file, $self->_conf);
-    own($file, 'postgres');
+    $self->_write_conf;
 
     _try(run_as('postgres', "$self->{dir}/pglog/pg_ctl.log", bin('pg_ctl'),
-        '-D', $data, '-l', $self->log_file, '-t', '60', '-w', '-s', 'start'),
+        '-D', $self->data_dir, '-l', $self->log_file, '-t', '60', '-w', '-s', 'start'),
         $self->log_file);
 }
 

@@ -363,5 +363,4 @@ END {
     proxy_stop($_) for grep { $PROXIES{$_} == $$ } keys %PROXIES;
 }
 
-
 1;

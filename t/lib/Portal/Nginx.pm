@@ -16,14 +16,24 @@ use Portal::Place qw(end_pid make_dir own pid_alive run_as slurp spew top user
 sub new {
     my ($class, %o) = @_;
 
-    return bless { stack => $o{stack}, dir => "$o{stack}{dir}/nginx" }, $class;
+    return bless { stack => $o{stack}, port => $o{port},
+        dir => "$o{stack}{dir}/" . ($o{name} // 'nginx') }, $class;
 }
 
 sub dir        { $_[0]{dir} }
+sub port       { $_[0]{port} }
 sub error_log  { $_[0]{dir} . '/logs/error.log' }
 sub access_log { $_[0]{dir} . '/logs/access.log' }
+
+# PORTAL_NGINX: another nginx than Debian's, with the module linked in and
+# sanitizers on, unless PORTAL_MODULE names the .so that make modules has built
 sub binary     { $ENV{PORTAL_NGINX} // '/usr/sbin/nginx' }
-sub sanitized  { defined $ENV{PORTAL_NGINX} }
+sub sanitized  { defined $ENV{PORTAL_NGINX} && !defined $ENV{PORTAL_MODULE} }
+
+sub module {
+    return $ENV{PORTAL_MODULE}
+        // top() . '/build/nginx/ngx_http_portal_module.so';
+}
 
 
 sub start {
@@ -48,7 +58,7 @@ sub start {
 
     wait_for(20, sub {
         IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-            PeerPort => $self->{stack}{port}) && $self->pid
+            PeerPort => $self->{port}) && $self->pid
     }) or die 'nginx does not answer, see ', $self->error_log, "\n";
 }
 
@@ -133,9 +143,7 @@ sub conf {
 
     return join "\n",
         $user ? "user $user;" : (),
-        $self->sanitized ? ()
-            : 'load_module ' . top()
-            . '/build/nginx/ngx_http_portal_module.so;',
+        $self->sanitized ? () : 'load_module ' . $self->module . ';',
         "worker_processes $stack->{workers};",
         "worker_shutdown_timeout 10s;",
         "pid $dir/nginx.pid;",
@@ -145,14 +153,24 @@ sub conf {
         'events { worker_connections 1024; }',
         'http {',
         '    include /etc/nginx/mime.types;',
-        (map { "    ${_}_temp_path $dir/$_;" }
-            qw(client_body proxy fastcgi uwsgi scgi)),
+            $self->_temp_paths,
+        # the balancer tells who asks
+        @{ $stack->{ports} } > 1 ? ('    set_real_ip_from 127.0.0.1;',
+            '    real_ip_header X-Forwarded-For;') : (),
         $self->_portal_conf,
         "    access_log $dir/logs/access.log portal;",
         $extra,
         $self->_default_server,
         (map { $self->_server($_) } qw(saint-aubin beaulieu)),
         '}', '';
+}
+
+
+sub _temp_paths {
+    my ($self) = @_;
+
+    return map { "    ${_}_temp_path $self->{dir}/$_;" }
+        qw(client_body proxy fastcgi uwsgi scgi);
 }
 
 
@@ -173,10 +191,12 @@ sub _portal_conf {
     return $text, map { _line('', $_, $set{$_}, '') } sort keys %set;
 }
 
+# a list of values is as many lines
 sub _line {
     my ($space, $name, $value, $options) = @_;
 
-    return defined $value ? "$space$name $value$options;" : '';
+    return join "\n", map { defined ? "$space$name $_$options;" : '' }
+        ref $value ? @$value : $value;
 }
 
 sub _directives {
@@ -220,7 +240,7 @@ sub _mail {
 sub _listen {
     my ($self, $more) = @_;
 
-    my $port = $self->{stack}{port};
+    my $port = $self->{port};
 
     $self->{six} //= IO::Socket::IP->new(
         LocalHost => '::1', LocalPort => 0, Listen => 1) ? 1 : 0;

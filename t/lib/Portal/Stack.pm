@@ -16,6 +16,7 @@ use File::Path qw(remove_tree);
 use JSON::PP ();
 use Time::HiRes qw(sleep);
 
+use Portal::Balancer;
 use Portal::Database;
 use Portal::Nginx;
 use Portal::Place qw(base end_pid free_port lock make_dir own pid_alive run_as
@@ -29,13 +30,15 @@ my $OWNER = $$;
 #   name     directory name; a test's own by default
 #   port     8080...; a free one by default
 #   mail     smtp (default) | file | an URL of a server that stands already
-#   workers  2
+#   workers  2, of each node
+#   nodes    1; with more of them the port is a balancer's in front of them
 #   durable  PostgreSQL keeps its promises across a crash of the machine
 #   jobs     'purge=300ms chain=200ms': instead of each hour and 5 s
 #   http     text for nginx's http{}, or text by server: { 'saint-aubin' => }
 #   server   text for both towns' servers
 #   main     text for nginx's main level
-#   directives  { portal_zone => '1m', ... }: instead of the usual ones
+#   directives  { portal_zone => '1m', ... }: instead of the usual ones; a
+#            list is as many lines
 #   external { database, jobs, redis, keys }: servers that stand already
 sub new {
     my ($class, %o) = @_;
@@ -44,10 +47,14 @@ sub new {
 
     my $dir = base() . "/$o{name}";
     my $self = bless {
-        mail => 'smtp', workers => 2, external => {}, %o, dir => $dir,
+        mail => 'smtp', workers => 2, nodes => 1, external => {}, %o,
+        dir => $dir,
     }, $class;
 
-    $self->{port} //= free_port();
+    # of the nodes
+    $self->{ports} = $self->{nodes} == 1 ? [$o{port} // free_port()]
+        : [map { $o{port} ? $o{port} + $_ : free_port() } 1 .. $self->{nodes}];
+    $self->{port} //= $self->{nodes} == 1 ? $self->{ports}[0] : free_port();
     $self->{pg} = Portal::Database->new(dir => $dir, durable => $o{durable});
     $self->{redis_password} = _secret();
 
@@ -86,7 +93,23 @@ sub port     { $_[0]{port} }
 sub pg       { $_[0]{pg} }
 sub mail_dir { $_[0]{dir} . '/mail' }
 sub keys     { $_[0]{external}{keys} // $_[0]{dir} . '/keys' }
-sub nginx    { $_[0]{nginx} }
+
+# the first node, all of them, and with the balancer
+sub nginx    { ($_[0]->nodes)[0] }
+sub nodes    { @{ $_[0]->_servers }[0 .. $_[0]{nodes} - 1] }
+sub servers  { @{ $_[0]->_servers } }
+
+sub _servers {
+    my ($self) = @_;
+    my @ports = @{ $self->{ports} // [] };
+
+    return $self->{servers} //= [
+        (map { Portal::Nginx->new(stack => $self, port => $ports[$_ - 1],
+            name => $_ == 1 ? 'nginx' : "nginx-$_") } 1 .. $self->{nodes}),
+        $self->{nodes} == 1 ? () : Portal::Balancer->new(stack => $self,
+            port => $self->{port}, name => 'balancer'),
+    ];
+}
 
 sub host {
     my ($self, $town) = @_;
@@ -318,12 +341,16 @@ sub start_nginx {
     my ($self) = @_;
 
     $self->_copy_static;
-    $self->{nginx} //= Portal::Nginx->new(stack => $self);
-    $self->{nginx}->start;
+    $_->start for $self->servers;
 }
 
-sub stop_nginx { my ($self, $signal) = @_; $self->{nginx}->stop($signal) }
-sub reload     { my ($self) = @_; $self->{nginx}->reload }
+sub stop_nginx {
+    my ($self, $signal) = @_;
+
+    $_->stop($signal) for reverse $self->servers;
+}
+
+sub reload { my ($self) = @_; $_->reload for $self->nodes }
 
 # what workers read themselves, and so may not lie in the checkout
 sub _copy_static {
@@ -348,8 +375,7 @@ sub stop {
     my ($self) = @_;
 
     delete $RUNNING{$self};
-    $self->{nginx} //= Portal::Nginx->new(stack => $self);
-    $self->{nginx}->stop;
+    $self->stop_nginx;
     $self->stop_mail;
     $self->stop_redis;
     $self->stop_database;
@@ -366,7 +392,8 @@ sub leftover {
     my ($class, $name) = @_;
 
     my $dir = base() . "/$name";
-    my $left = bless { dir => $dir, external => {},
+    my @more = glob "$dir/nginx-*";
+    my $left = bless { dir => $dir, external => {}, nodes => 1 + @more,
         pg => Portal::Database->new(dir => $dir) }, $class;
 
     $left->stop if -d $dir;

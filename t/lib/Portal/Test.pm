@@ -364,11 +364,10 @@ sub expect_complaint {
 
 sub _check_logs {
     for my $stack (@STACKS) {
-        my $nginx = $stack->nginx or next;
         my @bad = grep {
             my $line = $_;
             !grep { $line =~ $_ } @EXPECTED;
-        } $nginx->complaints;
+        } map { $_->complaints } $stack->servers;
 
         next if !@bad;
         splice @bad, 40 if @bad > 40;
