@@ -85,6 +85,7 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_portal_main_conf_t *pmcf = conf;
 
     char              *err, **host;
+    ngx_int_t          rc;
     ngx_str_t         *value, rest;
     ngx_uint_t         i, n;
     portal_pg_conf_t  *pg;
@@ -94,9 +95,8 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (pg->hosts.elts == NULL) {
 
-        if (ngx_array_init(&pg->hosts, cf->pool, 2, sizeof(char *))
-            != NGX_OK)
-        {
+        rc = ngx_array_init(&pg->hosts, cf->pool, 2, sizeof(char *));
+        if (rc != NGX_OK) {
             return NGX_CONF_ERROR;
         }
 
@@ -124,18 +124,16 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     for (i = 2; i < cf->args->nelts; i++) {
 
         if (ngx_http_portal_conf_prefix(&value[i], "connections=", &rest)) {
-            if (ngx_http_portal_conf_number(cf, &rest, "connections",
-                                            1, &pg->connections)
-                != NGX_OK)
-            {
+            rc = ngx_http_portal_conf_number(cf, &rest, "connections", 1,
+                                             &pg->connections);
+            if (rc != NGX_OK) {
                 return NGX_CONF_ERROR;
             }
 
         } else if (ngx_http_portal_conf_prefix(&value[i], "queue=", &rest)) {
-            if (ngx_http_portal_conf_number(cf, &rest, "queue", 1,
-                                            &pg->queue)
-                != NGX_OK)
-            {
+            rc = ngx_http_portal_conf_number(cf, &rest, "queue", 1,
+                                             &pg->queue);
+            if (rc != NGX_OK) {
                 return NGX_CONF_ERROR;
             }
 
