@@ -94,6 +94,7 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_main_conf_t *pmcf = conf;
 
+    ngx_int_t          rc;
     ngx_str_t         *value, rest;
     ngx_uint_t         i;
     portal_pg_conf_t  *pg;
@@ -108,18 +109,16 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     for (i = 2; i < cf->args->nelts; i++) {
 
         if (ngx_http_portal_conf_prefix(&value[i], "connections=", &rest)) {
-            if (ngx_http_portal_conf_number(cf, &rest, "connections",
-                                            1, &pg->connections)
-                != NGX_OK)
-            {
+            rc = ngx_http_portal_conf_number(cf, &rest, "connections", 1,
+                                             &pg->connections);
+            if (rc != NGX_OK) {
                 return NGX_CONF_ERROR;
             }
 
         } else if (ngx_http_portal_conf_prefix(&value[i], "queue=", &rest)) {
-            if (ngx_http_portal_conf_number(cf, &rest, "queue", 1,
-                                            &pg->queue)
-                != NGX_OK)
-            {
+            rc = ngx_http_portal_conf_number(cf, &rest, "queue", 1,
+                                             &pg->queue);
+            if (rc != NGX_OK) {
                 return NGX_CONF_ERROR;
             }
 

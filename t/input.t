@@ -363,7 +363,7 @@ for (['text/html' => 'text/html; charset=utf-8'], ['*/*' => 'text/html; charset=
     my $r = client()->request('GET', '/nowhere', headers => { Accept => $accept });
     # the client puts a header of its own where none is given
     is $r->header('content-type'), $type, 'T143 Accept: ' . substr $accept, 0, 40;
-    is $r->header('vary'), 'Accept', 'T143 Vary';
+    like $r->header('vary'), qr/^Accept(?:,|$)/, 'T143 Vary';
 }
 
 
