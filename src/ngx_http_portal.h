@@ -36,6 +36,9 @@
 
 #define NGX_HTTP_PORTAL_CSRF_HEADER  "X-CSRF-Token"
 
+/* how long before the end of a session a person is warned, s */
+#define NGX_HTTP_PORTAL_WARNING    120
+
 /* what a person is told to wait when a server behind us is not there */
 #define NGX_HTTP_PORTAL_RETRY      5
 
@@ -203,6 +206,7 @@ typedef struct {
 
     unsigned                         error:1;    /* shows nginx's own errors */
     unsigned                         handled:1;  /* has a content handler */
+    unsigned                         passive:1;  /* no use of the session */
 } ngx_http_portal_loc_conf_t;
 
 
@@ -233,6 +237,8 @@ struct ngx_http_portal_ctx_s {
     ngx_str_t                        chosen;        /* the language's cookie */
     u_char                           visit_hex[PORTAL_MAC_HEX];
     uint64_t                         generation;    /* of portal_l1.h */
+    time_t                           seen;          /* last use that was told,
+                                                       of a passive location */
 
     /* operations under way; each detached when the request goes */
     ngx_queue_t                      town_queue; /* when town_waiting */
@@ -341,8 +347,15 @@ void ngx_http_portal_session_mint(ngx_http_request_t *r,
 /* writes the record, then goes on with step; forgets the old one */
 ngx_int_t ngx_http_portal_session_open(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *effect, ngx_http_portal_step_pt step);
+/* tells the last use now, whenever it was told, then goes on with step */
+ngx_int_t ngx_http_portal_session_prolong(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
 void ngx_http_portal_session_close(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* deletes the record of any session, by its MAC in hex */
+void ngx_http_portal_session_forget(u_char *hex);
+/* seconds before the live session ends for want of use; -1: not known */
+int64_t ngx_http_portal_session_idle_left(ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_session_changed(void *data, ngx_str_t *key,
     ngx_uint_t healthy);
 ngx_int_t ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,

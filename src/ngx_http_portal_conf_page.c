@@ -376,6 +376,21 @@ ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_portal_conf_passive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    if (plcf->passive) {
+        return "is duplicate";
+    }
+
+    plcf->passive = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_loc_conf_t *plcf = conf;

@@ -357,7 +357,6 @@ declare
     v_mac      bytea := decode(input->>'email_mac', 'hex');
     v_ip       bytea := decode(input->'_'->>'ip_mac', 'hex');
     v_ok       boolean := (input->>'ok')::boolean;
-    v_next     text := input->>'next';
     v_account  account;
 begin
     if v_ok is null then
@@ -405,11 +404,7 @@ begin
 
     perform note('sign_in', 'ok', 'account', v_account.id, v_account.id);
 
-    if v_next is null or length(v_next) > 512 or v_next !~ '^/([^/\\[:cntrl:][:space:]][^\\[:cntrl:][:space:]]*)?$' then
-        v_next := '/mon-espace';
-    end if;
-
-    return moved(v_next,
+    return moved(coalesce(local_path(input->>'next'), '/mon-espace'),
         session_effect('open', v_account.id, v_account.last_family_id, input));
 end
 $$;

@@ -66,7 +66,7 @@ ngx_http_portal_gate_handler(ngx_http_request_t *r)
 
         if (rc == NGX_BUSY
             && (plcf->audience != NGX_HTTP_PORTAL_PUBLIC
-                || r->method == NGX_HTTP_POST))
+                || r->method == NGX_HTTP_POST || plcf->passive))
         {
             return ngx_http_portal_gate_busy(r);
         }

@@ -314,6 +314,7 @@ ngx_http_portal_prepare_request(ngx_http_request_t *r,
     size_t                        len;
     json_t                       *about;
     u_char                        ip[NGX_SOCKADDR_STRLEN];
+    int64_t                       left;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
@@ -339,6 +340,14 @@ ngx_http_portal_prepare_request(ngx_http_request_t *r,
         json_object_set_new(about, "browser",
                             json_stringn((const char *) ctx->visit_hex,
                                          PORTAL_MAC_HEX));
+    }
+
+    if (ctx->live && ctx->verdict->passive) {
+        left = ngx_http_portal_session_idle_left(ctx);
+        json_object_set_new(about, "idle", json_integer(ctx->session.idle));
+        json_object_set_new(about, "idle_left", left < 0
+                                                ? json_null()
+                                                : json_integer(left));
     }
 
     if (r->method == NGX_HTTP_POST && ctx->verdict->form != NULL) {

@@ -100,6 +100,7 @@ ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
 {
     size_t                      i, n, len;
     u_char                      initials[2 * 4];
+    int64_t                     left;
     ngx_uint_t                  start, words;
     ngx_http_portal_session_t  *s;
 
@@ -138,8 +139,18 @@ ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
         }
     }
 
-    return json_pack("{s:s%, s:s%}", "name", s->name, (size_t) s->name_len,
-                     "initials", initials, n);
+    /* no warning can be due before */
+
+    left = ngx_min(s->idle, s->opened + s->absolute - ngx_time())
+           - NGX_HTTP_PORTAL_WARNING;
+
+    return json_pack("{s:s%, s:s%, s:I, s:i, s:i, s:I}",
+                     "name", s->name, (size_t) s->name_len,
+                     "initials", initials, n,
+                     "account", (json_int_t) s->account,
+                     "idle_minutes", (int) (s->idle + 59) / 60,
+                     "absolute_hours", (int) (s->absolute + 3599) / 3600,
+                     "calm", (json_int_t) ngx_max(left, 0));
 }
 
 

@@ -123,7 +123,7 @@ ngx_http_portal_present_extra(ngx_http_request_t *r,
 
     ngx_str_null(&csrf);
 
-    if (ctx->live || ctx->verdict->act != NULL) {
+    if (ctx->live || ctx->verdict->act != NULL || ctx->verdict->passive) {
         csrf = ngx_http_portal_csrf(r, ctx);
 
         if (csrf.len == 0) {
