@@ -138,6 +138,8 @@ typedef struct {
     ngx_array_t                      view_list;  /* ngx_http_portal_view_t * */
     ngx_array_t                      forms;      /* portal_form_t * */
     ngx_array_t                      towns;      /* ngx_http_portal_town_t * */
+    ngx_array_t                      logins;     /* their portal_login
+                                                    locations */
 
     portal_mail_conf_t               mail;
 
@@ -147,6 +149,7 @@ typedef struct {
     portal_pg_statement_t           *key_check;
     portal_pg_statement_t           *missing;
     portal_pg_statement_t           *session_lost;
+    portal_pg_statement_t           *session_owner;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
@@ -253,6 +256,8 @@ struct ngx_http_portal_ctx_s {
     json_t                          *errors;     /* [{field, code}] */
     json_t                          *input;      /* what SQL gets */
     ngx_str_t                        key;        /* idempotency */
+    ngx_str_t                        restore;    /* a form sealed over a
+                                                    log-in */
 
     /* call */
     ngx_str_t                        answer;     /* the document's text */
@@ -269,6 +274,7 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       status;     /* to answer with */
     ngx_uint_t                       language;
     ngx_str_t                        request_id;
+    const char                      *notice;     /* that the page shows */
     ngx_msec_t                       retry;      /* seconds */
 
     unsigned                         live:1;     /* a session is known */
@@ -286,6 +292,8 @@ struct ngx_http_portal_ctx_s {
     unsigned                         negotiated:1;
     unsigned                         foreign:1;  /* another site's page may
                                                     have sent it */
+    unsigned                         expired:1;  /* a form whose session had
+                                                    ended: to log in again */
     unsigned                         minted:1;   /* secret is made */
     unsigned                         refused:1;  /* the form is shown again */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
@@ -463,6 +471,23 @@ ngx_int_t ngx_http_portal_effects(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_portal_act_post(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+
+/* page/: a form whose session had ended */
+
+/* finds whose session it was, then the log-in page */
+ngx_int_t ngx_http_portal_act_relogin(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* the log-in page, with what was typed for that account, 0 without */
+ngx_int_t ngx_http_portal_relogin(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, int64_t account);
+/* after the log-in: keeps ctx->restore for the page to go back to */
+ngx_int_t ngx_http_portal_form_keep(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
+ngx_uint_t ngx_http_portal_form_waits(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* what was kept into ctx->typed, then step */
+ngx_int_t ngx_http_portal_form_fetch(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
 
 /* present/ */
 

@@ -283,6 +283,9 @@ ngx_http_portal_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&pmcf->towns, cf->pool, 4,
                           sizeof(ngx_http_portal_town_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->logins, cf->pool, 4,
+                          sizeof(ngx_http_portal_loc_conf_t *))
            != NGX_OK)
     {
         return NULL;

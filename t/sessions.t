@@ -142,4 +142,148 @@ sub session_of { as_json($_[0])->get('/session') }
     like $r->json->{csrf}, qr/^[\w-]{86}$/, 'ended elsewhere: the token of nobody';
 }
 
+
+### a form whose session has ended
+
+my $typed = 'K7QF 2MXD 9HTA';
+
+# ends the session in one of the ways in which one ends
+my %ending = (
+    'idle for too long' => sub {
+        $portal->redis_cli('DEL', 'seen:' . mac_of($_[0]));
+    },
+    'ended elsewhere' => sub {
+        $portal->psql("update portal.session set ended_at = now()
+            where hash = decode('" . mac_of($_[0]) . "', 'hex')");
+    },
+    'a record that is gone' => sub {
+        $portal->redis_cli('DEL', 'sess:' . mac_of($_[0]));
+    },
+    'a flushed Redis' => sub { $portal->redis_cli('FLUSHALL') },
+);
+
+sub late {
+    my ($c, $how, %o) = @_;
+
+    my $page = $c->get('/mes-abonnements/nouveau');
+    # a copy in shared memory lives for some seconds: it must be gone
+    $ending{$how}->($c);
+    my $r;
+    wait_for(15, sub {
+        $r = $c->submit($page, { code => $typed, step => 'search' }, forget => 1);
+        $r->status == 401;
+    });
+
+    return $r;
+}
+
+for my $how (sort keys %ending) {
+    my $c = in($camille, source => '127.0.3.2');
+    my $before = counted('attempt');
+    my $r = late($c, $how);
+
+    is $r->status, 401, "$how: 401";
+    like $r->title, qr/Me connecter/, "$how: the log-in page";
+    like $r->text, qr/votre formulaire n’a pas été envoyé/, "$how: says so";
+    is counted('attempt'), $before, "$how: nothing was done";
+    unlike $r->content, qr/\Q$typed/, "$how: what was typed is not readable";
+    my %f = @{ $r->form('/connexion')->{fields} };
+    like $f{restore}, qr/^[\w-]{100,}$/, "$how: but sealed";
+    is $f{next}, '/mes-abonnements/nouveau', "$how: for the page";
+
+    # a wrong password first
+    my $d = $c;
+    my $again = $d->submit($r, { email => $camille->{email}, password => 'not mine 1 2' },
+        form => '/connexion');
+    is $again->status, 422, "$how: a wrong password";
+    my $in = $d->submit($again, { email => $camille->{email},
+        password => $camille->{password} }, form => '/connexion');
+    is $in->status, 303, "$how: logged in";
+    is $in->location, '/mes-abonnements/nouveau?reprise=1', "$how: back to the page";
+    my $form = $d->get($in->location);
+    is $form->status, 200, "$how: shown";
+    like $form->content, qr/value="\Q$typed\E"/, "$how: filled";
+    like $form->text, qr/Il n’a pas encore été envoyé/, "$how: and not sent";
+    is counted('attempt'), $before, "$how: indeed";
+    unlike $d->get('/mes-abonnements/nouveau?reprise=1')->content, qr/\Q$typed/,
+        "$how: once";
+    my $sent = $d->submit($form, { step => 'search' });
+    is $sent->status, 422, "$how: the person sends it";
+    like $sent->content, qr/value="\Q$typed\E"/, "$how: as it was";
+    $portal->psql('delete from portal.attempt');
+}
+
+{
+    # another account gets nothing, nor does another page or town
+    my $r = late(in($camille, source => '127.0.3.3'), 'a record that is gone');
+    my %f = @{ $r->form('/connexion')->{fields} };
+
+    my $other = client(source => '127.0.3.3');
+    my $in = $other->submit($other->get('/connexion'), { email => $julien->{email},
+        password => $julien->{password}, restore => $f{restore} });
+    is $in->status, 303, 'another account: logged in';
+    is $in->location, '/mon-espace', 'another account: not to that page';
+    unlike $other->get('/mes-abonnements/nouveau?reprise=1')->content, qr/\Q$typed/,
+        'another account: gets nothing';
+
+    my $same = client(source => '127.0.3.3');
+    $in = $same->submit($same->get('/connexion'), { email => $camille->{email},
+        password => $camille->{password}, restore => $f{restore} });
+    is $in->location, '/mes-abonnements/nouveau?reprise=1', 'the same account: it waits';
+    unlike $same->get('/mon-espace?reprise=1')->content, qr/\Q$typed/, 'not in another page';
+    like $same->get($in->location)->content, qr/\Q$typed/, 'but in its own';
+
+    for my $bad ($f{restore} =~ s/.$/_/r, substr($f{restore}, 0, -8), 'x', 'A' x 200) {
+        my $c = client(source => '127.0.3.4');
+        my $r = $c->submit($c->get('/connexion'), { email => $camille->{email},
+            password => $camille->{password}, restore => $bad });
+        is $r->status, 303, 'a form that does not open: logged in all the same';
+        is $r->location, '/mon-espace', 'and nothing more';
+    }
+}
+
+{
+    # who never had a session here, or whose form is of no page of it
+    my $c = client(source => '127.0.3.5');
+    my $r = $c->post('/mes-abonnements/nouveau', { code => $typed, step => 'search' });
+    is $r->status, 303, 'without a cookie: to the log-in';
+    $c->cookie('__Host-portal', 'A' x 42 . 'E');
+    $r = $c->post('/mes-abonnements/nouveau', { code => $typed, step => 'search' });
+    is $r->status, 401, 'with one that is nobody\'s: the log-in page';
+    like $r->text, qr/n’a pas pu être gardé/, 'which says that it holds nothing';
+    unlike $r->content, qr/name="restore"/, 'and holds nothing';
+
+    my $d = in($camille, source => '127.0.3.5');
+    my $page = $d->get('/mes-abonnements/nouveau');
+    $ending{'ended elsewhere'}->($d);
+    $r = $d->submit($page, { code => $typed, step => 'search', csrf => 'x' }, forget => 1);
+    is $r->status, 403, 'a forged token: refused as ever';
+
+    $d = in($camille, source => '127.0.3.5');
+    my $big = $d->get('/mes-abonnements/nouveau');
+    $ending{'a record that is gone'}->($d);
+    $r = $d->submit($big, { code => 'x' x 50_000, step => 'search' });
+    wait_for(15, sub { ($r = $d->submit($big, { code => 'x' x 50_000, step => 'search' },
+        forget => 1))->status == 401 });
+    like $r->text, qr/n’a pas pu être gardé/, 'too much to keep: said';
+
+    $d = in($camille, source => '127.0.3.5');
+    my $j = as_json($d);
+    my $token = $j->get('/session')->json->{csrf};
+    $ending{'a record that is gone'}->($d);
+    wait_for(12, sub {
+        ($r = $j->post('/mes-abonnements/nouveau', { csrf => $token, code => $typed,
+            step => 'search' }))->status == 401;
+    });
+    is $r->status, 401, 'JSON: 401';
+    like $r->header('content-type'), qr/problem\+json/, 'JSON: a problem';
+
+    # another site cannot make one
+    $d = in($camille, source => '127.0.3.5');
+    $ending{'a record that is gone'}->($d);
+    $r = $d->post('/mes-abonnements/nouveau', { code => $typed, step => 'search' },
+        headers => { 'Sec-Fetch-Site' => 'cross-site', Origin => 'https://evil.example' });
+    unlike $r->content, qr/name="restore"/, 'another site\'s form is not kept';
+}
+
 done_testing;

@@ -80,5 +80,19 @@ comment on function prolong(jsonb) is
 Result: 303 path with session prolong, and "limits" as they are then.';
 
 
-grant execute on function my_session(jsonb), prolong(jsonb)
+create or replace function session_owner(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    return json_build_object('status', 200, 'account',
+        (select s.account_id
+           from session s
+          where s.hash = decode(input->>'session_mac', 'hex')));
+end
+$$;
+
+comment on function session_owner(jsonb) is
+'Whose a session was, though it may have ended; for nginx, never shown. Input: session_mac. Result: {"status": 200, "account": id or null}.';
+
+
+grant execute on function my_session(jsonb), prolong(jsonb), session_owner(jsonb)
    to portal_web;

@@ -159,7 +159,7 @@ ngx_http_portal_check_token(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    if (ctx->live) {
+    if (ctx->live || ctx->expired) {
         binding.data = (const char *) ctx->mac_hex;
 
     } else if (ngx_http_portal_visitor(r, ctx) != NULL) {

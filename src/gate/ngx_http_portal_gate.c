@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_portal_gate_start(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_gate_verdict(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+static ngx_uint_t ngx_http_portal_gate_expired(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_gate_login(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_gate_subscribe(ngx_http_request_t *r,
@@ -164,6 +166,17 @@ ngx_http_portal_gate_verdict(ngx_http_request_t *r,
     if (plcf->audience != NGX_HTTP_PORTAL_PUBLIC) {
 
         if (!ctx->live) {
+
+            if (ngx_http_portal_gate_expired(r, ctx, plcf)) {
+
+                /* its form is read, for the log-in page to carry it */
+
+                ctx->expired = 1;
+                ctx->verdict = plcf;
+
+                return NGX_OK;
+            }
+
             return ngx_http_portal_gate_login(r, ctx);
         }
 
@@ -197,6 +210,15 @@ ngx_http_portal_gate_verdict(ngx_http_request_t *r,
                    ctx->session.family);
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_portal_gate_expired(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf)
+{
+    return r->method == NGX_HTTP_POST && plcf->handled && plcf->act != NULL
+           && ctx->cookie && !ctx->json && !ctx->foreign;
 }
 
 

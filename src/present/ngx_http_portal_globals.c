@@ -20,7 +20,8 @@ static json_t *ngx_http_portal_languages(ngx_http_request_t *r,
 static json_t *ngx_http_portal_path(ngx_http_request_t *r,
     ngx_uint_t status);
 static json_t *ngx_http_portal_nav(ngx_http_request_t *r);
-static json_t *ngx_http_portal_notice(ngx_http_request_t *r);
+static json_t *ngx_http_portal_notice(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_errors(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static const char *ngx_http_portal_error_of(ngx_http_request_t *r,
@@ -75,7 +76,12 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || json_object_set_new_nocheck(g, "has_family",
                json_boolean(ctx->live && ctx->session.family))
         || json_object_set_new_nocheck(g, "nav", ngx_http_portal_nav(r))
-        || json_object_set_new_nocheck(g, "notice", ngx_http_portal_notice(r))
+        || json_object_set_new_nocheck(g, "notice",
+                                       ngx_http_portal_notice(r, ctx))
+        || json_object_set_new_nocheck(g, "restore",
+               ctx->restore.len ? json_stringn((char *) ctx->restore.data,
+                                               ctx->restore.len)
+                                : json_null())
         || json_object_set_new_nocheck(g, "errors",
                                        ngx_http_portal_errors(r, ctx))
         || json_object_set_new_nocheck(g, "request",
@@ -252,15 +258,19 @@ ngx_http_portal_nav(ngx_http_request_t *r)
  */
 
 static json_t *
-ngx_http_portal_notice(ngx_http_request_t *r)
+ngx_http_portal_notice(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     char        name[sizeof("is_") + 32];
     size_t      i;
     json_t     *notice;
     ngx_str_t   value;
 
-    if (ngx_http_arg(r, (u_char *) "avis", 4, &value) != NGX_OK
-        || value.len == 0 || value.len > 32)
+    if (ctx->notice != NULL) {
+        value.data = (u_char *) ctx->notice;
+        value.len = ngx_strlen(ctx->notice);
+
+    } else if (ngx_http_arg(r, (u_char *) "avis", 4, &value) != NGX_OK
+               || value.len == 0 || value.len > 32)
     {
         return json_null();
     }
