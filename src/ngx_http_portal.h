@@ -270,6 +270,7 @@ struct ngx_http_portal_ctx_s {
     u_char                           secret[PORTAL_SECRET_B64];
     u_char                           secret_mac[PORTAL_MAC_LEN];
     u_char                           secret_hex[PORTAL_MAC_HEX];
+    u_char                           device[PORTAL_SECRET_B64];
 
     ngx_uint_t                       status;     /* to answer with */
     ngx_uint_t                       language;
@@ -366,8 +367,12 @@ void ngx_http_portal_session_forget(u_char *hex);
 int64_t ngx_http_portal_session_idle_left(ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_session_changed(void *data, ngx_str_t *key,
     ngx_uint_t healthy);
+/* adds device or new_device, its MAC, to what the call knows of the request */
+ngx_int_t ngx_http_portal_device(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *about);
+/* more: SameSite, and Max-Age where it is not to end with the browser */
 ngx_int_t ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,
-    u_char *value, size_t len, ngx_uint_t clear);
+    u_char *value, size_t len, const char *more);
 
 /* gate/ languages */
 
@@ -393,6 +398,10 @@ ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
 
 /* prepare/ */
 
+/* whom limits are counted for, into NGX_SOCKADDR_STRLEN chars: an IPv4 address,
+   or so many bits of an IPv6 one; 0 with less than 64 bits of an IPv4 one */
+size_t ngx_http_portal_client(ngx_http_request_t *r, u_char *text,
+    ngx_uint_t bits);
 /* ctx->input from values and arguments; what SQL may not see is replaced */
 ngx_int_t ngx_http_portal_prepare(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);

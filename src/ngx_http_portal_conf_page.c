@@ -84,7 +84,7 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
 
 static const char  *ngx_http_portal_mails[] = {
     "confirm", "account_closed", "account_exists", "account_inactive",
-    "new_connection", "reset", "reset_later",
+    "new_connection", "new_device", "reset", "reset_later",
     "password_changed", "address_asked", "address_confirm", "address_changed",
     "address_left", "address_undone", "address_lost", NULL
 };

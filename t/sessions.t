@@ -8,9 +8,9 @@ use warnings;
 use utf8;
 
 use Portal::Test;
-use Portal::Fault qw(twin as_json);
+use Portal::Fault qw(twin as_json gate_only tracked);
 
-my $portal = portal();
+my $portal = portal(server => gate_only());
 my $camille = account(qr/couple/);
 my $julien = (grep { $_->{email} =~ /^julien/ } @{ $portal->demo->{accounts} })[0];
 
@@ -84,11 +84,11 @@ sub session_of { as_json($_[0])->get('/session') }
     ok((grep { $_ eq 'Prolonger' } buttons($page)), 'HTML: « Prolonger »');
     my $back = twin($c, json => 0)->submit($page, {}, form => 'prolongation');
     is $back->status, 303, 'HTML: prolonged';
-    is $back->location, '/mes-abonnements?x=1', 'HTML: back where it came from';
+    is $back->location, '/mes-abonnements?x=1&avis=prolonged', 'HTML: back where it came from';
     for my $evil ('//evil.example', 'https://evil.example/', '/\\evil.example') {
         my $b = twin($c, json => 0)->submit($page, { path => $evil },
             form => 'prolongation');
-        is $b->location, '/mon-espace', "HTML: never to $evil";
+        is $b->location, '/mon-espace?avis=prolonged', "HTML: never to $evil";
     }
     like twin($c, json => 0)->get('/aide')->text, qr/après 30 minutes sans activité/,
         'every page says how long a session lasts';
@@ -179,13 +179,15 @@ sub late {
 
 for my $how (sort keys %ending) {
     my $c = in($camille, source => '127.0.3.2');
-    my $before = counted('attempt');
+    my $tried = sub { $portal->psql("select coalesce(sum(count), 0) from portal.attempt
+        where kind = 'code'") };
+    my $before = $tried->();
     my $r = late($c, $how);
 
     is $r->status, 401, "$how: 401";
     like $r->title, qr/Me connecter/, "$how: the log-in page";
     like $r->text, qr/votre formulaire n’a pas été envoyé/, "$how: says so";
-    is counted('attempt'), $before, "$how: nothing was done";
+    is $tried->(), $before, "$how: nothing was done";
     unlike $r->content, qr/\Q$typed/, "$how: what was typed is not readable";
     my %f = @{ $r->form('/connexion')->{fields} };
     like $f{restore}, qr/^[\w-]{100,}$/, "$how: but sealed";
@@ -204,7 +206,7 @@ for my $how (sort keys %ending) {
     is $form->status, 200, "$how: shown";
     like $form->content, qr/value="\Q$typed\E"/, "$how: filled";
     like $form->text, qr/Il n’a pas encore été envoyé/, "$how: and not sent";
-    is counted('attempt'), $before, "$how: indeed";
+    is $tried->(), $before, "$how: indeed";
     unlike $d->get('/mes-abonnements/nouveau?reprise=1')->content, qr/\Q$typed/,
         "$how: once";
     my $sent = $d->submit($form, { step => 'search' });
@@ -284,6 +286,120 @@ for my $how (sort keys %ending) {
     $r = $d->post('/mes-abonnements/nouveau', { code => $typed, step => 'search' },
         headers => { 'Sec-Fetch-Site' => 'cross-site', Origin => 'https://evil.example' });
     unlike $r->content, qr/name="restore"/, 'another site\'s form is not kept';
+}
+
+
+### « Connexions récentes »
+
+{
+    my $person = new_account();
+    my @agents = ('Firefox/128.0', 'Chrome/130.0 Safari/537.36', 'curl/8');
+    my ($here, @others) = map {
+        my $c = client(source => '127.0.3.6');
+        $c->submit($c->get('/connexion'), { email => $person->{email},
+            password => $person->{password} }, headers => { 'User-Agent' => "Mozilla/5.0 $_" });
+        $c;
+    } @agents;
+
+    my $page = $here->get('/mon-compte/connexions');
+    is $page->status, 200, '« Connexions récentes »';
+    is scalar(my @rows = $page->content =~ /<th scope="row">/g), 3, 'one line a log-in';
+    like $page->text, qr/Firefox Cet appareil, en ce moment/, 'this one is marked';
+    like $page->text, qr/Chrome Pas encore déconnecté/, 'another is named by its family';
+    like $page->text, qr/Autre navigateur ou application/, 'or not';
+    like $page->text, qr/\d{4} à \d+ h \d\d/, 'with its time';
+
+    my $j = as_json($here)->get('/mon-compte/connexions')->json;
+    is $j->{others}, 2, 'JSON: two others';
+    is_deeply [map { $_->{here} ? 1 : 0 } @{ $j->{connections} }], [1, 0, 0],
+        'JSON: this one first';
+    ok !grep({ /hash|mac/ } map { keys %$_ } @{ $j->{connections} }), 'JSON: no identifier';
+
+    # a renewed session is one log-in
+    tracked();
+    is $_->get('/prive')->status, 200, 'a location that is only gated' for $here, @others;
+    is $_->get('/mon-espace')->status, 200, 'before' for @others;
+    my $gone = $here->submit($page, {}, form => '/mon-compte/connexions');
+    is $gone->status, 303, '« Déconnecter les autres appareils »';
+    is $gone->location, '/mon-compte/connexions?avis=others_ended', 'says so';
+    ok wait_for(1, sub { !grep { $_->get('/prive')->status != 303 } @others }),
+        'within a second: what is only gated';
+    is $_->get('/mon-espace')->status, 303, 'pages' for @others;
+    is $here->get('/mon-espace')->status, 200, 'not here';
+    is $here->get('/prive')->status, 200, 'nor what is only gated';
+    is $portal->redis_cli('EXISTS', 'sess:' . mac_of($_)) + 0, 0, 'no record left' for @others;
+    unlike $gone->content, qr/[0-9a-f]{64}/, 'and no identifier told';
+    is as_json($here)->get('/mon-compte/connexions')->json->{others}, 0, 'none is open';
+    like $here->get('/mon-compte/connexions')->text, qr/Terminée/, 'they are ended';
+
+    my $stranger = in($julien, source => '127.0.3.6');
+    unlike $stranger->get('/mon-compte/connexions')->text, qr/Cet appareil.*Cet appareil/,
+        'another account sees its own';
+    my $alone = json_post(as_json($here), '/mon-compte/connexions', {});
+    is $alone->status, 200, 'JSON: nothing left to end';
+    ok !exists $alone->json->{session}, 'JSON: nothing for nginx in it';
+    is $stranger->get('/mon-espace')->status, 200, 'others\' sessions are untouched';
+
+    # a new password elsewhere: the same
+    my $second = in($person, source => '127.0.3.6');
+    is $second->get('/prive')->status, 200, 'a second device again';
+    my $form = $here->get('/mon-compte/mot-de-passe');
+    my $new = $here->submit($form, { current_password => $person->{password},
+        new_password => 'girouette bleue 9 sabots' });
+    is $new->status, 303, 'another password' or diag $new->text;
+    ok wait_for(1, sub { $second->get('/prive')->status == 303 }),
+        'within a second: the others are out';
+    is $here->get('/prive')->status, 200, 'not here';
+}
+
+
+### a log-in from another device is told
+
+{
+    my $person = new_account();
+    my $mails = sub { $portal->psql("select count(*) from portal.outbox
+        where template = 'new_device' and recipient = '$person->{email}'") };
+
+    my $first = client(source => '127.0.3.7');
+    my $r = sign_in($first, $person);
+    my ($cookie) = grep { /^__Host-device=/ } $r->headers('set-cookie');
+    like $cookie, qr/^__Host-device=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=7776000$/,
+        'the device\'s cookie';
+    is $mails->(), 0, 'the very first log-in is no news';
+    my $device = $first->cookie('__Host-device');
+    is $portal->psql("select encode(mac, 'hex') from portal.device
+        where account_id = $person->{id}"), tool("mac\tsaint-aubin\tdevice\t$device"),
+        'kept as a MAC';
+
+    $first->submit($first->get('/mon-espace'), {}, form => '/deconnexion');
+    sign_in($first, $person);
+    is $first->cookie('__Host-device'), $device, 'the same cookie at the next one';
+    is $mails->(), 0, 'which is no news either';
+
+    my $wrong = client(source => '127.0.3.7');
+    $wrong->submit($wrong->get('/connexion'), { email => $person->{email}, password => 'x y z' });
+    is $wrong->cookie('__Host-device'), undef, 'a wrong password gives none';
+    is $mails->(), 0, 'nor a mail';
+
+    sign_in(client(source => '127.0.3.7'), $person);
+    is $mails->(), 1, 'from another device: a mail';
+    my ($mail) = grep { ($_->{subject} // '') =~ /Nouvelle connexion/ }
+        mails(to => $person->{email});
+    ok $mail, 'which arrives' or diag explain [mails(to => $person->{email})];
+    my $text = ($mail // {})->{text} // '';
+    like $text, qr/Navigateur\s:\sAutre navigateur/, 'names the browser';
+    like $text, qr{/mot-de-passe/oubli}, 'says what to do';
+    like $text, qr{/mon-compte/connexions}, 'and where to look';
+
+    # a family's computer: one cookie, several accounts
+    my $other = new_account();
+    sign_in($first, $other);
+    is $first->cookie('__Host-device'), $device, 'one cookie for two accounts';
+    is $portal->psql("select count(*) from portal.device where mac = decode('"
+        . tool("mac\tsaint-aubin\tdevice\t$device") . "', 'hex')"), 2, 'one row each';
+
+    sign_in(client(source => '127.0.3.7'), $person) for 1 .. 6;
+    cmp_ok $mails->(), '<=', 5, 'five mails a day at most';
 }
 
 done_testing;

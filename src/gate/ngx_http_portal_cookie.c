@@ -8,8 +8,8 @@
 
 
 /*
- * The cookies: of the session, and of the visitor that forms are bound to
- * before there is one.
+ * The cookies: of the session, of the visitor that forms are bound to before
+ * there is one, and of the device.
  */
 
 
@@ -132,26 +132,67 @@ ngx_http_portal_cookie(ngx_http_request_t *r, const char *name, size_t len,
 }
 
 
+/*
+ * The device: known to an account once it has logged in to it.  Its cookie is
+ * given, or given again, at each log-in.
+ */
+
+ngx_int_t
+ngx_http_portal_device(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t *about)
+{
+    uint8_t                       mac[PORTAL_MAC_LEN];
+    char                          hex[PORTAL_MAC_HEX];
+    ngx_str_t                     value;
+    portal_text_t                 secret;
+    ngx_uint_t                    known;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    known = ngx_http_portal_cookie(r, "__Host-device", 13, &value) == 1
+            && portal_is_secret(ngx_http_portal_text(value));
+
+    if (known) {
+        ngx_memcpy(ctx->device, value.data, PORTAL_SECRET_B64);
+
+    } else if (ctx->verdict->form->login) {
+        portal_secret((char *) ctx->device);
+
+    } else {
+        return NGX_OK;
+    }
+
+    secret.data = (const char *) ctx->device;
+    secret.len = PORTAL_SECRET_B64;
+
+    portal_mac(pmcf->keys, "device",
+               ngx_http_portal_text(ctx->verdict->town->slug), secret, mac);
+    portal_hex(mac, PORTAL_MAC_LEN, hex);
+
+    return json_object_set_new(about, known ? "device" : "new_device",
+                               json_stringn(hex, PORTAL_MAC_HEX))
+           == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
 ngx_int_t
 ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,
-    u_char *value, size_t len, ngx_uint_t clear)
+    u_char *value, size_t len, const char *more)
 {
     size_t   size;
     u_char  *p, *text;
 
     size = ngx_strlen(name) + 1 + len
-           + sizeof("; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+           + sizeof("; Path=/; Secure; HttpOnly; ") + ngx_strlen(more);
 
     text = ngx_pnalloc(r->pool, size);
     if (text == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(text, "%s=%*s; Path=/; Secure; HttpOnly; SameSite=Lax",
-                    name, len, value);
-    if (clear) {
-        p = ngx_cpymem(p, "; Max-Age=0", sizeof("; Max-Age=0") - 1);
-    }
+    p = ngx_sprintf(text, "%s=%*s; Path=/; Secure; HttpOnly; %s", name, len,
+                    value, more);
 
     return ngx_http_portal_add_header(r, "Set-Cookie", (const char *) text,
                                       (size_t) (p - text));

@@ -210,7 +210,7 @@ ngx_http_portal_csrf(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
             portal_secret((char *) secret);
 
             if (ngx_http_portal_set_cookie(r, "__Host-visit", secret,
-                                           PORTAL_SECRET_B64, 0)
+                                           PORTAL_SECRET_B64, "SameSite=Lax")
                 != NGX_OK)
             {
                 return token;

@@ -624,8 +624,13 @@ ngx_http_portal_session_written(portal_op_t *op)
         ngx_http_portal_session_language(ctx);
 
         if (ngx_http_portal_set_cookie(r, "__Host-portal", ctx->secret,
-                                       PORTAL_SECRET_B64, 0)
-            != NGX_OK)
+                                       PORTAL_SECRET_B64, "SameSite=Lax")
+            != NGX_OK
+            || (ctx->verdict->form->login
+                && ngx_http_portal_set_cookie(r, "__Host-device", ctx->device,
+                                              PORTAL_SECRET_B64,
+                                       "SameSite=Strict; Max-Age=7776000")
+                   != NGX_OK))
         {
             ctx->call_status = PORTAL_OP_BUSY;
         }
@@ -678,7 +683,8 @@ ngx_http_portal_session_close(ngx_http_request_t *r,
         ngx_http_portal_session_forget(ctx->mac_hex);
     }
 
-    (void) ngx_http_portal_set_cookie(r, "__Host-portal", NULL, 0, 1);
+    (void) ngx_http_portal_set_cookie(r, "__Host-portal", NULL, 0,
+                                      "SameSite=Lax; Max-Age=0");
 
     ctx->live = 0;
 }
