@@ -39,6 +39,10 @@
 /* how long before the end of a session a person is warned, s */
 #define NGX_HTTP_PORTAL_WARNING    120
 
+/* what who sends too much is told to wait, s: by then limit_req of pages.inc
+   lets some through again */
+#define NGX_HTTP_PORTAL_LIMIT_WAIT 60
+
 /* what a person is told to wait when a server behind us is not there */
 #define NGX_HTTP_PORTAL_RETRY      5
 

@@ -24,6 +24,8 @@ typedef enum {
 
 static ngx_int_t ngx_http_portal_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_portal_variable_client(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_portal_variable_id(ngx_http_request_t *r,
     int64_t id, ngx_str_t *value);
 static void ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx,
@@ -49,6 +51,9 @@ static ngx_http_variable_t  ngx_http_portal_vars[] = {
 
     { ngx_string("portal_gate"), NULL, ngx_http_portal_variable,
       NGX_HTTP_PORTAL_VAR_GATE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_client"), NULL, ngx_http_portal_variable_client,
+      0, 0, 0 },
 
       ngx_http_null_variable
 };
@@ -146,6 +151,26 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->data = value.data;
 
     return rc;
+}
+
+
+/* before the gate, for limit_req_zone */
+
+static ngx_int_t
+ngx_http_portal_variable_client(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    v->data = ngx_pnalloc(r->pool, NGX_SOCKADDR_STRLEN);
+    if (v->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->len = (unsigned) ngx_http_portal_client(r, v->data, 64) & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
 }
 
 

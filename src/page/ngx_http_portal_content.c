@@ -271,6 +271,10 @@ ngx_http_portal_content_error(ngx_http_request_t *r,
         status = NGX_HTTP_NOT_FOUND;
         break;
 
+    case NGX_HTTP_TOO_MANY_REQUESTS:        /* of limit_req, see pages.inc */
+        ctx->retry = NGX_HTTP_PORTAL_LIMIT_WAIT;
+        break;
+
     case 494:                               /* request header too large */
     case 495:                               /* of TLS, see error_page */
     case 496:

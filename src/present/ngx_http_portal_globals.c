@@ -22,6 +22,7 @@ static json_t *ngx_http_portal_path(ngx_http_request_t *r,
 static json_t *ngx_http_portal_nav(ngx_http_request_t *r);
 static json_t *ngx_http_portal_notice(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static json_t *ngx_http_portal_wait(ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_errors(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static const char *ngx_http_portal_error_of(ngx_http_request_t *r,
@@ -78,6 +79,7 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || json_object_set_new_nocheck(g, "nav", ngx_http_portal_nav(r))
         || json_object_set_new_nocheck(g, "notice",
                                        ngx_http_portal_notice(r, ctx))
+        || json_object_set_new_nocheck(g, "wait", ngx_http_portal_wait(ctx))
         || json_object_set_new_nocheck(g, "restore",
                ctx->restore.len ? json_stringn((char *) ctx->restore.data,
                                                ctx->restore.len)
@@ -294,6 +296,25 @@ ngx_http_portal_notice(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     json_object_set_new(notice, name, json_true());
 
     return notice;
+}
+
+
+/* when to try again, in words: minutes, or hours when it is long */
+
+static json_t *
+ngx_http_portal_wait(ngx_http_portal_ctx_t *ctx)
+{
+    if (ctx->retry == 0) {
+        return json_null();
+    }
+
+    if (ctx->retry <= 5400) {
+        return json_pack("{s:i, s:n}", "minutes",
+                         (int) ((ctx->retry + 59) / 60), "hours");
+    }
+
+    return json_pack("{s:n, s:i}", "minutes", "hours",
+                     (int) ((ctx->retry + 3599) / 3600));
 }
 
 
