@@ -395,7 +395,7 @@ ngx_http_portal_session_idle_left(ngx_http_portal_ctx_t *ctx)
         return left;
     }
 
-    if (ctx->seen <= 0) {
+    if (ctx->seen <= 1) {
         return -1;
     }
 

@@ -29,18 +29,73 @@ async function idle(page, seconds) {
     "EX", String(1860 - seconds));
 }
 
-run(async (browser) => {
-  const page = await open(browser, { viewport: { width: 1280, height: 900 } });
-  const dialog = page.getByRole("dialog");
-
-  await page.clock.install();
+async function logIn(page) {
   await page.goto(`${portal.url}/connexion`);
+  await again(page);
+}
+
+/* on the log-in page */
+async function again(page) {
   await page.getByLabel("Adresse électronique", { exact: true })
     .fill(portal.account.email);
   await page.getByLabel("Mot de passe", { exact: true })
     .fill(portal.account.password);
   await button(main(page), "Me connecter").click();
+}
+
+async function inspect(page, name) {
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => window.axe.run());
+    const over = await page.evaluate(() =>
+      document.documentElement.scrollWidth - innerWidth);
+    ok(violations.length === 0 && over <= 0, `${name}, ${width} px`,
+      JSON.stringify([over, violations.map((v) => [v.id,
+        v.nodes.map((n) => n.html.slice(0, 200))])]));
+  }
+}
+
+/* a form whose session has ended, in a browser with scripts and without */
+async function restored(browser, scripts) {
+  const page = await open(browser, { javaScriptEnabled: scripts });
+  const name = scripts ? "with scripts" : "without scripts";
+
+  await logIn(page);
   await arrive(page, "/mon-espace");
+  await page.goto(`${portal.url}/mes-abonnements/nouveau`);
+  await page.getByLabel("Code abonné", { exact: true }).fill("K7QF 2MXD 9HTA");
+  redis("DEL", `sess:${await key(page)}`);
+  await button(main(page), "Rechercher").click();
+  await page.getByText(/votre formulaire n’a pas été envoyé/).waitFor();
+  ok(await page.getByRole("heading", { name: "Me connecter" }).isVisible(),
+    `${name}: the log-in page says that the form was not sent`);
+  if (scripts) await inspect(page, "the log-in with a form");
+  await again(page);
+  await arrive(page, "/mes-abonnements/nouveau");
+  ok(await page.getByLabel("Code abonné", { exact: true }).inputValue()
+    === "K7QF 2MXD 9HTA", `${name}: the form is there again, filled`);
+  ok(await page.getByText(/vérifiez-le, puis envoyez-le/).isVisible(),
+    `${name}: to be looked at and sent`);
+  ok(page.complaints.length === 0, `${name}: the console is empty`,
+    page.complaints.join("\n"));
+}
+
+run(async (browser) => {
+  await restored(browser, true);
+  await restored(browser, false);
+
+  const page = await open(browser, { viewport: { width: 1280, height: 900 } });
+  const dialog = page.getByRole("dialog");
+
+  await page.clock.install();
+  await logIn(page);
+  await arrive(page, "/mon-espace");
+  await page.goto(`${portal.url}/session`);
+  await inspect(page, "« Ma session »");
+  await page.goto(`${portal.url}/mon-compte/connexions`);
+  await inspect(page, "« Connexions récentes »");
+  await page.setViewportSize({ width: 1280, height: 900 });
 
   await page.goto(`${portal.url}/mes-abonnements/nouveau`);
   const code = page.getByLabel("Code abonné", { exact: true });
