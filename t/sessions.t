@@ -150,7 +150,9 @@ my $typed = 'K7QF 2MXD 9HTA';
 # ends the session in one of the ways in which one ends
 my %ending = (
     'idle for too long' => sub {
-        $portal->redis_cli('DEL', 'seen:' . mac_of($_[0]));
+        my $twin = twin($_[0]);
+        $portal->redis_cli('DEL', 'seen:' . mac_of($twin));
+        wait_for(15, sub { $twin->get('/mon-espace')->status == 303 });
     },
     'ended elsewhere' => sub {
         $portal->psql("update portal.session set ended_at = now()
@@ -166,7 +168,6 @@ sub late {
     my ($c, $how, %o) = @_;
 
     my $page = $c->get('/mes-abonnements/nouveau');
-    # a copy in shared memory lives for some seconds: it must be gone
     $ending{$how}->($c);
     my $r;
     wait_for(15, sub {
