@@ -447,4 +447,5 @@ ngx_http_portal_ctx_cleanup(void *data)
     }
 
     portal_wipe(ctx->secret, sizeof(ctx->secret));
+    portal_wipe(ctx->device, sizeof(ctx->device));
 }
