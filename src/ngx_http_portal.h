@@ -39,6 +39,13 @@
 
 #define NGX_HTTP_PORTAL_CSRF_HEADER  "X-CSRF-Token"
 
+/* how long before the end of a session a person is warned, s */
+#define NGX_HTTP_PORTAL_WARNING    120
+
+/* what who sends too much is told to wait, s: by then limit_req of pages.inc
+   lets some through again */
+#define NGX_HTTP_PORTAL_LIMIT_WAIT 60
+
 /* what a person is told to wait when a server behind us is not there */
 #define NGX_HTTP_PORTAL_RETRY      5
 
@@ -140,6 +147,8 @@ typedef struct {
     ngx_array_t                      view_list;  /* ngx_http_portal_view_t * */
     ngx_array_t                      forms;      /* portal_form_t * */
     ngx_array_t                      towns;      /* ngx_http_portal_town_t * */
+    ngx_array_t                      logins;     /* their portal_login
+                                                    locations */
 
     portal_mail_conf_t               mail;
 
@@ -151,6 +160,7 @@ typedef struct {
     portal_pg_statement_t           *key_check;
     portal_pg_statement_t           *missing;
     portal_pg_statement_t           *session_lost;
+    portal_pg_statement_t           *session_owner;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
@@ -211,6 +221,7 @@ typedef struct {
 
     unsigned                         error:1;    /* shows nginx's own errors */
     unsigned                         handled:1;  /* has a content handler */
+    unsigned                         passive:1;  /* no use of the session */
 } ngx_http_portal_loc_conf_t;
 
 
@@ -243,6 +254,8 @@ struct ngx_http_portal_ctx_s {
     ngx_str_t                        chosen;        /* the language's cookie */
     u_char                           visit_hex[PORTAL_MAC_HEX];
     uint64_t                         generation;    /* of portal_l1.h */
+    time_t                           seen;          /* last use that was told,
+                                                       of a passive location */
 
     /* operations under way; each detached when the request goes */
     ngx_queue_t                      town_queue; /* when town_waiting */
@@ -257,6 +270,8 @@ struct ngx_http_portal_ctx_s {
     json_t                          *errors;     /* [{field, code}] */
     json_t                          *input;      /* what SQL gets */
     ngx_str_t                        key;        /* idempotency */
+    ngx_str_t                        restore;    /* a form sealed over a
+                                                    log-in */
 
     /* call */
     ngx_str_t                        answer;     /* the document's text */
@@ -269,10 +284,12 @@ struct ngx_http_portal_ctx_s {
     u_char                           secret[PORTAL_SECRET_B64];
     u_char                           secret_mac[PORTAL_MAC_LEN];
     u_char                           secret_hex[PORTAL_MAC_HEX];
+    u_char                           device[PORTAL_SECRET_B64];
 
     ngx_uint_t                       status;     /* to answer with */
     ngx_uint_t                       language;
     ngx_str_t                        request_id;
+    const char                      *notice;     /* that the page shows */
     ngx_msec_t                       retry;      /* seconds */
 
     /* microseconds, of all calls */
@@ -297,6 +314,8 @@ struct ngx_http_portal_ctx_s {
     unsigned                         negotiated:1;
     unsigned                         foreign:1;  /* another site's page may
                                                     have sent it */
+    unsigned                         expired:1;  /* a form whose session had
+                                                    ended: to log in again */
     unsigned                         minted:1;   /* secret is made */
     unsigned                         refused:1;  /* the form is shown again */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
@@ -368,12 +387,23 @@ void ngx_http_portal_session_mint(ngx_http_request_t *r,
 /* writes the record, then goes on with step; forgets the old one */
 ngx_int_t ngx_http_portal_session_open(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *effect, ngx_http_portal_step_pt step);
+/* tells the last use now, whenever it was told, then goes on with step */
+ngx_int_t ngx_http_portal_session_prolong(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
 void ngx_http_portal_session_close(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* deletes the record of any session, by its MAC in hex */
+void ngx_http_portal_session_forget(u_char *hex);
+/* seconds before the live session ends for want of use; -1: not known */
+int64_t ngx_http_portal_session_idle_left(ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_session_changed(void *data, ngx_str_t *key,
     ngx_uint_t healthy);
+/* adds device or new_device, its MAC, to what the call knows of the request */
+ngx_int_t ngx_http_portal_device(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *about);
+/* more: SameSite, and Max-Age where it is not to end with the browser */
 ngx_int_t ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,
-    u_char *value, size_t len, ngx_uint_t clear);
+    u_char *value, size_t len, const char *more);
 
 /* gate/ languages */
 
@@ -399,6 +429,10 @@ ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
 
 /* prepare/ */
 
+/* whom limits are counted for, into NGX_SOCKADDR_STRLEN chars: an IPv4 address,
+   or so many bits of an IPv6 one; 0 with less than 64 bits of an IPv4 one */
+size_t ngx_http_portal_client(ngx_http_request_t *r, u_char *text,
+    ngx_uint_t bits);
 /* ctx->input from values and arguments; what SQL may not see is replaced */
 ngx_int_t ngx_http_portal_prepare(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -477,6 +511,23 @@ ngx_int_t ngx_http_portal_effects(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_portal_act_post(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+
+/* page/: a form whose session had ended */
+
+/* finds whose session it was, then the log-in page */
+ngx_int_t ngx_http_portal_act_relogin(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* the log-in page, with what was typed for that account, 0 without */
+ngx_int_t ngx_http_portal_relogin(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, int64_t account);
+/* after the log-in: keeps ctx->restore for the page to go back to */
+ngx_int_t ngx_http_portal_form_keep(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
+ngx_uint_t ngx_http_portal_form_waits(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* what was kept into ctx->typed, then step */
+ngx_int_t ngx_http_portal_form_fetch(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
 
 /* present/ */
 

@@ -50,6 +50,10 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       ngx_string("select portal.session_lost($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, session_lost) },
 
+    { ngx_string("session_owner"),
+      ngx_string("select portal.session_owner($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, session_owner) },
+
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
@@ -85,7 +89,7 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
 
 static const char  *ngx_http_portal_mails[] = {
     "confirm", "account_closed", "account_exists", "account_inactive",
-    "new_connection", "reset", "reset_later",
+    "new_connection", "new_device", "reset", "reset_later",
     "password_changed", "address_asked", "address_confirm", "address_changed",
     "address_left", "address_undone", "address_lost", NULL
 };
@@ -336,8 +340,9 @@ ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_loc_conf_t *plcf = conf;
 
-    ngx_str_t                    *value;
-    ngx_http_portal_main_conf_t  *pmcf;
+    ngx_str_t                     *value;
+    ngx_http_portal_loc_conf_t   **login;
+    ngx_http_portal_main_conf_t   *pmcf;
 
     if (plcf->act != NULL) {
         return "is duplicate, or beside \"portal_post\"";
@@ -362,6 +367,15 @@ ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         || ngx_http_portal_content(cf, plcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
+    }
+
+    if (plcf->form->login) {
+        login = ngx_array_push(&pmcf->logins);
+        if (login == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *login = plcf;
     }
 
     return NGX_CONF_OK;
@@ -408,6 +422,21 @@ ngx_http_portal_conf_monitor(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         clcf->handler = ngx_http_portal_live_handler;
     }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_passive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    if (plcf->passive) {
+        return "is duplicate";
+    }
+
+    plcf->passive = 1;
 
     return NGX_CONF_OK;
 }

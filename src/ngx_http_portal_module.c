@@ -149,6 +149,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_passive"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_portal_conf_passive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_error"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_portal_conf_error,
@@ -304,6 +311,9 @@ ngx_http_portal_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&pmcf->towns, cf->pool, 4,
                           sizeof(ngx_http_portal_town_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->logins, cf->pool, 4,
+                          sizeof(ngx_http_portal_loc_conf_t *))
            != NGX_OK)
     {
         return NULL;

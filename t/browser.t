@@ -28,7 +28,7 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
     q{select captcha_questions from portal.town where slug = 'saint-aubin'}));
 
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
-    ['pages.mjs'], ['english.mjs'])
+    ['session.mjs'], ['pages.mjs'], ['english.mjs'])
 {
     my $code = free_code(town => 'saint-aubin');
     my $name = join ' ', @$program;
@@ -36,7 +36,10 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     local $ENV{PORTAL_BROWSER} = $json->ascii->encode({
         url => $portal->url, mail_dir => $portal->mail_dir,
         code => $code->{code}, name => $code->{guardian},
-        questions => $questions,
+        questions => $questions, account => account(qr/couple/),
+        tool => [top() . '/build/portal-tool', '-k', $portal->keys, 'batch'],
+        redis => ['-s', $portal->redis_socket, '-a',
+            $portal->{redis_password}, '--no-auth-warning'],
     });
 
     open my $in, '-|', 'node', @$program or die "node: $!\n";

@@ -192,7 +192,7 @@ for my $wanted (sort keys %next) {
         next;
     }
     is $r->location, $next{$wanted}, "next $shown";
-    is scalar(my @cookies = $r->headers('set-cookie')), 1, 'one cookie'
+    is scalar(my @cookies = $r->headers('set-cookie')), 2, 'two cookies'
         if $wanted =~ /Set-Cookie/;
 }
 {

@@ -41,6 +41,7 @@ sub masked {
     my ($r) = @_;
 
     return $r->content =~ s/name="(csrf|key)" value="[^"]*"/$1/gr
+        =~ s/data-account="\d+"//r
         =~ s/"request":"\w+"//r =~ s/value="[0-9A-Za-z -]{12,20}"/CODE/gr;
 }
 

@@ -14,18 +14,31 @@ comment on function unchecked(jsonb) is
     'There was no room to check the password that was typed: nothing was tried.';
 
 
-create or replace function take_guess(p_mac bytea, p_ip bytea) returns int
+create or replace function take_guess(p_mac bytea, input jsonb) returns int
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_wait  int;
+    v_ip       bytea := decode(input->'_'->>'ip_mac', 'hex');
+    v_net      bytea := decode(input->'_'->>'net_mac', 'hex');
+    v_counter  record := guess_counter(p_mac, input);
+    v_wait     int;
 begin
     -- CNIL 2022-100, case 2: a wait of more than a minute after five failures,
     -- growing, 25 tries in 24 hours; on what was typed, whether it exists or
     -- not, and for the right password as well
-    v_wait := take('sign_in', p_mac, 5, '24 hours', 61, 25);
+    v_wait := take(v_counter.kind, v_counter.key, 5, '24 hours', 61, 25);
 
-    if v_wait = 0 then
-        v_wait := take('sign_in_ip', p_ip, 100, '15 minutes');
+    -- a whole school may be one address: only what fails stays counted, and
+    -- devices that are known do not wait for what others there have tried
+    if v_wait = 0 and v_counter.kind = 'sign_in' then
+        v_wait := take('sign_in_ip', v_ip, 100, '15 minutes');
+
+        if v_wait = 0 then
+            v_wait := take('sign_in_net', v_net, 400, '15 minutes');
+
+            if v_wait > 0 then
+                perform give_back('sign_in_ip', v_ip);
+            end if;
+        end if;
 
         if v_wait > 0 then
             perform give_back('sign_in', p_mac);
@@ -36,33 +49,46 @@ begin
 end
 $$;
 
-comment on function take_guess(bytea, bytea) is
-    'Counts a password before it is checked, wherever it is asked for. Input: MACs of the account''s address and of the client. Result: 0 to go on, else the seconds to wait.';
+comment on function take_guess(bytea, jsonb) is
+'Counts a password before it is checked, wherever it is asked for: on the address, or the known device, see guess_counter(); by client, 100 in 15 minutes (an IPv4 address or an IPv6 /64), and 400 by /48.
+Input: MAC of the account''s address; _.ip_mac, _.net_mac, _.device. Result: 0 to go on, else the seconds to wait.';
 
 
-create or replace function give_back_guess(p_mac bytea, p_ip bytea, p_all boolean)
+create or replace function give_back_guess(p_mac bytea, input jsonb, p_all boolean)
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_counter  record := guess_counter(p_mac, input);
 begin
-    perform give_back('sign_in', p_mac, p_all), give_back('sign_in_ip', p_ip);
+    perform give_back(v_counter.kind, v_counter.key, p_all);
+
+    if v_counter.kind = 'sign_in' then
+        perform give_back('sign_in_ip', decode(input->'_'->>'ip_mac', 'hex')),
+                give_back('sign_in_net', decode(input->'_'->>'net_mac', 'hex'));
+    end if;
 end
 $$;
 
-comment on function give_back_guess(bytea, bytea, boolean) is
+comment on function give_back_guess(bytea, jsonb, boolean) is
     'A password was right, or was not checked: see give_back().';
 
 
-create or replace function end_sessions(p_account bigint) returns void
+create or replace function end_sessions(p_account bigint) returns bytea[]
     language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_ended  bytea[];
 begin
-    update session s
-       set ended_at = now()
-      from account a
-     where a.id = p_account
-       and s.tenant = a.tenant
-       and s.account_id = a.id
-       and s.epoch <> a.epoch
-       and s.ended_at is null;
+    with ended as (
+        update session s
+           set ended_at = now()
+          from account a
+         where a.id = p_account
+           and s.tenant = a.tenant
+           and s.account_id = a.id
+           and s.epoch <> a.epoch
+           and s.ended_at is null
+        returning s.hash, s.opened_at)
+    select array_agg(e.hash order by e.opened_at desc) into v_ended from ended e;
 
     update token k
        set voided_at = now()
@@ -74,11 +100,13 @@ begin
        and k.epoch <> a.epoch
        and k.used_at is null
        and k.voided_at is null;
+
+    return v_ended;
 end
 $$;
 
 comment on function end_sessions(bigint) is
-    'Ends what an account''s former epochs have left: sessions and links, but not the way back to an old address.';
+    'Ends what an account''s former epochs have left: sessions and links, but not the way back to an old address. Result: MACs of the sessions, the latest first, for ended_sessions(); null: none.';
 
 
 create or replace function link_mail(p_purpose text, p_template text, p_account account,
@@ -275,6 +303,7 @@ create or replace function reset_password(input jsonb) returns json
 declare
     v_link     record := locked_link('reset', input);
     v_account  account := v_link.account;
+    v_ended    bytea[];
 begin
     if v_link.state <> 'valid' then
         perform note('reset_password', v_link.state, 'account', v_account.id);
@@ -288,7 +317,7 @@ begin
      where a.id = v_account.id
     returning a.* into v_account;
 
-    perform end_sessions(v_account.id);
+    v_ended := end_sessions(v_account.id);
 
     -- who was locked out by others' guesses is in again
     perform give_back('sign_in', v_account.email_mac, true);
@@ -297,8 +326,8 @@ begin
                  'password_changed', v_account.lang, '{}');
     perform note('reset_password', 'ok', 'account', v_account.id, v_account.id);
 
-    return moved('/connexion', case when me() is not null
-        then session_effect('close', null, null, input) end, 'password');
+    return moved('/connexion', ended_sessions(v_ended, case when me() is not null
+        then session_effect('close', null, null, input) end), 'password');
 end
 $$;
 
@@ -344,7 +373,7 @@ declare
 begin
     select a.* into v_account from account a where a.id = me();
 
-    v_wait := take_guess(v_account.email_mac, decode(input->'_'->>'ip_mac', 'hex'));
+    v_wait := take_guess(v_account.email_mac, input);
 
     return json_build_object('status', 200,
         'hash', case when v_wait = 0 then v_account.password_hash end,
@@ -360,8 +389,6 @@ Result: {"status": 200, "hash", "account", "epoch", "wait": seconds, 0 to go on}
 create or replace function my_account_checked(p_action text, input jsonb, out refusal json,
     out account account)
     language plpgsql set search_path = portal, pg_temp as $$
-declare
-    v_ip  bytea := decode(input->'_'->>'ip_mac', 'hex');
 begin
     select a.* into account
       from account a
@@ -369,7 +396,7 @@ begin
        for no key update;
 
     if unchecked(input) then
-        perform give_back_guess((account).email_mac, v_ip, false);
+        perform give_back_guess((account).email_mac, input, false);
         refusal := refused('', 'busy', 503);
 
     elsif not coalesce((input->>'ok')::boolean, false)
@@ -379,7 +406,7 @@ begin
         refusal := refused('current_password', 'password_wrong');
 
     else
-        perform give_back_guess((account).email_mac, v_ip, true);
+        perform give_back_guess((account).email_mac, input, true);
     end if;
 end
 $$;
@@ -412,7 +439,7 @@ begin
     returning a.* into v_account;
 
     v_effect := session_effect('renew', v_account.id, my_family(), input);
-    perform end_sessions(v_account.id);
+    v_effect := ended_sessions(end_sessions(v_account.id), v_effect);
 
     perform post(gen_random_uuid(), v_account.email, v_account.email_mac,
                  'password_changed', v_account.lang, '{}');
@@ -529,7 +556,7 @@ declare
 begin
     if link_state(v_link.token, v_link.account) = 'valid' then
         v_account := v_link.account;
-        v_wait := take_guess(v_account.email_mac, decode(input->'_'->>'ip_mac', 'hex'));
+        v_wait := take_guess(v_account.email_mac, input);
     end if;
 
     return json_build_object('status', 200,
@@ -579,7 +606,6 @@ declare
     v_link     record := locked_link('address', input);
     v_old      account := v_link.account;
     v_token    token := v_link.token;
-    v_ip       bytea := decode(input->'_'->>'ip_mac', 'hex');
     v_known    boolean := coalesce(v_old.id = me(), false);
     v_right    boolean := coalesce((input->>'ok')::boolean, false)
                           and v_old.epoch = (input->>'epoch')::int;
@@ -587,7 +613,7 @@ declare
     v_effect   json;
 begin
     if unchecked(input) then
-        perform give_back_guess(v_old.email_mac, v_ip, false);
+        perform give_back_guess(v_old.email_mac, input, false);
         return refused('', 'busy', 503);
     end if;
 
@@ -603,7 +629,7 @@ begin
     end if;
 
     if v_right then
-        perform give_back_guess(v_old.email_mac, v_ip, true);
+        perform give_back_guess(v_old.email_mac, input, true);
     end if;
 
     if not put_address(v_old, v_token.email, v_token.email_mac, null, now()) then
@@ -626,7 +652,7 @@ begin
         v_effect := session_effect('renew', v_account.id, my_family(), input);
     end if;
 
-    perform end_sessions(v_account.id);
+    v_effect := ended_sessions(end_sessions(v_account.id), v_effect);
 
     return moved(case when v_known then '/mon-compte' else '/connexion' end, v_effect,
                  'address_changed');
@@ -674,6 +700,7 @@ declare
     v_old      account := v_link.account;
     v_token    token := v_link.token;
     v_account  account;
+    v_ended    bytea[];
 begin
     if v_link.state <> 'valid' then
         perform note('undo_address', v_link.state, 'account', v_old.id);
@@ -697,7 +724,7 @@ begin
        and k.used_at is null
        and k.voided_at is null;
 
-    perform end_sessions(v_old.id);
+    v_ended := end_sessions(v_old.id);
 
     select a.* into v_account from account a where a.id = v_old.id;
 
@@ -711,8 +738,8 @@ begin
 
     perform note('undo_address', 'ok', 'account', v_account.id, v_account.id);
 
-    return moved('/connexion', case when me() = v_account.id
-        then session_effect('close', null, null, input) end, 'address_undone');
+    return moved('/connexion', ended_sessions(v_ended, case when me() = v_account.id
+        then session_effect('close', null, null, input) end), 'address_undone');
 end
 $$;
 

@@ -329,11 +329,10 @@ create or replace function sign_in_lookup(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_mac      bytea := decode(input->>'email_mac', 'hex');
-    v_ip       bytea := decode(input->'_'->>'ip_mac', 'hex');
     v_wait     int;
     v_account  account;
 begin
-    v_wait := take_guess(v_mac, v_ip);
+    v_wait := take_guess(v_mac, input);
 
     select a.* into v_account
       from account a
@@ -347,7 +346,7 @@ end
 $$;
 
 comment on function sign_in_lookup(jsonb) is
-'What nginx checks a password against; never shown. Counts the attempt before it is made, so that parallel ones cannot pass the limit; sign_in takes it off again. Input: email_mac; _.ip_mac.
+'What nginx checks a password against; never shown. Counts the attempt before it is made, so that parallel ones cannot pass the limit; sign_in takes it off again. Input: email_mac; _ as take_guess().
 Result: {"status": 200, "hash", "account", "epoch": null when unknown, "wait": seconds, 0 to go on}.';
 
 
@@ -355,14 +354,12 @@ create or replace function sign_in(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_mac      bytea := decode(input->>'email_mac', 'hex');
-    v_ip       bytea := decode(input->'_'->>'ip_mac', 'hex');
     v_ok       boolean := (input->>'ok')::boolean;
-    v_next     text := input->>'next';
     v_account  account;
 begin
     if v_ok is null then
         -- no password was checked (no room for it): it was no attempt
-        perform give_back_guess(v_mac, v_ip, false);
+        perform give_back_guess(v_mac, input, false);
         return refused('', 'busy', 503);
     end if;
 
@@ -381,7 +378,7 @@ begin
         return refused('', 'sign_in_failed');
     end if;
 
-    perform give_back_guess(v_mac, v_ip, true);
+    perform give_back_guess(v_mac, input, true);
 
     if v_account.state = 'unconfirmed' then
         perform note('sign_in', 'unconfirmed', 'account', v_account.id);
@@ -404,18 +401,15 @@ begin
        and u.effective_at is null;
 
     perform note('sign_in', 'ok', 'account', v_account.id, v_account.id);
+    perform device_seen(v_account, input);
 
-    if v_next is null or length(v_next) > 512 or v_next !~ '^/([^/\\[:cntrl:][:space:]][^\\[:cntrl:][:space:]]*)?$' then
-        v_next := '/mon-espace';
-    end if;
-
-    return moved(v_next,
+    return moved(coalesce(local_path(input->>'next'), '/mon-espace'),
         session_effect('open', v_account.id, v_account.last_family_id, input));
 end
 $$;
 
 comment on function sign_in(jsonb) is
-'Logs in, once nginx has checked the password. Input: email_mac, account, epoch and ok as sign_in_lookup and the check gave them (ok null: the check could not be made), rehash (a hash with newer parameters), next (path to go on to).
+'Logs in, once nginx has checked the password. Input: email_mac, account, epoch and ok as sign_in_lookup and the check gave them (ok null: the check could not be made), rehash (a hash with newer parameters), next (path to go on to); _ as device_seen().
 Result: 303 next or /mon-espace with session open, subscriptions that waited being effective now; 200 {"state": "unconfirmed", "email_hint"} without session. Errors: sign_in_failed; 503 busy.';
 
 

@@ -42,6 +42,15 @@ create or replace function to_id(value text) returns bigint
 
 comment on function to_id(text) is 'A number from an address, or null when it is none.';
 
+create or replace function local_path(value text) returns text
+    language sql immutable parallel safe
+    return case when length(value) <= 512
+                 and value ~ '^/([^/\\[:cntrl:][:space:]][^\\[:cntrl:][:space:]]*)?$'
+                then value end;
+
+comment on function local_path(text) is
+    'A path of this portal to go on to, or null when it could lead elsewhere.';
+
 
 create or replace function period(days int) returns json
     language sql stable parallel safe

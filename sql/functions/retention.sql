@@ -184,6 +184,7 @@ begin
         when 'token' then p_town.keep_token
         when 'session' then p_town.keep_session
         when 'outbox' then p_town.keep_mail
+        when 'device' then 90
         when 'idempotency' then 1
         when 'captcha_used' then 0
         else p_town.keep_audit end);
@@ -230,6 +231,25 @@ begin
                            where d.tenant = p_town.id and d.absolute_until < v_before
                            limit p_limit);
 
+    when 'device' then
+        -- of each account the latest stays: another one is news to its owner;
+        -- a program that keeps no cookie is a new one each time
+        delete from device d
+         where d.tenant = p_town.id
+           and (d.account_id, d.mac) in (
+                   select n.account_id, n.mac
+                     from (select o.account_id, o.mac, o.last_at,
+                                  row_number() over (partition by o.account_id
+                                                         order by o.last_at desc) as place
+                             from device o
+                            where o.tenant = p_town.id) n
+                    where n.place > 20
+                       or n.place > 1 and n.last_at < v_before
+                       or n.account_id in (select a.id from account a
+                                            where a.tenant = p_town.id
+                                              and a.state = 'closed')
+                    limit p_limit);
+
     when 'outbox' then
         delete from outbox o
          where o.tenant = p_town.id
@@ -260,7 +280,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, outbox, audit or retention_run. Captchas go when over, idempotency keys after 24 hours, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, outbox, audit or retention_run. Captchas go when over, idempotency keys after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function job_due(p_name text, p_every int) returns boolean
@@ -306,7 +326,7 @@ begin
               || set_config('portal.request', '', true);
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
-            'session', 'outbox', 'audit', 'retention_run', 'account_unconfirmed',
+            'session', 'device', 'outbox', 'audit', 'retention_run', 'account_unconfirmed',
             'account_closed', 'account_inactive', 'account_warned']
         loop
             exit when v_left = 0;

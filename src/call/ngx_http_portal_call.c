@@ -24,10 +24,19 @@ ngx_int_t
 ngx_http_portal_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_pg_statement_t *function, ngx_http_portal_step_pt step)
 {
-    char            *text;
-    ngx_int_t        rc;
-    ngx_str_t        input;
-    portal_pg_op_t  *op;
+    char                         *text;
+    ngx_int_t                     rc;
+    ngx_str_t                     input;
+    portal_pg_op_t               *op;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    if (ctx->expired && function != pmcf->session_owner) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "portal: a call for a session that has ended");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     if (ngx_http_portal.refusing) {
         return ngx_http_portal_unavailable(r, ctx, "no call before the "

@@ -9,8 +9,12 @@
 
 /*
  * What a document asks of C once its transaction is committed: a session
- * opened, renewed or closed, a language kept in the browser.
+ * opened, renewed, prolonged or closed, others forgotten, a language kept in
+ * the browser.
  */
+
+static void ngx_http_portal_effects_ended(json_t *ended);
+
 
 ngx_int_t
 ngx_http_portal_effects(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
@@ -30,8 +34,14 @@ ngx_http_portal_effects(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     session = json_object_get(ngx_http_portal_document(r, ctx), "session");
     effect = json_string_value(json_object_get(session, "effect"));
 
+    ngx_http_portal_effects_ended(json_object_get(session, "ended"));
+
     if (effect == NULL) {
         return step(r, ctx);
+    }
+
+    if (ngx_strcmp(effect, "prolong") == 0) {
+        return ngx_http_portal_session_prolong(r, ctx, step);
     }
 
     if (ngx_strcmp(effect, "close") == 0) {
@@ -56,4 +66,21 @@ ngx_http_portal_effects(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return ngx_http_portal_session_open(r, ctx, session, step);
+}
+
+
+/* MACs of sessions whose rows have ended: elsewhere it is known at once */
+
+static void
+ngx_http_portal_effects_ended(json_t *ended)
+{
+    json_t  *mac;
+    size_t   i;
+
+    json_array_foreach(ended, i, mac) {
+
+        if (json_string_length(mac) == PORTAL_MAC_HEX) {
+            ngx_http_portal_session_forget((u_char *) json_string_value(mac));
+        }
+    }
 }

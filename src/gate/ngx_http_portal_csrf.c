@@ -159,7 +159,7 @@ ngx_http_portal_check_token(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    if (ctx->live) {
+    if (ctx->live || ctx->expired) {
         binding.data = (const char *) ctx->mac_hex;
 
     } else if (ngx_http_portal_visitor(r, ctx) != NULL) {
@@ -210,7 +210,7 @@ ngx_http_portal_csrf(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
             portal_secret((char *) secret);
 
             if (ngx_http_portal_set_cookie(r, "__Host-visit", secret,
-                                           PORTAL_SECRET_B64, 0)
+                                           PORTAL_SECRET_B64, "SameSite=Lax")
                 != NGX_OK)
             {
                 return token;

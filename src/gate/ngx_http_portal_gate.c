@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_portal_gate_start(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_gate_verdict(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+static ngx_uint_t ngx_http_portal_gate_expired(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_gate_login(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_gate_subscribe(ngx_http_request_t *r,
@@ -67,7 +69,7 @@ ngx_http_portal_gate_handler(ngx_http_request_t *r)
 
         if (rc == NGX_BUSY
             && (plcf->audience != NGX_HTTP_PORTAL_PUBLIC
-                || r->method == NGX_HTTP_POST))
+                || r->method == NGX_HTTP_POST || plcf->passive))
         {
             return ngx_http_portal_gate_busy(r, "redis");
         }
@@ -171,6 +173,17 @@ ngx_http_portal_gate_verdict(ngx_http_request_t *r,
     if (plcf->audience != NGX_HTTP_PORTAL_PUBLIC) {
 
         if (!ctx->live) {
+
+            if (ngx_http_portal_gate_expired(r, ctx, plcf)) {
+
+                /* its form is read, for the log-in page to carry it */
+
+                ctx->expired = 1;
+                ctx->verdict = plcf;
+
+                return NGX_OK;
+            }
+
             return ngx_http_portal_gate_login(r, ctx);
         }
 
@@ -204,6 +217,15 @@ ngx_http_portal_gate_verdict(ngx_http_request_t *r,
                    ctx->session.family);
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_portal_gate_expired(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf)
+{
+    return r->method == NGX_HTTP_POST && plcf->handled && plcf->act != NULL
+           && ctx->cookie && !ctx->json && !ctx->foreign;
 }
 
 
@@ -461,4 +483,5 @@ ngx_http_portal_ctx_cleanup(void *data)
     }
 
     portal_wipe(ctx->secret, sizeof(ctx->secret));
+    portal_wipe(ctx->device, sizeof(ctx->device));
 }

@@ -26,8 +26,6 @@
     (sizeof(ngx_http_portal_session_t) + PORTAL_SEAL_OVERHEAD)
 
 
-static ngx_uint_t ngx_http_portal_cookie(ngx_http_request_t *r,
-    const char *name, size_t len, ngx_str_t *value);
 static ngx_int_t ngx_http_portal_session_ask(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_session_answer(portal_op_t *op);
@@ -38,137 +36,26 @@ static ngx_int_t ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx,
 static void ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx,
     time_t seen);
 static void ngx_http_portal_session_language(ngx_http_portal_ctx_t *ctx);
-static void ngx_http_portal_session_seen(u_char *hex, ngx_int_t idle);
+static portal_redis_op_t *ngx_http_portal_session_seen(u_char *hex,
+    ngx_int_t idle);
 static ngx_int_t ngx_http_portal_session_fill(ngx_http_portal_session_t *s,
     json_t *effect, ngx_http_portal_main_conf_t *pmcf);
 static void ngx_http_portal_session_written(portal_op_t *op);
 static void ngx_http_portal_session_lost(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static void ngx_http_portal_session_forget(u_char *hex, u_char *mac);
+static void ngx_http_portal_session_prolonged(portal_op_t *op);
+static ngx_int_t ngx_http_portal_session_unhex(u_char *hex, u_char *mac);
 static size_t ngx_http_portal_utf8_cut(const char *text, size_t len,
     size_t max);
 static void ngx_http_portal_sess_key(u_char *out, const char *prefix,
     u_char *hex);
 
 
-/* reads the cookies; more than one of a name, or another form, is none */
-
-void
-ngx_http_portal_session_cookies(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx)
-{
-    ngx_str_t                     value;
-    portal_text_t                 slug;
-    ngx_http_portal_loc_conf_t   *plcf;
-    ngx_http_portal_main_conf_t  *pmcf;
-
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
-
-    slug = ngx_http_portal_text(plcf->town->slug);
-
-    if (ngx_http_portal_cookie(r, "__Host-portal", 13, &value) == 1
-        && portal_is_secret(ngx_http_portal_text(value)))
-    {
-        portal_mac(pmcf->keys, "session", slug, ngx_http_portal_text(value),
-                   ctx->mac);
-        portal_hex(ctx->mac, PORTAL_MAC_LEN, (char *) ctx->mac_hex);
-        ctx->cookie = 1;
-    }
-
-    if (ngx_http_portal_cookie(r, "__Host-visit", 12, &value) == 1
-        && portal_is_secret(ngx_http_portal_text(value)))
-    {
-        ctx->visit = value;
-    }
-
-    if (ngx_http_portal_cookie(r, "__Host-lang", 11, &value) == 1) {
-        ctx->chosen = value;
-    }
-}
-
-
-/* made when it is asked for: most requests of a session never do */
-
-u_char *
-ngx_http_portal_visitor(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
-{
-    uint8_t                       mac[PORTAL_MAC_LEN];
-    ngx_http_portal_loc_conf_t   *plcf;
-    ngx_http_portal_main_conf_t  *pmcf;
-
-    if (ctx->visitor) {
-        return ctx->visit_hex;
-    }
-
-    if (ctx->visit.len == 0) {
-        return NULL;
-    }
-
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
-
-    portal_mac(pmcf->keys, "visit", ngx_http_portal_text(plcf->town->slug),
-               ngx_http_portal_text(ctx->visit), mac);
-    portal_hex(mac, PORTAL_MAC_LEN, (char *) ctx->visit_hex);
-
-    ctx->visitor = 1;
-
-    return ctx->visit_hex;
-}
-
-
-/* how many cookies of that name came; value is the last one's */
-
-static ngx_uint_t
-ngx_http_portal_cookie(ngx_http_request_t *r, const char *name, size_t len,
-    ngx_str_t *value)
-{
-    u_char      *p, *end, *start;
-    ngx_str_t   *header;
-    ngx_uint_t   i, found;
-
-    found = 0;
-
-    for (i = 0; (header = portal_compat_cookie(r, i)) != NULL; i++) {
-        p = header->data;
-        end = p + header->len;
-
-        while (p < end) {
-            while (p < end && (*p == ' ' || *p == ';')) {
-                p++;
-            }
-
-            start = p;
-            while (p < end && *p != ';') {
-                p++;
-            }
-
-            if ((size_t) (p - start) > len
-                && start[len] == '='
-                && ngx_strncmp(start, name, len) == 0)
-            {
-                value->data = start + len + 1;
-                value->len = (size_t) (p - value->data);
-
-                while (value->len
-                       && value->data[value->len - 1] == ' ')
-                {
-                    value->len--;
-                }
-
-                found++;
-            }
-        }
-    }
-
-    return found;
-}
-
-
 ngx_int_t
 ngx_http_portal_session_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
+    ngx_http_portal_loc_conf_t  *plcf;
+
     if (ctx->gate == NGX_HTTP_PORTAL_GATE_WAITING) {
 
         /* a spurious event: the answer is still on its way */
@@ -180,9 +67,14 @@ ngx_http_portal_session_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return NGX_OK;
     }
 
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
     if (ctx->gate != NGX_HTTP_PORTAL_GATE_LOST) {
 
-        if (portal_redis_tracking(ngx_http_portal.redis)
+        /* only Redis knows of a use through another node */
+
+        if (!plcf->passive
+            && portal_redis_tracking(ngx_http_portal.redis)
             && ngx_http_portal_session_copy(ctx, NGX_HTTP_PORTAL_COPY_AGE)
                == NGX_OK)
         {
@@ -247,8 +139,9 @@ ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx, ngx_msec_t age)
 static ngx_int_t
 ngx_http_portal_session_ask(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    u_char              key[NGX_HTTP_PORTAL_SESS_KEY];
-    portal_redis_op_t  *op;
+    u_char                       key[NGX_HTTP_PORTAL_SESS_KEY];
+    portal_redis_op_t           *op;
+    ngx_http_portal_loc_conf_t  *plcf;
 
     op = portal_redis_op(ngx_http_portal.redis);
     if (op == NULL) {
@@ -266,7 +159,9 @@ ngx_http_portal_session_ask(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_http_portal_sess_key(key, "seen:", ctx->mac_hex);
     (void) portal_redis_arg(op, key, sizeof(key));
 
-    if (portal_redis_tracking(ngx_http_portal.redis)) {
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    if (!plcf->passive && portal_redis_tracking(ngx_http_portal.redis)) {
         ctx->generation = portal_l1_reserve(ngx_http_portal.l1, ctx->mac);
     }
 
@@ -371,7 +266,11 @@ ngx_http_portal_session_load(ngx_http_portal_ctx_t *ctx, ngx_str_t *sealed,
         return;
     }
 
-    ngx_http_portal_session_use(ctx, 0);
+    /* the clock of the node that told it: good to be shown, not to decide */
+
+    ngx_http_portal_session_use(ctx, plcf->passive ? ngx_atotm(seen->data,
+                                                               seen->len)
+                                                   : 0);
 }
 
 
@@ -380,8 +279,10 @@ ngx_http_portal_session_load(ngx_http_portal_ctx_t *ctx, ngx_str_t *sealed,
 static void
 ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
 {
-    time_t                      now, last;
-    ngx_http_portal_session_t  *s;
+    time_t                       now, last;
+    portal_redis_op_t           *op;
+    ngx_http_portal_session_t   *s;
+    ngx_http_portal_loc_conf_t  *plcf;
 
     s = &ctx->session;
     now = ngx_time();
@@ -397,6 +298,13 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
     ctx->live = 1;
     ngx_http_portal_session_language(ctx);
 
+    plcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_portal_module);
+
+    if (plcf->passive) {
+        ctx->seen = seen;
+        return;
+    }
+
     if (now - seen < NGX_HTTP_PORTAL_SEEN_EVERY) {
         return;
     }
@@ -409,7 +317,11 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
     last = portal_l1_touch(ngx_http_portal.l1, ctx->mac, now);
 
     if (last == (time_t) -1 || now - last >= NGX_HTTP_PORTAL_SEEN_EVERY) {
-        ngx_http_portal_session_seen(ctx->mac_hex, s->idle);
+        op = ngx_http_portal_session_seen(ctx->mac_hex, s->idle);
+
+        if (op != NULL) {
+            portal_redis_post(ngx_http_portal.redis, op);
+        }
     }
 }
 
@@ -433,32 +345,102 @@ ngx_http_portal_session_language(ngx_http_portal_ctx_t *ctx)
 
 /* the last use, outside the tracked prefix: it empties no other's cache */
 
-static void
+static portal_redis_op_t *
 ngx_http_portal_session_seen(u_char *hex, ngx_int_t idle)
 {
     u_char              key[NGX_HTTP_PORTAL_SESS_KEY];
-    u_char              text[NGX_INT_T_LEN], *p;
+    u_char              life[NGX_INT_T_LEN], now[NGX_TIME_T_LEN];
+    u_char             *last, *end;
     portal_redis_op_t  *op;
 
     op = portal_redis_op(ngx_http_portal.redis);
     if (op == NULL) {
-        return;
+        return NULL;
     }
 
     ngx_http_portal_sess_key(key, "seen:", hex);
-    p = ngx_sprintf(text, "%i", idle + NGX_HTTP_PORTAL_SEEN_EVERY);
+    last = ngx_sprintf(now, "%T", ngx_time());
+    end = ngx_sprintf(life, "%i", idle + NGX_HTTP_PORTAL_SEEN_EVERY);
 
     if (portal_redis_arg(op, "SET", 3) != NGX_OK
         || portal_redis_arg(op, key, sizeof(key)) != NGX_OK
-        || portal_redis_arg(op, "1", 1) != NGX_OK
+        || portal_redis_arg(op, now, (size_t) (last - now)) != NGX_OK
         || portal_redis_arg(op, "EX", 2) != NGX_OK
-        || portal_redis_arg(op, text, (size_t) (p - text)) != NGX_OK)
+        || portal_redis_arg(op, life, (size_t) (end - life)) != NGX_OK)
     {
         portal_redis_drop(op);
-        return;
+        return NULL;
     }
 
+    return op;
+}
+
+
+/*
+ * A use is told once a minute, so the limit is kept that much longer: what is
+ * answered here is when the session really ends, on every node.
+ */
+
+int64_t
+ngx_http_portal_session_idle_left(ngx_http_portal_ctx_t *ctx)
+{
+    int64_t  left;
+
+    left = (int64_t) ctx->session.idle + NGX_HTTP_PORTAL_SEEN_EVERY;
+
+    if (ctx->request->method == NGX_HTTP_POST) {
+
+        /* about to be prolonged */
+
+        return left;
+    }
+
+    if (ctx->seen <= 1) {
+        return -1;
+    }
+
+    left += (int64_t) ctx->seen - ngx_time();
+
+    return ngx_max(left, 0);
+}
+
+
+ngx_int_t
+ngx_http_portal_session_prolong(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step)
+{
+    portal_redis_op_t  *op;
+
+    op = ngx_http_portal_session_seen(ctx->mac_hex, ctx->session.idle);
+    if (op == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    (void) portal_l1_touch(ngx_http_portal.l1, ctx->mac, ngx_time());
+
+    ctx->step = step;
+    ctx->redis_op = op;
+
+    op->op.handler = ngx_http_portal_session_prolonged;
+    op->op.data = ctx;
+
     portal_redis_post(ngx_http_portal.redis, op);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_portal_session_prolonged(portal_op_t *op)
+{
+    ngx_http_portal_ctx_t  *ctx;
+
+    ctx = op->data;
+
+    ctx->redis_op = NULL;
+    ctx->call_status = op->status;
+
+    ngx_http_portal_resume(ctx);
 }
 
 
@@ -497,7 +479,7 @@ ngx_http_portal_session_open(ngx_http_request_t *r,
     u_char                        sealed[NGX_HTTP_PORTAL_SEALED];
     u_char                        text[NGX_INT_T_LEN], *p;
     portal_text_t                 id;
-    portal_redis_op_t            *op;
+    portal_redis_op_t            *op, *seen;
     ngx_http_portal_session_t     s;
     ngx_http_portal_main_conf_t  *pmcf;
 
@@ -520,12 +502,17 @@ ngx_http_portal_session_open(ngx_http_request_t *r,
     }
 
     if (ctx->live) {
-        ngx_http_portal_session_forget(ctx->mac_hex, ctx->mac);
+        ngx_http_portal_session_forget(ctx->mac_hex);
     }
 
     /* "seen" first: on one connection it is there when the record is */
 
-    ngx_http_portal_session_seen(ctx->secret_hex, s.idle);
+    seen = ngx_http_portal_session_seen(ctx->secret_hex, s.idle);
+    if (seen == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    portal_redis_post(ngx_http_portal.redis, seen);
 
     op = portal_redis_op(ngx_http_portal.redis);
     if (op == NULL) {
@@ -637,8 +624,13 @@ ngx_http_portal_session_written(portal_op_t *op)
         ngx_http_portal_session_language(ctx);
 
         if (ngx_http_portal_set_cookie(r, "__Host-portal", ctx->secret,
-                                       PORTAL_SECRET_B64, 0)
-            != NGX_OK)
+                                       PORTAL_SECRET_B64, "SameSite=Lax")
+            != NGX_OK
+            || (ctx->verdict->form->login
+                && ngx_http_portal_set_cookie(r, "__Host-device", ctx->device,
+                                              PORTAL_SECRET_B64,
+                                       "SameSite=Strict; Max-Age=7776000")
+                   != NGX_OK))
         {
             ctx->call_status = PORTAL_OP_BUSY;
         }
@@ -688,20 +680,26 @@ ngx_http_portal_session_close(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
     if (ctx->cookie) {
-        ngx_http_portal_session_forget(ctx->mac_hex, ctx->mac);
+        ngx_http_portal_session_forget(ctx->mac_hex);
     }
 
-    (void) ngx_http_portal_set_cookie(r, "__Host-portal", NULL, 0, 1);
+    (void) ngx_http_portal_set_cookie(r, "__Host-portal", NULL, 0,
+                                      "SameSite=Lax; Max-Age=0");
 
     ctx->live = 0;
 }
 
 
-static void
-ngx_http_portal_session_forget(u_char *hex, u_char *mac)
+void
+ngx_http_portal_session_forget(u_char *hex)
 {
+    u_char              mac[PORTAL_MAC_LEN];
     u_char              key[NGX_HTTP_PORTAL_SESS_KEY];
     portal_redis_op_t  *op;
+
+    if (ngx_http_portal_session_unhex(hex, mac) != NGX_OK) {
+        return;
+    }
 
     portal_l1_delete(ngx_http_portal.l1, mac);
 
@@ -726,6 +724,13 @@ ngx_http_portal_session_forget(u_char *hex, u_char *mac)
         return;
     }
 
+    ngx_http_portal_sess_key(key, "form:", hex);
+
+    if (portal_redis_arg(op, key, sizeof(key)) != NGX_OK) {
+        portal_redis_drop(op);
+        return;
+    }
+
     portal_redis_post(ngx_http_portal.redis, op);
 }
 
@@ -736,8 +741,7 @@ void
 ngx_http_portal_session_changed(void *data, ngx_str_t *key,
     ngx_uint_t healthy)
 {
-    u_char     mac[PORTAL_MAC_LEN];
-    ngx_int_t  n, i;
+    u_char  mac[PORTAL_MAC_LEN];
 
     if (ngx_http_portal.l1 == NULL) {
         return;
@@ -757,20 +761,30 @@ ngx_http_portal_session_changed(void *data, ngx_str_t *key,
         return;
     }
 
-    if (key->len != NGX_HTTP_PORTAL_SESS_KEY) {
-        return;
+    if (key->len == NGX_HTTP_PORTAL_SESS_KEY
+        && ngx_http_portal_session_unhex(key->data + 5, mac) == NGX_OK)
+    {
+        portal_l1_delete(ngx_http_portal.l1, mac);
     }
+}
+
+
+static ngx_int_t
+ngx_http_portal_session_unhex(u_char *hex, u_char *mac)
+{
+    ngx_int_t   n;
+    ngx_uint_t  i;
 
     for (i = 0; i < PORTAL_MAC_LEN; i++) {
-        n = ngx_hextoi(key->data + 5 + 2 * i, 2);
+        n = ngx_hextoi(hex + 2 * i, 2);
         if (n == NGX_ERROR) {
-            return;
+            return NGX_ERROR;
         }
 
         mac[i] = (u_char) n;
     }
 
-    portal_l1_delete(ngx_http_portal.l1, mac);
+    return NGX_OK;
 }
 
 
@@ -800,30 +814,4 @@ ngx_http_portal_sess_key(u_char *out, const char *prefix, u_char *hex)
 {
     ngx_memcpy(out, prefix, 5);
     ngx_memcpy(out + 5, hex, PORTAL_MAC_HEX);
-}
-
-
-ngx_int_t
-ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,
-    u_char *value, size_t len, ngx_uint_t clear)
-{
-    size_t   size;
-    u_char  *p, *text;
-
-    size = ngx_strlen(name) + 1 + len
-           + sizeof("; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
-
-    text = ngx_pnalloc(r->pool, size);
-    if (text == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_sprintf(text, "%s=%*s; Path=/; Secure; HttpOnly; SameSite=Lax",
-                    name, len, value);
-    if (clear) {
-        p = ngx_cpymem(p, "; Max-Age=0", sizeof("; Max-Age=0") - 1);
-    }
-
-    return ngx_http_portal_add_header(r, "Set-Cookie", (const char *) text,
-                                      (size_t) (p - text));
 }

@@ -22,6 +22,10 @@ static ngx_int_t ngx_http_portal_body_type(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_check_form(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
+static ngx_int_t ngx_http_portal_body_refused(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_body_e e, const char *name);
+static ngx_int_t ngx_http_portal_take_restore(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *raw);
 static json_t *ngx_http_portal_words(ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_take_key(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
@@ -146,10 +150,59 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     portal_wipe(body.data, body.len);
 
-    switch (e) {
+    if (e != PORTAL_BODY_OK) {
+        return ngx_http_portal_body_refused(r, ctx, e, name);
+    }
 
-    case PORTAL_BODY_OK:
-        break;
+    csrf = json_string_value(json_object_get(raw, "csrf"));
+
+    if (ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK) {
+        portal_form_wipe(ctx->verdict->form, raw);
+        json_decref(raw);
+
+        return ctx->expired ? ngx_http_portal_relogin(r, ctx, 0)
+                            : ngx_http_portal_problem(r, ctx,
+                                                  NGX_HTTP_FORBIDDEN, "csrf");
+    }
+
+    if (ctx->verdict->form->login
+        && ngx_http_portal_take_restore(r, ctx, raw) != NGX_OK)
+    {
+        portal_form_wipe(ctx->verdict->form, raw);
+        json_decref(raw);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_portal_check_form(r, ctx, raw);
+
+    portal_form_wipe(ctx->verdict->form, raw);
+    json_decref(raw);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->expired) {
+        return ngx_http_portal_act_relogin(r, ctx);
+    }
+
+    if (json_array_size(ctx->errors)) {
+        return ngx_http_portal_refuse(r, ctx, 422);
+    }
+
+    return ctx->verdict->act(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_body_refused(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_body_e e, const char *name)
+{
+    if (ctx->expired) {
+        return ngx_http_portal_relogin(r, ctx, 0);
+    }
+
+    switch (e) {
 
     case PORTAL_BODY_TOO_MANY:
         return ngx_http_portal_problem(r, ctx,
@@ -167,29 +220,34 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     default:
         return ngx_http_portal_problem(r, ctx, NGX_HTTP_BAD_REQUEST, NULL);
     }
+}
 
-    csrf = json_string_value(json_object_get(raw, "csrf"));
 
-    if (ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK) {
-        portal_form_wipe(ctx->verdict->form, raw);
-        json_decref(raw);
-        return ngx_http_portal_problem(r, ctx, NGX_HTTP_FORBIDDEN, "csrf");
+/* the form that a log-in page carries is none of its fields */
+
+static ngx_int_t
+ngx_http_portal_take_restore(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *raw)
+{
+    json_t  *restore;
+
+    restore = json_object_get(raw, "restore");
+
+    if (json_string_length(restore)) {
+        ctx->restore.len = json_string_length(restore);
+        ctx->restore.data = ngx_pnalloc(r->pool, ctx->restore.len);
+
+        if (ctx->restore.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(ctx->restore.data, json_string_value(restore),
+                   ctx->restore.len);
     }
 
-    rc = ngx_http_portal_check_form(r, ctx, raw);
+    (void) json_object_del(raw, "restore");
 
-    portal_form_wipe(ctx->verdict->form, raw);
-    json_decref(raw);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (json_array_size(ctx->errors)) {
-        return ngx_http_portal_refuse(r, ctx, 422);
-    }
-
-    return ctx->verdict->act(r, ctx);
+    return NGX_OK;
 }
 
 

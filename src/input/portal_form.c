@@ -286,10 +286,15 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->session;
         form->session = 1;
 
+    } else if (strcmp(word, "login") == 0) {
+        had = form->login;
+        form->login = 1;
+
     } else {
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", captcha, "
-                                "idempotent, session, token or undo", word);
+                                "idempotent, session, token, undo or login",
+                                word);
     }
 
     if (had) {

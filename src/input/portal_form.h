@@ -21,7 +21,7 @@
  * The file of a form has one thing per line; '#' begins a comment:
  *
  *   field NAME TYPE [WORD | WORD=VALUE]...
- *   captcha | idempotent | session | token | undo    (flags, see below)
+ *   captcha | idempotent | session | token | undo | login
  *
  *   TYPE       takes besides required, hidden
  *   text       min= max= (characters; 255 when not given), autocomplete=
@@ -92,6 +92,8 @@ typedef struct {
     unsigned              undo:1;      /* and one to take back what it does */
     unsigned              idempotent:1;
     unsigned              session:1;   /* the call may open or renew one */
+    unsigned              login:1;     /* it logs in: the device is told, and
+                                          a form of before comes along */
 } portal_form_t;
 
 /*

@@ -34,6 +34,8 @@ static ngx_int_t ngx_http_portal_variable_log(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_portal_variable_time(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, uintptr_t data, ngx_str_t *value);
+static ngx_int_t ngx_http_portal_variable_client(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_portal_variable_id(ngx_http_request_t *r,
     int64_t id, ngx_str_t *value);
 static void ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx,
@@ -77,6 +79,9 @@ static ngx_http_variable_t  ngx_http_portal_vars[] = {
 
     { ngx_string("portal_render_time"), NULL, ngx_http_portal_variable_log,
       NGX_HTTP_PORTAL_VAR_RENDER_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_client"), NULL, ngx_http_portal_variable_client,
+      0, 0, 0 },
 
       ngx_http_null_variable
 };
@@ -174,6 +179,26 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->data = value.data;
 
     return rc;
+}
+
+
+/* before the gate, for limit_req_zone */
+
+static ngx_int_t
+ngx_http_portal_variable_client(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    v->data = ngx_pnalloc(r->pool, NGX_SOCKADDR_STRLEN);
+    if (v->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->len = (unsigned) ngx_http_portal_client(r, v->data, 64) & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
 }
 
 

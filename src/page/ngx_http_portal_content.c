@@ -15,6 +15,8 @@
  */
 
 
+static ngx_int_t ngx_http_portal_content_show(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_content_get(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_content_got(ngx_http_request_t *r,
@@ -72,6 +74,14 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
         return rc;
     }
 
+    if (ngx_http_portal_form_waits(r, ctx)) {
+        r->main->count++;
+        ngx_http_portal_finish(r, ctx,
+            ngx_http_portal_form_fetch(r, ctx, ngx_http_portal_content_show));
+
+        return NGX_DONE;
+    }
+
     if (plcf->get == NULL) {
         return ngx_http_portal_present(r, ctx, plcf->page_status, plcf->view);
     }
@@ -122,6 +132,21 @@ ngx_http_portal_resume(ngx_http_portal_ctx_t *ctx)
     ngx_http_portal_finish(r, ctx, rc);
 
     ngx_http_run_posted_requests(c);
+}
+
+
+/* with what was typed before the log-in, when it could be had */
+
+static ngx_int_t
+ngx_http_portal_content_show(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    if (ctx->verdict->get == NULL) {
+        return ngx_http_portal_present(r, ctx, ctx->verdict->page_status,
+                                       ctx->verdict->view);
+    }
+
+    return ngx_http_portal_content_get(r, ctx);
 }
 
 
@@ -212,10 +237,18 @@ ngx_int_t
 ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_uint_t status)
 {
+    int64_t    account;
     ngx_str_t  location;
 
     if (status == NGX_HTTP_UNAUTHORIZED) {
+        account = ctx->session.account;
         ngx_http_portal_session_close(r, ctx);
+
+        if (!ctx->json && r->method == NGX_HTTP_POST
+            && ctx->verdict->audience != NGX_HTTP_PORTAL_PUBLIC)
+        {
+            return ngx_http_portal_relogin(r, ctx, account);
+        }
 
         if (!ctx->json) {
             ngx_str_set(&location, "/connexion?avis=session");
@@ -247,6 +280,10 @@ ngx_http_portal_content_error(ngx_http_request_t *r,
 
     case 0:
         status = NGX_HTTP_NOT_FOUND;
+        break;
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:        /* of limit_req, see pages.inc */
+        ctx->retry = NGX_HTTP_PORTAL_LIMIT_WAIT;
         break;
 
     case 494:                               /* request header too large */
@@ -363,6 +400,11 @@ ngx_http_portal_after_effects(ngx_http_request_t *r,
     status = ngx_http_portal_answer_status(r, ctx);
 
     location = json_object_get(ngx_http_portal_document(r, ctx), "location");
+
+    if (ctx->restore.len && ctx->live && json_is_string(location)) {
+        return ngx_http_portal_form_keep(r, ctx,
+                                         ngx_http_portal_after_effects);
+    }
 
     if (json_is_string(location)) {
 

@@ -23,9 +23,10 @@ static ngx_int_t ngx_http_portal_prepare_token(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *name);
 static json_t *ngx_http_portal_prepare_request(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_prepare_post(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *about);
 static ngx_int_t ngx_http_portal_prepare_print(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *about);
-static size_t ngx_http_portal_client(ngx_http_request_t *r, u_char *text);
 static const char *ngx_http_portal_browser(ngx_http_request_t *r);
 static void ngx_http_portal_hashed(portal_op_t *op);
 
@@ -314,11 +315,12 @@ ngx_http_portal_prepare_request(ngx_http_request_t *r,
     size_t                        len;
     json_t                       *about;
     u_char                        ip[NGX_SOCKADDR_STRLEN];
+    int64_t                       left;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    len = ngx_http_portal_client(r, ip);
+    len = ngx_http_portal_client(r, ip, 64);
 
     about = json_pack("{s:s%, s:s, s:s, s:n, s:n, s:n, s:n}",
                       "ip", ip, len,
@@ -341,28 +343,63 @@ ngx_http_portal_prepare_request(ngx_http_request_t *r,
                                          PORTAL_MAC_HEX));
     }
 
-    if (r->method == NGX_HTTP_POST && ctx->verdict->form != NULL) {
+    if (ctx->live && ctx->verdict->passive) {
+        left = ngx_http_portal_session_idle_left(ctx);
+        json_object_set_new(about, "idle", json_integer(ctx->session.idle));
+        json_object_set_new(about, "idle_left", left < 0
+                                                ? json_null()
+                                                : json_integer(left));
+    }
 
-        if (ctx->verdict->form->session) {
-            ngx_http_portal_session_mint(r, ctx);
-            json_object_set_new(about, "session",
-                                json_stringn((const char *) ctx->secret_hex,
-                                             PORTAL_MAC_HEX));
-        }
-
-        if (ctx->verdict->form->idempotent && ctx->key.len) {
-            json_object_set_new(about, "key",
-                                json_stringn((const char *) ctx->key.data,
-                                             ctx->key.len));
-
-            if (ngx_http_portal_prepare_print(r, ctx, about) != NGX_OK) {
-                json_decref(about);
-                return NULL;
-            }
-        }
+    if (r->method == NGX_HTTP_POST && ctx->verdict->form != NULL
+        && ngx_http_portal_prepare_post(r, ctx, about) != NGX_OK)
+    {
+        json_decref(about);
+        return NULL;
     }
 
     return about;
+}
+
+
+static ngx_int_t
+ngx_http_portal_prepare_post(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *about)
+{
+    size_t          len;
+    u_char          ip[NGX_SOCKADDR_STRLEN];
+    portal_form_t  *form;
+
+    form = ctx->verdict->form;
+
+    if (ctx->verdict->lookup != NULL || form->login) {
+        len = ngx_http_portal_client(r, ip, 48);
+
+        if (ngx_http_portal_prepare_mac(r, ctx, about, "net", "net",
+                                        len ? (const char *) ip : NULL, len)
+            != NGX_OK
+            || ngx_http_portal_device(r, ctx, about) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (form->session) {
+        ngx_http_portal_session_mint(r, ctx);
+        json_object_set_new(about, "session",
+                            json_stringn((const char *) ctx->secret_hex,
+                                         PORTAL_MAC_HEX));
+    }
+
+    if (form->idempotent && ctx->key.len) {
+        json_object_set_new(about, "key",
+                            json_stringn((const char *) ctx->key.data,
+                                         ctx->key.len));
+
+        return ngx_http_portal_prepare_print(r, ctx, about);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -414,13 +451,14 @@ ngx_http_portal_prepare_print(ngx_http_request_t *r,
 }
 
 
-/* whom limits are counted for: an IPv4 address, or the /64 of an IPv6 one */
+/* an IPv4 address that came over an IPv6 socket is the same client */
 
-static size_t
-ngx_http_portal_client(ngx_http_request_t *r, u_char *text)
+size_t
+ngx_http_portal_client(ngx_http_request_t *r, u_char *text, ngx_uint_t bits)
 {
     struct sockaddr  *sa;
 #if (NGX_HAVE_INET6)
+    u_char               *p;
     struct sockaddr_in6  *sin6, prefix;
 #endif
 
@@ -430,17 +468,27 @@ ngx_http_portal_client(ngx_http_request_t *r, u_char *text)
 
     if (sa->sa_family == AF_INET6) {
         sin6 = (struct sockaddr_in6 *) sa;
+        p = sin6->sin6_addr.s6_addr;
 
         if (!IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
             prefix = *sin6;
-            ngx_memzero(&prefix.sin6_addr.s6_addr[8], 8);
+            ngx_memzero(&prefix.sin6_addr.s6_addr[bits / 8], 16 - bits / 8);
 
             return ngx_sock_ntop((struct sockaddr *) &prefix, sizeof(prefix),
                                  text, NGX_SOCKADDR_STRLEN, 0);
         }
+
+        return bits < 64 ? 0
+                         : (size_t) (ngx_sprintf(text, "%ud.%ud.%ud.%ud",
+                                                 p[12], p[13], p[14], p[15])
+                                     - text);
     }
 
 #endif
+
+    if (bits < 64) {
+        return 0;
+    }
 
     return ngx_sock_ntop(sa, r->connection->socklen, text,
                          NGX_SOCKADDR_STRLEN, 0);

@@ -20,7 +20,9 @@ static json_t *ngx_http_portal_languages(ngx_http_request_t *r,
 static json_t *ngx_http_portal_back(ngx_http_request_t *r,
     ngx_uint_t status);
 static json_t *ngx_http_portal_nav(ngx_http_request_t *r);
-static json_t *ngx_http_portal_notice(ngx_http_request_t *r);
+static json_t *ngx_http_portal_notice(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static json_t *ngx_http_portal_wait(ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_errors(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static const char *ngx_http_portal_error_of(ngx_http_request_t *r,
@@ -75,7 +77,13 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || json_object_set_new_nocheck(g, "has_family",
                json_boolean(ctx->live && ctx->session.family))
         || json_object_set_new_nocheck(g, "nav", ngx_http_portal_nav(r))
-        || json_object_set_new_nocheck(g, "notice", ngx_http_portal_notice(r))
+        || json_object_set_new_nocheck(g, "notice",
+                                       ngx_http_portal_notice(r, ctx))
+        || json_object_set_new_nocheck(g, "wait", ngx_http_portal_wait(ctx))
+        || json_object_set_new_nocheck(g, "restore",
+               ctx->restore.len ? json_stringn((char *) ctx->restore.data,
+                                               ctx->restore.len)
+                                : json_null())
         || json_object_set_new_nocheck(g, "errors",
                                        ngx_http_portal_errors(r, ctx))
         || json_object_set_new_nocheck(g, "request",
@@ -100,6 +108,7 @@ ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
 {
     size_t                      i, n, len;
     u_char                      initials[2 * 4];
+    int64_t                     left;
     ngx_uint_t                  start, words;
     ngx_http_portal_session_t  *s;
 
@@ -138,8 +147,18 @@ ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
         }
     }
 
-    return json_pack("{s:s%, s:s%}", "name", s->name, (size_t) s->name_len,
-                     "initials", initials, n);
+    /* no warning can be due before */
+
+    left = ngx_min(s->idle, s->opened + s->absolute - ngx_time())
+           - NGX_HTTP_PORTAL_WARNING;
+
+    return json_pack("{s:s%, s:s%, s:I, s:i, s:i, s:I}",
+                     "name", s->name, (size_t) s->name_len,
+                     "initials", initials, n,
+                     "account", (json_int_t) s->account,
+                     "idle_minutes", (int) (s->idle + 59) / 60,
+                     "absolute_hours", (int) (s->absolute + 3599) / 3600,
+                     "calm", (json_int_t) ngx_max(left, 0));
 }
 
 
@@ -241,15 +260,19 @@ ngx_http_portal_nav(ngx_http_request_t *r)
  */
 
 static json_t *
-ngx_http_portal_notice(ngx_http_request_t *r)
+ngx_http_portal_notice(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     char        name[sizeof("is_") + 32];
     size_t      i;
     json_t     *notice;
     ngx_str_t   value;
 
-    if (ngx_http_arg(r, (u_char *) "avis", 4, &value) != NGX_OK
-        || value.len == 0 || value.len > 32)
+    if (ctx->notice != NULL) {
+        value.data = (u_char *) ctx->notice;
+        value.len = ngx_strlen(ctx->notice);
+
+    } else if (ngx_http_arg(r, (u_char *) "avis", 4, &value) != NGX_OK
+               || value.len == 0 || value.len > 32)
     {
         return json_null();
     }
@@ -273,6 +296,25 @@ ngx_http_portal_notice(ngx_http_request_t *r)
     json_object_set_new(notice, name, json_true());
 
     return notice;
+}
+
+
+/* when to try again, in words: minutes, or hours when it is long */
+
+static json_t *
+ngx_http_portal_wait(ngx_http_portal_ctx_t *ctx)
+{
+    if (ctx->retry == 0) {
+        return json_null();
+    }
+
+    if (ctx->retry <= 5400) {
+        return json_pack("{s:i, s:n}", "minutes",
+                         (int) ((ctx->retry + 59) / 60), "hours");
+    }
+
+    return json_pack("{s:n, s:i}", "minutes", "hours",
+                     (int) ((ctx->retry + 3599) / 3600));
 }
 
 

@@ -126,7 +126,7 @@ ngx_http_portal_present_extra(ngx_http_request_t *r,
 
     ngx_str_null(&csrf);
 
-    if (ctx->live || ctx->verdict->act != NULL) {
+    if (ctx->live || ctx->verdict->act != NULL || ctx->verdict->passive) {
         csrf = ngx_http_portal_csrf(r, ctx);
 
         if (csrf.len == 0) {
@@ -574,19 +574,12 @@ ngx_http_portal_problem_html(ngx_http_request_t *r,
 
     stack[0] = ngx_http_portal_globals(r, ctx, 0);
 
-    stack[1] = json_pack("{s:i, s:s, s:s, s:s%, s:n}",
+    stack[1] = json_pack("{s:i, s:s, s:s, s:s%}",
                          "status", (int) status,
                          "title", title ? title : "",
                          "message", detail ? detail : "",
                          "request", ctx->request_id.data,
-                         ctx->request_id.len,
-                         "retry");
-
-    if (ctx->retry && stack[1] != NULL) {
-        json_object_set_new(stack[1], "retry",
-                            json_integer((json_int_t)
-                                         ((ctx->retry + 59) / 60)));
-    }
+                         ctx->request_id.len);
 
     if (stack[0] == NULL || stack[1] == NULL) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;

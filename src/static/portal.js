@@ -1,4 +1,4 @@
-/* Every page works without this file: it only makes three things easier. */
+/* Every page works without this file: it only makes four things easier. */
 
 /* SHA-256 of an ASCII text, in hexadecimal (crypto.subtle is one promise a
    hash, and absent outside secure contexts) */
@@ -194,6 +194,99 @@ function dialog(link) {
   });
 }
 
+/* The end of the session: a warning before it, and said so when it is over.
+   Asking /session is no use of it; what other tabs do counts. */
+
+function session(box) {
+  const state = document.getElementById("session-etat");
+  const left = box.querySelector("[data-left]");
+  const prolong = box.querySelector("[data-prolong]");
+  const account = +box.dataset.account;
+  let token, timer, asked = Date.now(), shown = "", closed = "";
+
+  const later = (seconds) => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, Math.min(seconds, 86400) * 1000);
+  };
+
+  const words = (seconds) => {
+    const unit = (n, unit) => n ? new Intl.NumberFormat(document.documentElement.lang,
+      { style: "unit", unit, unitDisplay: "long" }).format(n) : "";
+    return `${unit(Math.floor(seconds / 60), "minute")} ${unit(seconds % 60, "second")}`.trim();
+  };
+
+  /* "warning", "over" or "": what the person has closed stays closed */
+  const show = (what) => {
+    if (what === shown) return;
+    shown = what;
+    if (!what) {
+      closed = "";
+      return box.close();
+    }
+    for (const part of box.querySelectorAll("[data-state]")) part.hidden = part.dataset.state !== what;
+    const title = box.querySelector("[data-state]:not([hidden]) h2");
+    box.setAttribute("aria-labelledby", title.id);
+    box.setAttribute("aria-describedby", title.nextElementSibling.id);
+    if (closed === what) return;
+    if (!box.open) box.showModal();
+    title.focus();
+  };
+
+  const settle = (limits) => {
+    if (limits.left === null) return later(60);
+    if (limits.left > limits.warning) {
+      if (shown) state.textContent = box.dataset.prolonged;
+      show("");
+      return later(limits.left - limits.warning);
+    }
+    const step = limits.left > 60 ? 30 : 10;
+    const text = left.dataset.left.replace("{time}", words(Math.ceil((limits.left + 1) / step) * step));
+    for (const part of box.querySelectorAll("[data-ends]")) part.hidden = part.dataset.ends !== limits.ends;
+    prolong.hidden = limits.ends === "absolute";
+    if (left.textContent !== text) left.textContent = text;
+    state.textContent = "";
+    show("warning");
+    later(Math.min(10, limits.left + 1));
+  };
+
+  async function ask() {
+    clearTimeout(timer);
+    asked = Date.now();
+    try {
+      const reply = await fetch("/session", { headers: { Accept: "application/json" }, cache: "no-store" });
+      if (!reply.ok) return later(30);
+      const now = await reply.json();
+      if (now.account !== account) return show("over");
+      /* somebody may have logged in again elsewhere: this page's forms hold */
+      token = now.csrf;
+      for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
+      settle(now.limits);
+    } catch {
+      later(30);
+    }
+  }
+
+  prolong.addEventListener("click", async () => {
+    try {
+      const reply = await fetch("/session/prolongation", { method: "POST", body: "{}", headers: {
+        Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": token } });
+      if (reply.ok) return settle((await reply.json()).limits);
+    } catch { /* asked again below */ }
+    ask();
+  });
+  box.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-again]");
+    if (link) link.href = `/connexion?suite=${encodeURIComponent(location.pathname + location.search)}`;
+    if (event.target.closest("[data-close]")) box.close();
+  });
+  box.addEventListener("close", () => { closed = shown; });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && (shown || Date.now() - asked > 60000)) ask();
+  });
+  later(+box.dataset.calm);
+}
+
 document.querySelectorAll("[data-captcha]").forEach(captcha);
 passwords(document);
 if (window.HTMLDialogElement) document.querySelectorAll("a[data-dialog]").forEach(dialog);
+if (window.HTMLDialogElement) document.querySelectorAll("dialog[data-calm]").forEach(session);

@@ -82,7 +82,8 @@ static const portal_verb_t  portal_verbs[] = {
 /* the purposes of portal_mac() in the module */
 
 static const char  *portal_purposes[] = {
-    "email", "code", "token", "session", "visit", "ip", "caf", NULL
+    "email", "code", "token", "session", "visit", "device", "ip", "net", "caf",
+    NULL
 };
 
 

@@ -6,7 +6,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-/* told by t/browser.t: url, mail_dir, code, questions, name */
+/* told by t/browser.t: url, mail_dir, code, questions, name, account (of the
+   demo), tool and redis (command lines) */
 export const portal = JSON.parse(process.env.PORTAL_BROWSER);
 
 let count = 0;

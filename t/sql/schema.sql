@@ -85,12 +85,13 @@ select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
-$$, $$ select unnest(array['address_link', 'address_password', 'change_address',
-    'change_password', 'child', 'choose_family', 'close_my_account', 'closing', 'confirm', 'confirm_address', 'confirmation',
-    'confirmation_secret', 'enter', 'family', 'forgot_password', 'guardian', 'key_check',
-    'my_account', 'my_data', 'my_password', 'my_space', 'new_subscription', 'resend_confirmation',
-    'reset_link', 'reset_password', 'schema_version', 'session_lost', 'set_language', 'sign_in',
-    'sign_in_lookup',
+$$, $$ select unnest(array['address_link', 'address_password', 'change_address', 'change_password', 'child',
+    'choose_family', 'close_my_account', 'closing', 'confirm', 'confirm_address',
+    'confirmation', 'confirmation_secret', 'connections', 'end_others', 'enter',
+    'family', 'forgot_password', 'guardian', 'key_check', 'my_account', 'my_data',
+    'my_password', 'my_session', 'my_space', 'new_subscription', 'prolong',
+    'resend_confirmation', 'reset_link', 'reset_password', 'schema_version',
+    'session_lost', 'session_owner', 'set_language', 'sign_in', 'sign_in_lookup',
     'sign_out', 'sign_up', 'sign_up_sent', 'subscribe', 'subscription', 'subscriptions',
     'town', 'undo_address', 'undo_link', 'unsubscribe']) $$, 'what portal_web may call');
 
