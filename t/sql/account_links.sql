@@ -167,6 +167,9 @@ select is_empty(format('select 1 from portal.session where account_id = %s and e
 select is(pg_temp.link('reset_link', 'after undo move')->>'state', 'valid', 'a link to choose another');
 select is(pg_temp.link('undo_link', 'left move')->>'state', 'expired', 'the other way back is closed');
 select is(pg_temp.undo('undo move')->>'status', '410', 'once');
+select is_empty($$select 1 from portal.token where (used_at is not null or voided_at is not null) and (email is not null or email_mac is not null)$$,
+    'what is over names no address any more');
+select isnt_empty($$select 1 from portal.token where voided_at is not null and purpose = 'undo'$$, 'though it was there');
 select results_eq($$select recipient::text, template from portal.outbox where template in ('address_undone', 'address_lost') order by 2$$,
     $$values ('moved@exemple.fr', 'address_lost'), ('three@exemple.fr', 'address_undone')$$, 'both addresses are told');
 select ok(portal.no_password() ~ '^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$'
