@@ -105,8 +105,8 @@ sub mail_by {
     is $h->{'auto-submitted'}, 'auto-generated', 'nobody answers it by a machine';
     like $h->{'content-type'}, qr{^multipart/alternative}, 'in two parts';
     is $mail->{subject}, 'Vous avez déjà un compte – Saint-Aubin-les-Prés', 'its subject';
-    like $mail->{text}, qr/^Bonjour,\n.*Or un compte existe déjà\..*répondez pas/s, 'its text';
-    like $mail->{html}, qr{^<!DOCTYPE html>.*<p>Bonjour,</p>.*Or un compte existe déjà\.}s, 'its page';
+    like $mail->{text}, qr/^Bonjour,\n.*Or un compte existe déjà avec elle\..*répondez pas/s, 'its text';
+    like $mail->{html}, qr{^<!DOCTYPE html>.*<p>Bonjour,</p>.*Or un compte existe déjà avec elle\.}s, 'its page';
     unlike $mail->{text}, qr/&#?\w+;|\{\{/, 'no mark-up in the text';
     unlike $mail->{raw} =~ s/^X-.*\n//gmr, qr/[^\x00-\x7f]/, 'seven bits on the wire';
     ok !(grep { length > 998 } split /\r\n/, $mail->{raw}), 'no line is too long';
