@@ -63,7 +63,9 @@ ok wait_for(15, sub {
     $b->get('/inscription/confirmation?jeton=x');
     ($b->get('/aide')->links->{'/accessibilite'} // '') =~ /partiellement/;
 }), 'the foot says what an audit found';
-like $b->get('/inscription/confirmation?jeton=x', @$english)->text,
-    qr/Accessibility: partly compliant/, 'in each language';
+ok wait_for(15, sub {
+    $b->get('/inscription/confirmation?jeton=x', @$english)->text
+        =~ /Accessibility: partly compliant/;
+}), 'in each language';
 
 done_testing;
