@@ -185,13 +185,8 @@ ngx_http_portal_relogin_path(ngx_http_request_t *r, ngx_str_t *path)
 
     path->data = p;
 
-    if (len == r->uri.len) {
-        p = ngx_cpymem(p, r->uri.data, r->uri.len);
-
-    } else {
-        p = (u_char *) ngx_escape_uri(p, r->uri.data, r->uri.len,
-                                      NGX_ESCAPE_URI);
-    }
+    (void) ngx_escape_uri(p, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+    p += len;
 
     if (r->args.len) {
         *p++ = '?';
