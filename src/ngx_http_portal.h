@@ -299,6 +299,7 @@ struct ngx_http_portal_ctx_s {
                                                     have sent it */
     unsigned                         minted:1;   /* secret is made */
     unsigned                         refused:1;  /* the form is shown again */
+    unsigned                         again:1;    /* with the key it had */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
     unsigned                         hashed:1;
     unsigned                         rendered:1;
@@ -368,6 +369,8 @@ void ngx_http_portal_session_mint(ngx_http_request_t *r,
 /* writes the record, then goes on with step; forgets the old one */
 ngx_int_t ngx_http_portal_session_open(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *effect, ngx_http_portal_step_pt step);
+void ngx_http_portal_session_lost(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_session_close(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_session_changed(void *data, ngx_str_t *key,

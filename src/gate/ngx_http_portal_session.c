@@ -42,8 +42,6 @@ static void ngx_http_portal_session_seen(u_char *hex, ngx_int_t idle);
 static ngx_int_t ngx_http_portal_session_fill(ngx_http_portal_session_t *s,
     json_t *effect, ngx_http_portal_main_conf_t *pmcf);
 static void ngx_http_portal_session_written(portal_op_t *op);
-static void ngx_http_portal_session_lost(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_session_forget(u_char *hex, u_char *mac);
 static size_t ngx_http_portal_utf8_cut(const char *text, size_t len,
     size_t max);
@@ -648,6 +646,7 @@ ngx_http_portal_session_written(portal_op_t *op)
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "portal: a session could not be written to redis");
         ngx_http_portal_session_lost(r, ctx);
+        ctx->live = 0;
         ctx->call_status = PORTAL_OP_DOWN;
     }
 
@@ -655,22 +654,23 @@ ngx_http_portal_session_written(portal_op_t *op)
 }
 
 
-/*
- * PostgreSQL has opened a session that nobody will have, and has ended the one
- * before.
- */
+/* PostgreSQL has opened a session that nobody will have, or may have */
 
-static void
+void
 ngx_http_portal_session_lost(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
     u_char                        text[sizeof("{\"session\":\"\"}")
                                        + PORTAL_MAC_HEX];
+    unsigned                      live;
     ngx_str_t                     input;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
+    /* the one that asked has ended by the same transaction, if at all */
+
+    live = ctx->live;
     ctx->live = 0;
 
     input.data = text;
@@ -680,6 +680,8 @@ ngx_http_portal_session_lost(ngx_http_request_t *r,
                           - text);
 
     ngx_http_portal_tell(r, ctx, pmcf->session_lost, &input);
+
+    ctx->live = live;
 }
 
 
