@@ -438,6 +438,10 @@ ngx_http_portal_session_seen(u_char *hex, ngx_int_t idle)
     u_char              text[NGX_INT_T_LEN], *p;
     portal_redis_op_t  *op;
 
+    if (!portal_redis_writable(ngx_http_portal.redis)) {
+        return;
+    }
+
     op = portal_redis_op(ngx_http_portal.redis);
     if (op == NULL) {
         return;
