@@ -19,6 +19,8 @@ $portal->{http} = join '', map {
     "server { listen 127.0.0.1:$tls ssl http2; server_name $host;
         ssl_certificate $dir/smtp/cert.pem;
         ssl_certificate_key $dir/smtp/cert.key;
+        add_header Strict-Transport-Security
+            \"max-age=31536000; includeSubDomains\" always;
         portal_tenant $_; include conf.d/portal/pages.inc; }\n"
 } qw(saint-aubin beaulieu);
 Portal::Test::adopt($portal->start);
@@ -125,6 +127,31 @@ is raw('GET / HTTP/1.1', "Host : $c->{host}")->status, 400,
 }
 
 
+### lengths that disagree, and whose address counts
+
+for my $case ('Content-Length: 5|Transfer-Encoding: chunked',
+    'Content-Length: 5|Content-Length: 6', 'Transfer-Encoding: xchunked',
+    'Transfer-Encoding: chunked, identity', 'Content-Length: -1',
+    'Content-Length: 5x')
+{
+    my $r = raw('POST /connexion HTTP/1.1', "Host: $c->{host}",
+        'Sec-Fetch-Site: same-origin', split /\|/, $case);
+    like $r->status, qr/^(?:400|501)$/, "4.2.1 $case: refused";
+}
+{
+    my $x = client(source => '127.0.10.1');
+    my $page = $x->get('/connexion');
+    for my $n (1 .. 3) {
+        $x->submit($page, { email => "forwarded$n\@exemple.fr", password => 'x' },
+            headers => { 'X-Forwarded-For' => "192.0.2.$n", 'X-Real-IP' =>
+                "192.0.2.$n", Forwarded => "for=192.0.2.$n" });
+    }
+    is $portal->psql("select string_agg(count::text, ' ') from portal.attempt
+        where kind = 'sign_in_ip'"), 3,
+        '4.1.3 who asks is the address that asks, not what a header says';
+}
+
+
 ### over TLS and HTTP/2
 
 sub curl {
@@ -148,6 +175,12 @@ my $url = "https://localhost:$tls";
 is curl("$url/mon-espace", @cookie)->status, 200, 'the session over HTTP/2';
 is curl("$url/mon-espace")->header('location'),
     '/connexion?suite=%2Fmon-espace', 'and nobody';
+
+for my $path ('/', '/mon-espace', '/nowhere', '/deconnexion', '/%00') {
+    is curl("$url$path")->header('strict-transport-security'),
+        'max-age=31536000; includeSubDomains',
+        "3.4.1 nginx's own headers are on every answer: $path";
+}
 
 # T050: the name of the handshake is one town's, the request's another's
 for my $try (["$url/mon-espace", '-H', "Host: beaulieu.localhost:$tls"],

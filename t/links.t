@@ -261,6 +261,8 @@ for my $case (
         my $marked = $r->content =~ /id="password"[^>]*aria-invalid="true"/ ? 1 : 0;
         is $marked, $wrong, 'T023 ' . ($wrong ? 'refused' : 'the password is good');
     }
+    unlike sent($c, $page, 'boussole lagune tricot')->content,
+        qr/id="password"[^>]*aria-invalid="true"/, 'no kind of character is demanded';
     like sent($c, $page, "\x{1f344}" x 257)->content,
         qr/id="password"[^>]*aria-invalid="true"/, 'T023 more than 1,024 bytes';
     is sent($c, $page, 'x' x 1_000_000)->status, 413, 'T023 a megabyte is not read';

@@ -162,6 +162,16 @@ for my $case (['Redis over TCP without a password',
     ok !$ok, "T163 $what is refused";
     like $said, $says, "T163 $what: said";
 }
+# a page says whom it is for, or nginx does not start
+for my $line ('portal_page home;', 'portal_get family family;',
+    'portal_error;')
+{
+    my ($ok, $said) = tested($good
+        =~ s/^(\s*portal_tenant\s[^;]*;)/$1 location = \/open { $line }/mr);
+    ok !$ok, "8.2.1 « $line » without portal_allow is refused";
+    like $said, qr/portal_allow/, '8.2.1 said';
+}
+expect_complaint(qr/\[emerg\] .*portal_allow/);
 ok +(tested($good))[0], 'T163 and as it was';
 
 # what is shipped writes no debug log and shows no version

@@ -65,6 +65,16 @@ for my $path (@PAGES) {
 }
 
 
+# JSON is never a script: no name of a function is taken
+for my $query ('callback=alert', 'jsonp=alert', 'cb=alert') {
+    my $r = $in->get("/mon-espace?$query", headers =>
+        { Accept => 'application/json' });
+    like $r->content, qr/^\{.*\}\s*$/s, "$query: an object, no call";
+    is $r->header('content-type'), 'application/json', "$query: as JSON";
+    unlike $r->content, qr/alert/, "$query: not taken up";
+}
+
+
 ### T151, T149: texts that want to be more, in each place that shows one
 
 my @VECTORS = ('"><svg onload=alert(1)>', "' autofocus onfocus=alert(1) x='",
