@@ -685,7 +685,7 @@ ngx_http_portal_session_lost(ngx_http_request_t *r,
 
     ngx_http_portal_tell(r, ctx, pmcf->session_lost, &input);
 
-    ctx->live = live;
+    ctx->live = live ? 1 : 0;
 }
 
 
