@@ -318,6 +318,7 @@ struct ngx_http_portal_ctx_s {
                                                     ended: to log in again */
     unsigned                         minted:1;   /* secret is made */
     unsigned                         refused:1;  /* the form is shown again */
+    unsigned                         again:1;    /* with the key it had */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
     unsigned                         hashed:1;
     unsigned                         rendered:1;
@@ -390,6 +391,8 @@ ngx_int_t ngx_http_portal_session_open(ngx_http_request_t *r,
 /* tells the last use now, whenever it was told, then goes on with step */
 ngx_int_t ngx_http_portal_session_prolong(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
+void ngx_http_portal_session_lost(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_session_close(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* deletes the record of any session, by its MAC in hex */

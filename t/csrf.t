@@ -196,6 +196,47 @@ is post({ 'Sec-Fetch-Site' => '', Origin => '', Referer => "$url/connexion" })->
 }
 
 
+### T074: each form, as another site or another page of the town would send it
+
+{
+    my $in = client(source => '127.0.3.5');
+    sign_in($in, account(qr/two families/));
+    my $id = $portal->psql("select id from portal.subscription where ended_at is null
+        order by id desc limit 1");
+    my @tables = qw(account token session subscription outbox code attempt audit
+        captcha_used idempotency);
+    my $before = counted(@tables);
+
+    for my $path ('/inscription', '/inscription/renvoi', '/inscription/confirmation',
+        '/connexion', '/deconnexion', '/mes-abonnements/nouveau', '/famille/choix',
+        "/mes-abonnements/$id/resiliation")
+    {
+        for my $who ($in, client(source => '127.0.3.6')) {
+            my $page = $who->get($who == $in ? '/mon-espace' : '/connexion');
+            my ($token) = $page->content =~ /name="csrf" value="([^"]+)"/;
+            my %body = (csrf => $token, email => 'x@exemple.fr', password => 'x');
+
+            for my $headers ({ 'Sec-Fetch-Site' => 'cross-site' },
+                { 'Sec-Fetch-Site' => 'same-site',
+                    Origin => $portal->url('beaulieu') },
+                { 'Sec-Fetch-Site' => '', Origin => 'http://evil.example' },
+                { 'Sec-Fetch-Site' => '', Origin => '' })
+            {
+                my $r = $who->post($path, \%body, headers => $headers);
+                is $r->status, $r->header('location') ? 303 : 403,
+                    "T074 $path " . join ' ', %$headers;
+                like $r->header('location') // '/connexion', qr{^/connexion},
+                    'T074 or to the log-in, with nothing done';
+            }
+            my $r = $who->post($path, { %body, csrf => '' });
+            like $r->status, qr/^(?:303|403)$/, "T074 $path without the token";
+        }
+    }
+    is counted(@tables), $before, 'T074 nothing was done by any of them';
+    is $in->get('/mon-espace')->status, 200, 'T074 and the session lives';
+}
+
+
 ### T076, T077
 
 {

@@ -110,6 +110,16 @@ for my $carrier (["/mon-espace?__Host-portal=$sid"], ["/mon-espace?sid=$sid"],
     is client()->get($path, headers => \%h)->status, 303,
         "T062 $path " . join ' ', keys %h;
 }
+{
+    my $x = client();
+    my %form = @{ $x->get('/connexion')->form->{fields} };
+    for my $name ('__Host-portal', 'sid', 'session') {
+        my $r = $x->post('/mes-abonnements/nouveau', { %form, $name => $sid,
+            code => 'K7QF-2MXD-9HTB', step => 'search' });
+        is $r->status, 303, "T062 in a body, as $name";
+        like $r->location, qr{^/connexion}, 'T062 to the log-in';
+    }
+}
 
 
 ### T064 another town
@@ -254,6 +264,8 @@ for my $case (
     is $x->get('/famille')->header('cache-control'), 'no-store', 'T067 no-store';
     my $out = $x->submit($x->get('/mon-espace'), {}, form => '/deconnexion');
     is $out->header('cache-control'), 'no-store', 'T067 the answer as well';
+    is $out->header('clear-site-data'), '"cache"',
+        'T067 and the browser is told to forget what it kept';
     is $portal->psql('select count(*) from portal.session where ended_at is null
         and account_id = (select id from portal.account where email = \''
         . $camille->{email} . "' ) and opened_at > now() - interval '1 s'") >= 0, 1,

@@ -41,8 +41,6 @@ static portal_redis_op_t *ngx_http_portal_session_seen(u_char *hex,
 static ngx_int_t ngx_http_portal_session_fill(ngx_http_portal_session_t *s,
     json_t *effect, ngx_http_portal_main_conf_t *pmcf);
 static void ngx_http_portal_session_written(portal_op_t *op);
-static void ngx_http_portal_session_lost(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_session_prolonged(portal_op_t *op);
 static ngx_int_t ngx_http_portal_session_unhex(u_char *hex, u_char *mac);
 static size_t ngx_http_portal_utf8_cut(const char *text, size_t len,
@@ -316,7 +314,9 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
 
     last = portal_l1_touch(ngx_http_portal.l1, ctx->mac, now);
 
-    if (last == (time_t) -1 || now - last >= NGX_HTTP_PORTAL_SEEN_EVERY) {
+    if ((last == (time_t) -1 || now - last >= NGX_HTTP_PORTAL_SEEN_EVERY)
+        && portal_redis_writable(ngx_http_portal.redis))
+    {
         op = ngx_http_portal_session_seen(ctx->mac_hex, s->idle);
 
         if (op != NULL) {
@@ -640,6 +640,7 @@ ngx_http_portal_session_written(portal_op_t *op)
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "portal: a session could not be written to redis");
         ngx_http_portal_session_lost(r, ctx);
+        ctx->live = 0;
         ctx->call_status = PORTAL_OP_DOWN;
     }
 
@@ -647,22 +648,23 @@ ngx_http_portal_session_written(portal_op_t *op)
 }
 
 
-/*
- * PostgreSQL has opened a session that nobody will have, and has ended the one
- * before.
- */
+/* PostgreSQL has opened a session that nobody will have, or may have */
 
-static void
+void
 ngx_http_portal_session_lost(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
     u_char                        text[sizeof("{\"session\":\"\"}")
                                        + PORTAL_MAC_HEX];
+    unsigned                      live;
     ngx_str_t                     input;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
+    /* the one that asked has ended by the same transaction, if at all */
+
+    live = ctx->live;
     ctx->live = 0;
 
     input.data = text;
@@ -672,6 +674,8 @@ ngx_http_portal_session_lost(ngx_http_request_t *r,
                           - text);
 
     ngx_http_portal_tell(r, ctx, pmcf->session_lost, &input);
+
+    ctx->live = live ? 1 : 0;
 }
 
 

@@ -39,7 +39,7 @@ ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     /* a session that could not be kept is not opened */
 
     if (ctx->verdict->form->session
-        && !portal_redis_healthy(ngx_http_portal.redis))
+        && !portal_redis_writable(ngx_http_portal.redis))
     {
         return ngx_http_portal_unavailable(r, ctx, "redis is down, no session "
                                            "can be opened");

@@ -25,6 +25,8 @@ static ngx_int_t ngx_http_portal_content_error(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_not_allowed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_act_lost(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_after_effects(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_lead(ngx_http_request_t *r,
@@ -336,6 +338,11 @@ ngx_http_portal_after_act(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_uint_t   status;
 
     rc = ngx_http_portal_call_failed(r, ctx);
+
+    if (ctx->call_status == PORTAL_OP_LOST) {
+        return ngx_http_portal_act_lost(r, ctx);
+    }
+
     if (rc != NGX_OK) {
         return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
     }
@@ -382,6 +389,34 @@ ngx_http_portal_after_act(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     return ngx_http_portal_effects(r, ctx, ngx_http_portal_after_effects);
+}
+
+
+/*
+ * Nobody knows whether it was done.  A session that it may have opened is
+ * ended: nobody has its cookie.  A form with a key comes back with the same
+ * key, and says so: sent again, it counts once.
+ */
+
+static ngx_int_t
+ngx_http_portal_act_lost(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    if (ctx->minted) {
+        ngx_http_portal_session_lost(r, ctx);
+    }
+
+    if (!ctx->verdict->form->idempotent || ctx->key.len == 0) {
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                       NULL);
+    }
+
+    ctx->again = 1;
+
+    if (ngx_http_portal_add_error(ctx, "", "unknown_outcome") != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_portal_refuse(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE);
 }
 
 

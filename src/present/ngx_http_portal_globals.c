@@ -89,7 +89,8 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || json_object_set_new_nocheck(g, "request",
                json_stringn((char *) id->data, id->len))
         || json_object_set_new_nocheck(g, "key",
-                                       json_stringn(key, sizeof(key)))
+               ctx->again ? json_stringn((char *) ctx->key.data, ctx->key.len)
+                          : json_stringn(key, sizeof(key)))
         || json_object_set_new_nocheck(g, "form",
                status ? ngx_http_portal_form_model(r, ctx) : json_null())
         || json_object_set_new_nocheck(g, "captcha",

@@ -58,6 +58,7 @@ static void portal_redis_release(portal_redis_t *redis, ngx_uint_t ready);
 static void portal_redis_reply(redisAsyncContext *ac, void *r, void *data);
 static void portal_redis_refused(portal_redis_task_t *task,
     redisReply *reply);
+static ngx_uint_t portal_redis_is(ngx_str_t *arg, const char *word);
 static ngx_int_t portal_redis_answer(portal_redis_task_t *task,
     redisReply *reply);
 static ngx_int_t portal_redis_values(portal_redis_task_t *task,
@@ -389,6 +390,13 @@ portal_redis_healthy(portal_redis_t *redis)
 
 
 ngx_uint_t
+portal_redis_writable(portal_redis_t *redis)
+{
+    return portal_redis_healthy(redis) && !redis->readonly;
+}
+
+
+ngx_uint_t
 portal_redis_pending(portal_redis_t *redis)
 {
     return redis->pending;
@@ -445,6 +453,8 @@ portal_redis_command_pong(redisAsyncContext *ac, void *r, void *data)
                                      ? reply->str : "unexpected answer");
         return;
     }
+
+    conn->redis->readonly = 0;
 
     portal_redis_conn_ready(conn);
     portal_redis_release(conn->redis, 1);
@@ -523,6 +533,15 @@ portal_redis_reply(redisAsyncContext *ac, void *r, void *data)
         return;
     }
 
+    /* DEL may be taken where there is no room for more */
+
+    if (task->redis->readonly && portal_redis_is(&task->op.args[0], "SET")) {
+        task->redis->readonly = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "redis takes writes again");
+    }
+
     portal_redis_end(task, PORTAL_OP_OK);
 }
 
@@ -530,10 +549,13 @@ portal_redis_reply(redisAsyncContext *ac, void *r, void *data)
 static void
 portal_redis_refused(portal_redis_task_t *task, redisReply *reply)
 {
-    size_t   len;
-    u_char  *error;
+    size_t           len;
+    u_char          *error;
+    ngx_uint_t       level;
+    portal_redis_t  *redis;
 
     error = task->op.error;
+    redis = task->redis;
 
     for (len = 0; len < reply->len; len++) {
         if (reply->str[len] == ' ' || len == sizeof(task->op.error) - 1) {
@@ -545,7 +567,22 @@ portal_redis_refused(portal_redis_task_t *task, redisReply *reply)
 
     error[len] = '\0';
 
-    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+    level = NGX_LOG_WARN;
+
+    /* a master cut off from its replicas, no memory, no disk */
+
+    if (ngx_strcmp(error, "NOREPLICAS") == 0
+        || ngx_strcmp(error, "OOM") == 0
+        || ngx_strcmp(error, "MISCONF") == 0)
+    {
+        if (redis->readonly) {
+            level = NGX_LOG_INFO;
+        }
+
+        redis->readonly = 1;
+    }
+
+    ngx_log_error(level, ngx_cycle->log, 0,
                   "redis refused %V: %s", &task->op.args[0], error);
 
     /* another server may be the master by now */
@@ -554,8 +591,16 @@ portal_redis_refused(portal_redis_task_t *task, redisReply *reply)
         || ngx_strcmp(error, "LOADING") == 0
         || ngx_strcmp(error, "MASTERDOWN") == 0)
     {
-        portal_redis_conn_drop(&task->redis->command, reply->str);
+        portal_redis_conn_drop(&redis->command, reply->str);
     }
+}
+
+
+static ngx_uint_t
+portal_redis_is(ngx_str_t *arg, const char *word)
+{
+    return arg->len == ngx_strlen(word)
+           && ngx_memcmp(arg->data, word, arg->len) == 0;
 }
 
 

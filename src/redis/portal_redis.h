@@ -106,6 +106,9 @@ void portal_redis_drop(portal_redis_op_t *op);
 /* the command link works, or is being made for the first time: what is posted
    then waits for it */
 ngx_uint_t portal_redis_healthy(portal_redis_t *redis);
+/* it does, and the last write was not refused for lack of replicas, of room or
+   of a disk: what cannot be kept need not be begun */
+ngx_uint_t portal_redis_writable(portal_redis_t *redis);
 /* the invalidation link works: copies may be trusted */
 ngx_uint_t portal_redis_tracking(portal_redis_t *redis);
 

@@ -109,6 +109,8 @@ struct portal_redis_s {
     ngx_event_t               finish;
 
     ngx_uint_t                pending;
+
+    unsigned                  readonly:1;   /* writes are refused */
 };
 
 

@@ -38,6 +38,7 @@ static ngx_int_t portal_redis_watch_heard(portal_redis_watch_t *watch,
 static ngx_uint_t portal_redis_watch_equal(redisReply *e, const void *text,
     size_t len);
 static void portal_redis_watch_beat(ngx_event_t *ev);
+static void portal_redis_watch_probe(portal_redis_t *redis);
 
 
 static ngx_str_t  portal_redis_invalidate =
@@ -409,6 +410,10 @@ portal_redis_watch_beat(ngx_event_t *ev)
         return;
     }
 
+    if (redis->readonly) {
+        portal_redis_watch_probe(redis);
+    }
+
     op = portal_redis_op(redis);
     if (op == NULL) {
         return;
@@ -418,6 +423,28 @@ portal_redis_watch_beat(ngx_event_t *ev)
     (void) portal_redis_arg(op, watch->channel, watch->channel_len);
     (void) portal_redis_arg(op, buf,
                             ngx_sprintf(buf, "%M", ngx_current_msec) - buf);
+
+    portal_redis_post(redis, op);
+}
+
+
+/* does it take writes again?  A key like those of sessions' last uses. */
+
+static void
+portal_redis_watch_probe(portal_redis_t *redis)
+{
+    portal_redis_op_t  *op;
+
+    op = portal_redis_op(redis);
+    if (op == NULL) {
+        return;
+    }
+
+    (void) portal_redis_arg(op, "SET", 3);
+    (void) portal_redis_arg(op, "seen:probe", 10);
+    (void) portal_redis_arg(op, "1", 1);
+    (void) portal_redis_arg(op, "EX", 2);
+    (void) portal_redis_arg(op, "1", 1);
 
     portal_redis_post(redis, op);
 }

@@ -1,0 +1,208 @@
+#!/usr/bin/perl
+
+# Which town, and under which name: what a request says of its host never comes
+# back to a person, neither in a page nor in a link nor in a place to go to.
+
+use strict;
+use warnings;
+use utf8;
+
+use Portal::Place qw(free_port slurp);
+use Portal::Test;
+
+# both towns over TLS as well, with HTTP/2
+my $portal = Portal::Stack->new;
+my $tls = free_port();
+$portal->{http} = join '', map {
+    my $dir = $portal->dir;
+    my $host = $portal->host($_);
+    "server { listen 127.0.0.1:$tls ssl http2; server_name $host;
+        ssl_certificate $dir/smtp/cert.pem;
+        ssl_certificate_key $dir/smtp/cert.key;
+        add_header Strict-Transport-Security
+            \"max-age=31536000; includeSubDomains\" always;
+        portal_tenant $_; include conf.d/portal/pages.inc; }\n"
+} qw(saint-aubin beaulieu);
+Portal::Test::adopt($portal->start);
+
+my $c = client();
+my $port = $portal->port;
+ok wait_for(5, sub { $c->get('/')->title =~ /Saint-Aubin/ }), 'it is there';
+
+# bytes to nginx, all that comes back
+sub raw {
+    my ($line, @headers) = @_;
+
+    return Portal::Page->parse(client()->raw(join '', map { "$_\r\n" } $line,
+        @headers, 'Connection: close', ''), '/');
+}
+
+
+### T047: names that are nearly the town's, or another's
+
+my %hosts = (
+    "LocalHost:$port" => 200, "localhost.:$port" => 200, 'localhost' => 200,
+    'localhost:9999' => 200, 'localhost:' => 200,
+    'evil.example' => 307, "evil.example:$port" => 307,
+    "localhost.evil.example:$port" => 307, "evil-localhost:$port" => 307,
+    "localhost\@evil.example:$port" => 307, 'localhost,evil.example' => 307,
+    "evil.example#localhost" => 307, '"><b>evil' => 307,
+    "[::1]:$port" => 307, "127.0.0.1:$port" => 307, '0' => 307,
+    'x' x 3000 => 307, 'evil.example/localhost' => 400, 'local..host' => 400,
+    "\xe9vil.example" => 307,
+);
+for my $host (sort keys %hosts) {
+    my $name = 'T047 Host: ' . substr $host, 0, 40;
+    my $r = raw('GET /mon-espace?x=1 HTTP/1.1', "Host: $host");
+    my $want = $hosts{$host} == 200 ? 303 : $hosts{$host};
+
+    is $r->status, $want, $name;
+    is $r->header('location'), $portal->url . '/mon-espace?x=1',
+        "$name: to the town's own name" if $want == 307;
+    like $r->header('location'), qr{^/connexion\?},
+        "$name: a path, no name" if $want == 303;
+    unlike $r->{raw}, qr/evil|9999|\Q[::1]\E|x{100}|127\.0\.0\.1/i,
+        "$name: not shown";
+
+    my $page = raw('GET /inscription HTTP/1.1', "Host: $host");
+    next if $page->status != 200;
+    is scalar(grep { m{^(?:https?:)?//} } keys %{ $page->links },
+        map { $_->{action} } $page->forms), 0, "$name: links are paths";
+}
+
+
+### T046: two names in one request, and those that proxies add
+
+for my $case (["GET http://$c->{host}/mon-espace HTTP/1.1", 'evil.example', 303],
+    ["GET http://evil.example/mon-espace HTTP/1.1", $c->{host}, 307],
+    ["GET http://evil.example\@$c->{host}/mon-espace HTTP/1.1", $c->{host}, 400])
+{
+    my ($line, $host, $status) = @$case;
+    my $r = raw($line, "Host: $host");
+    is $r->status, $status, "T046 $line";
+    unlike $r->{raw}, qr/evil/, 'T046 nothing of it comes back';
+}
+for my $header ('X-Forwarded-Host: evil.example', 'X-Host: evil.example',
+    'Forwarded: host=evil.example;proto=https', 'X-Forwarded-Server: evil.example',
+    'X-Original-URL: /connexion', 'X-Rewrite-URL: /connexion',
+    'X-Forwarded-Prefix: //evil.example', 'X-Forwarded-Proto: evil')
+{
+    my $r = raw('GET /mon-espace HTTP/1.1', "Host: $c->{host}", $header);
+    is $r->header('location'), '/connexion?suite=%2Fmon-espace',
+        "T046 $header: no part of it";
+}
+
+# a link sent by mail is of the town's origin, whatever host was named
+{
+    my $d = client();
+    my $page = $d->get('/inscription');
+    my $email = 'poisoned@exemple.fr';
+    my $sent = $d->submit($page, { last_name => 'Garnier', first_name => 'Zoé',
+        email => $email, password => 'boussole marine 12 hiver',
+        $d->captcha($page) }, headers => { Host => 'localhost:9999',
+        'X-Forwarded-Host' => 'evil.example' });
+    is $sent->status, 303, 'T046 signed up under an odd port' or diag $sent->text;
+    like link_for($email), qr{^\Q@{[ $portal->url ]}\E/inscription/},
+        'T046 the link is of the town\'s origin';
+    my $mail = mail_to($email);
+    unlike $mail->{raw} . $mail->{text} . $mail->{html}, qr/evil|9999/,
+        'T046 nothing else in the mail';
+}
+
+
+### T049: no name, two, or none that HTTP knew
+
+is raw('GET /mon-espace HTTP/1.0')->header('location'),
+    $portal->url . '/mon-espace', 'T049 HTTP/1.0 without Host: to the town';
+is raw('GET / HTTP/1.1')->status, 400, 'T049 HTTP/1.1 without Host';
+is raw('GET / HTTP/1.1', "Host: $c->{host}", 'Host: evil.example')->status, 400,
+    'T049 two';
+is raw('GET / HTTP/1.1', "Host: $c->{host}", "Host: $c->{host}")->status, 400,
+    'T049 the same twice';
+is raw('GET / HTTP/1.1', "Host : $c->{host}")->status, 400,
+    'T049 a space before the colon';
+{
+    my $old = client()->raw("GET /mon-espace\r\n");
+    unlike $old, qr/Saint-Aubin-les-Prés.*<main/s, 'T049 HTTP/0.9: no page';
+}
+
+
+### lengths that disagree, and whose address counts
+
+for my $case ('Content-Length: 5|Transfer-Encoding: chunked',
+    'Content-Length: 5|Content-Length: 6', 'Transfer-Encoding: xchunked',
+    'Transfer-Encoding: chunked, identity', 'Content-Length: -1',
+    'Content-Length: 5x')
+{
+    my $r = raw('POST /connexion HTTP/1.1', "Host: $c->{host}",
+        'Sec-Fetch-Site: same-origin', split /\|/, $case);
+    like $r->status, qr/^(?:400|501)$/, "4.2.1 $case: refused";
+}
+{
+    my $x = client(source => '127.0.10.1');
+    my $page = $x->get('/connexion');
+    for my $n (1 .. 3) {
+        $x->submit($page, { email => "forwarded$n\@exemple.fr", password => 'x' },
+            headers => { 'X-Forwarded-For' => "192.0.2.$n", 'X-Real-IP' =>
+                "192.0.2.$n", Forwarded => "for=192.0.2.$n" });
+    }
+    is $portal->psql("select string_agg(count::text, ' ') from portal.attempt
+        where kind = 'sign_in_ip'"), 3,
+        '4.1.3 who asks is the address that asks, not what a header says';
+}
+
+
+### over TLS and HTTP/2
+
+sub curl {
+    my (@args) = @_;
+
+    open my $in, '-|', 'curl', '-s', '-k', '-i', '--http2', '--max-time', 20,
+        '--resolve', "localhost:$tls:127.0.0.1", '--resolve',
+        "beaulieu.localhost:$tls:127.0.0.1", @args or die "curl: $!\n";
+    local $/;
+    my $answer = <$in> // '';
+    $answer =~ s{^HTTP/2 (\d+)[^\r]*}{HTTP/1.1 $1 -};
+
+    return Portal::Page->parse($answer, '/');
+}
+
+my $in = client();
+sign_in($in, account(qr/couple/));
+my @cookie = ('-H', 'Cookie: __Host-portal=' . $in->cookie('__Host-portal'));
+my $url = "https://localhost:$tls";
+
+is curl("$url/mon-espace", @cookie)->status, 200, 'the session over HTTP/2';
+is curl("$url/mon-espace")->header('location'),
+    '/connexion?suite=%2Fmon-espace', 'and nobody';
+
+for my $path ('/', '/mon-espace', '/nowhere', '/deconnexion', '/%00') {
+    is curl("$url$path")->header('strict-transport-security'),
+        'max-age=31536000; includeSubDomains',
+        "3.4.1 nginx's own headers are on every answer: $path";
+}
+
+# T050: the name of the handshake is one town's, the request's another's
+for my $try (["$url/mon-espace", '-H', "Host: beaulieu.localhost:$tls"],
+    ["https://beaulieu.localhost:$tls/mon-espace"])
+{
+    my $r = curl(@$try, @cookie);
+    is $r->status, 303, "T050 @$try: nobody in the other town";
+    unlike $r->content, qr/Camille/, 'T050 and nothing of hers';
+}
+is curl("https://beaulieu.localhost:$tls/mon-espace", '-H',
+    "Host: localhost:$tls", @cookie)->status, 200,
+    'T050 the request\'s name is what counts';
+
+SKIP: {
+    -x '/usr/bin/nghttp' or skip 'nghttp2-client is not installed', 2;
+    open my $nghttp, '-|', 'nghttp', '--no-verify-peer', '-v', '-H',
+        'host: evil.example', "https://127.0.0.1:$tls/mon-espace", '-H',
+        ":authority: localhost:$tls" or die "nghttp: $!\n";
+    my $text = do { local $/; <$nghttp> } // '';
+    like $text, qr/:status: (?:400|303)/, 'T049 HTTP/2: host beside :authority';
+    $text =~ s/^ +host: evil\.example$//mg;         # as it was sent
+    ok $text !~ /evil/, 'T049 is not shown';
+}
+
+done_testing;

@@ -1,0 +1,96 @@
+#!/usr/bin/perl
+
+# docs/security.md says what is proven where: each file is there, each name is
+# in it, and the numbers are the table's.
+
+use strict;
+use warnings;
+use utf8;
+
+use Encode qw(decode);
+use Test::More;
+
+use lib 't/lib';
+use Portal::Place qw(slurp top);
+
+binmode $_, ':encoding(UTF-8)' for Test::More->builder->output,
+    Test::More->builder->failure_output;
+chdir top() or die;
+
+my $doc = decode('UTF-8', slurp('docs/security.md'));
+my %text;
+
+# a file's text, or a directory's name; undef: it is not there
+sub text_of {
+    my ($file) = @_;
+
+    return $text{$file} //= -d $file ? '' : -e $file
+        ? decode('UTF-8', slurp($file)) : undef;
+}
+
+sub rows {
+    my ($columns) = @_;
+
+    return map { [split / \| /, $_, -1] }
+        grep { split(/ \| /, $_, -1) == $columns }
+        map { /^\| (.*) \|$/ ? $1 : () } split /\n/, $doc;
+}
+
+
+### the requirements
+
+my (%seen, %met);
+for my $row (rows(5)) {
+    my ($id, $level, $what, $state, $proof) = @$row;
+    next if $id !~ /^\d+\.\d+\.\d+$/;
+
+    ok !$seen{$id}++, "$id is there once";
+    like $level, qr/^[123]$/, "$id: its level";
+    like $state, qr/^(?:met|not yet|deviation)$/, "$id: its state";
+
+    if ($state eq 'deviation') {
+        like $proof, qr/\w{3}/, "$id: a reason";
+
+    } elsif ($state eq 'not yet') {
+        is $proof, '', "$id: no proof";
+
+    } else {
+        like $proof, qr/^`/, "$id: a proof";
+        proven($id, $_) for split / ‖ /, $proof;
+    }
+}
+
+sub proven {
+    my ($id, $proof) = @_;
+    my ($file, $name) = $proof =~ /^`([^`]+)`(?: (.+))?$/
+        or return fail "$id: « $proof » names no file";
+    my $text = text_of($file);
+
+    return ok(defined $text && (!defined $name || index($text, $name) >= 0),
+        "$id: $file" . (defined $name ? ", $name" : ''));
+}
+
+is scalar keys %seen, 270, 'as many as concern a portal';
+
+
+### the numbers
+
+my ($told) = $doc =~ /\*\*(L1\+L2: \d+ of 194, all: \d+ of 270)\.\*\*/;
+chomp(my $counted = `perl t/lib/asvs`);
+is $told, $counted, 'the numbers in the text are those of the table';
+
+
+### every other file that is named
+
+for my $file ($doc =~ m{`((?:t|src|sql|conf\.d|docs)/[^`\s]+)`}g) {
+    ok -e $file, "$file is there" if !exists $text{$file};
+    $text{$file} //= '';
+}
+
+# a fault's own test is in the table of faults
+my ($faults) = $doc =~ /^## Faults\n(.*?)^## /ms;
+for my $test (map { s{.*/}{}r } glob 't/fault/F*.t') {
+    like $faults, qr{`t/fault/\Q$test\E`}, "$test is in the table";
+}
+
+done_testing;

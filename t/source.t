@@ -1,0 +1,107 @@
+#!/usr/bin/perl
+
+# What the sources may not do, so that whole kinds of fault cannot be: no shell,
+# no statement put together from texts, no cryptography that is not listed.
+
+use strict;
+use warnings;
+use utf8;
+
+use Test::More;
+
+use lib 't/lib';
+use Portal::Place qw(slurp top);
+
+chdir top() or die;
+
+my %c = map { $_ => code(slurp($_)) } glob 'src/*.[ch] src/*/*.[ch]';
+my %sql = map { $_ => slurp($_) =~ s/--[^\n]*//gr }
+    glob 'sql/functions/*.sql sql/migrations/*.sql';
+
+# without comments, which may name what the code does not do
+sub code { return $_[0] =~ s{/\*.*?\*/}{}gsr }
+
+sub nowhere {
+    my ($pattern, $name, %in) = @_;
+
+    %in = %c if !%in;
+    my @found = map {
+        my $file = $_;
+        map { "$file: $_" } $in{$file} =~ /($pattern)/g;
+    } sort keys %in;
+
+    is_deeply \@found, [], $name;
+}
+
+cmp_ok scalar(keys %c), '>', 80, 'the sources were found';
+cmp_ok scalar(keys %sql), '>', 6, 'and the functions';
+
+
+### nothing is run
+
+nowhere(qr/\b(?:system|popen|execl|execlp|execle|execv|execvp|execve|fexecve|posix_spawnp?|vfork)\s*\(/,
+    'no shell, no other program');
+
+
+### statements and commands are never put together from texts
+
+my %pq = map { $_ => 1 } map { /\b(PQ(?:exec|send)\w*)\s*\(/g } values %c;
+is_deeply [sort keys %pq],
+    [qw(PQsendPrepare PQsendQueryParams PQsendQueryPrepared)],
+    'PostgreSQL gets prepared statements and parameters only';
+is_deeply [map { /PQsendQueryParams\(\s*[\w>.-]+\s*,\s*([^,]*)/g } values %c],
+    ['"DEALLOCATE ALL"'], 'the one text that is not prepared is a constant';
+my %redis = map { $_ => 1 } map { /\b(redis\w*Command\w*)\s*\(/g } values %c;
+is_deeply [keys %redis], ['redisAsyncCommandArgv'],
+    'Redis gets arguments with their lengths only';
+nowhere(qr/\bexecute\s+(?!on\b)(?:'|\w+\s*\|\||[^;]*\|\|)[^;]{0,60}/i,
+    'no function of the database runs a text', %sql);
+nowhere(qr/(?:\blike|\bilike|\bsimilar\s+to|~\*?)\s+(?:\(?\s*input\b|p_\w+|'%'\s*\|\|)[^;]{0,60}/i,
+    'what is typed is never a pattern', %sql);
+nowhere(qr/\b(?:pcre|regcomp|ngx_regex)\w*/, 'nor is there one in C');
+
+
+### numbers that must not be guessed, and what seals
+
+nowhere(qr/\b(?:s?rand|rand_r|s?random|drand48)\s*\(/, 'no weak random numbers');
+nowhere(qr/\b(?:MD5|SHA1|MD4|DES|RC4|ECB|EVP|ngx_md5|ngx_sha1)_?\w*/,
+    'no old hash or cipher');
+
+# docs/security.md lists what is used, and nothing else is
+my ($inventory) = slurp('docs/security.md')
+    =~ /^## Cryptography\n(.*?)(?=^## |\z)/ms;
+my %listed = map { $_ => 1 } ($inventory // '')
+    =~ /`((?:crypto_[a-z0-9_]+|randombytes))`/g;
+my %used;
+for my $code (values %c) {
+    $used{$1}++ while $code
+        =~ /\b(crypto_(?:aead_[a-z0-9]+_ietf|auth_[a-z0-9]+|hash_[a-z0-9]+|pwhash|[a-z]+)|randombytes)_/g;
+}
+is_deeply [sort keys %used], [sort keys %listed],
+    'each primitive is in the inventory, and each of the inventory is used';
+
+
+### what is shipped
+
+nowhere(qr/^#\s*ifn?def\s+\w*(?:TEST|DEBUG_ONLY|FUZZ)\w*/m,
+    'no code for tests in the module');
+is_deeply [grep { !/\.(?:css|js|svg|woff2|png)$/ }
+    grep { -f } glob 'src/static/* src/static/*/*'], [],
+    'only styles, scripts and images are served as files';
+nowhere(qr/insert\s+into\s+(?:portal\.)?account\b[^;]{0,40}/i,
+    'no account comes with the schema',
+    map { $_ => $sql{$_} } grep { /migrations/ } keys %sql);
+nowhere(qr/\b(?:sms|sortie_sms|text_message)\b/i, 'no message by telephone',
+    %sql, %c);
+
+my %js = map { $_ => slurp($_) =~ s{/\*.*?\*/}{}gsr } glob 'src/static/*.js';
+nowhere(qr/\b(?:eval|Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write)\b/,
+    'scripts make no code and no markup of texts', %js);
+nowhere(qr/\b(?:localStorage|indexedDB|document\.cookie)\b/,
+    'scripts keep nothing in the browser', %js);
+nowhere(qr/\b(?:postMessage|importScripts|jsonp|__proto__|Object\.assign)\b/,
+    'nor talk to other pages, nor merge objects that came', %js);
+nowhere(qr/document\.(?!getElementById|querySelector|createElement|adoptNode|addEventListener|body|documentElement|activeElement|title|hidden|visibilityState|hasFocus|importNode)\w+/,
+    'nothing is found by a name that the page\'s content could take', %js);
+
+done_testing;
