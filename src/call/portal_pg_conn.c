@@ -687,15 +687,15 @@ portal_pg_conn_error(portal_pg_conn_t *conn, PGresult *res)
     if (conn->error != PORTAL_PG_STATEMENT_ERROR) {
         level = NGX_LOG_NOTICE;                 /* tried again first */
 
-    } else if (code[0] == 'P' && code[1] == 'T') {
-        level = NGX_LOG_INFO;                   /* raised on purpose */
-
-    } else if (task->op.op.log
-               && (ngx_strcmp(code, "3F000") == 0
-                   || ngx_strcmp(code, "42883") == 0
-                   || ngx_strcmp(code, "42P01") == 0))
+    } else if (ngx_strncmp(code, "PT", 2) == 0
+               || (task->op.op.log
+                   && (ngx_strcmp(code, "3F000") == 0
+                       || ngx_strcmp(code, "42883") == 0
+                       || ngx_strcmp(code, "42P01") == 0)))
     {
-        level = NGX_LOG_INFO;                   /* the caller says it better */
+        /* raised on purpose, or the caller says it better */
+
+        level = NGX_LOG_INFO;
     }
 
     ngx_log_error(level, portal_pg_log(task), 0,
