@@ -81,9 +81,9 @@ static const char  *ngx_http_portal_classes[PORTAL_COUNT_CLASSES] = {
 };
 
 
-#define PM_CALL(pool, status)  PORTAL_COUNT_CALL                              \
-                               + (pool) * PORTAL_COUNT_STATUSES + (status)
-#define PM_POOL(pool, gauge)   (gauge) + 4 * (pool)
+#define PM_CALL(pool, status)                                                 \
+    (PORTAL_COUNT_CALL + (pool) * PORTAL_COUNT_STATUSES + (status))
+#define PM_POOL(pool, gauge)  ((gauge) + 4 * (pool))
 
 static ngx_http_portal_metric_t  ngx_http_portal_metric_table[] = {
 
