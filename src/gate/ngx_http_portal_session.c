@@ -728,13 +728,6 @@ ngx_http_portal_session_forget(u_char *hex)
         return;
     }
 
-    ngx_http_portal_sess_key(key, "form:", hex);
-
-    if (portal_redis_arg(op, key, sizeof(key)) != NGX_OK) {
-        portal_redis_drop(op);
-        return;
-    }
-
     portal_redis_post(ngx_http_portal.redis, op);
 }
 
