@@ -44,18 +44,16 @@ my $port = $p->port;
 my $dir = make_dir($p->dir . '/image', 0755);
 my $pg = $p->pg->socket_dir;
 
-spew("$dir/portal.conf", <<"END", 0644);
-portal_keys       /etc/nginx/portal/keys;
-portal_database   "host=$pg dbname=portal user=portal_web";
-portal_jobs       "host=$pg dbname=portal user=portal_jobs";
-portal_redis      unix:@{[ $p->redis_socket ]} password_file=/etc/nginx/portal/redis;
-portal_zone       1m;
-portal_hash_pool  portal_hash;
-portal_mail       file:@{[ $p->mail_dir ]};
-portal_languages  /usr/share/portal/lang fr;
-portal_templates  /usr/share/portal/templates;
-portal_forms      /etc/nginx/conf.d/portal/forms;
-END
+# conf.d/portal.conf with the private servers in it, and the image's places
+$p->{directives} = {
+    portal_keys      => '/etc/nginx/portal/keys',
+    portal_redis     => 'unix:' . $p->redis_socket
+        . ' password_file=/etc/nginx/portal/redis',
+    portal_languages => '/usr/share/portal/lang fr en',
+    portal_templates => '/usr/share/portal/templates',
+    portal_forms     => '/etc/nginx/conf.d/portal/forms',
+};
+spew("$dir/portal.conf", join("\n", $p->nginx->_portal_conf, ''), 0644);
 make_dir("$dir/sites", 0755);
 my $site = slurp('conf.d/image/site.conf');
 $site =~ s/8080/$port/;
@@ -96,7 +94,8 @@ is system('podman', @flags, 'exec', $NAME, 'portal-alive'), 0,
 like out('exec', $NAME, 'id', '-u'), qr/^33$/m, 'not root';
 isnt system('podman', @flags, 'exec', $NAME, 'sh', '-c', ': >/etc/nginx/x'), 0,
     'nothing in it can be changed';
-like out('logs', $NAME), qr{"GET /famille HTTP/1.1" 200}, 'the log goes out';
+like out('logs', $NAME), qr{"path":"/famille","status":200},
+    'the log goes out, in the portal\'s format';
 
 my $undo = slow_function('my_space', 1);
 my $slow = $c->get('/mon-espace', pending => 1);
