@@ -215,9 +215,11 @@ ngx_http_portal_form_seal(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    form = json_pack("{s:s%, s:s%, s:I, s:O}",
+    form = json_pack("{s:s%, s:s%, s:s%, s:I, s:O}",
                      "uri", r->uri.data, r->uri.len,
                      "path", path->data, path->len,
+                     "key", ctx->key.len ? (char *) ctx->key.data : "",
+                     ctx->key.len,
                      "until", (json_int_t) ngx_time()
                               + NGX_HTTP_PORTAL_FORM_LIFE,
                      "typed", ctx->typed);
@@ -475,7 +477,7 @@ static void
 ngx_http_portal_form_show(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_str_t *sealed)
 {
-    json_t             *form, *uri;
+    json_t             *form, *uri, *key;
     portal_redis_op_t  *op;
 
     form = ngx_http_portal_form_open(r, ctx, sealed);
@@ -486,6 +488,18 @@ ngx_http_portal_form_show(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     {
         ctx->typed = json_incref(json_object_get(form, "typed"));
         ctx->notice = "form_restored";
+
+        /* it may have been counted before its session ended */
+
+        key = json_object_get(form, "key");
+
+        ctx->key.len = json_string_length(key);
+        ctx->key.data = ngx_pnalloc(r->pool, ctx->key.len + 1);
+
+        if (ctx->key.data != NULL && ctx->key.len) {
+            ngx_memcpy(ctx->key.data, json_string_value(key), ctx->key.len);
+            ctx->again = 1;
+        }
 
         /* once: what is sent from here on is another matter */
 

@@ -200,11 +200,22 @@ for my $way (['before'], ['after', 0]) {
         is $c->submit($page, { step => 'add' })->status, 303,
             "$name: sent again";
     } else {
-        is $page->location, '/connexion?avis=session',
-            "$name: its session has ended: to the log-in";
+        ok $page->form('/connexion'),
+            "$name: its session has ended: the log-in, with the form"
+            or diag $page->text;
         ok wait_for(5, sub { $p->psql("$live $person->{id}") == 0 }),
             "$name: no session is left";
-        is sign_in($c, $person)->status, 303, "$name: in again";
+        my $in = $c->submit($page, { map { $_ => $person->{$_} }
+            qw(email password) }, form => '/connexion');
+        is $in->status, 303, "$name: in again" or diag $in->text;
+        my $back = $c->get($in->location);
+        my %had = @{ $form->form->{fields} };
+        my %has = @{ $back->form('/mes-abonnements/nouveau')->{fields} };
+        is $has{key}, $had{key}, "$name: the form is back, with its key";
+        my $done = $c->submit($back, { step => 'add' },
+            form => '/mes-abonnements/nouveau');
+        is $done->status, 303, "$name: and sent again has the one answer"
+            or diag $done->text;
     }
     is $c->get('/famille')->status, 200, "$name: the subscription counts";
     is subscriptions($person), 1, "$name: once";
