@@ -91,6 +91,7 @@ stack(sub {
         drop schema portal cascade');
 });
 refused_ok('no migrations');
+wait_for(3, sub { log_lines(qr{run sql/migrate}) >= 2 });
 is scalar(log_lines(qr{\[error\].*schema.*run sql/migrate})), 2,
     'the log says what to do, once in each worker' or diag log_lines(qr/error/);
 portal()->stop;

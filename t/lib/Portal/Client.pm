@@ -16,7 +16,8 @@ use Portal::Page;
 use Portal::Pending;
 
 
-# Options: stack, town (saint-aubin), source (a 127.x address to come from),
+# Options: stack, town (saint-aubin), source (a 127.x address to come from, or
+# what returns one),
 # json (true: asks for JSON and posts it), node (1...: that one, past the
 # balancer)
 sub new {
@@ -187,7 +188,8 @@ sub socket {
 
     return IO::Socket::INET->new(
         PeerAddr => '127.0.0.1', PeerPort => $self->{port},
-        $self->{source} ? (LocalAddr => $self->{source}) : (),
+        $self->{source} ? (LocalAddr => ref $self->{source}
+            ? $self->{source}->() : $self->{source}) : (),
         Timeout => $self->{timeout},
     ) // die "cannot connect to port $self->{port}: $!\n";
 }

@@ -409,7 +409,10 @@ sub _sweep {
         next if kill 0, $owner;
 
         my $left = __PACKAGE__->leftover($dir =~ s{.*/}{}r);
-        $left->remove if ((stat $dir)[9] // time) < time - 3600;
+        next if ((stat $dir)[9] // time) >= time - 3600;
+
+        # one of several tests that start now
+        $left->remove if mkdir "$dir/swept";
     }
 }
 
