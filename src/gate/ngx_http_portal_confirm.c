@@ -59,13 +59,16 @@ ngx_http_portal_session_confirm(ngx_http_request_t *r,
 }
 
 
-/* an error's page is shown without asking anybody anything */
+/*
+ * A page for everybody, an error's among them, is shown without asking anybody
+ * anything: of who is logged in it has the name and no more.
+ */
 
 static ngx_uint_t
 ngx_http_portal_confirm_later(ngx_http_request_t *r,
     ngx_http_portal_loc_conf_t *plcf)
 {
-    if (plcf->error) {
+    if (plcf->handled && plcf->audience == NGX_HTTP_PORTAL_PUBLIC) {
         return 1;
     }
 
