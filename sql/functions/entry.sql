@@ -461,6 +461,11 @@ begin
        and u.ended_at is null
        and u.effective_at is not null;
 
+    -- two households may bear the same name; in front, as a long label is cut
+    if v_count > 1 then
+        v_label := (select f.number from family f where f.id = v_family) || ' · ' || v_label;
+    end if;
+
     return json_build_object('effect', effect, 'account', p_account,
         'epoch', v_account.epoch, 'name', v_account.first_name || ' ' || v_account.last_name,
         'family', v_family, 'family_label', v_label, 'families', v_count,
