@@ -86,6 +86,7 @@ my $page = $h->get("/famille/responsables/$own->{id}");
 like $page->text, qr/\Q$own->{tax_number}/, 'HTML: the own tax number';
 like $page->text, qr/se termine par \Q$own->{last4}/, 'HTML: IBAN by its last four';
 $page = $h->get("/famille/responsables/$other->{id}");
+like $page->text, qr/Pays France/, 'a country has a name';
 like $page->text, qr/Ces informations sont personnelles/, 'HTML: says that it is private';
 like $page->text, qr/julien\.martin\@exemple\.fr/, 'HTML: basic information shown';
 is $j->get("/famille/responsables/$other->{id}")->json->{guardian}{tax}, undef,
@@ -179,6 +180,11 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
     is scalar @families, 2, 'two families';
     my ($now) = grep { $_->{current} } @families;
     my ($then) = grep { !$_->{current} } @families;
+    is $now->{label}, $then->{label}, 'of the same name';
+    like $page->text, qr/\Q$_->{number} · $_->{label}/, "told apart: $_->{number}"
+        for @families;
+    like $m->get('/mon-espace')->text, qr/\Q$now->{number} · $now->{label}/,
+        'on other pages too';
 
     my $sid = $m->cookie('__Host-portal');
     my $r = $m->submit($page, { family => $then->{id} }, form => '/famille/choix');

@@ -126,8 +126,8 @@ sub in_use {
     return 1 if $UNNAMED{$name} || $used{$name};
     return said($rest[-1]) && (@rest == 1 || exists $fields{ $rest[0] }
         || $types{ $rest[0] } || $rest[0] eq 'captcha') if $head eq 'error';
-    return @rest == 2 && $rest[0] =~ /^[45]\d\d$/
-        && $rest[1] =~ /^(?:title|message)$/ if $head eq 'problem';
+    return @rest == 2 && $rest[1] =~ /^(?:title|message)$/
+        && ($rest[0] =~ /^[45]\d\d$/ || said($rest[0])) if $head eq 'problem';
     return $shown{ $rest[0] } || exists $fields{ $rest[0] }
         || grep { $labels{fr}{"list.$_"} // '' eq $rest[0] } keys %shown
         if $head eq 'list';
@@ -167,6 +167,13 @@ while ($all =~ /(?:\brefused\(|add_error\(ctx,\s*)(['"])(\w*)\1,\s*\1(\w+)\1/g) 
         && !exists $labels{fr}{"error.$3"};
 }
 is join(', ', @unsaid), '', 'each error that is told has a message';
+
+# a kind of mail, or what the audit notes, is shown at /mes-donnees
+my @kinds = map { m{mail/(\w+)\.subject} ? "mail.$1" : () } template_files();
+push @kinds, "action.$1", $2 ? "outcome.$2" : ()
+    while $sql =~ /\bnote\('(\w+)',\s*(?:'(\w+)')?/g;
+is join(', ', grep { !exists $labels{fr}{"list.$_"} } @kinds), '',
+    'each mail and operation that one reads of has a name';
 
 
 ### typography

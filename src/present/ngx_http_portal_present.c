@@ -412,7 +412,7 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_uint_t status, const char *code)
 {
     char         name[8];
-    const char  *title, *detail;
+    const char  *title, *detail, *named;
 
     ngx_snprintf((u_char *) name, sizeof(name), "%ui%Z", status);
 
@@ -429,6 +429,9 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     if (code != NULL) {
         detail = ngx_http_portal_message(r, ctx, "", code);
+
+        named = ngx_http_portal_label(r, ctx, "problem.", code, ".title");
+        title = named ? named : title;
     }
 
     (void) ngx_http_portal_request_id(r, ctx);
