@@ -14,15 +14,15 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
        'Service Enfance et éducation', v.hours, v.counter,
        'ne-pas-repondre@' || v.slug || '.example', v.mail_name, '{fr,en}', v.effect, v.words,
        captcha_sums(), v.texts::jsonb || '{
-           "host": {"fr": "Hébergeur imaginaire, 10 quai des Serveurs, 59000 Lille. Téléphone : 03 53 01 09 00",
-                    "en": "An imaginary hosting company, 10 quai des Serveurs, 59000 Lille. Phone: 03 53 01 09 00"},
+           "host": {"fr": "Hébergeur imaginaire, 10 quai des Serveurs, 59000 Lille. Téléphone : 03 53 01 09 00",
+                    "en": "An imaginary hosting company, 10 quai des Serveurs, 59000 Lille. Phone: 03 53 01 09 00"},
            "service": {"en": "Citizen portal"},
            "family_service": {"en": "Family space"},
            "office": {"en": "Children and education office"}}'
   from (values
     (1, 'saint-aubin', 'Saint-Aubin-les-Prés', :'origin1', 'localhost',
      '{"brand":"#0f5257","brand_dark":"#0a3a3e","brand_light":"#e4f1f0","on_brand":"#ffffff","accent":"#f6c453","radius":".75rem","arch":"14rem"}',
-     '+33353010100', 'du lundi au vendredi, 8 h 30 – 17 h',
+     '+33353010100', 'du lundi au vendredi, 8 h 30 – 17 h',
      'Mairie, 1 place de la République, 59100 Saint-Aubin-les-Prés',
      'Portail Citoyen de Saint-Aubin-les-Prés', 'relogin',
      '{saint-aubin,saint,aubin,prés,cantine,mairie,école,famille}'::text[],
@@ -38,7 +38,7 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
            "en": "Your subscriber code is on the letter that the town hall sent you. You do not have it, or no longer? The Children and education office will give you one if you show proof of your identity."}}'),
     (2, 'beaulieu', 'Beaulieu-sur-Vigne', :'origin2', 'beaulieu.localhost',
      '{"brand":"#7a1f3d","brand_dark":"#4f1228","brand_light":"#f8e9ee","on_brand":"#ffffff","accent":"#f3b79b","radius":".25rem","arch":"1rem","font_title":"Georgia, \"Times New Roman\", \"DejaVu Serif\", serif"}',
-     '+33353010200', 'le lundi, le mardi et le jeudi, 9 h – 12 h et 14 h – 17 h 30',
+     '+33353010200', 'le lundi, le mardi et le jeudi, 9 h – 12 h et 14 h – 17 h 30',
      'Mairie, 12 rue des Vendanges, 67300 Beaulieu-sur-Vigne',
      'Portail Citoyen de Beaulieu-sur-Vigne', 'immediate',
      '{beaulieu,vigne,cantine,mairie,école,famille}'::text[],
