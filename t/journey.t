@@ -71,6 +71,8 @@ like $page->text, qr/S'abonner à l'espace famille/,
     "1.5 « S'abonner à l'espace famille »";
 like $page->content, qr{<a class="button" href="/mes-abonnements">S&#39;abonner},
     '1.5 is a link';
+like $c->get($link)->content, qr{<a class="button" href="/mon-espace">},
+    'the link opened again leads on, not to a log-in that is done';
 
 
 ### step 2
