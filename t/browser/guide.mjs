@@ -104,7 +104,9 @@ export async function mailLink(address, path = "") {
     for (const file of files) {
       const raw = readFileSync(`${portal.mail_dir}/${file}`, "utf8");
       if (!new RegExp(`^To:.*${address}`, "m").test(raw)) continue;
-      const text = raw.replace(/=\r?\n/g, "").replace(/=3D/g, "=");
+      /* quoted-printable: any character, as a line may not begin with F */
+      const text = raw.replace(/=\r?\n/g, "").replace(/=([0-9A-F]{2})/g,
+        (_, hex) => String.fromCharCode(parseInt(hex, 16)));
       const found = text.match(/https?:\/\/[^\s"<>]+jeton=[\w-]+/)
         ?? decoded(raw);
       if (found && found[0].includes(path)) return found[0];
