@@ -426,6 +426,25 @@ for my $id (sort grep { $op{$_}{method} eq 'GET' && @{ $op{$_}{security} // [] }
 }
 
 
+# the walk of docs/json.md, as it stands there
+
+{
+    my ($walk) = slurp(top() . '/docs/json.md') =~ /^```bash\n(.*?)^```/ms;
+    my $script = $p->dir . '/walk';
+    open my $out, '>', $script or die "$script: $!\n";
+    print $out $walk;
+    close $out;
+
+    local @ENV{qw(P MAILS CODE)} = ($p->url, $p->mail_dir,
+        free_code(town => 'saint-aubin', situation => 'alone')->{code});
+    my $said = `bash $script 2>&1`;
+    is $?, 0, 'docs/json.md: the walk' or diag $said;
+    like $said, qr{"/inscription/envoyee"\n"valid"\n"confirmed"\n\{.*"family_number".*\}
+        \n"subscribed"\n"signed_out"\n"/mon-espace"\n"\d+"\n.*"password_changed"\n$}sx,
+        'docs/json.md: what each step says';
+}
+
+
 # monitoring
 
 answered($_->[0], monitor($_->[1]), 200)
