@@ -39,6 +39,10 @@
 
 #define NGX_HTTP_PORTAL_CSRF_HEADER  "X-CSRF-Token"
 
+/* longest key that is kept, longest version of a document */
+#define NGX_HTTP_PORTAL_KEY        128
+#define NGX_HTTP_PORTAL_ETAG       64
+
 /* how long before the end of a session a person is warned, s */
 #define NGX_HTTP_PORTAL_WARNING    120
 
@@ -270,6 +274,7 @@ struct ngx_http_portal_ctx_s {
     json_t                          *errors;     /* [{field, code}] */
     json_t                          *input;      /* what SQL gets */
     ngx_str_t                        key;        /* idempotency */
+    json_t                          *if_match;   /* versions, or "*" */
     ngx_str_t                        restore;    /* a form sealed over a
                                                     log-in */
 
@@ -311,6 +316,7 @@ struct ngx_http_portal_ctx_s {
                                                     Redis could not confirm */
     unsigned                         json:1;     /* the answer's form */
     unsigned                         json_body:1;
+    unsigned                         key_header:1;   /* key came in a header */
     unsigned                         negotiated:1;
     unsigned                         foreign:1;  /* another site's page may
                                                     have sent it */
@@ -426,6 +432,10 @@ ngx_int_t ngx_http_portal_language_keep(ngx_http_request_t *r,
 /* reads and checks the body, then goes on; NGX_DONE or a status */
 ngx_int_t ngx_http_portal_input(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* Idempotency-Key and If-Match: 0 to go on, else the status to refuse with, and
+   the code that says why */
+ngx_uint_t ngx_http_portal_conditions(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char **code);
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
@@ -574,6 +584,8 @@ ngx_uint_t ngx_http_portal_sent_header(ngx_http_request_t *r,
     const char *name, size_t len);
 /* those of every answer */
 ngx_int_t ngx_http_portal_headers(ngx_http_request_t *r);
+/* ETag, when the document says its version */
+ngx_int_t ngx_http_portal_etag(ngx_http_request_t *r, ngx_str_t *document);
 ngx_int_t ngx_http_portal_content_language(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* replaces {"$sealed": ...} by what it hides; in request memory, wiped */

@@ -73,7 +73,7 @@ sub masked {
     my ($r) = @_;
 
     return $r->content =~ s/name="(csrf|key)" value="[^"]*"/$1/gr
-        =~ s/"(request|csrf)":"[^"]*"/$1/gr;
+        =~ s/"(instance|csrf)":"[^"]*"/$1/gr;
 }
 
 

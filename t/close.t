@@ -60,7 +60,7 @@ is_deeply [grep { $_ eq 'Fermer mon compte' } buttons($page)], ['Fermer mon comp
 ok $c->get('/mes-donnees')->links->{$CLOSE}, '« Mes données » leads to it';
 my $j = same_session($c, json => 1, source => '127.0.10.1');
 is_deeply [sort keys %{ $j->get($CLOSE)->json }],
-    [sort qw(csrf status account pending ready retention)], 'JSON';
+    [sort qw(csrf status version account pending ready retention)], 'JSON';
 
 my $r = close_with($c, 'un autre mot de passe');
 is $r->status, 422, 'a wrong password';

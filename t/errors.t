@@ -85,7 +85,7 @@ for my $case (@cases) {
             my $p = eval { $r->json } // {};
             is $p->{status}, $status, "$as: status inside";
             ok $p->{title} && $p->{detail} && exists $p->{type}, "$as: RFC 9457";
-            like $p->{request}, qr/^[0-9a-f]{32}$/, "$as: a reference";
+            like $p->{instance}, qr/^[0-9a-f]{32}$/, "$as: a reference";
         } else {
             is $r->header('content-type'), 'text/html; charset=utf-8', "$as: type";
             like $r->content, qr{<html lang="fr">.*<h1>[^<]+</h1>}s, "$as: says it";

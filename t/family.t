@@ -140,7 +140,7 @@ sub masked {
     my ($r) = @_;
 
     return $r->status . ' ' . $r->content =~ s/name="csrf" value="[^"]*"//gr
-        =~ s/"request":"\w+"//r =~ s{<code>\w+</code>}{}r;
+        =~ s/"instance":"\w+"//r =~ s{<code>\w+</code>}{}r;
 }
 
 my ($child) = $portal->psql("select id from portal.child where first_name = 'Adam'");

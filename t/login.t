@@ -33,7 +33,7 @@ sub masked {
 
     $text =~ s/name="csrf" value="[^"]*"/CSRF/g;
     $text =~ s/name="key" value="[^"]*"/KEY/g;
-    $text =~ s/"request":"[^"]*"/REQUEST/g;
+    $text =~ s/"instance":"[^"]*"/REQUEST/g;
     $text =~ s/(value=")[^"@]*@[^"]*"/${1}EMAIL"/g;
 
     return $text;

@@ -42,7 +42,7 @@ sub masked {
 
     return $r->content =~ s/name="(csrf|key)" value="[^"]*"/$1/gr
         =~ s/data-account="\d+"//r
-        =~ s/"request":"\w+"//r =~ s/value="[0-9A-Za-z -]{12,20}"/CODE/gr;
+        =~ s/"instance":"\w+"//r =~ s/value="[0-9A-Za-z -]{12,20}"/CODE/gr;
 }
 
 

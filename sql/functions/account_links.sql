@@ -341,28 +341,31 @@ All sessions and links of the account end, the wait after wrong passwords too, a
 create or replace function my_account(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
-    v_result  json;
+    v_epoch    json;
+    v_account  json;
+    v_pending  json;
 begin
-    select json_build_object('status', 200,
-               'account', json_build_object('first_name', a.first_name,
-                   'last_name', a.last_name, 'email', a.email),
-               'pending', (select json_build_object('email', k.email,
-                                                    'until', k.expires_at)
-                             from token k
-                            where k.tenant = a.tenant
-                              and k.account_id = a.id
-                              and k.purpose = 'address'
-                              and link_state(k, a) = 'valid'))
-      into v_result
+    select to_json(a.epoch),
+           json_build_object('first_name', a.first_name,
+               'last_name', a.last_name, 'email', a.email),
+           (select json_build_object('email', k.email, 'until', k.expires_at)
+              from token k
+             where k.tenant = a.tenant
+               and k.account_id = a.id
+               and k.purpose = 'address'
+               and link_state(k, a) = 'valid')
+      into v_epoch, v_account, v_pending
       from account a
      where a.id = me();
 
-    return v_result;
+    return json_build_object('status', 200,
+        'version', document_version(v_epoch, v_account, v_pending),
+        'account', v_account, 'pending', v_pending);
 end
 $$;
 
 comment on function my_account(jsonb) is
-'The account of who is logged in. Result: {"status": 200, "account": {"first_name", "last_name", "email"}, "pending": {"email", "until"}, an address that waits for its confirmation, or null}.';
+'The account of who is logged in. Result: {"status": 200, "version": another one with each password and address, "account": {"first_name", "last_name", "email"}, "pending": {"email", "until"}, an address that waits for its confirmation, or null}.';
 
 
 create or replace function my_password(input jsonb) returns json
@@ -420,6 +423,7 @@ create or replace function change_password(input jsonb) returns json
 declare
     v_again    json := repeated(input);
     v_checked  record;
+    v_stale    json;
     v_account  account;
     v_effect   json;
 begin
@@ -428,9 +432,10 @@ begin
     end if;
 
     v_checked := my_account_checked('change_password', input);
+    v_stale := stale(input, my_account(input)->>'version');
 
-    if v_checked.refusal is not null then
-        return done(input, v_checked.refusal);
+    if v_checked.refusal is not null or v_stale is not null then
+        return done(input, coalesce(v_checked.refusal, v_stale));
     end if;
 
     update account a
@@ -451,7 +456,7 @@ $$;
 
 comment on function change_password(jsonb) is
 'Another password, once nginx has checked the current one. Input: ok, epoch; password_hash.
-All other sessions and the links of the account end, this session is renewed, and a mail says so. Result: 303 /mon-compte, notice password_changed, with session renew. Errors: current_password password_wrong; 503 busy; idempotency_mismatch.';
+All other sessions and the links of the account end, this session is renewed, and a mail says so. Result: 303 /mon-compte, notice password_changed, with session renew. Errors: current_password password_wrong; 412 version_changed (of my_account); 503 busy; idempotency_mismatch.';
 
 
 -- another address ---------------------------------------------------------
@@ -463,6 +468,7 @@ declare
     v_mac      bytea := decode(input->>'email_mac', 'hex');
     v_wait     int;
     v_checked  record;
+    v_stale    json;
     v_account  account;
     v_other    account;
     v_free     boolean;
@@ -474,9 +480,10 @@ begin
 
     v_checked := my_account_checked('change_address', input);
     v_account := v_checked.account;
+    v_stale := stale(input, my_account(input)->>'version');
 
-    if v_checked.refusal is not null then
-        return done(input, v_checked.refusal);
+    if v_checked.refusal is not null or v_stale is not null then
+        return done(input, coalesce(v_checked.refusal, v_stale));
     end if;
 
     if v_mac = v_account.email_mac then
@@ -527,7 +534,7 @@ $$;
 
 comment on function change_address(jsonb) is
 'Asks for another address, once nginx has checked the password. A link goes to the new address, 24 hours good; the old one is told at once, with a link to undo, 7 days good. An address that another account has gets the same answer, and its owner a mail.
-Input: ok, epoch; email, email_mac; token and undo {id, mac, sealed}. Result: 303 /mon-compte, notice address_sent. Errors: current_password password_wrong; email address_same; 429 too_many; 503 busy; idempotency_mismatch.';
+Input: ok, epoch; email, email_mac; token and undo {id, mac, sealed}. Result: 303 /mon-compte, notice address_sent. Errors: current_password password_wrong; email address_same; 412 version_changed (of my_account); 429 too_many; 503 busy; idempotency_mismatch.';
 
 
 create or replace function address_link(input jsonb) returns json

@@ -248,13 +248,22 @@ create or replace function repeated(input jsonb) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_scope  text := portal.repeat_scope(input);
+    v_lock   bigint := hashtextextended(concat_ws(' ', 'idempotency', here(), v_scope,
+                                                  input->'_'->>'key'), 0);
     v_row    idempotency;
 begin
     if v_scope is null then
         return null;
     end if;
 
-    -- waits here for a twin that is under way
+    -- a program is told of a twin that is under way; a person, who pressed the
+    -- button twice, waits for the answer to the first
+    if input->'_'->>'key_by' is distinct from 'header' then
+        perform pg_advisory_xact_lock(v_lock);
+    elsif not pg_try_advisory_xact_lock(v_lock) then
+        return refused('', 'idempotency_in_flight', 409);
+    end if;
+
     insert into idempotency (tenant, scope, key, print)
     values (here(), v_scope, input->'_'->>'key', decode(input->'_'->>'print', 'hex'))
     on conflict do nothing;
@@ -277,7 +286,7 @@ end
 $$;
 
 comment on function repeated(jsonb) is
-    'Claims a form''s idempotency key. Result: null to go on, else the answer to give: the stored status, location and notice, or 422 idempotency_mismatch.';
+    'Claims an idempotency key. Input: _.key, _.print of what was asked, _.key_by (form | header). Result: null to go on, else the answer to give: the stored status, location and notice; 422 idempotency_mismatch; 409 idempotency_in_flight, of a header only: a form waits.';
 
 
 create or replace function repeat_scope(input jsonb) returns text
@@ -318,6 +327,28 @@ $$;
 
 comment on function done(jsonb, json) is
     'Keeps status, location and notice of a form''s answer with its key; frees the key when it was refused. Result: the answer.';
+
+
+-- what has changed since it was read --------------------------------------
+
+create or replace function document_version(variadic parts json[]) returns text
+    language sql stable
+    return left(encode(sha256(convert_to(array_to_string(parts, chr(10), 'null'), 'UTF8')),
+                       'hex'), 32);
+
+comment on function document_version(json[]) is
+    'The version of a document made of these parts: another one as soon as one of them differs. A function that says it puts it right after "status", where nginx finds it for ETag.';
+
+
+create or replace function stale(input jsonb, current text) returns json
+    language sql immutable
+    return case when current is not null
+                 and jsonb_typeof(input->'_'->'if_match') = 'array'
+                 and not input->'_'->'if_match' ?| array[current, '*']
+                then refused('', 'version_changed', 412) end;
+
+comment on function stale(jsonb, text) is
+    'Whether a change was asked for over another version than the current one, read after its row was locked. Input: _.if_match (the versions that the request names, or *; absent: any). Result: null to go on, or the answer to give: 412 version_changed. What is no more (null) is for the function itself to tell.';
 
 
 -- slowing guessing down ---------------------------------------------------

@@ -174,6 +174,9 @@ create or replace function closing(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
     v_pending  json;
+    v_account  json := (select json_build_object('email', a.email)
+                          from account a
+                         where a.id = me());
 begin
     select json_agg(json_build_object('matter', p.matter, 'since', p.since)
                     order by p.since)
@@ -181,26 +184,27 @@ begin
       from pending_matters(me()) p;
 
     return (select json_build_object('status', 200,
-                'account', json_build_object('email', a.email),
+                'version', document_version(v_account, v_pending),
+                'account', v_account,
                 'pending', coalesce(v_pending, '[]'::json),
                 'ready', v_pending is null, 'retention', retention(t))
-              from account a
-              join town t on t.id = a.tenant
-             where a.id = me());
+              from town t
+             where t.id = here());
 end
 $$;
 
 comment on function closing(jsonb) is
-'What the person reads before closing the account. Result: {"status": 200, "account": {"email"}, "pending": [{"matter", "since"}], "ready": nothing is pending, "retention": the town''s periods}.';
+'What the person reads before closing the account. Result: {"status": 200, "version": of account and pending, "account": {"email"}, "pending": [{"matter", "since"}], "ready": nothing is pending, "retention": the town''s periods}.';
 
 
 create or replace function close_my_account(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_checked  record := my_account_checked('close_account', input);
+    v_stale    json := stale(input, closing(input)->>'version');
 begin
-    if v_checked.refusal is not null then
-        return v_checked.refusal;
+    if v_checked.refusal is not null or v_stale is not null then
+        return coalesce(v_checked.refusal, v_stale);
     end if;
 
     if exists (select from pending_matters(me())) then
@@ -216,7 +220,7 @@ $$;
 
 comment on function close_my_account(jsonb) is
 'Closes the account of who is logged in, once nginx has checked its password: see close_account(). Input: ok, epoch.
-Result: 303 / with session close and notice closed. Errors: current_password password_wrong; closing_pending; 503 busy.';
+Result: 303 / with session close and notice closed. Errors: current_password password_wrong; closing_pending; 412 version_changed (of closing); 503 busy.';
 
 
 grant execute on function my_data(jsonb), closing(jsonb), close_my_account(jsonb)

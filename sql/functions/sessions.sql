@@ -122,21 +122,32 @@ begin
       into v_rows, v_open
       from log_in l;
 
-    return json_build_object('status', 200, 'connections', coalesce(v_rows, '[]'::json),
-        'others', v_open);
+    return json_build_object('status', 200, 'version', document_version(v_rows),
+        'connections', coalesce(v_rows, '[]'::json), 'others', v_open);
 end
 $$;
 
 comment on function connections(jsonb) is
 '« Connexions récentes »: the log-ins of the last 30 days, twenty at most, this one first.
-Result: {"status": 200, "connections": [{"since", "agent": family of browsers or Autre, "here": this one, "open": another that has not ended}], "others": how many are open}. What nobody uses any more ends by itself, which only Redis knows.';
+Result: {"status": 200, "version", "connections": [{"since", "agent": family of browsers or Autre, "here": this one, "open": another that has not ended}], "others": how many are open}. What nobody uses any more ends by itself, which only Redis knows.';
 
 
 create or replace function end_others(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
+    v_stale  json;
     v_ended  json;
 begin
+    if input->'_' ? 'if_match' then
+        -- a log-in waits: the session that it opens is not in the list
+        perform from account a where a.id = me() for update;
+        v_stale := stale(input, connections(input)->>'version');
+
+        if v_stale is not null then
+            return v_stale;
+        end if;
+    end if;
+
     with ended as (
         update session s
            set ended_at = now()
@@ -156,7 +167,7 @@ end
 $$;
 
 comment on function end_others(jsonb) is
-'« Déconnecter les autres appareils »: ends all sessions of the account but this one. Result: 303 /mon-compte/connexions, with the ended ones for nginx to forget.';
+'« Déconnecter les autres appareils »: ends all sessions of the account but this one. Result: 303 /mon-compte/connexions, with the ended ones for nginx to forget. Errors: 412 version_changed (of connections).';
 
 
 create or replace function ended_sessions(p_hashes bytea[], effect json default null)

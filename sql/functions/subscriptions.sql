@@ -64,12 +64,13 @@ begin
       from subscription_rows(coalesce(to_id(input->>'subscription'), 0)) r;
 
     return json_build_object('status', case when v_row is null then 404 else 200 end,
+        'version', case when v_row is not null then document_version(v_row) end,
         'subscription', v_row);
 end
 $$;
 
 comment on function subscription(jsonb) is
-    'One subscription of the account. Input: subscription. Result: {"status": 200, "subscription": as in subscriptions}; 404 with null when it is not the account''s.';
+    'One subscription of the account. Input: subscription. Result: {"status": 200, "version", "subscription": as in subscriptions}; 404 with null when it is not the account''s.';
 
 
 create or replace function new_subscription(input jsonb) returns json
@@ -294,9 +295,19 @@ declare
     v_again    json := repeated(input);
     v_id       bigint := to_id(input->>'subscription');
     v_family   bigint;
+    v_stale    json;
 begin
     if v_again is not null then
         return v_again;
+    end if;
+
+    perform from subscription u
+      where u.id = v_id and u.account_id = me()
+        for update;
+    v_stale := stale(input, subscription(input)->>'version');
+
+    if v_stale is not null then
+        return done(input, v_stale);
     end if;
 
     update subscription u
@@ -320,7 +331,7 @@ end
 $$;
 
 comment on function unsubscribe(jsonb) is
-    'Ends a subscription of the account. Input: subscription. Result: 303 /mes-abonnements with session renew; 404 when it is not the account''s.';
+    'Ends a subscription of the account. Input: subscription. Result: 303 /mes-abonnements with session renew; 404 when it is not the account''s; 412 version_changed (of subscription).';
 
 
 create or replace function choose_family(input jsonb) returns json

@@ -473,6 +473,7 @@ ngx_http_portal_ctx_cleanup(void *data)
     }
 
     json_decref(ctx->values);
+    json_decref(ctx->if_match);
     json_decref(ctx->typed);
     json_decref(ctx->errors);
     json_decref(ctx->input);

@@ -132,7 +132,8 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     json_t        *raw;
     ngx_int_t      rc;
     ngx_str_t      body;
-    const char    *csrf;
+    ngx_uint_t     status;
+    const char    *csrf, *code;
     portal_body_e  e;
 
     rc = ngx_http_portal_body_text(r, &body);
@@ -163,6 +164,14 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ctx->expired ? ngx_http_portal_relogin(r, ctx, 0)
                             : ngx_http_portal_problem(r, ctx,
                                                   NGX_HTTP_FORBIDDEN, "csrf");
+    }
+
+    status = ngx_http_portal_conditions(r, ctx, &code);
+
+    if (status) {
+        portal_form_wipe(ctx->verdict->form, raw);
+        json_decref(raw);
+        return ngx_http_portal_problem(r, ctx, status, code);
     }
 
     if (ctx->verdict->form->login
@@ -377,28 +386,19 @@ ngx_http_portal_words(ngx_http_portal_ctx_t *ctx)
 }
 
 
-/* a form's hidden field, or what a program sends in Idempotency-Key */
+/* a form's hidden field, where the request has no Idempotency-Key */
 
 static ngx_int_t
 ngx_http_portal_take_key(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *raw)
 {
-    size_t            i, len;
-    const char       *text;
-    ngx_table_elt_t  *header;
+    size_t       i, len;
+    const char  *text;
 
-    header = ngx_http_portal_find_header(r, "idempotency-key", 15);
+    text = json_string_value(json_object_get(raw, "key"));
+    len = text ? ngx_strlen(text) : 0;
 
-    if (header != NULL) {
-        text = (const char *) header->value.data;
-        len = header->value.len;
-
-    } else {
-        text = json_string_value(json_object_get(raw, "key"));
-        len = text ? ngx_strlen(text) : 0;
-    }
-
-    if (len == 0) {
+    if (len == 0 || ctx->key_header) {
         return NGX_OK;
     }
 
@@ -409,7 +409,7 @@ ngx_http_portal_take_key(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
     }
 
-    if (len == 0 || len > 128) {
+    if (len == 0 || len > NGX_HTTP_PORTAL_KEY) {
         return ngx_http_portal_add_error(ctx, "", "idempotency_key");
     }
 

@@ -290,11 +290,15 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->login;
         form->login = 1;
 
+    } else if (strcmp(word, "versioned") == 0) {
+        had = form->versioned;
+        form->versioned = 1;
+
     } else {
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", captcha, "
-                                "idempotent, session, token, undo or login",
-                                word);
+                                "idempotent, session, token, undo, login or "
+                                "versioned", word);
     }
 
     if (had) {

@@ -21,7 +21,7 @@
  * The file of a form has one thing per line; '#' begins a comment:
  *
  *   field NAME TYPE [WORD | WORD=VALUE]...
- *   captcha | idempotent | session | token | undo | login
+ *   captcha | idempotent | session | token | undo | login | versioned
  *
  *   TYPE       takes besides required, hidden
  *   text       min= max= (characters; 255 when not given), autocomplete=
@@ -94,6 +94,7 @@ typedef struct {
     unsigned              session:1;   /* the call may open or renew one */
     unsigned              login:1;     /* it logs in: the device is told, and
                                           a form of before comes along */
+    unsigned              versioned:1; /* the call compares If-Match */
 } portal_form_t;
 
 /*

@@ -391,10 +391,16 @@ ngx_http_portal_prepare_post(ngx_http_request_t *r,
                                          PORTAL_MAC_HEX));
     }
 
+    if (form->versioned && ctx->if_match != NULL) {
+        json_object_set(about, "if_match", ctx->if_match);
+    }
+
     if (form->idempotent && ctx->key.len) {
         json_object_set_new(about, "key",
                             json_stringn((const char *) ctx->key.data,
                                          ctx->key.len));
+        json_object_set_new(about, "key_by",
+                            json_string(ctx->key_header ? "header" : "form"));
 
         return ngx_http_portal_prepare_print(r, ctx, about);
     }

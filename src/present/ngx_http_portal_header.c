@@ -114,6 +114,45 @@ ngx_http_portal_headers(ngx_http_request_t *r)
 
 
 /*
+ * A document's version comes right after its status, so that it is found
+ * without being parsed.  The header is none that nginx's filters know: they
+ * would make it weak, or answer 304, and what is not stored has no copy.
+ */
+
+ngx_int_t
+ngx_http_portal_etag(ngx_http_request_t *r, ngx_str_t *document)
+{
+    u_char     *p, *last, *value;
+    ngx_str_t   start = ngx_string("{\"status\" : 200, \"version\" : \"");
+
+    if (document->len <= start.len
+        || ngx_strncmp(document->data, start.data, start.len) != 0)
+    {
+        return NGX_OK;
+    }
+
+    p = document->data + start.len - 1;
+    last = ngx_strlchr(p + 1, document->data + document->len, '"');
+
+    if (last == NULL || last - p > NGX_HTTP_PORTAL_ETAG) {
+        return NGX_OK;
+    }
+
+    last++;
+
+    value = ngx_pnalloc(r->pool, (size_t) (last - p));
+    if (value == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(value, p, (size_t) (last - p));
+
+    return ngx_http_portal_add_header(r, "ETag", (const char *) value,
+                                      (size_t) (last - p));
+}
+
+
+/*
  * JSON for a client that prefers it to HTML (RFC 9110, 12.5.1); a browser, or
  * a client that says nothing, gets HTML.
  */
@@ -321,6 +360,11 @@ ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = len;
+
+    /* If-Match was compared where it can be: nginx would say 412 when all is
+       done */
+
+    r->disable_not_modified = 1;
 
     if (type != NULL) {
         r->headers_out.content_type = *type;

@@ -67,6 +67,7 @@ ngx_http_portal_present_json(ngx_http_request_t *r,
     ngx_chain_t   out[2];
 
     if (ngx_http_portal_strip_session(r, ctx) != NGX_OK
+        || ngx_http_portal_etag(r, &ctx->answer) != NGX_OK
         || ngx_http_portal_open_sealed(r, &ctx->answer) != NGX_OK
         || ngx_http_portal_present_extra(r, ctx, &extra) != NGX_OK)
     {
@@ -504,7 +505,7 @@ ngx_http_portal_problem_json(ngx_http_request_t *r,
     problem = json_pack("{s:s, s:s?, s:i, s:s?, s:s%}",
                         "type", "about:blank", "title", title,
                         "status", (int) status, "detail", detail,
-                        "request", ctx->request_id.data,
+                        "instance", ctx->request_id.data,
                         ctx->request_id.len);
 
     if (code != NULL) {

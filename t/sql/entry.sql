@@ -58,5 +58,17 @@ rollback to a;
 update portal.town set phone = '+33353010101' where id = 1;
 select is(portal.town('saint-aubin')->>'version', '2', 'a change of the town is a new version');
 
+-- versions: another one as soon as a part differs, of null too
+select isnt(portal.document_version('{"a": 1}'), portal.document_version('{"a": 2}'), 'another part, another version');
+select isnt(portal.document_version('1', null), portal.document_version(null, '1'), 'or another place');
+select is(portal.document_version('1', null), portal.document_version('1', null), 'else the same');
+select is(portal.stale('{"_": {}}', 'v')::text, null, 'no version named: go on');
+select is(portal.stale('{"_": {"if_match": null}}', 'v')::text, null, 'nor a null');
+select is(portal.stale('{"_": {"if_match": ["u", "v"]}}', 'v')::text, null, 'one of them is met');
+select is(portal.stale('{"_": {"if_match": ["*"]}}', 'v')::text, null, 'any');
+select is(portal.stale('{"_": {"if_match": ["u"]}}', null)::text, null, 'what is no more is not stale');
+select is(portal.stale('{"_": {"if_match": ["u"]}}', 'v')->>'status', '412', 'another one: 412');
+select is(portal.stale('{"_": {"if_match": []}}', 'v')->>'status', '412', 'none that could be met: 412');
+
 select * from finish();
 rollback;

@@ -326,8 +326,8 @@ test_parse(void)
     got = parse("# a comment\r\n\n  field\ta  text required min=1 max=2 # x\r\n"
                 "field b choice options=x,y\nfield p password new=a\n"
                 "field d date min=2000-01-02 max=today\n"
-                "captcha\ntoken\nundo\nidempotent\nsession\nlogin", &line,
-                err, sizeof(err));
+                "captcha\ntoken\nundo\nidempotent\nsession\nlogin\nversioned",
+                &line, err, sizeof(err));
 
     if (!ok(got != NULL, "a form with everything: %s", err)) {
         return;
@@ -345,7 +345,7 @@ test_parse(void)
     f = portal_form_field(got, "d");
     ok(f && f->min == 20000102 && f->max == PORTAL_DATE_TODAY, "its date");
     ok(got->captcha && got->token && got->undo && got->login
-       && got->idempotent && got->session,
+       && got->idempotent && got->session && got->versioned,
        "its flags");
     ok(portal_form_field(got, "c") == NULL, "no other field");
     ok(strcmp(got->name, "test") == 0, "its name");

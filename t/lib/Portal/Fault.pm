@@ -208,14 +208,15 @@ sub slow_function {
     };
 }
 
-# a transaction that keeps tables from everybody until the code returned runs
+# a transaction that keeps a table from everybody, or in another mode from whom
+# that concerns, until the code returned runs
 sub locked {
-    my ($table) = @_;
+    my ($table, $mode) = @_;
 
     my $p = portal();
     my $pid = spawn(undef, $p->dir . '/lock.log', 'psql', '-X', '-q',
-        $p->pg->psql_args, '-c', "begin; lock table portal.$table in access
-        exclusive mode; select pg_sleep(60)");
+        $p->pg->psql_args, '-c', "begin; lock table portal.$table in @{[
+        $mode // 'access exclusive']} mode; select pg_sleep(60)");
 
     wait_for(5, sub {
         $p->psql("select count(*) from pg_stat_activity where

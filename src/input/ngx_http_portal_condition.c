@@ -1,0 +1,150 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+
+
+/*
+ * What a program says beside the body: a key, so that what it sends twice is
+ * done once, and the versions that what it changes may have.
+ */
+
+
+static ngx_int_t ngx_http_portal_idempotency_key(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_if_match(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
+
+ngx_uint_t
+ngx_http_portal_conditions(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const char **code)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_portal_idempotency_key(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        *code = "idempotency_key";
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_portal_if_match(r, ctx);
+    }
+
+    if (rc == NGX_DECLINED) {
+        *code = "version_changed";
+        return NGX_HTTP_PRECONDITION_FAILED;
+    }
+
+    *code = NULL;
+
+    return rc == NGX_OK ? 0 : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/* a string of RFC 8941, or, as many programs send it, without its quotes */
+
+static ngx_int_t
+ngx_http_portal_idempotency_key(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    size_t            i;
+    ngx_str_t         key;
+    ngx_table_elt_t  *header;
+
+    header = ngx_http_portal_find_header(r, "idempotency-key", 15);
+
+    if (header == NULL) {
+        return NGX_OK;
+    }
+
+    key = header->value;
+
+    if (key.len >= 2 && key.data[0] == '"' && key.data[key.len - 1] == '"') {
+        key.data++;
+        key.len -= 2;
+    }
+
+    if (key.len == 0 || key.len > NGX_HTTP_PORTAL_KEY) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < key.len; i++) {
+        if (key.data[i] <= 0x20 || key.data[i] > 0x7e || key.data[i] == '"'
+            || key.data[i] == '\\' || key.data[i] == ',')
+        {
+            return NGX_DECLINED;
+        }
+    }
+
+    ctx->key = key;
+    ctx->key_header = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Strong comparison (RFC 9110, 13.1.1): a weak tag, or what is no tag, is the
+ * version of nothing.  A form that compares none has no version to be met.
+ */
+
+static ngx_int_t
+ngx_http_portal_if_match(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    u_char           *p, *last, *end;
+    ngx_uint_t        any;
+    ngx_table_elt_t  *header;
+
+    header = ngx_http_portal_find_header(r, "if-match", 8);
+
+    if (header == NULL) {
+        return NGX_OK;
+    }
+
+    p = header->value.data;
+    last = p + header->value.len;
+
+    any = (header->value.len == 1 && *p == '*');
+
+    if (!ctx->verdict->form->versioned) {
+        return any ? NGX_OK : NGX_DECLINED;
+    }
+
+    ctx->if_match = any ? json_pack("[s]", "*") : json_array();
+
+    if (ctx->if_match == NULL) {
+        return NGX_ERROR;
+    }
+
+    for ( /* void */ ; !any && p < last; p++) {
+
+        if (*p == ' ' || *p == '\t' || *p == ',') {
+            continue;
+        }
+
+        end = (*p == '"') ? ngx_strlchr(p + 1, last, '"') : NULL;
+
+        if (end != NULL) {
+
+            /* NULL from jansson: not UTF-8 */
+
+            (void) json_array_append_new(ctx->if_match,
+                           json_stringn((const char *) p + 1,
+                                        (size_t) (end - p - 1)));
+            p = end;
+            continue;
+        }
+
+        while (p + 1 < last && p[1] != ',') {
+            p++;
+        }
+    }
+
+    return NGX_OK;
+}
