@@ -312,28 +312,16 @@ static json_t *
 ngx_http_portal_prepare_request(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
-    size_t                        len;
     json_t                       *about;
-    u_char                        ip[NGX_SOCKADDR_STRLEN];
     int64_t                       left;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    len = ngx_http_portal_client(r, ip, 64);
-
-    about = json_pack("{s:s%, s:s, s:s, s:n, s:n, s:n, s:n}",
-                      "ip", ip, len,
-                      "agent", ngx_http_portal_browser(r),
+    about = json_pack("{s:s, s:n}",
                       "lang", pmcf->languages[ctx->language].data,
-                      "session", "browser", "key", "print");
-
-    if (about == NULL
-        || ngx_http_portal_prepare_mac(r, ctx, about, "ip", "ip",
-                                       (const char *) ip, len)
-           != NGX_OK)
-    {
-        json_decref(about);
+                      "browser");
+    if (about == NULL) {
         return NULL;
     }
 
@@ -362,6 +350,8 @@ ngx_http_portal_prepare_request(ngx_http_request_t *r,
 }
 
 
+/* who is counted, and what is kept of an act: reading a page needs neither */
+
 static ngx_int_t
 ngx_http_portal_prepare_post(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *about)
@@ -371,6 +361,23 @@ ngx_http_portal_prepare_post(ngx_http_request_t *r,
     portal_form_t  *form;
 
     form = ctx->verdict->form;
+
+    len = ngx_http_portal_client(r, ip, 64);
+
+    json_object_set_new(about, "ip",
+                        json_stringn((const char *) ip, len));
+    json_object_set_new(about, "agent",
+                        json_string(ngx_http_portal_browser(r)));
+    json_object_set_new(about, "session", json_null());
+    json_object_set_new(about, "key", json_null());
+    json_object_set_new(about, "print", json_null());
+
+    if (ngx_http_portal_prepare_mac(r, ctx, about, "ip", "ip",
+                                    (const char *) ip, len)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     if (ctx->verdict->lookup != NULL || form->login) {
         len = ngx_http_portal_client(r, ip, 48);
