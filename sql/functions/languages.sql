@@ -5,18 +5,6 @@
 set search_path = portal, pg_temp;
 
 
-create or replace function local_path(path text, other text) returns text
-    language sql immutable
-    return case
-        when length(path) <= 512
-             and path ~ '^/([^/\\[:cntrl:][:space:]][^\\[:cntrl:][:space:]]*)?$' then path
-        else other
-    end;
-
-comment on function local_path(text, text) is
-    'A path of the portal to go on to; the other one when it is none, or leads elsewhere.';
-
-
 create or replace function set_language(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -38,7 +26,8 @@ begin
         v_session := session_effect('renew', me(), my_family(), input);
     end if;
 
-    return json_build_object('status', 303, 'location', local_path(input->>'path', '/'),
+    return json_build_object('status', 303,
+        'location', coalesce(local_path(input->>'path'), '/'),
         'session', v_session, 'errors', json_build_array(), 'language', v_lang);
 end
 $$;
