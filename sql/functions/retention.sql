@@ -32,10 +32,13 @@ create or replace function close_account(p_account bigint, p_why text) returns b
 declare
     v_account  account;
 begin
+    -- who has logged in since the job found the account keeps it: a log-in
+    -- takes the warning back
     select a.* into v_account
       from account a
      where a.id = p_account
        and a.state = 'active'
+       and (p_why <> 'inactive' or a.warned_on is not null)
        for no key update;
 
     if not found then
@@ -74,7 +77,7 @@ end
 $$;
 
 comment on function close_account(bigint, text) is
-'Closes an active account of this town: mails its owner, ends subscriptions, sessions and links, erases name, address and password. Input: the account, why (person | inactive). Result: it was active.';
+'Closes an active account of this town: mails its owner, ends subscriptions, sessions and links, erases name, address and password. Input: the account, why (person | inactive). Result: it was active, and if for want of use, warned.';
 
 
 create or replace function warn_account(p_account bigint) returns boolean
@@ -87,6 +90,7 @@ begin
      where a.id = p_account
        and a.state = 'active'
        and a.warned_on is null
+       and a.last_used_on < current_date
     returning a.* into v_account;
 
     if not found then
@@ -103,7 +107,7 @@ end
 $$;
 
 comment on function warn_account(bigint) is
-'Mails the owner of an account that it will be closed in 30 days for want of use. Input: the account. Result: it was not warned yet.';
+'Mails the owner of an account that it will be closed in 30 days for want of use. Input: the account. Result: it was not warned yet, nor used today.';
 
 
 -- what is past its time -------------------------------------------------------

@@ -88,6 +88,9 @@ savepoint a;
 select pg_temp.visit('sophie.dubois@exemple.fr');
 select results_eq($$select last_used_on, warned_on from portal.account where email = 'sophie.dubois@exemple.fr'$$,
     'select current_date, null::date', 'a log-in is use');
+set local portal.tenant = '1';
+select ok(not portal.close_account(account('sophie.dubois@exemple.fr'), 'inactive'), 'who logs in while the job runs keeps the account');
+select ok(not portal.warn_account(account('sophie.dubois@exemple.fr')), 'and is not warned');
 rollback to a;
 update portal.account set warned_on = current_date - 29 where email = 'sophie.dubois@exemple.fr';
 select pg_temp.purge();
