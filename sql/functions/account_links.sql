@@ -237,13 +237,16 @@ begin
                 json_build_object('field', '', 'code', 'too_many'))));
     end if;
 
+    -- five mails an hour to one address; beyond, nothing, and nobody is told;
+    -- the counter before the account, as sign_up() takes them
+    v_wait := take('mail', v_mac, 5, '1 hour');
+
     select a.* into v_account
       from account a
      where a.email_mac = v_mac
        for no key update;
 
-    -- five mails an hour to one address; beyond, nothing, and nobody is told
-    if take('mail', v_mac, 5, '1 hour') > 0 then
+    if v_wait > 0 then
         perform note('forgot_password', 'too_many_mails', 'account', v_account.id);
 
     elsif v_account.state = 'unconfirmed' then
