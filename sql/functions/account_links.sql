@@ -586,10 +586,9 @@ create or replace function put_address(p_account account, p_email text, p_mac by
     language plpgsql set search_path = portal, pg_temp as $$
 begin
     -- who signed up with that address and never confirmed it has not proven
-    -- that it is theirs: that account is closed, under a MAC of nothing
+    -- that it is theirs: that account is closed, which frees the address
     update account a
-       set state = 'closed', epoch = a.epoch + 1,
-           email_mac = sha256(a.email_mac || convert_to(a.id::text, 'UTF8'))
+       set state = 'closed'
      where a.email_mac = p_mac
        and a.id <> p_account.id
        and a.state = 'unconfirmed';
@@ -622,14 +621,15 @@ declare
     v_account  account;
     v_effect   json;
 begin
-    if unchecked(input) then
-        perform give_back_guess(v_old.email_mac, input, false);
-        return refused('', 'busy', 503);
-    end if;
-
+    -- only of a link that is good a guess was counted, see address_password()
     if v_link.state <> 'valid' then
         perform note('confirm_address', v_link.state, 'account', v_old.id);
         return gone(v_link.state, email_hint(v_token.email));
+    end if;
+
+    if unchecked(input) then
+        perform give_back_guess(v_old.email_mac, input, false);
+        return refused('', 'busy', 503);
     end if;
 
     if not v_known and not v_right then

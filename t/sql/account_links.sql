@@ -117,6 +117,9 @@ select is(pg_temp.confirm('move', '{}')->'errors', '[{"field": "current_password
 select is(pg_temp.confirm('move', '{"ok": false, "epoch": 1}')->>'status', '422', 'wrong');
 select is(pg_temp.confirm('move', '{}', pg_temp.id('two'))->>'status', '422', 'as somebody else');
 select is(pg_temp.confirm('move', '{"ok": null, "epoch": 1}')->>'status', '503', 'no room to check');
+insert into portal.attempt select 1, 'sign_in_ip', decode(mac('here'), 'hex'), 7, now(), now(), '-infinity';
+select is(pg_temp.confirm('nothing', jsonb_build_object('ok', null, '_', jsonb_build_object('ip_mac', mac('here'))))->>'status', '410', 'no room, and no link');
+select is((select count from portal.attempt where kind = 'sign_in_ip' and key = decode(mac('here'), 'hex')), 7, 'what was not counted is not given back');
 
 savepoint a;
 select is(pg_temp.confirm('move', '{"ok": true, "epoch": 1}')->>'location', '/connexion', 'elsewhere with the password');
