@@ -18,26 +18,7 @@
  * Declared forms: what a location accepts, read by nginx -t, and the check of
  * a body against one.  Plain C: no nginx, no I/O but the caller's.
  *
- * The file of a form has one thing per line; '#' begins a comment:
- *
- *   field NAME TYPE [WORD | WORD=VALUE]...
- *   captcha | idempotent | session | token | undo | login | versioned
- *
- *   TYPE       takes besides required, hidden
- *   text       min= max= (characters; 255 when not given), autocomplete=
- *   name       the same, 100: letters, marks, spaces, hyphens, apostrophes
- *              and dots, at least one letter, no digit
- *   email      autocomplete=
- *   password   new (one being chosen: 12 to 256 characters, at least 50 bits)
- *              or new=FIELD,FIELD (nor may it rest on those), autocomplete=
- *   date       min= max= (YYYY-MM-DD or today), autocomplete=
- *   choice     options=a,b,c (compulsory)
- *   yesno      a required one may not stay "unanswered"
- *   code       a code abonne
- *   integer    min= max= (0 to 9223372036854775807 when not given)
- *   token      the secret of a mail's link
- *   path       a local path; anything else is as if it had not been sent,
- *              so it can never be required
+ * What the file of a form may say: docs/directives.md, portal_forms.
  *
  * Every text is put in NFC and loses outer spaces, except that a password
  * keeps its spaces.  Control characters and what reorders or hides text are
