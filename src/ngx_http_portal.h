@@ -470,6 +470,8 @@ ngx_int_t ngx_http_portal_enter(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_op_handler_pt handler);
 /* what enter's answer means to the context, for the handler of such a call */
 void ngx_http_portal_entered(ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op);
+/* 1: enter refused the session's family, which the context forgets */
+ngx_uint_t ngx_http_portal_family_left(ngx_http_portal_ctx_t *ctx);
 /* parses ctx->answer once; NULL: not a document */
 json_t *ngx_http_portal_document(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);

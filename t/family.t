@@ -226,6 +226,14 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
         is $sj->get($path)->status, 403, "T086 $path JSON at once";
         unlike $s->get($path)->content, qr/Hugo/, 'and nothing in it';
     }
+
+    # ended from another device: what is for every citizen goes on
+    is $s->get($_)->status, 200, "T086 but $_"
+        for qw(/ /mon-espace /mes-abonnements /aide /mon-compte);
+    is $sj->get('/session')->json->{family}, undef, 'T086 no family is left';
+    is $s->submit($s->get('/mon-espace'), {}, form => '/deconnexion')->status, 303,
+        'T086 and the log-out';
+    is $s->get('/mon-espace')->status, 303, 'T086 which it is';
 }
 
 

@@ -16,6 +16,8 @@
 static ngx_int_t ngx_http_portal_call_enter(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op);
 static void ngx_http_portal_called(portal_op_t *op);
+static void ngx_http_portal_call_again(ngx_http_portal_ctx_t *ctx,
+    portal_pg_statement_t *function);
 static void ngx_http_portal_call_town(ngx_http_portal_ctx_t *ctx,
     ngx_str_t *value);
 
@@ -225,6 +227,13 @@ ngx_http_portal_called(portal_op_t *op)
 
     ngx_http_portal_entered(ctx, pg_op);
 
+    if (ctx->failed == 0 && ctx->verdict->audience != NGX_HTTP_PORTAL_FAMILY
+        && ngx_http_portal_family_left(ctx))
+    {
+        ngx_http_portal_call_again(ctx, pg_op->queries[1].statement);
+        return;
+    }
+
     if (ctx->answer.len) {
         portal_wipe(ctx->answer.data, ctx->answer.len);
     }
@@ -280,6 +289,50 @@ ngx_http_portal_entered(ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op)
         ngx_memcpy(ctx->sqlstate, op->sqlstate, sizeof(ctx->sqlstate));
         ctx->failed = op->failed;
     }
+}
+
+
+static void
+ngx_http_portal_call_again(ngx_http_portal_ctx_t *ctx,
+    portal_pg_statement_t *function)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = ngx_http_portal_call(r, ctx, function, ctx->step);
+
+    ngx_http_portal_finish(r, ctx, rc);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/*
+ * The session lives, but its family's subscription was ended elsewhere: what
+ * is for every citizen, the log-out too, goes on without a family.
+ */
+
+ngx_uint_t
+ngx_http_portal_family_left(ngx_http_portal_ctx_t *ctx)
+{
+    if (ctx->call_status != PORTAL_OP_REFUSED
+        || ngx_strcmp(ctx->sqlstate, "PT403") != 0
+        || ctx->session.family == 0)
+    {
+        return 0;
+    }
+
+    ctx->session.family = 0;
+    ctx->session.label_len = 0;
+    ctx->session.roles &= ~NGX_HTTP_PORTAL_ROLE_FAMILY;
+
+    return 1;
 }
 
 

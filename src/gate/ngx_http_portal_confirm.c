@@ -98,6 +98,13 @@ ngx_http_portal_confirm_result(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
+    if (ngx_http_portal_family_left(ctx)) {
+
+        /* who this is is known; what is for families is closed by that */
+
+        return NGX_OK;
+    }
+
     rc = ngx_http_portal_call_failed(r, ctx);
 
     switch (rc) {
