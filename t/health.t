@@ -63,6 +63,18 @@ says('Redis stopped', 503, status => 'unavailable', redis => 'down',
 $p->start_redis;
 says('Redis is back', 200, redis => 'ok', tracking => 'ok');
 
+$p->redis_cli('CONFIG', 'SET', 'min-replicas-to-write', 1);
+my $refuses = 0;
+ok wait_for(20, sub {
+    sign_in(client(), account(qr/couple/));
+    my $page = monitor('/_etat');
+    $refuses = $page->status == 503 && $page->json->{redis} eq 'refuses'
+        ? $refuses + 1 : 0;
+    $refuses == 8;
+}), 'Redis takes no writes: nobody can log in' or diag monitor('/_etat')->content;
+$p->redis_cli('CONFIG', 'SET', 'min-replicas-to-write', 0);
+says('Redis takes writes again', 200, redis => 'ok');
+
 ### mails that wait do not take the node away
 
 sign_up(client());

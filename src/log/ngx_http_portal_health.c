@@ -108,6 +108,10 @@ ngx_http_portal_health(ngx_http_request_t *r, ngx_http_portal_health_t *health)
     if (!portal_redis_healthy(ngx_http_portal.redis)) {
         health->redis = "down";
         ready = 0;
+
+    } else if (!portal_redis_writable(ngx_http_portal.redis)) {
+        health->redis = "refuses";
+        ready = 0;
     }
 
     town = pmcf->towns.elts;
