@@ -380,11 +380,8 @@ portal_pg_pump(portal_pg_t *pg)
         q = ngx_queue_head(&pg->waiting);
         task = portal_pg_task_of(q);
 
-        /*
-         * Not the task that the turn before has freed: that one had left the
-         * queue, but the analyzer does not follow a removal's writes through
-         * the neighbours' links.
-         */
+        /* not the task freed the turn before: the analyzer does not follow
+           a removal's writes through the neighbours' links */
 
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         if (task->op.op.detached) {
@@ -458,11 +455,6 @@ portal_pg_deliver(portal_pg_t *pg)
 
         if (op->handler) {
             op->handler(op);
-        }
-
-        if (pg->barrier == task) {
-            pg->barrier = NULL;
-            portal_pg_wake(pg);
         }
 
         portal_pg_free(task);
@@ -845,6 +837,13 @@ portal_pg_free(portal_pg_task_t *task)
     int         j;
     ngx_str_t  *param;
     ngx_uint_t  i;
+
+    /* however it ends, who waits behind it goes on */
+
+    if (task->pg->barrier == task) {
+        task->pg->barrier = NULL;
+        portal_pg_wake(task->pg);
+    }
 
     if (task->op.op.timer.timer_set) {
         ngx_del_timer(&task->op.op.timer);
