@@ -345,8 +345,10 @@ portal_redis_conn_lost(portal_redis_conn_t *conn, const char *why)
     conn->failed = 1;
 
     if (was_ready) {
-        portal_count(PORTAL_COUNT_REDIS_LOST
-                     + (conn == &conn->redis->command ? 0 : 1));
+        if (conn != &conn->redis->sentinel.conn) {
+            portal_count(PORTAL_COUNT_REDIS_LOST
+                         + (conn == &conn->redis->command ? 0 : 1));
+        }
 
         if (ngx_current_msec - conn->ready >= PORTAL_REDIS_STABLE) {
             conn->delay = 0;
