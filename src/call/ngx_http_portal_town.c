@@ -70,9 +70,10 @@ ngx_http_portal_town_init(ngx_cycle_t *cycle,
         town[i]->retry.log = cycle->log;
         town[i]->retry.cancelable = 1;
 
+        /* not cancelable: a worker that quits answers first who waits here */
+
         portal_op_event(&town[i]->patience, ngx_http_portal_town_impatient,
                         cycle->log);
-        town[i]->patience.cancelable = 1;
 
         ngx_queue_init(&town[i]->waiting);
         town[i]->asked = 0;
