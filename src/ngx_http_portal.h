@@ -561,6 +561,9 @@ ngx_int_t ngx_http_portal_problem(ngx_http_request_t *r,
 /* 503, and the line of the log that says why */
 ngx_int_t ngx_http_portal_unavailable(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *why);
+/* Retry-After, where the status wants it and nobody has said it */
+ngx_int_t ngx_http_portal_retry_after(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 /* for the gate: the header, and the status to return from the phase */
 ngx_int_t ngx_http_portal_location(ngx_http_request_t *r,
     ngx_str_t *location);

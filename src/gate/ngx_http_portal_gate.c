@@ -306,7 +306,9 @@ ngx_http_portal_gate_busy(ngx_http_request_t *r, const char *who)
                       "portal: %s does not say who is asking", who);
     }
 
-    if (ngx_http_portal_add_header(r, "Retry-After", "5", 1) != NGX_OK) {
+    if (ngx_http_portal_retry_after(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE)
+        != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -37,8 +37,6 @@ static ngx_int_t ngx_http_portal_problem_json(ngx_http_request_t *r,
 static ngx_int_t ngx_http_portal_problem_html(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *title,
     const char *detail);
-static ngx_int_t ngx_http_portal_retry_after(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 
 
 ngx_int_t
@@ -599,7 +597,7 @@ ngx_http_portal_problem_html(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_retry_after(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status)
 {
