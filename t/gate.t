@@ -463,4 +463,25 @@ for my $name (qw(keys database redis zone jobs)) {
 }
 ok +($nginx->test_conf)[0], 'nginx -t: and all is well without';
 
+
+### a family that the session had, its subscription ended from another device
+
+{
+    my $left = client(source => '127.0.8.9');
+    my $who = account(qr/two families/);
+    is sign_in($left, $who)->status, 303, 'with a family';
+    my $here = sub { $portal->psql("select count(*) from portal.session where ended_at is null") };
+    my $live = $here->();
+    $portal->psql("update portal.subscription set ended_at = now()
+        where account_id = (select id from portal.account where email = '$who->{email}')");
+    like $left->get('/t/citizen/left')->content, qr/account=[1-9]\d* family= roles=citizen lang/,
+        'the upstream hears of the account, and of no family';
+    my ($seen, $page) = since(sub { $left->get('/t/family/left') });
+    is $page->status, 303, 'what is for families is closed';
+    is $page->location, '/mes-abonnements', 'and leads to the subscriptions';
+    is $seen, '', 'nothing came to the upstream';
+    is $left->get('/')->status, 200, 'a page without a call';
+    is $here->(), $live, 'and the session lives';
+}
+
 done_testing;
