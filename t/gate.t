@@ -90,7 +90,13 @@ sub came { return slurp("$logs/came.log") // '' }
 sub since {
     my ($code) = @_;
 
-    my $before = length came();
+    # it writes its line after its answer: those of requests before come first
+    my ($before, $was) = (-1);
+    wait_for(5, sub {
+        ($was, $before) = ($before, length came());
+        $was == $before || (select(undef, undef, undef, 0.1), 0)[1];
+    });
+
     my @answers = $code->();
 
     return (substr(came(), $before), @answers);
