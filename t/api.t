@@ -175,7 +175,7 @@ sub over {
     is $c->get('/session', headers => { 'If-Match' => '"x"' })->status, 200,
         'a GET is always answered';
 
-    for my $bad ('"x"', 'W/' . $tag, 'x', '"x", "y"', '""', '","', "'$tag'", '"é"') {
+    for my $bad ('"x"', 'W/' . $tag, 'x', '"x", "y"', '""', '"*"', '","', "'$tag'", '"é"') {
         is why(over($c, $PASSWORD, \%to, $bad)), '412 version_changed',
             "not this version: $bad";
     }
