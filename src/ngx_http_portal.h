@@ -274,7 +274,7 @@ struct ngx_http_portal_ctx_s {
     json_t                          *errors;     /* [{field, code}] */
     json_t                          *input;      /* what SQL gets */
     ngx_str_t                        key;        /* idempotency */
-    json_t                          *if_match;   /* versions, or "*" */
+    json_t                          *if_match;   /* versions; NULL: any */
     ngx_str_t                        restore;    /* a form sealed over a
                                                     log-in */
 

@@ -341,14 +341,14 @@ comment on function document_version(json[]) is
 
 
 create or replace function stale(input jsonb, current text) returns json
-    language sql immutable
+    language sql stable
     return case when current is not null
                  and jsonb_typeof(input->'_'->'if_match') = 'array'
-                 and not input->'_'->'if_match' ?| array[current, '*']
+                 and not input->'_'->'if_match' ? current
                 then refused('', 'version_changed', 412) end;
 
 comment on function stale(jsonb, text) is
-    'Whether a change was asked for over another version than the current one, read after its row was locked. Input: _.if_match (the versions that the request names, or *; absent: any). Result: null to go on, or the answer to give: 412 version_changed. What is no more (null) is for the function itself to tell.';
+    'Whether a change was asked for over another version than the current one, read after its row was locked. Input: _.if_match (the versions that the request names; absent: any). Result: null to go on, or the answer to give: 412 version_changed. What is no more (null) is for the function itself to tell.';
 
 
 -- slowing guessing down ---------------------------------------------------

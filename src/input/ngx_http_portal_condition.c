@@ -98,7 +98,6 @@ static ngx_int_t
 ngx_http_portal_if_match(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     u_char           *p, *last, *end;
-    ngx_uint_t        any;
     ngx_table_elt_t  *header;
 
     header = ngx_http_portal_find_header(r, "if-match", 8);
@@ -110,19 +109,23 @@ ngx_http_portal_if_match(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     p = header->value.data;
     last = p + header->value.len;
 
-    any = (header->value.len == 1 && *p == '*');
+    /* any version there is: what is not there is 404 in any case */
 
-    if (!ctx->verdict->form->versioned) {
-        return any ? NGX_OK : NGX_DECLINED;
+    if (header->value.len == 1 && *p == '*') {
+        return NGX_OK;
     }
 
-    ctx->if_match = any ? json_pack("[s]", "*") : json_array();
+    if (!ctx->verdict->form->versioned) {
+        return NGX_DECLINED;
+    }
+
+    ctx->if_match = json_array();
 
     if (ctx->if_match == NULL) {
         return NGX_ERROR;
     }
 
-    for ( /* void */ ; !any && p < last; p++) {
+    for ( /* void */ ; p < last; p++) {
 
         if (*p == ' ' || *p == '\t' || *p == ',') {
             continue;
