@@ -447,6 +447,16 @@ for my $id (sort grep { $op{$_}{method} eq 'GET' && @{ $op{$_}{security} // [] }
 
 # monitoring
 
+{
+    my $source = slurp(top() . '/src/log/ngx_http_portal_health.c');
+    my $said = $part->{schemas}{Health}{properties};
+    my %can;
+    $can{$1}{$2} = 1 while $source =~ /health->(\w+) = "(\w+)"/g;
+    cmp_ok scalar(keys %can), '>', 2, 'what readiness can say was found';
+    is_deeply [sort @{ $said->{$_}{enum} }], [sort keys %{ $can{$_} }],
+        "readiness: $_" for sort keys %can;
+}
+
 answered($_->[0], monitor($_->[1]), 200)
     for [ready => '/_etat'], [alive => '/_etat/vivant'], [metrics => '/_mesures'];
 
