@@ -26,7 +26,10 @@ sub conf {
         "    access_log $dir/logs/access.log;",
         $self->_temp_paths,
         '    upstream portal {',
-        (map { "        server 127.0.0.1:$_;" } @{ $self->{stack}{ports} }),
+        # one connection that a reload has closed must not put a node out for
+        # ten seconds, least of all the last one
+        (map { "        server 127.0.0.1:$_ max_fails=0;" }
+            @{ $self->{stack}{ports} }),
         '        keepalive 32;',
         '    }',
         '    server {', $self->_listen(''),
