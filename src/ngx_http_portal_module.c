@@ -494,6 +494,13 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
 
     portal_count_attach(pmcf->counts);
 
+    /*
+     * The clock stands where the master read the configuration: counted from
+     * there, the first connections would be late before they are begun.
+     */
+
+    ngx_time_update();
+
     ngx_http_portal.l1 = pmcf->l1;
 
     ngx_http_portal.pg = portal_pg_create(cycle, &pmcf->pg);
