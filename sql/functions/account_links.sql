@@ -261,12 +261,7 @@ begin
         perform note('forgot_password', 'fresh_address', 'account', v_account.id);
 
     elsif v_account.state = 'active' then
-        update token k
-           set voided_at = now()
-         where k.account_id = v_account.id
-           and k.purpose = 'reset'
-           and k.used_at is null
-           and k.voided_at is null;
+        perform void_links(v_account.id, 'reset');
 
         perform link_mail('reset', 'reset', v_account, input->'token', '60 minutes',
                           v_account.email, v_mac);
@@ -503,12 +498,7 @@ begin
                 json_build_object('field', '', 'code', 'too_many'))));
     end if;
 
-    update token k
-       set voided_at = now()
-     where k.account_id = v_account.id
-       and k.purpose = 'address'
-       and k.used_at is null
-       and k.voided_at is null;
+    perform void_links(v_account.id, 'address');
 
     select a.* into v_other from account a where a.email_mac = v_mac;
     v_free := v_other.id is null or v_other.state = 'unconfirmed';

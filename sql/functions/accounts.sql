@@ -20,17 +20,29 @@ create or replace function browser_of(input jsonb) returns bytea
 comment on function browser_of(jsonb) is 'MAC of the visitor''s cookie, or null.';
 
 
+create or replace function void_links(p_account bigint, p_purpose text default null)
+    returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    update token k
+       set voided_at = now()
+     where k.account_id = p_account
+       and (p_purpose is null or k.purpose = p_purpose)
+       and k.used_at is null
+       and k.voided_at is null;
+end
+$$;
+
+comment on function void_links(bigint, text) is
+    'What was sent to an account and not used is good no more: the links of one purpose, or all.';
+
+
 create or replace function confirmation_mail(p_account account, p_token jsonb) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_until  timestamptz := now() + interval '24 hours';
 begin
-    update token k
-       set voided_at = now()
-     where k.account_id = p_account.id
-       and k.purpose = 'confirm'
-       and k.used_at is null
-       and k.voided_at is null;
+    perform void_links(p_account.id, 'confirm');
 
     insert into token (tenant, mac, purpose, account_id, epoch, outbox_id, expires_at)
     values (here(), decode(p_token->>'mac', 'hex'), 'confirm', p_account.id,
@@ -303,11 +315,7 @@ begin
             'location', null, 'errors', json_build_array(), 'session', null));
     end if;
 
-    update token k
-       set voided_at = now()
-     where k.account_id = v_account.id
-       and k.used_at is null
-       and k.voided_at is null;
+    perform void_links(v_account.id);
 
     if v_new is not null then
         update session s

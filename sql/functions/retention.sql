@@ -59,11 +59,7 @@ begin
      where s.account_id = p_account
        and s.ended_at is null;
 
-    update token k
-       set voided_at = now()
-     where k.account_id = p_account
-       and k.used_at is null
-       and k.voided_at is null;
+    perform void_links(p_account);
 
     -- the trigger account_closing erases what names its owner
     update account a

@@ -152,24 +152,6 @@ portal_mail_destroy(portal_mail_t *mail)
 }
 
 
-void
-portal_mail_wake(portal_mail_t *mail)
-{
-    if (mail == NULL) {
-        return;
-    }
-
-    /* the transaction that wrote the row may still be committing */
-
-    if (mail->claiming) {
-        mail->woken = 1;
-
-    } else if (mail->failures == 0) {
-        portal_mail_look_in(mail, 10);
-    }
-}
-
-
 static void
 portal_mail_look(ngx_event_t *ev)
 {

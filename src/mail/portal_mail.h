@@ -54,8 +54,5 @@ portal_mail_t *portal_mail_create(ngx_cycle_t *cycle,
     portal_mail_render_pt render, void *data);
 void portal_mail_destroy(portal_mail_t *mail);
 
-/* something was put into the outbox: look soon rather than at the interval */
-void portal_mail_wake(portal_mail_t *mail);
-
 
 #endif /* _PORTAL_MAIL_H_INCLUDED_ */
