@@ -80,9 +80,9 @@ int portal_type_cents(const portal_field_t *field, const char *text,
 
 /*
  * Normalises one text (in NFC, trimmed, not empty, nothing forbidden in it;
- * terminated).  raw holds the other fields, as they were sent.  *value is a new reference, or NULL with *code set; both NULL:
- * to be taken as not sent.  Returns 0, or -1 when memory is short.
- * Passwords do not come here.
+ * terminated).  raw holds the other fields, as they were sent.  *value is a
+ * new reference, or NULL with *code set; both NULL: to be taken as not sent.
+ * Returns 0, or -1 when memory is short.  Passwords do not come here.
  */
 int portal_type_check(const portal_field_t *field, const char *text,
     size_t len, const portal_form_context_t *context, const json_t *raw,
