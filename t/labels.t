@@ -112,7 +112,9 @@ for my $file (glob 'conf.d/portal/forms/*.form') {
     }
 }
 my %types = map { $_ => 1 }
-    qw(text name email password date choice yesno code integer token path);
+    qw(text lines name email password phone date choice yesno code integer cents
+    shares country postcode iban bic tax_number tax_notice caf_number token
+    path);
 
 # what the C or the SQL could have said
 sub said { my $w = quotemeta $_[0]; $code =~ /"$w"/ || $sql =~ /'$w'/ }
@@ -131,6 +133,8 @@ sub in_use {
     return $shown{ $rest[0] } || exists $fields{ $rest[0] }
         || grep { $labels{fr}{"list.$_"} // '' eq $rest[0] } keys %shown
         if $head eq 'list';
+
+    return @rest == 1 && $types{ $rest[0] } if $head eq 'hint';
 
     if ($head eq 'field') {
         return 0 if pop(@rest) !~ /^(?:label|hint)$/;

@@ -58,7 +58,7 @@ static int portal_check_words(portal_check_t *check,
 static int portal_check_value(portal_check_t *check,
     const portal_field_t *field, json_t *value, const char *code);
 static int portal_check_show(portal_check_t *check, const char *name,
-    const char *text, size_t len);
+    const char *text, size_t len, int lines);
 static int portal_check_others(portal_check_t *check);
 static int portal_check_known(const portal_check_t *check, const char *name);
 static int portal_check_error(portal_check_t *check, const char *name,
@@ -70,7 +70,13 @@ const char *const  portal_form_codes[] = {
     "too_short", "too_long", "name_chars", "email_format", "email_ascii",
     "date_format", "date_range", "choice", "integer_format",
     "integer_range", "code_format", "token_format", "password_short",
-    "password_long", "password_weak", NULL
+    "password_long", "password_weak", "too_many_lines", "date_past",
+    "date_future", "age_low", "age_high", "phone_format", "phone_mobile",
+    "postcode_format", "postcode_abroad", "country", "iban_format",
+    "iban_country", "iban_length", "iban_key", "bic_format",
+    "tax_number_format", "tax_number_key", "tax_notice_format",
+    "caf_number_format", "shares_format", "shares_range", "cents_format",
+    "cents_range", "private_nir", "private_belief", "private_handicap", NULL
 };
 
 
@@ -176,11 +182,17 @@ portal_check_field(portal_check_t *check, const portal_field_t *field)
 
     raw = json_object_get(check->raw, field->name);
 
+    if (raw == NULL && check->form->partial && !field->hidden) {
+        return 0;
+    }
+
     if (raw == NULL || (check->strict && json_is_null(raw))) {
         return portal_check_empty(check, field);
     }
 
-    if (check->strict && field->type == PORTAL_FIELD_INTEGER) {
+    if (check->strict && (field->type == PORTAL_FIELD_INTEGER
+                          || field->type == PORTAL_FIELD_CENTS))
+    {
         return portal_check_integer(check, field, raw);
     }
 
@@ -240,7 +252,7 @@ portal_check_date(portal_check_t *check, const portal_field_t *field,
 
         } else if (portal_check_show(check, name,
                                      json_string_value(part[i]),
-                                     json_string_length(part[i]))
+                                     json_string_length(part[i]), 0)
                    != 0)
         {
             return -1;
@@ -319,7 +331,7 @@ portal_check_shown_parts(portal_check_t *check, const portal_field_t *field)
         portal_date_part(field, i, name, sizeof(name));
 
         if (json_object_get(check->typed, name) == NULL
-            && portal_check_show(check, name, iso + at[i], len[i]) != 0)
+            && portal_check_show(check, name, iso + at[i], len[i], 0) != 0)
         {
             return -1;
         }
@@ -343,7 +355,9 @@ portal_check_text(portal_check_t *check, const portal_field_t *field,
 
     if (field->type != PORTAL_FIELD_PASSWORD
         && field->type != PORTAL_FIELD_PATH
-        && portal_check_show(check, field->name, text, len) != 0)
+        && portal_check_show(check, field->name, text, len,
+                             field->type == PORTAL_FIELD_LINES)
+           != 0)
     {
         return -1;
     }
@@ -363,8 +377,8 @@ portal_check_text(portal_check_t *check, const portal_field_t *field,
         rc = portal_check_password(check, field, clean, n);
 
     } else {
-        rc = portal_type_check(field, clean, n, check->context, &value,
-                               &code);
+        rc = portal_type_check(field, clean, n, check->context, check->raw,
+                               &value, &code);
         if (rc == 0) {
             rc = portal_check_value(check, field, value, code);
         }
@@ -377,7 +391,7 @@ portal_check_text(portal_check_t *check, const portal_field_t *field,
     if (rc == 0 && field->type == PORTAL_FIELD_PATH
         && json_is_string(json_object_get(check->values, field->name)))
     {
-        rc = portal_check_show(check, field->name, clean, n);
+        rc = portal_check_show(check, field->name, clean, n, 0);
     }
 
     portal_wipe(clean, n);
@@ -402,18 +416,25 @@ portal_check_clean(portal_check_t *check, const portal_field_t *field,
     /* the few kilobytes that nothing reads are not worth normalising */
 
     password = field->type == PORTAL_FIELD_PASSWORD;
-    max = PORTAL_CHECK_GROWTH * (field->max > 255 ? field->max : 255);
+    max = INT64_MAX;
+
+    if (field->type == PORTAL_FIELD_TEXT || field->type == PORTAL_FIELD_LINES
+        || field->type == PORTAL_FIELD_NAME)
+    {
+        max = PORTAL_CHECK_GROWTH * (field->max > 255 ? field->max : 255);
+    }
 
     if ((password && len > (size_t) 4 * PORTAL_PASSWORD_BYTES)
-        || ((field->type == PORTAL_FIELD_TEXT
-             || field->type == PORTAL_FIELD_NAME)
-            && (int64_t) len > max))
+        || (int64_t) len > max)
     {
         return portal_check_error(check, field->name,
                                   password ? "password_long" : "too_long");
     }
 
-    switch (portal_text_clean(text, len, !password, out, outlen)) {
+    switch (field->type == PORTAL_FIELD_LINES
+            ? portal_text_lines(text, len, out, outlen)
+            : portal_text_clean(text, len, !password, out, outlen))
+    {
 
     case PORTAL_TEXT_OK:
         return 0;
@@ -464,18 +485,24 @@ portal_check_integer(portal_check_t *check, const portal_field_t *field,
     int          n;
     char         text[32];
     json_t      *value;
+    json_int_t   number;
     const char  *code;
 
     if (!json_is_integer(raw)) {
         return portal_check_error(check, field->name, "type");
     }
 
-    n = snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT,
-                 json_integer_value(raw));
+    number = json_integer_value(raw);
 
-    if (portal_check_show(check, field->name, text, (size_t) n) != 0
-        || portal_type_integer(field, json_integer_value(raw), &value, &code)
-           != 0)
+    /* as a person would have typed it */
+
+    n = field->type == PORTAL_FIELD_CENTS && number >= 0
+        ? snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT ",%02d",
+                   number / 100, (int) (number % 100))
+        : snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, number);
+
+    if (portal_check_show(check, field->name, text, (size_t) n, 0) != 0
+        || portal_type_integer(field, number, &value, &code) != 0)
     {
         return -1;
     }
@@ -600,13 +627,13 @@ portal_check_value(portal_check_t *check, const portal_field_t *field,
 
 static int
 portal_check_show(portal_check_t *check, const char *name, const char *text,
-    size_t len)
+    size_t len, int lines)
 {
     char    *shown;
     size_t   n;
     json_t  *value;
 
-    shown = portal_text_shown(text, len, &n);
+    shown = portal_text_shown(text, len, lines, &n);
     if (shown == NULL) {
         return -1;
     }

@@ -4,34 +4,15 @@
  */
 
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "portal_form.h"
-#include "portal_types.h"
+#include "portal_form_parse.h"
 
 
 #define PORTAL_FORM_LINE  1024
-
-
-typedef struct {
-    portal_form_t  *form;
-    unsigned        line;
-    char           *err;
-    size_t          errlen;
-    char           *rest;              /* of the line being read */
-} portal_form_parser_t;
-
-
-typedef struct {
-    const char     *name;
-    unsigned        types;             /* a bit for each it may stand by */
-    int           (*set)(portal_form_parser_t *parser, portal_field_t *field,
-                         char *value);
-} portal_form_word_t;
 
 
 static int portal_form_line(portal_form_parser_t *parser, char *line);
@@ -41,77 +22,26 @@ static int portal_form_field_name(portal_form_parser_t *parser,
     const char *name);
 static int portal_form_field_type(portal_form_parser_t *parser,
     portal_field_t *field, const char *type);
-static int portal_form_words(portal_form_parser_t *parser,
-    portal_field_t *field);
-static int portal_form_required(portal_form_parser_t *parser,
-    portal_field_t *field, char *value);
-static int portal_form_hidden(portal_form_parser_t *parser,
-    portal_field_t *field, char *value);
-static int portal_form_new(portal_form_parser_t *parser,
-    portal_field_t *field, char *value);
-static int portal_form_min(portal_form_parser_t *parser,
-    portal_field_t *field, char *value);
-static int portal_form_max(portal_form_parser_t *parser,
-    portal_field_t *field, char *value);
-static int portal_form_number(portal_form_parser_t *parser,
-    portal_field_t *field, const char *word, const char *value,
-    int64_t *number);
-static int portal_form_autocomplete(portal_form_parser_t *parser,
-    portal_field_t *field, char *value);
-static int portal_form_options(portal_form_parser_t *parser,
-    portal_field_t *field, char *value);
-static int portal_form_field_done(portal_form_parser_t *parser,
-    const portal_field_t *field);
 static int portal_form_contexts(portal_form_parser_t *parser);
+static int portal_form_countries(portal_form_parser_t *parser);
 static int portal_form_dates(portal_form_parser_t *parser);
-static int portal_form_plain(const char *s, const char *more);
-static char *portal_form_token(char **rest);
-static int portal_form_fail(portal_form_parser_t *parser, const char *fmt,
-    ...) __attribute__((format(printf, 2, 3)));
 
 
 /* in the order of portal_field_e */
 
 static const char *const  portal_form_types[] = {
     "text", "name", "email", "password", "date", "choice", "yesno", "code",
-    "integer", "token", "path"
+    "integer", "token", "path", "lines", "phone", "postcode", "country",
+    "iban", "bic", "tax_number", "tax_notice", "caf_number", "shares", "cents"
 };
 
 #define PORTAL_FORM_TYPES                                                     \
     (sizeof(portal_form_types) / sizeof(portal_form_types[0]))
 
 #define PORTAL_FORM_TYPE_LIST                                                 \
-    "text, name, email, password, date, choice, yesno, code, integer, "       \
-    "token or path"
-
-
-#define portal_form_bit(type)  (1u << PORTAL_FIELD_##type)
-
-static const portal_form_word_t  portal_form_known[] = {
-
-    { "required", ~portal_form_bit(PATH), portal_form_required },
-    { "hidden", ~portal_form_bit(PASSWORD), portal_form_hidden },
-    { "new", portal_form_bit(PASSWORD), portal_form_new },
-
-    { "min",
-      portal_form_bit(TEXT)|portal_form_bit(NAME)
-      |portal_form_bit(DATE)|portal_form_bit(INTEGER),
-      portal_form_min },
-
-    { "max",
-      portal_form_bit(TEXT)|portal_form_bit(NAME)
-      |portal_form_bit(DATE)|portal_form_bit(INTEGER),
-      portal_form_max },
-
-    { "autocomplete",
-      ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)),
-      portal_form_autocomplete },
-
-    { "options", portal_form_bit(CHOICE), portal_form_options },
-};
-
-#define PORTAL_FORM_WORDS                                                     \
-    (sizeof(portal_form_known) / sizeof(portal_form_known[0]))
+    "text, lines, name, email, password, phone, date, choice, yesno, code, "  \
+    "integer, cents, shares, country, postcode, iban, bic, tax_number, "      \
+    "tax_notice, caf_number, token or path"
 
 
 portal_form_t *
@@ -167,6 +97,7 @@ portal_form_parse(const char *name, const char *text, size_t len,
     }
 
     if (portal_form_contexts(&parser) == 0
+        && portal_form_countries(&parser) == 0
         && portal_form_dates(&parser) == 0)
     {
         rc = 0;
@@ -205,6 +136,7 @@ portal_form_free(portal_form_t *form)
         free(field->name);
         free(field->autocomplete);
         free(field->context);
+        free(field->country);
     }
 
     free(form->fields);
@@ -294,11 +226,15 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->versioned;
         form->versioned = 1;
 
+    } else if (strcmp(word, "partial") == 0) {
+        had = form->partial;
+        form->partial = 1;
+
     } else {
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", captcha, "
-                                "idempotent, session, token, undo, login or "
-                                "versioned", word);
+                                "idempotent, session, token, undo, login, "
+                                "versioned or partial", word);
     }
 
     if (had) {
@@ -414,6 +350,15 @@ portal_form_field_type(portal_form_parser_t *parser, portal_field_t *field,
         field->max = 255;
         break;
 
+    case PORTAL_FIELD_LINES:
+        field->max = 1000;
+        field->lines = 20;
+        break;
+
+    case PORTAL_FIELD_CENTS:
+        field->max = 99999999999;
+        break;
+
     case PORTAL_FIELD_NAME:
         field->max = 100;
         break;
@@ -433,270 +378,6 @@ portal_form_field_type(portal_form_parser_t *parser, portal_field_t *field,
 
     default:
         break;
-    }
-
-    return 0;
-}
-
-
-static int
-portal_form_words(portal_form_parser_t *parser, portal_field_t *field)
-{
-    char      *word, *value;
-    size_t     i;
-    unsigned   seen;
-
-    seen = 0;
-
-    for ( ;; ) {
-        word = portal_form_token(&parser->rest);
-        if (word == NULL) {
-            return 0;
-        }
-
-        value = strchr(word, '=');
-        if (value != NULL) {
-            *value++ = '\0';
-        }
-
-        for (i = 0; i < PORTAL_FORM_WORDS; i++) {
-
-            if (strcmp(word, portal_form_known[i].name) == 0) {
-                break;
-            }
-        }
-
-        if (i == PORTAL_FORM_WORDS) {
-            return portal_form_fail(parser, "unknown word \"%.64s\", a field "
-                                    "takes required, hidden, new, min=, "
-                                    "max=, autocomplete= and options=",
-                                    word);
-        }
-
-        if ((portal_form_known[i].types & (1u << field->type)) == 0) {
-            return portal_form_fail(parser, "\"%s\" does not go with type "
-                                    "%s, take it out", word,
-                                    portal_form_types[field->type]);
-        }
-
-        if (seen & (1u << i)) {
-            return portal_form_fail(parser, "\"%s\" is said twice, keep one",
-                                    word);
-        }
-
-        seen |= 1u << i;
-
-        if (value != NULL && value[0] == '\0') {
-            return portal_form_fail(parser, "nothing after \"%s=\"", word);
-        }
-
-        if (portal_form_known[i].set(parser, field, value) != 0) {
-            return -1;
-        }
-    }
-}
-
-
-static int
-portal_form_required(portal_form_parser_t *parser, portal_field_t *field,
-    char *value)
-{
-    if (value != NULL) {
-        return portal_form_fail(parser, "\"required\" takes no value");
-    }
-
-    field->required = 1;
-
-    return 0;
-}
-
-
-static int
-portal_form_hidden(portal_form_parser_t *parser, portal_field_t *field,
-    char *value)
-{
-    if (value != NULL) {
-        return portal_form_fail(parser, "\"hidden\" takes no value");
-    }
-
-    field->hidden = 1;
-
-    return 0;
-}
-
-
-static int
-portal_form_new(portal_form_parser_t *parser, portal_field_t *field,
-    char *value)
-{
-    field->fresh = 1;
-    field->min = PORTAL_PASSWORD_MIN;
-
-    if (value == NULL) {
-        return 0;
-    }
-
-    /* the names are looked up once all fields are known */
-
-    field->context = strdup(value);
-
-    return field->context ? 0 : portal_form_fail(parser, "no memory");
-}
-
-
-static int
-portal_form_min(portal_form_parser_t *parser, portal_field_t *field,
-    char *value)
-{
-    return portal_form_number(parser, field, "min", value, &field->min);
-}
-
-
-static int
-portal_form_max(portal_form_parser_t *parser, portal_field_t *field,
-    char *value)
-{
-    return portal_form_number(parser, field, "max", value, &field->max);
-}
-
-
-static int
-portal_form_number(portal_form_parser_t *parser, portal_field_t *field,
-    const char *word, const char *value, int64_t *number)
-{
-    char       *end;
-    long long   n;
-
-    if (field->type == PORTAL_FIELD_DATE) {
-
-        if (value != NULL && strcmp(value, "today") == 0) {
-            *number = PORTAL_DATE_TODAY;
-            return 0;
-        }
-
-        if (value == NULL || portal_date_number(value, number) != 0) {
-            return portal_form_fail(parser, "\"%s\" of a date is "
-                                    "%s=YYYY-MM-DD or %s=today", word, word,
-                                    word);
-        }
-
-        return 0;
-    }
-
-    errno = 0;
-    end = NULL;
-    n = 0;
-
-    if (value != NULL && portal_form_plain(value, "-")) {
-        n = strtoll(value, &end, 10);
-    }
-
-    if (end == NULL || end == value || *end != '\0' || errno != 0) {
-        return portal_form_fail(parser, "\"%s\" takes a whole number: %s=20",
-                                word, word);
-    }
-
-    if (field->type != PORTAL_FIELD_INTEGER
-        && (n < 0 || n > PORTAL_BODY_MAX))
-    {
-        return portal_form_fail(parser, "\"%s\" counts characters, between "
-                                "0 and %d", word, PORTAL_BODY_MAX);
-    }
-
-    *number = n;
-
-    return 0;
-}
-
-
-static int
-portal_form_autocomplete(portal_form_parser_t *parser, portal_field_t *field,
-    char *value)
-{
-    if (value == NULL || strlen(value) > 64
-        || !portal_form_plain(value, "-"))
-    {
-        return portal_form_fail(parser, "\"autocomplete\" takes a token of "
-                                "HTML: autocomplete=family-name");
-    }
-
-    field->autocomplete = strdup(value);
-
-    return field->autocomplete ? 0 : portal_form_fail(parser, "no memory");
-}
-
-
-static int
-portal_form_options(portal_form_parser_t *parser, portal_field_t *field,
-    char *value)
-{
-    char    *p, *next;
-    size_t   i;
-
-    for (p = value; p != NULL; p = next) {
-
-        next = strchr(p, ',');
-        if (next != NULL) {
-            *next++ = '\0';
-        }
-
-        if (p[0] == '\0' || strlen(p) > 32 || !portal_form_plain(p, "_")) {
-            return portal_form_fail(parser, "option \"%.64s\" is not 1 to 32 "
-                                    "of a-z, 0-9 and _", p);
-        }
-
-        for (i = 0; i < field->noptions; i++) {
-
-            if (strcmp(field->options[i], p) == 0) {
-                return portal_form_fail(parser, "option \"%s\" is there "
-                                        "twice, keep one", p);
-            }
-        }
-
-        if (field->noptions == PORTAL_FIELD_OPTIONS) {
-            return portal_form_fail(parser, "a choice has at most %d options",
-                                    PORTAL_FIELD_OPTIONS);
-        }
-
-        field->options[field->noptions] = strdup(p);
-
-        if (field->options[field->noptions] == NULL) {
-            return portal_form_fail(parser, "no memory");
-        }
-
-        field->noptions++;
-    }
-
-    return 0;
-}
-
-
-static int
-portal_form_field_done(portal_form_parser_t *parser,
-    const portal_field_t *field)
-{
-    if (field->type == PORTAL_FIELD_CHOICE && field->noptions == 0) {
-        return portal_form_fail(parser, "a choice lists its options: "
-                                "options=one,two");
-    }
-
-    if (field->hidden && field->autocomplete != NULL) {
-        return portal_form_fail(parser, "a hidden field takes no "
-                                "autocomplete, take it out");
-    }
-
-    /* today is no number to compare with */
-
-    if (field->type == PORTAL_FIELD_DATE
-        && (field->min == PORTAL_DATE_TODAY
-            || field->max == PORTAL_DATE_TODAY))
-    {
-        return 0;
-    }
-
-    if (field->min > field->max) {
-        return portal_form_fail(parser, "min of \"%s\" is above its max",
-                                field->name);
     }
 
     return 0;
@@ -751,6 +432,35 @@ portal_form_contexts(portal_form_parser_t *parser)
 }
 
 
+static int
+portal_form_countries(portal_form_parser_t *parser)
+{
+    size_t                 i;
+    portal_form_t         *form;
+    const portal_field_t  *field;
+
+    form = parser->form;
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (form->fields[i].country == NULL) {
+            continue;
+        }
+
+        field = portal_form_field(form, form->fields[i].country);
+
+        if (field == NULL || field->type != PORTAL_FIELD_COUNTRY) {
+            return portal_form_fail(parser, "country=%.64s of \"%s\" is not "
+                                    "a country field of this form",
+                                    form->fields[i].country,
+                                    form->fields[i].name);
+        }
+    }
+
+    return 0;
+}
+
+
 /* a date may come as three fields, whose names nothing else may bear */
 
 static int
@@ -783,7 +493,7 @@ portal_form_dates(portal_form_parser_t *parser)
 }
 
 
-static int
+int
 portal_form_plain(const char *s, const char *more)
 {
     for ( /* void */ ; *s != '\0'; s++) {
@@ -799,7 +509,7 @@ portal_form_plain(const char *s, const char *more)
 }
 
 
-static char *
+char *
 portal_form_token(char **rest)
 {
     char  *word;
@@ -812,7 +522,7 @@ portal_form_token(char **rest)
 }
 
 
-static int
+int
 portal_form_fail(portal_form_parser_t *parser, const char *fmt, ...)
 {
     va_list  args;

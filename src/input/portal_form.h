@@ -37,6 +37,17 @@ typedef enum {
     PORTAL_FIELD_INTEGER,
     PORTAL_FIELD_TOKEN,         /* 43 chars of a mail's link; hidden */
     PORTAL_FIELD_PATH,          /* local path to go on to; hidden */
+    PORTAL_FIELD_LINES,         /* a text of several lines */
+    PORTAL_FIELD_PHONE,         /* E.164 */
+    PORTAL_FIELD_POSTCODE,
+    PORTAL_FIELD_COUNTRY,       /* ISO 3166, two letters */
+    PORTAL_FIELD_IBAN,          /* no spaces */
+    PORTAL_FIELD_BIC,
+    PORTAL_FIELD_TAX_NUMBER,    /* 13 digits */
+    PORTAL_FIELD_TAX_NOTICE,
+    PORTAL_FIELD_CAF_NUMBER,    /* 1 to 7 digits */
+    PORTAL_FIELD_SHARES,        /* "2.5": by quarters */
+    PORTAL_FIELD_CENTS,         /* an amount in euros, as cents */
 } portal_field_e;
 
 #define PORTAL_FIELD_OPTIONS  32
@@ -48,6 +59,11 @@ typedef enum {
 #define PORTAL_PASSWORD_BYTES  1024
 #define PORTAL_PASSWORD_BITS   50
 
+/* what a text must not say: bits of refuse */
+#define PORTAL_PRIVATE_NIR       0x1   /* a social security number */
+#define PORTAL_PRIVATE_BELIEF    0x2   /* a diet by its religion */
+#define PORTAL_PRIVATE_HANDICAP  0x4   /* the nature of a handicap */
+
 typedef struct {
     char                 *name;
     portal_field_e        type;
@@ -56,10 +72,18 @@ typedef struct {
     unsigned              fresh:1;     /* a password being chosen: strength is
                                           checked, with the fields named in
                                           context as words to avoid */
+    unsigned              mobile:1;    /* of phones, only those */
+    unsigned              aged:1;      /* a birth: age_min to age_max */
+    unsigned              refuse;
+    int                   age_min;     /* years */
+    int                   age_max;
+    int64_t               lines;       /* at most */
     int64_t               min;         /* length in characters, or value, or */
     int64_t               max;         /* yyyymmdd, PORTAL_DATE_TODAY */
     char                 *autocomplete;
     char                 *context;     /* comma separated field names */
+    char                 *country;     /* the field that says whose postcode
+                                          it is */
     size_t                noptions;
     char                 *options[PORTAL_FIELD_OPTIONS];
 } portal_field_t;
@@ -76,6 +100,7 @@ typedef struct {
     unsigned              login:1;     /* it logs in: the device is told, and
                                           a form of before comes along */
     unsigned              versioned:1; /* the call compares If-Match */
+    unsigned              partial:1;   /* what was not sent is not asked */
 } portal_form_t;
 
 /*
@@ -150,6 +175,32 @@ typedef struct {
  *   password_long   more than 256 characters or 1,024 bytes
  *   password_weak   a new one too easy to guess, or resting on the person's
  *                   name or address or the town's words
+ *   too_many_lines  more lines than may be
+ *   date_past       before today where it must be to come
+ *   date_future     after today where it must be past, or of a birth
+ *   age_low         born too lately
+ *   age_high        born too long ago
+ *   phone_format    no number that can be called, or a short one
+ *   phone_mobile    not a mobile's, where it must be
+ *   postcode_format  not a French postcode
+ *   postcode_abroad  not 2 to 12 letters and digits, in another country
+ *   country         not a country's code
+ *   iban_format     something else than letters and digits, or no IBAN at all
+ *   iban_country    outside SEPA
+ *   iban_length     not as long as that country's are
+ *   iban_key        a sign is wrong: its key says so, or the RIB's
+ *   bic_format      not 8 or 11 letters and digits, or of no country
+ *   tax_number_format  not 13 digits that begin with 0 to 3
+ *   tax_number_key  a digit is wrong: its key says so
+ *   tax_notice_format  not 13 or 14 letters and digits
+ *   caf_number_format  not 1 to 7 digits
+ *   shares_format   not a number of shares, by quarters
+ *   shares_range    outside 0.25 to 20
+ *   cents_format    not an amount in euros
+ *   cents_range     outside min and max
+ *   private_nir     a social security number in a text that refuses it
+ *   private_belief  a religious diet or practice, likewise
+ *   private_handicap  the nature of a handicap, likewise
  */
 extern const char *const  portal_form_codes[];
 
@@ -157,7 +208,7 @@ extern const char *const  portal_form_codes[];
 /*
  * Checks the raw object against the form.
  *   values: normalised values by field name (null when empty and optional;
- *           "unanswered" for a yesno); an integer is a JSON integer
+ *           "unanswered" for a yesno); an integer and cents are JSON integers
  *   typed:  what to show again, strings by field name, never passwords; a
  *           date also as name_day, name_month, name_year
  *   errors: array of {"field","code"} in the form's order, then the unknown
@@ -168,6 +219,8 @@ extern const char *const  portal_form_codes[];
  * honeypot are passed over; any other undeclared name is an error
  * ("unknown_field").  A date may come as name, or name_day, name_month,
  * name_year.  strict: JSON, where a wrong JSON type is an error ("type").
+ * Of a partial form a visible field that was not sent has no place in values,
+ * required or not; one that was sent empty (JSON: null) is null there.
  * Returns 0, or -1 when memory is short.
  */
 int portal_form_check(const portal_form_t *form, const json_t *raw,

@@ -15,6 +15,8 @@
 #include "../crypto/portal_crypto.h"
 
 
+static char *portal_text_append(char *all, size_t *used, const char *line,
+    size_t n);
 static int portal_text_is_ascii(const char *text, size_t len);
 static size_t portal_text_left(const uint8_t *s, size_t len);
 static size_t portal_text_right(const uint8_t *s, size_t len);
@@ -86,6 +88,91 @@ portal_text_clean(const char *text, size_t len, int trim, char **out,
     *outlen = n;
 
     return PORTAL_TEXT_OK;
+}
+
+
+portal_text_e
+portal_text_lines(const char *text, size_t len, char **out, size_t *outlen)
+{
+    char           *line, *all;
+    size_t          i, n, start, used;
+    portal_text_e   rc;
+
+    *out = NULL;
+    *outlen = 0;
+
+    /* NFC grows where it does; what it makes of a line is counted first */
+
+    all = malloc(1);
+    used = 0;
+    rc = all ? PORTAL_TEXT_OK : PORTAL_TEXT_MEMORY;
+
+    for (start = 0; rc == PORTAL_TEXT_OK && start <= len; start = i + 1) {
+
+        for (i = start; i < len; i++) {
+            if (text[i] == '\n' || text[i] == '\r') {
+                break;
+            }
+        }
+
+        rc = portal_text_clean(text + start, i - start, 1, &line, &n);
+
+        if (rc != PORTAL_TEXT_OK) {
+            break;
+        }
+
+        all = portal_text_append(all, &used, line, n);
+
+        portal_wipe(line, n);
+        free(line);
+
+        if (all == NULL) {
+            return PORTAL_TEXT_MEMORY;
+        }
+
+        i += i + 1 < len && text[i] == '\r' && text[i + 1] == '\n';
+    }
+
+    if (rc != PORTAL_TEXT_OK) {
+        free(all);
+        return rc;
+    }
+
+    while (used > 0 && all[used - 1] == '\n') {
+        used--;
+    }
+
+    all[used] = '\0';
+    *out = all;
+    *outlen = used;
+
+    return PORTAL_TEXT_OK;
+}
+
+
+/* the line and its end; an empty one at the beginning is left out */
+
+static char *
+portal_text_append(char *all, size_t *used, const char *line, size_t n)
+{
+    char  *more;
+
+    if (n == 0 && *used == 0) {
+        return all;
+    }
+
+    more = realloc(all, *used + n + 2);
+
+    if (more == NULL) {
+        free(all);
+        return NULL;
+    }
+
+    memcpy(more + *used, line, n);
+    more[*used + n] = '\n';
+    *used += n + 1;
+
+    return more;
 }
 
 
@@ -174,7 +261,7 @@ portal_text_forbidden(ucs4_t c)
 
 
 char *
-portal_text_shown(const char *text, size_t len, size_t *outlen)
+portal_text_shown(const char *text, size_t len, int lines, size_t *outlen)
 {
     int             n;
     char           *out;
@@ -198,7 +285,7 @@ portal_text_shown(const char *text, size_t len, size_t *outlen)
             continue;
         }
 
-        if (!portal_text_forbidden(c)) {
+        if (!portal_text_forbidden(c) || (lines && c == '\n')) {
             memcpy(out + used, s + i, (size_t) n);
             used += (size_t) n;
         }

@@ -32,14 +32,25 @@ typedef enum {
 portal_text_e portal_text_clean(const char *text, size_t len, int trim,
     char **out, size_t *outlen);
 
+/*
+ * The same of a text of several lines: LF between them however they came,
+ * tabs are spaces, none at the ends of a line, no empty ones at either end.
+ */
+portal_text_e portal_text_lines(const char *text, size_t len, char **out,
+    size_t *outlen);
+
 /* what may stand in no field: controls, bidi overrides, invisible signs */
 int portal_text_forbidden(ucs4_t c);
 
 /* spaces of any width, and the tab that pasting brings */
 int portal_text_space(ucs4_t c);
 
-/* a copy without what is forbidden, to be shown again; NULL: no memory */
-char *portal_text_shown(const char *text, size_t len, size_t *outlen);
+/*
+ * A copy without what is forbidden, to be shown again; with lines, its line
+ * breaks stay.  NULL: no memory.
+ */
+char *portal_text_shown(const char *text, size_t len, int lines,
+    size_t *outlen);
 
 /*
  * One ASCII character per character that is not a mark: accents fall, other

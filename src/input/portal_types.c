@@ -24,6 +24,10 @@
 #define PORTAL_NAME_MARKS   4
 
 
+static int portal_type_given(const portal_field_t *field, const char *text,
+    size_t len, const json_t *raw, json_t **value, const char **code);
+static unsigned portal_type_abroad(const portal_field_t *field,
+    const json_t *raw);
 static int portal_type_text(const portal_field_t *field, const char *text,
     size_t len, json_t **value, const char **code);
 static int portal_type_name(const portal_field_t *field, const char *text,
@@ -37,6 +41,8 @@ static int portal_type_email_domain(const char *text, size_t len);
 static int portal_type_date(const portal_field_t *field, const char *text,
     const portal_form_context_t *context, json_t **value, const char **code);
 static int portal_date_split(const char *text, int part[PORTAL_DATE_PARTS]);
+static const char *portal_date_bounds(const portal_field_t *field,
+    const portal_form_context_t *context, int64_t date);
 static int64_t portal_date_valid(int year, int month, int day);
 static int portal_type_choice(const portal_field_t *field, const char *text,
     json_t **value, const char **code);
@@ -49,12 +55,12 @@ static int portal_type_number(const portal_field_t *field, const char *text,
 static int portal_type_token(const char *text, size_t len, json_t **value,
     const char **code);
 static int portal_type_path(const char *text, size_t len, json_t **value);
-static int portal_type_string(const char *text, size_t len, json_t **value);
 
 
 int
 portal_type_check(const portal_field_t *field, const char *text, size_t len,
-    const portal_form_context_t *context, json_t **value, const char **code)
+    const portal_form_context_t *context, const json_t *raw, json_t **value,
+    const char **code)
 {
     *value = NULL;
     *code = NULL;
@@ -62,6 +68,7 @@ portal_type_check(const portal_field_t *field, const char *text, size_t len,
     switch (field->type) {
 
     case PORTAL_FIELD_TEXT:
+    case PORTAL_FIELD_LINES:
         return portal_type_text(field, text, len, value, code);
 
     case PORTAL_FIELD_NAME:
@@ -93,6 +100,9 @@ portal_type_check(const portal_field_t *field, const char *text, size_t len,
 
     case PORTAL_FIELD_PASSWORD:
         break;
+
+    default:
+        return portal_type_given(field, text, len, raw, value, code);
     }
 
     *code = "type";
@@ -101,11 +111,77 @@ portal_type_check(const portal_field_t *field, const char *text, size_t len,
 }
 
 
+/* what others have given to a family: portal_types_*.c */
+
+static int
+portal_type_given(const portal_field_t *field, const char *text, size_t len,
+    const json_t *raw, json_t **value, const char **code)
+{
+    switch (field->type) {
+
+    case PORTAL_FIELD_PHONE:
+        return portal_type_phone(field, text, len, value, code);
+
+    case PORTAL_FIELD_POSTCODE:
+        return portal_type_postcode(portal_type_abroad(field, raw), text,
+                                    len, value, code);
+
+    case PORTAL_FIELD_COUNTRY:
+        return portal_type_country(text, len, value, code);
+
+    case PORTAL_FIELD_IBAN:
+        return portal_type_iban(text, len, value, code);
+
+    case PORTAL_FIELD_BIC:
+        return portal_type_bic(text, len, value, code);
+
+    case PORTAL_FIELD_TAX_NUMBER:
+        return portal_type_tax_number(text, len, value, code);
+
+    case PORTAL_FIELD_TAX_NOTICE:
+        return portal_type_tax_notice(text, len, value, code);
+
+    case PORTAL_FIELD_CAF_NUMBER:
+        return portal_type_caf_number(text, len, value, code);
+
+    case PORTAL_FIELD_SHARES:
+        return portal_type_shares(text, len, value, code);
+
+    case PORTAL_FIELD_CENTS:
+        return portal_type_cents(field, text, len, value, code);
+
+    default:
+        *code = "type";
+        return 0;
+    }
+}
+
+
+/* a country not chosen is France */
+
+static unsigned
+portal_type_abroad(const portal_field_t *field, const json_t *raw)
+{
+    char           country[3];
+    const json_t  *text;
+
+    text = field->country ? json_object_get(raw, field->country) : NULL;
+
+    return json_is_string(text)
+           && portal_type_compact(json_string_value(text),
+                                  json_string_length(text), "", "", country,
+                                  sizeof(country))
+              == 0
+           && portal_is_country(country) && memcmp(country, "FR", 2) != 0;
+}
+
+
 static int
 portal_type_text(const portal_field_t *field, const char *text, size_t len,
     json_t **value, const char **code)
 {
-    int64_t  chars;
+    size_t   i;
+    int64_t  chars, lines;
 
     chars = (int64_t) u8_mbsnlen((const uint8_t *) text, len);
 
@@ -119,7 +195,23 @@ portal_type_text(const portal_field_t *field, const char *text, size_t len,
         return 0;
     }
 
-    return portal_type_string(text, len, value);
+    if (field->type == PORTAL_FIELD_LINES) {
+
+        for (lines = 1, i = 0; i < len; i++) {
+            lines += text[i] == '\n';
+        }
+
+        if (lines > field->lines) {
+            *code = "too_many_lines";
+            return 0;
+        }
+    }
+
+    if (portal_private_check(field->refuse, text, len, code) != 0) {
+        return -1;
+    }
+
+    return *code ? 0 : portal_type_string(text, len, value);
 }
 
 
@@ -344,7 +436,7 @@ portal_type_date(const portal_field_t *field, const char *text,
 {
     int      part[PORTAL_DATE_PARTS];
     char     iso[sizeof("YYYY-MM-DD") + 32];
-    int64_t  date, today, min, max;
+    int64_t  date;
 
     if (portal_date_split(text, part) != 0) {
         *code = "date_format";
@@ -357,25 +449,9 @@ portal_type_date(const portal_field_t *field, const char *text,
         return 0;
     }
 
-    min = field->min;
-    max = field->max;
+    *code = portal_date_bounds(field, context, date);
 
-    if (min == PORTAL_DATE_TODAY || max == PORTAL_DATE_TODAY) {
-
-        if (context == NULL || context->today == NULL
-            || portal_date_number(context->today, &today) != 0)
-        {
-            today = 0;
-        }
-
-        /* a caller without a calendar has no limit at today */
-
-        min = min == PORTAL_DATE_TODAY ? today : min;
-        max = max == PORTAL_DATE_TODAY ? (today ? today : INT64_MAX) : max;
-    }
-
-    if (date < min || date > max) {
-        *code = "date_range";
+    if (*code != NULL) {
         return 0;
     }
 
@@ -383,6 +459,49 @@ portal_type_date(const portal_field_t *field, const char *text,
                     part[0]);
 
     return portal_type_string(iso, strlen(iso), value);
+}
+
+
+/* NULL: within */
+
+static const char *
+portal_date_bounds(const portal_field_t *field,
+    const portal_form_context_t *context, int64_t date)
+{
+    int64_t  today, age;
+
+    /* a caller without a calendar has no limit at today */
+
+    if (context == NULL || context->today == NULL
+        || portal_date_number(context->today, &today) != 0)
+    {
+        today = 0;
+    }
+
+    if (today && date > today
+        && (field->aged || field->max == PORTAL_DATE_TODAY))
+    {
+        return "date_future";
+    }
+
+    if (today && date < today && field->min == PORTAL_DATE_TODAY) {
+        return "date_past";
+    }
+
+    if ((field->min != PORTAL_DATE_TODAY && date < field->min)
+        || (field->max != PORTAL_DATE_TODAY && date > field->max))
+    {
+        return "date_range";
+    }
+
+    if (today && field->aged) {
+        age = (today - date) / 10000;
+
+        return age < field->age_min ? "age_low"
+               : age > field->age_max ? "age_high" : NULL;
+    }
+
+    return NULL;
 }
 
 
@@ -616,7 +735,8 @@ portal_type_integer(const portal_field_t *field, json_int_t n,
     *code = NULL;
 
     if (n < field->min || n > field->max) {
-        *code = "integer_range";
+        *code = field->type == PORTAL_FIELD_CENTS ? "cents_range"
+                                                  : "integer_range";
         return 0;
     }
 
@@ -668,7 +788,7 @@ portal_type_path(const char *text, size_t len, json_t **value)
 }
 
 
-static int
+int
 portal_type_string(const char *text, size_t len, json_t **value)
 {
     *value = json_stringn_nocheck(text, len);

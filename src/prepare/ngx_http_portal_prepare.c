@@ -157,6 +157,12 @@ ngx_http_portal_prepare_field(ngx_http_request_t *r,
     text = json_string_value(value);
     len = json_string_length(value);
 
+    /* of a partial form: not sent, so not asked */
+
+    if (value == NULL && ctx->verdict->form->partial) {
+        return NGX_OK;
+    }
+
     keep = 0;
     purpose = NULL;
 

@@ -5,6 +5,8 @@
 
 
 #include "../ngx_http_portal.h"
+#include "../input/portal_text.h"
+#include "../input/portal_types.h"
 
 
 /*
@@ -13,19 +15,37 @@
  */
 
 
+/* a choice of more is a list to open */
+#define NGX_HTTP_PORTAL_RADIOS  5
+
+
 static json_t *ngx_http_portal_field(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static const char *ngx_http_portal_field_policy(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field);
+static const char *ngx_http_portal_field_kind(const portal_field_t *field,
+    const char *policy);
+static void ngx_http_portal_field_input(const portal_field_t *field,
+    json_t *model);
+static const char *ngx_http_portal_field_error(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static const char *ngx_http_portal_field_label(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
     const char *what);
+static const char *ngx_http_portal_type_hint(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static ngx_int_t ngx_http_portal_unescape(ngx_http_request_t *r,
     ngx_str_t *text);
 static json_t *ngx_http_portal_field_options(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
+    ngx_uint_t required, const char *value);
+static void ngx_http_portal_field_option(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
+    const char *label, const char *option, const char *value);
+static void ngx_http_portal_field_countries(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
     const char *value);
 static void ngx_http_portal_field_date(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field, json_t *model);
@@ -102,25 +122,21 @@ static json_t *
 ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field)
 {
-    char             digits[NGX_INT64_LEN + 1];
-    json_t          *value, *model, *error, *item;
-    size_t           i;
-    const char      *label, *hint, *message, *text, *input_type, *inputmode;
-    const char      *policy;
-    portal_field_e   t;
-    unsigned         hidden, required, shown;
-
-    t = field->type;
+    char         digits[NGX_INT64_LEN + 1];
+    json_t      *value, *model;
+    const char  *label, *hint, *text, *kind, *policy;
+    ngx_uint_t   limited, required;
 
     policy = ngx_http_portal_field_policy(ctx, field);
     required = ngx_strcmp(policy, "required") == 0;
-    shown = ngx_strcmp(policy, "shown") == 0;
-
-    hidden = field->hidden || t == PORTAL_FIELD_TOKEN
-             || t == PORTAL_FIELD_PATH;
+    kind = ngx_http_portal_field_kind(field, policy);
 
     label = ngx_http_portal_field_label(r, ctx, field, ".label");
     hint = ngx_http_portal_field_label(r, ctx, field, ".hint");
+
+    if (hint == NULL) {
+        hint = ngx_http_portal_type_hint(r, ctx, field);
+    }
 
     value = ngx_http_portal_field_value(r, ctx, field);
 
@@ -133,56 +149,160 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     text = json_string_value(value);
 
-    message = NULL;
+    limited = field->type == PORTAL_FIELD_TEXT
+              || field->type == PORTAL_FIELD_NAME
+              || field->type == PORTAL_FIELD_LINES;
 
-    json_array_foreach(ctx->errors, i, item) {
-        error = json_object_get(item, "field");
-
-        if (ngx_strcmp(json_string_value(error), field->name) == 0) {
-            message = ngx_http_portal_message(r, ctx, field->name,
-                            json_string_value(json_object_get(item, "code")));
-            break;
-        }
-    }
-
-    input_type = hidden ? "hidden" : t == PORTAL_FIELD_EMAIL ? "email"
-                 : t == PORTAL_FIELD_PASSWORD ? "password" : "text";
-    inputmode = t == PORTAL_FIELD_INTEGER ? "numeric"
-                : t == PORTAL_FIELD_EMAIL ? "email" : NULL;
-
-    model = json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s?, s:b, s:b, s:s, s:s?, "
-                      "s:s?, s:n, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:o}",
+    model = json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s?, s:b, s:b, s:s?, s:o, "
+                      "s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:o}",
                       "name", field->name, "id", field->name,
                       "label", label ? label : field->name, "hint", hint,
-                      "value", text ? text : "", "error", message,
+                      "value", text ? text : "", "error",
+                      ngx_http_portal_field_error(r, ctx, field),
                       "required", (int) required,
                       "optional", (int) !required,
-                      "input_type", input_type, "inputmode", inputmode,
                       "autocomplete", field->autocomplete, "maxlength",
-                      "spellcheck", t == PORTAL_FIELD_TEXT,
-                      "is_input", !hidden && !shown
-                                  && t != PORTAL_FIELD_CHOICE
-                                  && t != PORTAL_FIELD_YESNO
-                                  && t != PORTAL_FIELD_DATE,
-                      "is_choice", !hidden && !shown
-                                   && t == PORTAL_FIELD_CHOICE,
-                      "is_yesno", !hidden && !shown
-                                  && t == PORTAL_FIELD_YESNO,
-                      "is_date", !hidden && !shown && t == PORTAL_FIELD_DATE,
-                      "is_hidden", hidden && t != PORTAL_FIELD_CHOICE,
-                      "is_button", hidden && t == PORTAL_FIELD_CHOICE,
-                      "is_shown", (int) shown,
+                      limited ? json_integer(field->max) : json_null(),
+                      "spellcheck", field->type == PORTAL_FIELD_TEXT
+                                    || field->type == PORTAL_FIELD_LINES,
+                      "is_input", ngx_strcmp(kind, "input") == 0,
+                      "is_choice", ngx_strcmp(kind, "choice") == 0,
+                      "is_yesno", ngx_strcmp(kind, "yesno") == 0,
+                      "is_select", ngx_strcmp(kind, "select") == 0,
+                      "is_lines", ngx_strcmp(kind, "lines") == 0,
+                      "is_date", ngx_strcmp(kind, "date") == 0,
+                      "is_hidden", ngx_strcmp(kind, "hidden") == 0,
+                      "is_button", ngx_strcmp(kind, "button") == 0,
+                      "is_shown", ngx_strcmp(kind, "shown") == 0,
                       "options", ngx_http_portal_field_options(r, ctx, field,
+                                                               required,
                                                                text));
     json_decref(value);
 
-    /* a date in three boxes, as typed */
-
     if (model != NULL) {
+        ngx_http_portal_field_input(field, model);
+
+        /* a date in three boxes, as typed */
+
         ngx_http_portal_field_date(ctx, field, model);
     }
 
     return model;
+}
+
+
+/* which part of field.mustache shows it */
+
+static const char *
+ngx_http_portal_field_kind(const portal_field_t *field, const char *policy)
+{
+    if (field->hidden) {
+
+        /* a hidden choice is said by the button that is pressed */
+
+        return field->type == PORTAL_FIELD_CHOICE ? "button" : "hidden";
+    }
+
+    if (ngx_strcmp(policy, "shown") == 0) {
+        return "shown";
+    }
+
+    switch (field->type) {
+
+    case PORTAL_FIELD_TOKEN:
+    case PORTAL_FIELD_PATH:
+        return "hidden";
+
+    case PORTAL_FIELD_CHOICE:
+        return field->noptions > NGX_HTTP_PORTAL_RADIOS ? "select" : "choice";
+
+    case PORTAL_FIELD_COUNTRY:
+        return "select";
+
+    case PORTAL_FIELD_YESNO:
+        return "yesno";
+
+    case PORTAL_FIELD_DATE:
+        return "date";
+
+    case PORTAL_FIELD_LINES:
+        return "lines";
+
+    default:
+        return "input";
+    }
+}
+
+
+/* the keyboard that a telephone shows */
+
+static void
+ngx_http_portal_field_input(const portal_field_t *field, json_t *model)
+{
+    const char  *type, *mode;
+
+    type = "text";
+    mode = NULL;
+
+    switch (field->type) {
+
+    case PORTAL_FIELD_EMAIL:
+        type = "email";
+        mode = "email";
+        break;
+
+    case PORTAL_FIELD_PASSWORD:
+        type = "password";
+        break;
+
+    case PORTAL_FIELD_PHONE:
+        type = "tel";
+        mode = "tel";
+        break;
+
+    case PORTAL_FIELD_INTEGER:
+    case PORTAL_FIELD_TAX_NUMBER:
+        mode = "numeric";
+        break;
+
+    case PORTAL_FIELD_POSTCODE:
+        mode = field->country ? NULL : "numeric";
+        break;
+
+    case PORTAL_FIELD_SHARES:
+    case PORTAL_FIELD_CENTS:
+        mode = "decimal";
+        break;
+
+    default:
+        break;
+    }
+
+    json_object_set_new(model, "input_type", json_string(type));
+    json_object_set_new(model, "inputmode",
+                        mode ? json_string(mode) : json_null());
+}
+
+
+static const char *
+ngx_http_portal_field_error(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field)
+{
+    json_t  *item;
+    size_t   i;
+
+    json_array_foreach(ctx->errors, i, item) {
+
+        if (ngx_strcmp(json_string_value(json_object_get(item, "field")),
+                       field->name)
+            == 0)
+        {
+            return ngx_http_portal_message(r, ctx, field->name,
+                            json_string_value(json_object_get(item, "code")));
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -261,6 +381,24 @@ ngx_http_portal_field_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z",
                  field->name);
     name[sizeof(name) - 1] = '\0';
+
+    return portal_views_label(pmcf->views[ctx->language], name);
+}
+
+
+/* hint.TYPE: what a field of the type says where none of its own is there */
+
+static const char *
+ngx_http_portal_type_hint(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field)
+{
+    char                          name[64];
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    ngx_snprintf((u_char *) name, sizeof(name), "hint.%s%Z",
+                 portal_field_type(field->type));
 
     return portal_views_label(pmcf->views[ctx->language], name);
 }
@@ -351,33 +489,150 @@ ngx_http_portal_unescape(ngx_http_request_t *r, ngx_str_t *text)
 
 static json_t *
 ngx_http_portal_field_options(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, const char *value)
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
+    ngx_uint_t required, const char *value)
+{
+    size_t   i;
+    json_t  *list;
+
+    list = json_array();
+
+    switch (field->type) {
+
+    case PORTAL_FIELD_CHOICE:
+        for (i = 0; i < field->noptions; i++) {
+            ngx_http_portal_field_option(r, ctx, field, list, "list",
+                                         field->options[i], value);
+        }
+
+        /* a button once chosen could not be left otherwise */
+
+        if (!required && field->noptions <= NGX_HTTP_PORTAL_RADIOS) {
+            ngx_http_portal_field_option(r, ctx, field, list, "display.none",
+                                         "",
+                                         value ? value : "");
+        }
+
+        break;
+
+    case PORTAL_FIELD_YESNO:
+        ngx_http_portal_field_option(r, ctx, field, list, "display.yes", "yes",
+                                     value);
+        ngx_http_portal_field_option(r, ctx, field, list, "display.no", "no",
+                                     value);
+
+        if (!required) {
+            ngx_http_portal_field_option(r, ctx, field, list, "display.none",
+                                         "unanswered",
+                                         value && *value ? value
+                                                         : "unanswered");
+        }
+
+        break;
+
+    case PORTAL_FIELD_COUNTRY:
+        ngx_http_portal_field_countries(r, ctx, field, list, value);
+        break;
+
+    default:
+        break;
+    }
+
+    return list;
+}
+
+
+/* label: its name, or "list" for the field's own list */
+
+static void
+ngx_http_portal_field_option(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
+    const char *label, const char *option, const char *value)
 {
     char                          name[160], id[96];
-    size_t                        i;
-    json_t                       *list;
+    size_t                        n;
+    const char                   *words;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    if (ngx_strcmp(label, "list") == 0) {
+        ngx_snprintf((u_char *) name, sizeof(name), "list.%s.%s%Z",
+                     field->name, option);
+        name[sizeof(name) - 1] = '\0';
+        label = name;
+    }
+
+    words = portal_views_label(pmcf->views[ctx->language], label);
+
+    /* the summary of errors leads to the first */
+
+    n = json_array_size(list);
+    ngx_snprintf((u_char *) id, sizeof(id), n ? "%s-%uz%Z" : "%s%Z",
+                 field->name, n);
+
+    json_array_append_new(list,
+        json_pack("{s:s, s:s, s:b, s:s}", "value", option,
+                  "label", words ? words : option,
+                  "selected", value != NULL && ngx_strcmp(value, option) == 0,
+                  "id", id));
+}
+
+
+/* those that the language has a name for, in its order; and the one chosen */
+
+static void
+ngx_http_portal_field_countries(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
+    const char *value)
+{
+    char                          name[32], code[3], *key, *keys[256];
+    size_t                        i, at, n;
     const char                   *label;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    list = json_array();
+    n = 0;
+    code[2] = '\0';
 
-    for (i = 0; i < field->noptions; i++) {
-        ngx_snprintf((u_char *) name, sizeof(name), "list.%s.%s%Z",
-                     field->name, field->options[i]);
-        name[sizeof(name) - 1] = '\0';
-        ngx_snprintf((u_char *) id, sizeof(id), "%s-%uz%Z", field->name, i);
+    for (i = 0; portal_countries[i] != '\0' && n < 256; i += 2) {
+        ngx_memcpy(code, portal_countries + i, 2);
+        ngx_snprintf((u_char *) name, sizeof(name), "list.country.%s%Z",
+                     code);
 
         label = portal_views_label(pmcf->views[ctx->language], name);
 
-        json_array_append_new(list,
-            json_pack("{s:s, s:s, s:b, s:s}", "value", field->options[i],
-                      "label", label ? label : field->options[i],
+        if (label == NULL) {
+
+            if (value == NULL || ngx_strcmp(value, code) != 0) {
+                continue;
+            }
+
+            label = code;
+        }
+
+        /* É stands with E */
+
+        key = portal_text_ascii(label, ngx_strlen(label), 1);
+        if (key == NULL) {
+            break;
+        }
+
+        for (at = n; at > 0 && ngx_strcmp(keys[at - 1], key) > 0; at--) {
+            keys[at] = keys[at - 1];
+        }
+
+        keys[at] = key;
+        n++;
+
+        json_array_insert_new(list, at,
+            json_pack("{s:s, s:s, s:b}", "value", code, "label", label,
                       "selected", value != NULL
-                                  && ngx_strcmp(value, field->options[i]) == 0,
-                      "id", i ? id : field->name));
+                                  && ngx_strcmp(value, code) == 0));
     }
 
-    return list;
+    while (n > 0) {
+        free(keys[--n]);
+    }
 }

@@ -29,7 +29,11 @@ static const char  form_text[] =
     "field p password\nfield w password new=n,e\nfield d date max=today\n"
     "field c choice options=search,add\nfield y yesno\nfield k code\n"
     "field i integer min=-5 max=100\nfield s token hidden\n"
-    "field u path hidden\ncaptcha\n";
+    "field u path hidden\nfield l lines refuse=nir,belief,handicap\n"
+    "field h phone\nfield m phone mobile\nfield z postcode country=o\n"
+    "field o country\nfield b iban\nfield j bic\nfield x tax_number\n"
+    "field r tax_notice\nfield a caf_number\nfield q shares\n"
+    "field f cents\nfield g date age=0..17\ncaptcha\n";
 
 
 #define holds(condition)  do { if (!(condition)) abort(); } while (0)

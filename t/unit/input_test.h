@@ -100,10 +100,137 @@ check(const portal_form_t *with, json_t *raw, int strict)
 }
 
 
+/* one field alone: its code, or "" and the value's JSON in out */
+
+static inline const char *
+one(const char *name, json_t *in, int strict, char *out, size_t outlen)
+{
+    char                   *text;
+    json_t                 *raw, *values, *typed, *errors, *value;
+    static char             code[64];
+    portal_form_context_t   context;
+
+    context.today = "2026-11-24";
+    context.words = words;
+
+    raw = json_object();
+    json_object_set_new_nocheck(raw, name, in);
+    out[0] = '\0';
+    code[0] = '\0';
+
+    if (portal_form_check(form, raw, strict, &context, &values, &typed,
+                          &errors)
+        != 0)
+    {
+        json_decref(raw);
+        return "memory";
+    }
+
+    if (json_array_size(errors) > 0) {
+        snprintf(code, sizeof(code), "%s",
+                 json_string_value(json_object_get(json_array_get(errors, 0),
+                                                   "code")));
+
+        if (json_object_get(values, name) != NULL) {
+            snprintf(code, sizeof(code), "value beside an error");
+        }
+    }
+
+    value = json_object_get(values, name);
+
+    if (value != NULL) {
+        text = json_dumps(value, JSON_ENCODE_ANY);
+        snprintf(out, outlen, "%s", text ? text : "?");
+        free(text);
+    }
+
+    json_decref(raw);
+    json_decref(values);
+    json_decref(typed);
+    json_decref(errors);
+
+    return code;
+}
+
+
+/* want: a value's JSON, or a code with '!' before */
+
+static inline void
+field_n(const char *name, const char *in, size_t len, const char *want)
+{
+    int          pass;
+    char         out[4096];
+    const char  *code;
+
+    code = one(name, json_stringn_nocheck(in, len), 0, out, sizeof(out));
+
+    pass = want[0] == '!' ? strcmp(code, want + 1) == 0
+                          : code[0] == '\0' && strcmp(out, want) == 0;
+
+    if (!ok(pass, "%s: %s", name, want)) {
+        printf("# got %s %s\n", code, out);
+    }
+}
+
+
+static inline void
+field(const char *name, const char *in, const char *want)
+{
+    field_n(name, in, strlen(in), want);
+}
+
+
+static inline void
+json_field(const char *name, const char *json, const char *want)
+{
+    int          pass;
+    char         out[4096];
+    const char  *code;
+
+    code = one(name, json_loads(json, JSON_DECODE_ANY, NULL), 1, out,
+               sizeof(out));
+
+    pass = want[0] == '!' ? strcmp(code, want + 1) == 0
+                          : code[0] == '\0' && strcmp(out, want) == 0;
+
+    if (!ok(pass, "JSON %s: %s gives %s", name, json, want)) {
+        printf("# got %s %s\n", code, out);
+    }
+}
+
+
+static inline void
+repeat(const char *name, const char *unit, size_t times, const char *want)
+{
+    char    *text;
+    size_t   i, n;
+
+    n = strlen(unit);
+    text = malloc(n * times + 1);
+    text[0] = '\0';
+
+    for (i = 0; i < times; i++) {
+        memcpy(text + i * n, unit, n);
+    }
+
+    if (want[0] == '!') {
+        field_n(name, text, n * times, want);
+
+    } else {
+        char  out[4096];
+
+        ok(one(name, json_stringn(text, n * times), 0, out, sizeof(out))[0]
+           == '\0', "%s: %zu times %s", name, times, unit);
+    }
+
+    free(text);
+}
+
+
 /* 0, or the exit code of a test that cannot begin */
 
 static inline int
-begin(void)
+begin_with(const char *text)
 {
     char      err[512];
     unsigned  line;
@@ -113,9 +240,16 @@ begin(void)
     }
 
     words = json_pack("[s,s,s]", "saint-aubin", "cantine", "mairie");
-    form = parse(FORM, &line, err, sizeof(err));
+    form = parse(text, &line, err, sizeof(err));
 
     return !ok(form != NULL, "the form of the tests: %s", err);
+}
+
+
+static inline int
+begin(void)
+{
+    return begin_with(FORM);
 }
 
 

@@ -158,7 +158,7 @@ sub _fields {
 
         my $value = $a{value};
         if ($tag eq 'textarea') {
-            ($value) = substr($html, pos $html) =~ m{^(.*?)</textarea>}s;
+            ($value) = substr($html, pos $html) =~ m{^\n?(.*?)</textarea>}s;
             $value = _decode($value);
         } elsif ($tag eq 'select') {
             my ($options) = substr($html, pos $html) =~ m{^(.*?)</select>}s;
