@@ -91,7 +91,9 @@ static const char  *ngx_http_portal_mails[] = {
     "confirm", "account_closed", "account_exists", "account_inactive",
     "new_connection", "new_device", "reset", "reset_later",
     "password_changed", "address_asked", "address_confirm", "address_changed",
-    "address_left", "address_undone", "address_lost", NULL
+    "address_left", "address_undone", "address_lost", "change_sent",
+    "change_accepted", "change_partly", "change_refused", "change_incomplete",
+    "change_reversed", NULL
 };
 
 static const char  *ngx_http_portal_mail_parts[] = {

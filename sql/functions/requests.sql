@@ -431,7 +431,7 @@ begin
     end if;
 
     perform note('ask_change', v_set.state, 'change_set', v_set.id);
-    perform change_mail(v_set, case v_set.state when 'accepted' then 'change_done'
+    perform change_mail(v_set, case v_set.state when 'accepted' then 'change_accepted'
                                                 else 'change_sent' end);
     return v_set;
 end
