@@ -1,6 +1,6 @@
 --
--- Last step of each migration: the owners of the functions, and the table of
--- visibility as its file says.
+-- Last step of each migration: the owners of the functions, and the tables that
+-- are files: who sees what, which sections and fields there are.
 --
 
 set search_path = portal, pg_temp;
@@ -12,6 +12,23 @@ insert into visibility (field_group, viewer, see, ask)
 select f.field_group, f.viewer, f.see, f.ask from visibility_file f
     on conflict (field_group, viewer) do update
    set see = excluded.see, ask = excluded.ask;
+
+delete from section s
+ where not exists (select from section_file f where f.name = s.name);
+insert into section (name, field_group, path, whole, checked)
+select f.name, f.field_group, f.path, f.whole, f.checked from section_file f
+    on conflict (name) do update
+   set field_group = excluded.field_group, path = excluded.path, whole = excluded.whole,
+       checked = excluded.checked;
+
+delete from field x
+ where not exists (select from field_file f
+                    where (f.section, f.name) = (x.section, x.name));
+insert into field (section, name, rank, policy, validation, sealed)
+select f.section, f.name, f.rank, f.policy, f.validation, f.sealed from field_file f
+    on conflict (section, name) do update
+   set rank = excluded.rank, policy = excluded.policy, validation = excluded.validation,
+       sealed = excluded.sealed;
 
 do $$
 declare

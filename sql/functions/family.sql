@@ -235,12 +235,13 @@ begin
                               seen_by('self'), seen_by('same_family')) g;
 
     return json_build_object('status', case when v_result is null then 404 else 200 end,
-        'guardian', v_result);
+        'guardian', v_result, 'sections', case when v_result is not null then
+            sections_of('guardian', to_id(input->>'guardian')) end);
 end
 $$;
 
 comment on function guardian(jsonb) is
-    'A guardian of the session''s family. Input: guardian. Result: {"status": 200, "guardian": ..}; 404 with null for any other, existing or not.';
+    'A guardian of the session''s family. Input: guardian. Result: {"status": 200, "guardian": .., "sections": sections_of()}; 404 with null for any other, existing or not.';
 
 
 create or replace function child(input jsonb) returns json
@@ -253,12 +254,13 @@ begin
                            seen_by('same_family')) c;
 
     return json_build_object('status', case when v_result is null then 404 else 200 end,
-        'child', v_result);
+        'child', v_result, 'sections', case when v_result is not null then
+            sections_of('child', to_id(input->>'child')) end);
 end
 $$;
 
 comment on function child(jsonb) is
-    'A child of the session''s family. Input: child. Result: {"status": 200, "child": ..}; 404 with null for any other, existing or not.';
+    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., "sections": sections_of()}; 404 with null for any other, existing or not.';
 
 
 grant execute on function family(jsonb), guardian(jsonb), child(jsonb) to portal_web;

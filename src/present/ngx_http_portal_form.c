@@ -15,6 +15,8 @@
 
 static json_t *ngx_http_portal_field(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+static const char *ngx_http_portal_field_policy(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field);
 static const char *ngx_http_portal_field_label(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
     const char *what);
@@ -47,6 +49,11 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     by_name = json_object();
 
     for (i = 0; i < form->nfields; i++) {
+
+        if (ngx_http_portal_field_policy(ctx, &form->fields[i]) == NULL) {
+            continue;
+        }
+
         field = ngx_http_portal_field(r, ctx, &form->fields[i]);
 
         if (json_array_append(fields, field) != 0
@@ -70,17 +77,45 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 }
 
 
+/*
+ * What the town has decided, where the document says it ("policy"): shown,
+ * editable or required; NULL of a field that is then not on the page.
+ */
+
+static const char *
+ngx_http_portal_field_policy(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field)
+{
+    json_t  *policy;
+
+    policy = json_object_get(ctx->document, "policy");
+
+    if (!json_is_object(policy) || field->hidden) {
+        return field->required ? "required" : "editable";
+    }
+
+    return json_string_value(json_object_get(policy, field->name));
+}
+
+
 static json_t *
 ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field)
 {
+    char             digits[NGX_INT64_LEN + 1];
     json_t          *value, *model, *error, *item;
     size_t           i;
     const char      *label, *hint, *message, *text, *input_type, *inputmode;
+    const char      *policy;
     portal_field_e   t;
-    unsigned         hidden;
+    unsigned         hidden, required, shown;
 
     t = field->type;
+
+    policy = ngx_http_portal_field_policy(ctx, field);
+    required = ngx_strcmp(policy, "required") == 0;
+    shown = ngx_strcmp(policy, "shown") == 0;
+
     hidden = field->hidden || t == PORTAL_FIELD_TOKEN
              || t == PORTAL_FIELD_PATH;
 
@@ -88,6 +123,14 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     hint = ngx_http_portal_field_label(r, ctx, field, ".hint");
 
     value = ngx_http_portal_field_value(r, ctx, field);
+
+    if (json_is_integer(value)) {
+        ngx_snprintf((u_char *) digits, sizeof(digits), "%L%Z",
+                     (int64_t) json_integer_value(value));
+        json_decref(value);
+        value = json_string(digits);
+    }
+
     text = json_string_value(value);
 
     message = NULL;
@@ -108,22 +151,27 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                 : t == PORTAL_FIELD_EMAIL ? "email" : NULL;
 
     model = json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s?, s:b, s:b, s:s, s:s?, "
-                      "s:s?, s:n, s:b, s:b, s:b, s:b, s:b, s:b, s:o}",
+                      "s:s?, s:n, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:o}",
                       "name", field->name, "id", field->name,
                       "label", label ? label : field->name, "hint", hint,
                       "value", text ? text : "", "error", message,
-                      "required", (int) field->required,
-                      "optional", (int) !field->required,
+                      "required", (int) required,
+                      "optional", (int) !required,
                       "input_type", input_type, "inputmode", inputmode,
                       "autocomplete", field->autocomplete, "maxlength",
                       "spellcheck", t == PORTAL_FIELD_TEXT,
-                      "is_input", !hidden && t != PORTAL_FIELD_CHOICE
+                      "is_input", !hidden && !shown
+                                  && t != PORTAL_FIELD_CHOICE
                                   && t != PORTAL_FIELD_YESNO
                                   && t != PORTAL_FIELD_DATE,
-                      "is_choice", !hidden && t == PORTAL_FIELD_CHOICE,
-                      "is_yesno", !hidden && t == PORTAL_FIELD_YESNO,
-                      "is_date", !hidden && t == PORTAL_FIELD_DATE,
-                      "is_hidden", (int) hidden,
+                      "is_choice", !hidden && !shown
+                                   && t == PORTAL_FIELD_CHOICE,
+                      "is_yesno", !hidden && !shown
+                                  && t == PORTAL_FIELD_YESNO,
+                      "is_date", !hidden && !shown && t == PORTAL_FIELD_DATE,
+                      "is_hidden", hidden && t != PORTAL_FIELD_CHOICE,
+                      "is_button", hidden && t == PORTAL_FIELD_CHOICE,
+                      "is_shown", (int) shown,
                       "options", ngx_http_portal_field_options(r, ctx, field,
                                                                text));
     json_decref(value);
@@ -145,7 +193,13 @@ ngx_http_portal_field_date(ngx_http_portal_ctx_t *ctx,
     char                name[PORTAL_BODY_NAME + 8];
     json_t             *value;
     ngx_uint_t          i;
+    const char         *iso;
+    const size_t        at[] = { 8, 5, 0 };
     static const char  *part[] = { "day", "month", "year" };
+
+    value = json_object_get(json_object_get(ctx->document, "values"),
+                            field->name);
+    iso = json_string_length(value) == 10 ? json_string_value(value) : NULL;
 
     for (i = 0; i < 3; i++) {
         value = NULL;
@@ -159,6 +213,10 @@ ngx_http_portal_field_date(ngx_http_portal_ctx_t *ctx,
         if (value != NULL) {
             json_object_set(model, part[i], value);
 
+        } else if (field->type == PORTAL_FIELD_DATE && iso != NULL) {
+            json_object_set_new(model, part[i],
+                                json_stringn(iso + at[i], i < 2 ? 2 : 4));
+
         } else {
             json_object_set_new(model, part[i], json_string(""));
         }
@@ -166,7 +224,7 @@ ngx_http_portal_field_date(ngx_http_portal_ctx_t *ctx,
 }
 
 
-/* field.FORM.NAME.what, else field.NAME.what */
+/* field.FORM.NAME.what, else field.NAME.what, else list.field.NAME */
 
 static const char *
 ngx_http_portal_field_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
@@ -192,25 +250,45 @@ ngx_http_portal_field_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                  what);
     name[sizeof(name) - 1] = '\0';
 
+    label = portal_views_label(pmcf->views[ctx->language], name);
+
+    if (label != NULL || ngx_strcmp(what, ".label") != 0) {
+        return label;
+    }
+
+    /* a field of the file, as requests name it */
+
+    ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z",
+                 field->name);
+    name[sizeof(name) - 1] = '\0';
+
     return portal_views_label(pmcf->views[ctx->language], name);
 }
 
 
 /*
- * What was typed; before that what the page's address brought for a field of
- * the same name (a link's token, where to go on after the log-in).
+ * What was typed; before that what the document says the form opens with
+ * ("values"), and what the page's address brought for a field of the same name
+ * (a link's token, where to go on after the log-in).  A hidden field is the
+ * document's first: typed, it was of the page before this one.
  */
 
 static json_t *
 ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field)
 {
-    json_t                 *value;
+    json_t                 *value, *opens;
     ngx_str_t               text;
     ngx_uint_t              i;
     ngx_http_portal_arg_t  *arg;
 
     value = json_object_get(ctx->typed, field->name);
+    opens = json_object_get(json_object_get(ctx->document, "values"),
+                            field->name);
+
+    if (value == NULL || (field->hidden && opens != NULL)) {
+        value = opens ? opens : value;
+    }
 
     if (value != NULL) {
         return json_incref(value);

@@ -238,7 +238,7 @@ ngx_http_portal_back(ngx_http_request_t *r, ngx_uint_t status)
 static json_t *
 ngx_http_portal_nav(ngx_http_request_t *r)
 {
-    ngx_uint_t  home, space, account, subscriptions, family;
+    ngx_uint_t  home, space, account, subscriptions, family, requests;
 
     home = r->uri.len == 1;
     space = r->uri.len == 11
@@ -247,11 +247,15 @@ ngx_http_portal_nav(ngx_http_request_t *r)
               && ngx_strncmp(r->uri.data, "/mon-compte", 11) == 0;
     subscriptions = r->uri.len >= 16
                     && ngx_strncmp(r->uri.data, "/mes-abonnements", 16) == 0;
-    family = r->uri.len >= 8 && ngx_strncmp(r->uri.data, "/famille", 8) == 0;
+    requests = r->uri.len >= 17
+               && ngx_strncmp(r->uri.data, "/famille/demandes", 17) == 0;
+    family = !requests && r->uri.len >= 8
+             && ngx_strncmp(r->uri.data, "/famille", 8) == 0;
 
-    return json_pack("{s:b, s:b, s:b, s:b, s:b}", "home", home,
+    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b}", "home", home,
                      "space", space, "account", account,
-                     "subscriptions", subscriptions, "family", family);
+                     "subscriptions", subscriptions, "family", family,
+                     "requests", requests);
 }
 
 

@@ -77,6 +77,7 @@ typedef struct {
 
 typedef struct {
     portal_name_t       *name;
+    portal_name_t       *field;         /* whose value it is, or NULL */
     json_t              *list;          /* code -> word, or NULL */
     unsigned             cents:1;
 } portal_display_t;

@@ -152,12 +152,34 @@ portal_compile_label(portal_compile_t *cc, portal_text_t name)
 }
 
 
+/* a value beside the name of its field, as requests have them */
+
+static int
+portal_compile_other_value(portal_text_t name)
+{
+    size_t                    i;
+    static const char *const  names[] = { "before", "now", "asked" };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+
+        if (name.len == strlen(names[i])
+            && memcmp(name.data, names[i], name.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static int
 portal_compile_display(portal_compile_t *cc, portal_text_t name)
 {
-    portal_mop_t      *op;
-    portal_text_t      last;
-    portal_display_t  *display;
+    portal_mop_t        *op;
+    portal_text_t        last;
+    portal_display_t    *display;
+    const portal_text_t  field = { "field", 5 };
 
     if (!cc->views->yes || !cc->views->no || !cc->views->none) {
         return portal_compile_error(cc, "{{display.%.*s}} needs the labels "
@@ -183,6 +205,14 @@ portal_compile_display(portal_compile_t *cc, portal_text_t name)
         display->cents = (last.len > 6
                           && memcmp(last.data + last.len - 6, "_cents", 6)
                              == 0);
+
+        if (portal_compile_other_value(last)) {
+            display->field = portal_compile_name(cc, field);
+
+            if (display->field == NULL) {
+                return -1;
+            }
+        }
     }
 
     op = portal_compile_op(cc, PORTAL_OP_DISPLAY);

@@ -192,13 +192,26 @@ portal_render_variable(portal_render_t *r, const portal_mop_t *op)
 static int
 portal_render_display(portal_render_t *r, const portal_mop_t *op)
 {
-    json_t                  *value;
+    json_t                  *value, *list, *field;
     const portal_display_t  *display;
 
     display = op->u.display;
     value = portal_render_find(r, display->name);
+    list = display->list;
 
-    return portal_display_value(r->view->views, display->list, display->cents,
+    /* written as the field itself is */
+
+    if (display->field) {
+        field = portal_render_find(r, display->field);
+
+        if (json_is_string(field)) {
+            list = portal_views_list(r->view->views,
+                                     json_string_value(field),
+                                     json_string_length(field));
+        }
+    }
+
+    return portal_display_value(r->view->views, list, display->cents,
                                 op->escape, value, r->sink);
 }
 

@@ -1,0 +1,193 @@
+--
+-- The sections of the family file: who may ask about whom, what a section holds
+-- now, and how an accepted request is written into it.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function may(p_group text, p_viewer text) returns boolean
+    language sql stable
+    return coalesce((select v.ask from visibility v
+                      where v.field_group = p_group and v.viewer = p_viewer), false);
+
+comment on function may(text, text) is
+    'Whether such a viewer may ask to change that group of fields.';
+
+
+create or replace function field_policies(p_section text)
+    returns table (name text, rank smallint, policy text, validation text, sealed boolean)
+    language sql stable
+begin atomic
+    select f.name, f.rank,
+           -- what the file cannot be without stays so
+           case when f.policy = 'required' and t.policy = 'editable' then 'required'
+                else coalesce(t.policy, f.policy) end,
+           coalesce(t.validation, f.validation), f.sealed
+      from field f
+      left join field_policy t on t.tenant = here() and t.section = f.section
+                              and t.field = f.name
+     where f.section = p_section;
+end;
+
+comment on function field_policies(text) is
+    'The fields of a section as this town has decided about them.';
+
+
+create or replace function subject(p_section text, input jsonb, out id bigint,
+    out kind text, out guardian_id bigint, out child_id bigint, out contact_id bigint,
+    out name text, out seal_id uuid, out back text)
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_group   text := (select s.field_group from section s where s.name = p_section);
+    v_viewer  text := 'same_family';
+begin
+    if my_family() is null then
+        return;
+    end if;
+
+    if p_section like 'guardian%' then
+        select g.id, 'guardian', g.id, g.first_name || ' ' || g.last_name, g.seal_id,
+               '/famille/responsables/' || g.id,
+               case when u.id is null then 'same_family' else 'self' end
+          into subject.id, kind, guardian_id, name, seal_id, back, v_viewer
+          from guardian g
+          left join subscription u on u.tenant = g.tenant and u.guardian_id = g.id
+                                  and u.account_id = me() and u.ended_at is null
+         where g.family_id = my_family()
+           and g.id = to_id(input->>'guardian');
+    else
+        select c.id, 'child', c.id, c.first_name || ' ' || c.last_name, c.seal_id,
+               '/famille/enfants/' || c.id
+          into subject.id, kind, child_id, name, seal_id, back
+          from child_family m
+          join child c on c.tenant = m.tenant and c.id = m.child_id
+         where m.family_id = my_family()
+           and c.id = to_id(input->>'child');
+
+        if p_section = 'child_contact' and input ? 'contact' then
+            select k.id, 'contact', k.id, k.first_name || ' ' || k.last_name
+              into subject.id, kind, contact_id, name
+              from contact k
+             where k.family_id = my_family()
+               and k.child_id = subject.child_id
+               and k.id = to_id(input->>'contact');
+
+            if not found then
+                subject.id := null;
+            end if;
+        end if;
+    end if;
+
+    if not may(v_group, v_viewer) then
+        subject.id := null;
+    end if;
+end
+$$;
+
+comment on function subject(text, jsonb) is
+'The person that a request is about, when the account may ask about that section of them: id null for any other, existing or not. Input: guardian, child, contact (from the address of the page).';
+
+
+-- what a section holds ----------------------------------------------------
+
+create or replace function yes_or_no(value boolean) returns text
+    language sql immutable parallel safe
+    return case when value then 'yes' when not value then 'no' else 'unanswered' end;
+
+comment on function yes_or_no(boolean) is 'A boolean as forms and documents say it.';
+
+
+create or replace function section_values(p_section text, p_id bigint) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    case p_section
+
+    when 'guardian_basic' then
+        return (select jsonb_build_object('title', g.title, 'last_name', g.last_name,
+                           'birth_name', g.birth_name, 'first_name', g.first_name,
+                           'birth_date', g.birth_date, 'birth_place', g.birth_place,
+                           'link', g.link, 'authority', yes_or_no(g.authority),
+                           'email', g.email, 'phone_mobile', g.phone_mobile,
+                           'phone_home', g.phone_home, 'phone_work', g.phone_work,
+                           'profession', g.profession, 'employer', g.employer)
+                  from guardian g
+                 where g.id = p_id);
+
+    when 'guardian_address' then
+        return (select jsonb_build_object('line1', a.line1, 'line2', a.line2,
+                           'locality', a.locality, 'postal_code', a.postal_code,
+                           'city', a.city, 'country', coalesce(a.country, 'FR'),
+                           'hosted_by', a.hosted_by)
+                  from guardian g
+                  left join address a on a.tenant = g.tenant and a.guardian_id = g.id
+                 where g.id = p_id);
+
+    end case;
+end
+$$;
+
+comment on function section_values(text, bigint) is
+'What a section holds of a person now: {field: value}, with every field of the section; null when there is no such person. Sealed values are as they are stored, "_mac" {field: MAC in hex} and "_hint" {field: what may be shown} go with them.';
+
+
+create or replace function section_faults(p_section text, v jsonb) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    if p_section = 'guardian_address' and v->>'country' = 'FR'
+       and v->>'postal_code' !~ '^(0[1-9]|[1-8][0-9]|9[0-8])[0-9]{3}$'
+    then
+        return '[{"field": "postal_code", "code": "postal_code"}]';
+    end if;
+
+    return '[]';
+end
+$$;
+
+comment on function section_faults(text, jsonb) is
+'What is wrong between the fields of a section, that no form sees because it has only what is asked. Input: section, values as they would be. Result: errors.';
+
+
+-- what an accepted request does -------------------------------------------
+
+create or replace function section_apply(p_section text, p_id bigint, v jsonb)
+    returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    case p_section
+
+    when 'guardian_basic' then
+        update guardian g
+           set title = v->>'title', last_name = v->>'last_name',
+               birth_name = v->>'birth_name', first_name = v->>'first_name',
+               birth_date = (v->>'birth_date')::date, birth_place = v->>'birth_place',
+               link = v->>'link', email = v->>'email',
+               phone_mobile = v->>'phone_mobile', phone_home = v->>'phone_home',
+               phone_work = v->>'phone_work', profession = v->>'profession',
+               employer = v->>'employer',
+               authority = case v->>'authority' when 'yes' then true when 'no' then false end
+         where g.id = p_id;
+
+    when 'guardian_address' then
+        insert into address as a (tenant, guardian_id, family_id, line1, line2, locality,
+                                  postal_code, city, country, hosted_by)
+        select g.tenant, g.id, g.family_id, v->>'line1', v->>'line2', v->>'locality',
+               v->>'postal_code', v->>'city', v->>'country', v->>'hosted_by'
+          from guardian g
+         where g.id = p_id
+            on conflict (tenant, guardian_id) do update
+           set line1 = excluded.line1, line2 = excluded.line2,
+               locality = excluded.locality, postal_code = excluded.postal_code,
+               city = excluded.city, country = excluded.country,
+               hosted_by = excluded.hosted_by,
+               -- the town's code was of the old place
+               city_code = case when (a.postal_code, a.city)
+                                     = (excluded.postal_code, excluded.city)
+                                then a.city_code end;
+
+    end case;
+end
+$$;
+
+comment on function section_apply(text, bigint, jsonb) is
+    'Writes a section of a person. Input: section, id, every field''s value as section_values() gives them. The caller has locked the person.';

@@ -1,0 +1,762 @@
+--
+-- What families ask for: change sets, from the form to the receipt.  Nothing
+-- here touches the file itself but what a town lets count without an agent.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function same(a jsonb, a_mac bytea, b jsonb, b_mac bytea)
+    returns boolean
+    language sql immutable parallel safe
+    return case when a_mac is not null and b_mac is not null then a_mac = b_mac
+                else coalesce(nullif(a, 'null'), '""') = coalesce(nullif(b, 'null'), '""')
+           end;
+
+comment on function same(jsonb, bytea, jsonb, bytea) is
+    'Whether two values of a field are the same: sealed ones by their MACs, since no two ciphertexts are alike.';
+
+
+create or replace function value_mac(v jsonb, p_field text) returns bytea
+    language sql immutable parallel safe
+    return decode(v #>> array['_mac', p_field], 'hex');
+
+comment on function value_mac(jsonb, text) is
+    'The MAC of a field among values as section_values() gives them; null for a clear one.';
+
+
+create or replace function shown(p_kind text, p_seal uuid, p_field text, p_sealed boolean,
+    value jsonb, hint text)
+    returns json
+    language sql stable
+    return case when hint is not null then to_json('•••• ' || hint)
+                when p_sealed and jsonb_typeof(value) = 'string'
+                then sealed_value(p_kind, p_seal, p_field, (value #>> '{}')::sealed)
+                else coalesce(value, 'null')::json end;
+
+comment on function shown(text, uuid, text, boolean, jsonb, text) is
+    'A value of a request as a page shows it: nginx opens what is sealed; of what has a hint only that is shown.';
+
+
+create or replace function open_request(p_section text, p_action text, p_guardian bigint,
+    p_child bigint, p_contact bigint)
+    returns change_set
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_set  change_set;
+begin
+    select c.* into v_set
+      from change_set c
+     where c.account_id = me()
+       and c.section = p_section
+       and c.action = p_action
+       and coalesce(c.guardian_id, 0) = coalesce(p_guardian, 0)
+       and coalesce(c.child_id, 0) = coalesce(p_child, 0)
+       and coalesce(c.contact_id, 0) = coalesce(p_contact, 0)
+       and c.state in ('sent', 'taken', 'incomplete');
+
+    return v_set;
+end
+$$;
+
+comment on function open_request(text, text, bigint, bigint, bigint) is
+    'The account''s own request about that section of that person which is not decided yet, or null.';
+
+
+-- what is asked -----------------------------------------------------------
+
+create or replace function asked_items(p_section text, input jsonb, p_now jsonb,
+    p_open bigint)
+    returns table (field text, rank smallint, old jsonb, old_mac bytea, old_hint text,
+                   asked jsonb, asked_mac bytea, asked_hint text, sealed boolean,
+                   validation text)
+    language sql stable
+begin atomic
+    select f.name, f.rank, coalesce(p_now->f.name, 'null'), value_mac(p_now, f.name),
+           p_now #>> array['_hint', f.name], a.value, a.mac, a.hint, f.sealed, f.validation
+      from field_policies(p_section) f
+      left join change_item i on i.tenant = here() and i.set_id = p_open
+                             and i.field = f.name
+     cross join lateral (
+               select case when not input ? f.name
+                           then coalesce(i.asked, p_now->f.name, 'null')
+                           when jsonb_typeof(input->f.name) = 'object'
+                           then coalesce(input #> array[f.name, 'sealed'], 'null')
+                           else input->f.name end as value,
+                      case when not input ? f.name
+                           then case when i.field is not null then i.asked_mac
+                                     else value_mac(p_now, f.name) end
+                           else decode(input #>> array[f.name, 'mac'], 'hex') end as mac,
+                      case when not input ? f.name
+                           then case when i.field is not null then i.asked_hint
+                                     else p_now #>> array['_hint', f.name] end
+                           else input #>> array[f.name, 'hint'] end as hint) a
+     where f.policy in ('editable', 'required')
+       and not same(p_now->f.name, value_mac(p_now, f.name), a.value, a.mac);
+end;
+
+comment on function asked_items(text, jsonb, jsonb, bigint) is
+'What differs between the file and what is asked. Input: section; the form''s fields: one that is absent stays as it is, or as the open request p_open asks; null asks for emptying; a sealed one is {"sealed", "mac", "hint"}; the section''s values now.';
+
+
+create or replace function asked_values(p_now jsonb, p_items jsonb) returns jsonb
+    language sql immutable
+    return p_now
+        || (select coalesce(jsonb_object_agg(i->>'field', i->'asked'), '{}')
+              from jsonb_array_elements(p_items) i)
+        || jsonb_build_object(
+               '_mac', coalesce(p_now->'_mac', '{}')
+                       || (select coalesce(jsonb_object_agg(i->>'field', i->'mac'), '{}')
+                             from jsonb_array_elements(p_items) i),
+               '_hint', coalesce(p_now->'_hint', '{}')
+                        || (select coalesce(jsonb_object_agg(i->>'field', i->'hint'), '{}')
+                              from jsonb_array_elements(p_items) i));
+
+comment on function asked_values(jsonb, jsonb) is
+    'A section''s values with what is asked laid over them. Input: values; [{"field", "asked", "mac" in hex, "hint"}].';
+
+
+create or replace function ask_faults(p_section text, input jsonb, p_after jsonb)
+    returns jsonb
+    language sql stable
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', f.name, 'code',
+                       case f.policy when 'hidden' then 'unknown_field'
+                                     when 'shown' then 'not_editable'
+                                     else 'required' end) order by f.rank), '[]')
+              from field_policies(p_section) f
+             where (f.policy in ('hidden', 'shown') and input ? f.name)
+                or (f.policy = 'required'
+                    and coalesce(p_after->>f.name, 'unanswered') in ('', 'unanswered')))
+           || section_faults(p_section, p_after);
+
+comment on function ask_faults(text, jsonb, jsonb) is
+    'What is wrong with a request: fields that the town does not let families change, required ones left empty, what does not go together. Input: section, the form''s fields, the section as it would be.';
+
+
+create or replace function section_form(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_section  text := input->>'section';
+    v_who      record := subject(v_section, input);
+    v_open     change_set;
+    v_now      jsonb;
+    v_version  text;
+    v_result   json;
+begin
+    if v_who.id is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    v_open := open_request(v_section, 'change', v_who.guardian_id, v_who.child_id,
+                           v_who.contact_id);
+    v_now := section_values(v_section, v_who.id);
+
+    select document_version(v_now::json, to_json(v_open.id), to_json(v_open.version),
+                            json_agg(row_to_json(p) order by p.rank))
+      into v_version
+      from field_policies(v_section) p;
+
+    select json_build_object('status', 200, 'version', v_version, 'section', v_section,
+               'person', json_build_object('kind', v_who.kind, 'id', v_who.id,
+                   'name', v_who.name, 'path', v_who.back),
+               'values', (select json_object_agg(w.name, w.value)
+                            from (select v.name, v.value
+                                    from unnest(array_agg(f.name),
+                                                array_agg(case when not f.hint then
+                                                    shown(v_who.kind, v_who.seal_id, f.name,
+                                                          f.sealed, f.asked, null) end))
+                                         as v (name, value)
+                                   union all
+                                  values ('version', to_json(v_version)),
+                                         ('comment', to_json(v_open.comment))) w),
+               'current', json_object_agg(f.name, shown(v_who.kind, v_who.seal_id, f.name,
+                              f.sealed, f.now, v_now #>> array['_hint', f.name])
+                              order by f.rank),
+               'policy', (select json_object_agg(p.name, p.policy)
+                            from (select q.name, q.policy, q.rank
+                                    from field_policies(v_section) q
+                                   where q.policy <> 'hidden'
+                                   union all
+                                  values ('comment', 'editable', 32767)
+                                   order by 3) p),
+               'request', case when v_open.id is not null then
+                   json_build_object('id', v_open.id, 'number', v_open.number,
+                       'state', v_open.state) end,
+               'checked', (select s.checked from section s where s.name = v_section),
+               'check', null,
+               'days', (select t.validation_days from town t where t.id = here()))
+      into v_result
+      from (select p.name, p.rank, p.policy, p.sealed, v_now->p.name as now,
+                   case when i.field is not null then i.asked
+                        else v_now->p.name end as asked,
+                   coalesce(i.asked_hint, v_now #>> array['_hint', p.name])
+                       is not null as hint
+              from field_policies(v_section) p
+              left join change_item i on i.tenant = here() and i.set_id = v_open.id
+                                     and i.field = p.name
+             where p.policy <> 'hidden') f;
+
+    return v_result;
+end
+$$;
+
+comment on function section_form(jsonb) is
+'The page that asks for changes of a section. Input: section, and guardian, child or contact. Result: {"status": 200, "version", "section", "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "checked": it is shown again before it is sent, "check": null, "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+
+
+create or replace function change_step(p_id bigint, p_event text, p_state text,
+    p_kind text, p_by bigint, p_reason_code text default null, p_reason text default null)
+    returns change_set
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_set  change_set;
+begin
+    update change_set c
+       set state = p_state, version = c.version + 1, updated_at = now(),
+           taken_by = case p_event when 'taken' then p_by when 'released' then null
+                                   else c.taken_by end,
+           reason_code = p_reason_code, reason = p_reason,
+           decided_at = case when p_state in ('accepted', 'partly', 'refused') then now() end,
+           decided_by = case when p_state in ('accepted', 'partly', 'refused')
+                                  and p_kind = 'agent' then p_by end
+     where c.id = p_id
+    returning c.* into strict v_set;
+
+    insert into change_event (tenant, set_id, version, event, by_kind, by_id)
+    values (here(), p_id, v_set.version, p_event, p_kind, p_by);
+
+    return v_set;
+end
+$$;
+
+comment on function change_step(bigint, text, text, text, bigint, text, text) is
+    'Moves a request, which the caller has locked, to another state and writes its history. Input: request, event, state, who (family, agent, town) and their id, the reason where there is one. Result: the request as it is then.';
+
+
+create or replace function change_mail(p_set change_set, p_template text) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_account  account;
+begin
+    select a.* into v_account
+      from account a
+     where a.id = p_set.account_id and a.state = 'active';
+
+    if not found then
+        return;
+    end if;
+
+    -- fields by name, never a value: a mailbox is no place for them
+    perform post(gen_random_uuid(), v_account.email, v_account.email_mac, p_template,
+                 v_account.lang,
+                 jsonb_build_object('number', p_set.number, 'section', p_set.section,
+                     'action', p_set.action, 'subject', p_set.subject,
+                     'path', '/famille/demandes/' || p_set.id,
+                     'due_on', p_set.due_on,
+                     'reason', p_set.reason,
+                     'ready_reason', (select town_text(jsonb_build_object('r', r.texts), 'r',
+                                                 v_account.lang, r.texts->>'fr')
+                                        from refusal r
+                                       where r.code = p_set.reason_code),
+                     'items', (select coalesce(jsonb_agg(jsonb_build_object(
+                                          'field', i.field, 'refused', i.state = 'refused')
+                                          order by f.rank), '[]')
+                                 from change_item i
+                                 left join field f on f.section = p_set.section
+                                                  and f.name = i.field
+                                where i.set_id = p_set.id)));
+end
+$$;
+
+comment on function change_mail(change_set, text) is
+    'Writes to who asked what has become of the request. Input: the request, the mail''s template.';
+
+
+create or replace function change_apply(p_set change_set) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_id   bigint := coalesce(p_set.contact_id, p_set.child_id, p_set.guardian_id);
+    v_now  jsonb := section_values(p_set.section, v_id);
+begin
+    perform section_apply(p_set.section, v_id,
+        asked_values(v_now, (select jsonb_agg(jsonb_build_object('field', i.field,
+                                        'asked', i.asked, 'mac', encode(i.asked_mac, 'hex'),
+                                        'hint', i.asked_hint))
+                               from change_item i
+                              where i.set_id = p_set.id and i.state = 'accepted')));
+end
+$$;
+
+comment on function change_apply(change_set) is
+    'Writes the accepted items of a request into the file, over what it holds now. The caller has locked the person.';
+
+
+create or replace function new_request(p_section text, p_action text, p_guardian bigint,
+    p_child bigint, p_contact bigint, p_name text, p_replaces bigint, p_comment text,
+    p_reverses change_set default null)
+    returns change_set
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_set    change_set;
+    v_agent  boolean := (p_reverses).id is not null;
+begin
+    loop
+        insert into change_set (tenant, number, family_id, section, action, guardian_id,
+                                child_id, contact_id, subject, account_id, asker_id,
+                                replaces, reverses, comment, due_on)
+        select t.id, to_char(now(), 'YYYY') || '-'
+                     || lpad(floor(random() * 10000000)::int::text, 7, '0'),
+               case when v_agent then (p_reverses).family_id else my_family() end,
+               p_section, p_action, p_guardian, p_child, p_contact, p_name, me(),
+               (select u.guardian_id from subscription u
+                 where u.account_id = me() and u.family_id = my_family()
+                   and u.ended_at is null),
+               p_replaces, (p_reverses).id, p_comment, current_date + t.validation_days
+          from town t
+         where t.id = here()
+            on conflict (tenant, number) do nothing
+        returning * into v_set;
+
+        exit when found;
+    end loop;
+
+    insert into change_event (tenant, set_id, version, event, by_kind, by_id)
+    values (here(), v_set.id, v_set.version, 'sent',
+            case when v_agent then 'agent' else 'family' end,
+            case when v_agent then my_agent() else me() end);
+
+    return v_set;
+end
+$$;
+
+comment on function new_request(text, text, bigint, bigint, bigint, text, bigint, text, change_set) is
+    'Makes a request, without its items, and its receipt''s number. Input: section, action, whom it is about and their name, the request that it replaces, the family''s words; p_reverses: an agent undoes that one.';
+
+
+create or replace function put_items(p_set bigint, p_items jsonb) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    delete from change_item i where i.set_id = p_set;
+
+    insert into change_item (tenant, set_id, field, old, old_mac, old_hint, asked,
+                             asked_mac, asked_hint)
+    select here(), p_set, i->>'field', i->'old', decode(i->>'old_mac', 'hex'),
+           i->>'old_hint', i->'asked', decode(i->>'mac', 'hex'), i->>'hint'
+      from jsonb_array_elements(p_items) i;
+end
+$$;
+
+comment on function put_items(bigint, jsonb) is
+    'Writes the items of a request anew. Input: request, [{"field", "old", "old_mac", "old_hint", "asked", "mac", "hint"}].';
+
+
+
+create or replace function section_items(p_section text, input jsonb, p_now jsonb,
+    p_open bigint)
+    returns jsonb
+    language sql stable
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', i.field, 'old', i.old,
+                       'old_mac', encode(i.old_mac, 'hex'), 'old_hint', i.old_hint,
+                       'asked', i.asked, 'mac', encode(i.asked_mac, 'hex'),
+                       'hint', i.asked_hint, 'sealed', i.sealed,
+                       'validation', i.validation) order by i.rank), '[]')
+              from asked_items(p_section, input, p_now, p_open) i);
+
+comment on function section_items(text, jsonb, jsonb, bigint) is
+    'asked_items() as one value.';
+
+
+create or replace function checked_form(p_form json, p_step text, p_kind text,
+    p_seal uuid, p_items jsonb)
+    returns json
+    language sql stable
+begin atomic
+    -- the form's own document, in which "check" says what would be sent
+    select json_object_agg(e.key, case when e.key = 'check' and p_step = 'check' then
+               (select json_build_object('has_items', p_items <> '[]', 'items', coalesce(json_agg(json_build_object(
+                           'field', i->>'field',
+                           'before', shown(p_kind, p_seal, i->>'field',
+                               (i->>'sealed')::boolean, i->'old', i->>'old_hint'),
+                           'asked', shown(p_kind, p_seal, i->>'field',
+                               (i->>'sealed')::boolean, i->'asked', i->>'hint'),
+                           'state', null)), '[]'))
+                  from jsonb_array_elements(p_items) i)
+               else e.value end)
+      from json_each(p_form) e;
+end;
+
+comment on function checked_form(json, text, text, uuid, jsonb) is
+    'The page of a section with what would be sent, to be looked at again. Input: section_form()''s document, the step, kind and seal id of the person, the items.';
+
+
+create or replace function withdraw(p_set change_set) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    perform change_step(p_set.id, 'withdrawn', 'withdrawn', 'family', me());
+    perform note('withdraw_change', 'ok', 'change_set', p_set.id);
+end
+$$;
+
+comment on function withdraw(change_set) is
+    'The account takes its own open request back. The caller has locked the account.';
+
+
+create or replace function send_change(p_section text, p_guardian bigint, p_child bigint,
+    p_contact bigint, p_name text, p_items jsonb, p_open change_set, p_comment text)
+    returns change_set
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_set  change_set := p_open;
+begin
+    if v_set.state = 'incomplete' then
+        update change_set c set comment = p_comment where c.id = v_set.id;
+        v_set := change_step(v_set.id, 'completed', 'sent', 'family', me());
+    else
+        if v_set.id is not null then
+            perform change_step(v_set.id, 'replaced', 'replaced', 'family', me());
+        end if;
+
+        v_set := new_request(p_section, 'change', p_guardian, p_child, p_contact, p_name,
+                             v_set.id, p_comment);
+    end if;
+
+    perform put_items(v_set.id, p_items);
+
+    if not exists (select from jsonb_array_elements(p_items) i
+                    where i->>'validation' <> 'automatic')
+    then
+        update change_item i set state = 'accepted' where i.set_id = v_set.id;
+        perform change_apply(v_set);
+        v_set := change_step(v_set.id, 'accepted', 'accepted', 'town', null);
+    end if;
+
+    perform note('ask_change', v_set.state, 'change_set', v_set.id);
+    perform change_mail(v_set, case v_set.state when 'accepted' then 'change_done'
+                                                else 'change_sent' end);
+    return v_set;
+end
+$$;
+
+comment on function send_change(text, bigint, bigint, bigint, text, jsonb, change_set, text) is
+    'Makes or completes a request with these items, applies it where the town lets all of them count without an agent, and writes the receipt. The caller has locked the account and the person. Result: the request.';
+
+
+create or replace function lock_subject(p_guardian bigint, p_child bigint) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    perform 1 from guardian g where g.id = p_guardian for no key update;
+    perform 1 from child c where c.id = p_child for no key update;
+end
+$$;
+
+comment on function lock_subject(bigint, bigint) is
+    'Locks whom a request is about, so that two decisions about them come one after the other.';
+
+
+create or replace function ask_change(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_section  text := input->>'section';
+    v_step     text := coalesce(input->>'step', 'send');
+    v_who      record := subject(v_section, input);
+    v_form     json;
+    v_open     change_set;
+    v_now      jsonb;
+    v_items    jsonb;
+    v_faults   jsonb;
+    v_refusal  json;
+    v_set      change_set;
+begin
+    if v_who.id is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    if v_step = 'send' then
+        v_refusal := repeated(input);
+
+        if v_refusal is not null then
+            return v_refusal;
+        end if;
+    end if;
+
+    -- one request of an account after the other; then the person, as deciding
+    -- does: whoever comes second sees what the first has made of the file
+    perform 1 from account a where a.id = me() for no key update;
+    perform lock_subject(v_who.guardian_id, v_who.child_id);
+
+    v_form := section_form(input);
+    v_refusal := coalesce(stale(input, v_form->>'version'),
+        case when input->>'version' <> v_form->>'version'
+             then refused('', 'file_changed', 409) end);
+
+    if v_refusal is not null then
+        return done(input, v_refusal);
+    end if;
+
+    v_open := open_request(v_section, 'change', v_who.guardian_id, v_who.child_id,
+                           v_who.contact_id);
+    v_now := section_values(v_section, v_who.id);
+    v_items := section_items(v_section, input, v_now, v_open.id);
+    v_faults := ask_faults(v_section, input, asked_values(v_now, v_items));
+
+    if v_faults <> '[]' then
+        return done(input, json_build_object('status', 422, 'errors', v_faults));
+    end if;
+
+    if v_step = 'check' or v_step = 'edit' then
+        return checked_form(v_form, v_step, v_who.kind, v_who.seal_id, v_items);
+    end if;
+
+    if v_items = '[]' and v_open.id is null then
+        return done(input, refused('', 'nothing_asked'));
+    end if;
+
+    if v_items = '[]' then
+        perform withdraw(v_open);
+        return done(input, moved('/famille/demandes/' || v_open.id, null, 'withdrawn'));
+    end if;
+
+    v_set := send_change(v_section, v_who.guardian_id, v_who.child_id, v_who.contact_id,
+                         v_who.name, v_items, v_open, input->>'comment');
+
+    return done(input, moved('/famille/demandes/' || v_set.id, null,
+        case v_set.state when 'accepted' then 'change_done' else 'change_sent' end));
+end
+$$;
+
+comment on function ask_change(jsonb) is
+'Asks for changes of a section of a person. Input: section; guardian, child or contact; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed); comment; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send; idempotency key.
+Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs.
+The account''s open request about the same is replaced, or completed when the town had asked for more; a request that asks for what the file holds withdraws it.';
+
+
+-- my requests -------------------------------------------------------------
+
+create or replace function request_person(p_set change_set, out seal_id uuid, out kind text,
+    out visible boolean, out path text)
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_who  record := subject(p_set.section, jsonb_strip_nulls(jsonb_build_object(
+                         'guardian', p_set.guardian_id::text,
+                         'child', p_set.child_id::text,
+                         'contact', p_set.contact_id::text)));
+begin
+    seal_id := v_who.seal_id;
+    kind := case when p_set.section like 'guardian%' then 'guardian' else 'child' end;
+    visible := v_who.id is not null;
+    path := v_who.back;
+end
+$$;
+
+comment on function request_person(change_set) is
+    'Whether the account may still see what a request of its own is about, and how its sealed values open.';
+
+
+create or replace function request_items(p_set change_set, p_kind text, p_seal uuid)
+    returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('field', i.field,
+               'before', shown(p_kind, p_seal, i.field, coalesce(f.sealed, false), i.old,
+                               i.old_hint),
+               'asked', shown(p_kind, p_seal, i.field, coalesce(f.sealed, false), i.asked,
+                              i.asked_hint),
+               'state', i.state, 'refused', coalesce(i.state = 'refused', false))
+               order by f.rank), '[]')
+      from change_item i
+      left join field f on f.section = (p_set).section and f.name = i.field
+     where i.tenant = (p_set).tenant
+       and i.set_id = (p_set).id;
+end;
+
+comment on function request_items(change_set, text, uuid) is
+    'The items of a request as its asker sees them.';
+
+
+create or replace function request_reason(p_set change_set) returns json
+    language sql stable
+    return case when (p_set).reason is not null or (p_set).reason_code is not null then
+        json_build_object('code', (p_set).reason_code, 'text', (p_set).reason,
+            'ready', (select town_text(jsonb_build_object('r', r.texts), 'r',
+                                 (select a.lang from account a where a.id = me()),
+                                 r.texts->>'fr')
+                        from refusal r
+                       where r.code = (p_set).reason_code)) end;
+
+comment on function request_reason(change_set) is
+    'Why a request was refused or more is asked for, or null.';
+
+
+create or replace function request_document(p_set change_set) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_who    record := request_person(p_set);
+    v_open   boolean := p_set.state in ('sent', 'taken', 'incomplete');
+begin
+    return json_build_object('id', p_set.id, 'number', p_set.number,
+        'version', p_set.version, 'section', p_set.section, 'action', p_set.action,
+        'subject', p_set.subject, 'request_state', p_set.state,
+        'open', v_open, 'waits', p_set.state in ('sent', 'taken'),
+        'is_incomplete', p_set.state = 'incomplete',
+        'is_accepted', p_set.state = 'accepted', 'is_partly', p_set.state = 'partly',
+        'is_refused', p_set.state = 'refused', 'is_replaced', p_set.state = 'replaced',
+        'is_withdrawn', p_set.state = 'withdrawn',
+        'asked_at', p_set.created_at, 'due_on', p_set.due_on,
+        'decided_at', p_set.decided_at, 'comment', p_set.comment,
+        'reason', request_reason(p_set), 'visible', v_who.visible,
+        'edit', case when v_open and v_who.visible and p_set.action = 'change'
+                     then v_who.path || '/' || (select s.path from section s
+                                                 where s.name = p_set.section) end,
+        'items', case when v_who.visible
+                      then request_items(p_set, v_who.kind, v_who.seal_id)
+                      else '[]'::json end);
+end
+$$;
+
+comment on function request_document(change_set) is
+    'A request of the account as a document. What the account may no longer see is left out.';
+
+
+create or replace function sections_of(p_kind text, p_id bigint) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (
+        select json_object_agg(s.name, json_build_object('section', s.name,
+                   'edit', w.back || '/' || s.path, 'path', s.path,
+                   'asked', case when r.id is not null then request_document(r) end))
+          from section s
+         cross join lateral subject(s.name, jsonb_build_object(p_kind, p_id)) w
+          left join lateral open_request(s.name, 'change', w.guardian_id, w.child_id, null) r
+                 on true
+         where s.name like p_kind || '\_%'
+           and w.id is not null);
+end
+$$;
+
+comment on function sections_of(text, bigint) is
+    'The sections of a person that the account may ask about: {section: {"section", "edit": path of its form, "path", "asked": the account''s open request or null}}.';
+
+
+create or replace function my_requests(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    return (
+        select json_build_object('status', 200,
+                   'open', coalesce(json_agg(request_document(c) order by c.id desc)
+                                    filter (where c.state in ('sent', 'taken', 'incomplete')),
+                                    '[]'),
+                   'past', coalesce(json_agg(request_document(c) order by c.id desc)
+                                    filter (where c.state not in ('sent', 'taken',
+                                                                  'incomplete')), '[]'))
+          from (select r.*
+                  from change_set r
+                 where r.account_id = me()
+                   and r.family_id = my_family()
+                 order by r.id desc
+                 limit 200) c);
+end
+$$;
+
+comment on function my_requests(jsonb) is
+    'The account''s own requests about the session''s family, the latest 200. Result: {"status": 200, "open": [request_document()], "past": [..]}. Those of other guardians are theirs.';
+
+
+create or replace function my_request_row(input jsonb, p_lock boolean) returns change_set
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_set  change_set;
+begin
+    if p_lock then
+        perform 1 from account a where a.id = me() for no key update;
+    end if;
+
+    select c.* into v_set
+      from change_set c
+     where c.id = to_id(input->>'request')
+       and c.account_id = me()
+       and c.family_id = my_family();
+
+    if p_lock and v_set.id is not null then
+        perform lock_subject(v_set.guardian_id, v_set.child_id);
+        select c.* into v_set from change_set c where c.id = v_set.id for update;
+    end if;
+
+    return v_set;
+end
+$$;
+
+comment on function my_request_row(jsonb, boolean) is
+    'A request of the account about the session''s family, locked where asked for, or null. Input: request.';
+
+
+create or replace function my_request(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_set      change_set := my_request_row(input, false);
+    v_request  json;
+    v_events   json;
+begin
+    if v_set.id is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    v_request := request_document(v_set);
+
+    select json_agg(json_build_object('at', e.at, 'event', e.event, 'by', e.by_kind)
+                    order by e.version)
+      into v_events
+      from change_event e
+     where e.set_id = v_set.id
+       and e.event <> 'released';
+
+    return json_build_object('status', 200, 'version', document_version(v_request),
+        'request', v_request, 'events', v_events);
+end
+$$;
+
+comment on function my_request(jsonb) is
+'A request of the account. Input: request. Result: {"status": 200, "version", "request": request_document(), "events": [{"at", "event", "by": family | agent | town}]}; 404 for any other.';
+
+
+create or replace function withdraw_request(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_refusal  json := repeated(input);
+    v_set      change_set;
+begin
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
+    v_set := my_request_row(input, true);
+
+    if v_set.id is null then
+        return done(input, json_build_object('status', 404, 'errors', json_build_array()));
+    end if;
+
+    v_refusal := stale(input, my_request(input)->>'version');
+
+    if v_refusal is not null then
+        return done(input, v_refusal);
+    end if;
+
+    if v_set.state = 'withdrawn' then
+        return done(input, moved('/famille/demandes/' || v_set.id, null, 'withdrawn'));
+    end if;
+
+    if v_set.state not in ('sent', 'taken', 'incomplete') then
+        return done(input, refused('', 'request_decided', 409));
+    end if;
+
+    perform withdraw(v_set);
+
+    return done(input, moved('/famille/demandes/' || v_set.id, null, 'withdrawn'));
+end
+$$;
+
+comment on function withdraw_request(jsonb) is
+'Takes back a request that is not decided yet. Input: request, idempotency key. Result: moved to the request; 404; 409 request_decided when the town was first.';
+
+
+grant execute on function section_form(jsonb), ask_change(jsonb), my_requests(jsonb),
+    my_request(jsonb), withdraw_request(jsonb) to portal_web;
