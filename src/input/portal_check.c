@@ -70,7 +70,7 @@ const char *const  portal_form_codes[] = {
     "too_short", "too_long", "name_chars", "email_format", "email_ascii",
     "date_format", "date_range", "choice", "integer_format",
     "integer_range", "code_format", "token_format", "password_short",
-    "password_long", "password_weak", NULL
+    "password_long", "password_weak", "otp_format", NULL
 };
 
 
@@ -142,7 +142,9 @@ portal_form_wipe(const portal_form_t *form, json_t *object)
 
     for (i = 0; i < form->nfields; i++) {
 
-        if (form->fields[i].type != PORTAL_FIELD_PASSWORD) {
+        if (form->fields[i].type != PORTAL_FIELD_PASSWORD
+            && form->fields[i].type != PORTAL_FIELD_OTP)
+        {
             continue;
         }
 
@@ -343,6 +345,7 @@ portal_check_text(portal_check_t *check, const portal_field_t *field,
 
     if (field->type != PORTAL_FIELD_PASSWORD
         && field->type != PORTAL_FIELD_PATH
+        && field->type != PORTAL_FIELD_OTP
         && portal_check_show(check, field->name, text, len) != 0)
     {
         return -1;

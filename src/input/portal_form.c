@@ -74,7 +74,7 @@ static int portal_form_fail(portal_form_parser_t *parser, const char *fmt,
 
 static const char *const  portal_form_types[] = {
     "text", "name", "email", "password", "date", "choice", "yesno", "code",
-    "integer", "token", "path"
+    "integer", "token", "path", "otp"
 };
 
 #define PORTAL_FORM_TYPES                                                     \
@@ -82,7 +82,7 @@ static const char *const  portal_form_types[] = {
 
 #define PORTAL_FORM_TYPE_LIST                                                 \
     "text, name, email, password, date, choice, yesno, code, integer, "       \
-    "token or path"
+    "token, path or otp"
 
 
 #define portal_form_bit(type)  (1u << PORTAL_FIELD_##type)
@@ -90,7 +90,9 @@ static const char *const  portal_form_types[] = {
 static const portal_form_word_t  portal_form_known[] = {
 
     { "required", ~portal_form_bit(PATH), portal_form_required },
-    { "hidden", ~portal_form_bit(PASSWORD), portal_form_hidden },
+    { "hidden",
+      ~(portal_form_bit(PASSWORD)|portal_form_bit(OTP)),
+      portal_form_hidden },
     { "new", portal_form_bit(PASSWORD), portal_form_new },
 
     { "min",

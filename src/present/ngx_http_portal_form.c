@@ -147,7 +147,7 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     input_type = hidden ? "hidden" : t == PORTAL_FIELD_EMAIL ? "email"
                  : t == PORTAL_FIELD_PASSWORD ? "password" : "text";
-    inputmode = t == PORTAL_FIELD_INTEGER ? "numeric"
+    inputmode = t == PORTAL_FIELD_INTEGER || t == PORTAL_FIELD_OTP ? "numeric"
                 : t == PORTAL_FIELD_EMAIL ? "email" : NULL;
 
     model = json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s?, s:b, s:b, s:s, s:s?, "
