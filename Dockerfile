@@ -7,7 +7,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev make \
         nginx nginx-dev dpkg-dev libpq-dev libhiredis-dev libsodium-dev \
-        libjansson-dev libcurl4-openssl-dev libunistring-dev libzxcvbn-dev \
+        liboath-dev libjansson-dev libcurl4-openssl-dev libunistring-dev libzxcvbn-dev \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /portal
@@ -31,7 +31,7 @@ FROM debian:bookworm-slim
 ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx libpq5 \
-        libhiredis0.14 libsodium23 libjansson4 libcurl4 libunistring2 \
+        libhiredis0.14 libsodium23 liboath0 libjansson4 libcurl4 libunistring2 \
         libzxcvbn0 ca-certificates \
     && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/* \
         /etc/nginx/modules-enabled/* /var/log/nginx/*

@@ -61,7 +61,7 @@ $(MODULE): $(NEWS) t/lib/build-module
 $(TOOL): $(TOOL_SOURCES) $(wildcard src/crypto/*.h)
 	@mkdir -p build
 	$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -Isrc \
-		$(TOOL_SOURCES) -o $@.new -lsodium
+		$(TOOL_SOURCES) -o $@.new -lsodium -loath
 	@mv $@.new $@
 
 $(ASAN): $(NEWS) t/lib/build-sanitized

@@ -148,6 +148,17 @@ insert into d_account (town, email, password, first_name, last_name, situation, 
 ('beaulieu', 'remi.girard@exemple.fr', 'escargot-montgolfiere-36', 'Rémi', 'Girard', 'separated', '{20302:1}'),
 ('beaulieu', 'solene.andre@exemple.fr', 'pamplemousse-horloge-84', 'Solène', 'André', 'unlinked', '{}');
 
+-- of the towns themselves: who decides, and who sets the rest
+create temp table d_agent (
+    n bigint generated always as identity, town text, email text, password text,
+    first_name text, last_name text, role text, seal_id uuid default gen_random_uuid());
+
+insert into d_agent (town, email, password, first_name, last_name, role) values
+('saint-aubin', 'jeanne.caron@saint-aubin.example', 'registre-parchemin-belvedere-26', 'Jeanne', 'Caron', 'validator'),
+('saint-aubin', 'paul.delmas@saint-aubin.example', 'girouette-almanach-corniche-53', 'Paul', 'Delmas', 'administrator'),
+('beaulieu', 'lucie.weber@beaulieu.example', 'tonnelle-vendange-clocher-47', 'Lucie', 'Weber', 'validator'),
+('beaulieu', 'hugues.meyer@beaulieu.example', 'pressoir-lavoir-marronnier-92', 'Hugues', 'Meyer', 'administrator');
+
 create temp table d_code (
     n bigint generated always as identity, town text, guardian text, state text,
     situation text, seal_id uuid default gen_random_uuid());
@@ -195,6 +206,10 @@ select not exists (select from town where slug in ('saint-aubin', 'beaulieu')) a
 update town set origin = :'origin1' where slug = 'saint-aubin' and origin <> :'origin1';
 update town set origin = :'origin2' where slug = 'beaulieu' and origin <> :'origin2';
 
+update town set agent_origin = regexp_replace(origin, '//', '//agents.')
+ where slug in ('saint-aubin', 'beaulieu')
+   and agent_origin is distinct from regexp_replace(origin, '//', '//agents.');
+
 create temp table d_open as
 select row_number() over (order by k.tenant, k.id) as n, k.tenant, k.id, t.slug, k.seal_id, k.copy
   from code k
@@ -205,6 +220,17 @@ select row_number() over (order by k.tenant, k.id) as n, k.tenant, k.id, t.slug,
 \copy (select 'open', slug, 'code', seal_id, 'code', copy from d_open order by n) to program '"$PORTAL_TOOL" -k "$PORTAL_KEYS" batch > "$PORTAL_WORK/codes"'
 create temp table d_opened (n bigint generated always as identity, code text);
 \copy d_opened (code) from program 'cat "$PORTAL_WORK/codes"'
+
+create temp table d_secret as
+select d.n, d.town, d.email, d.password, a.first_name || ' ' || a.last_name as name, a.role,
+       t.agent_origin, a.seal_id, a.totp
+  from d_agent d
+  join town t on t.slug = d.town
+  join agent a on a.tenant = t.id and a.email = d.email;
+
+\copy (select 'open', town, 'agent', seal_id, 'totp', totp from d_secret order by n) to program '"$PORTAL_TOOL" -k "$PORTAL_KEYS" batch > "$PORTAL_WORK/secrets"'
+create temp table d_secrets (n bigint generated always as identity, secret text);
+\copy d_secrets (secret) from program 'cat "$PORTAL_WORK/secrets"'
 
 \t on
 \pset format unaligned
@@ -229,5 +255,10 @@ select jsonb_pretty(jsonb_build_object(
                                   and d.guardian = f.number || ':' || g.rank),
     'accounts', (select jsonb_agg(jsonb_build_object('town', a.town, 'email', a.email,
                             'password', a.password, 'situation', a.situation) order by a.n)
-                   from d_account a)));
+                   from d_account a),
+    'agents', (select jsonb_agg(jsonb_build_object('town', a.town, 'url', a.agent_origin,
+                          'email', a.email, 'password', a.password, 'role', a.role,
+                          'name', a.name, 'totp_secret', s.secret) order by a.n)
+                 from (select row_number() over (order by d.n) as place, d.* from d_secret d) a
+                 join d_secrets s on s.n = a.place)));
 \o /dev/null

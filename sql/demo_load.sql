@@ -5,11 +5,11 @@
 insert into setting (name, value) values ('key_check', :'check')
     on conflict (name) do update set value = excluded.value;
 
-insert into town (id, slug, name, service, family_service, origin, host, theme, logo,
+insert into town (id, slug, name, service, family_service, origin, agent_origin, host, theme, logo,
                   theme_css, phone, email, office, hours, counter, mail_from, mail_name,
                   languages, subscription_effect, password_words, captcha_questions, texts)
 select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail Citoyen',
-       'Espace Famille', v.origin, v.host, v.theme::jsonb, '/static/logo-' || v.slug || '.svg',
+       'Espace Famille', v.origin, regexp_replace(v.origin, '//', '//agents.'), v.host, v.theme::jsonb, '/static/logo-' || v.slug || '.svg',
        '/static/theme-' || v.slug || '.css', v.phone, 'enfance@' || v.slug || '.example',
        'Service Enfance et éducation', v.hours, v.counter,
        'ne-pas-repondre@' || v.slug || '.example', v.mail_name, '{fr,en}', v.effect, v.words,
@@ -307,3 +307,22 @@ select k.tenant, k.used_by, k.family_id, k.guardian_id, k.id, k.used_at, k.used_
  where t.slug in ('saint-aubin', 'beaulieu')
    and k.used_by is not null
  order by k.id;
+
+
+-- agents --------------------------------------------------------------------
+
+create temp table d_agent_mac (n bigint generated always as identity, mac text);
+\copy (select 'mac', town, 'email', email from d_agent order by n) to program '"$PORTAL_TOOL" -k "$PORTAL_KEYS" batch > "$PORTAL_WORK/out"'
+\copy d_agent_mac (mac) from program 'cat "$PORTAL_WORK/out"'
+
+create temp table d_agent_made (n bigint generated always as identity, hash text, totp text,
+                                secret text, uri text);
+\copy (select 'agent', town, seal_id, email, password from d_agent order by n) to program '"$PORTAL_TOOL" -k "$PORTAL_KEYS" batch > "$PORTAL_WORK/out"'
+\copy d_agent_made (hash, totp, secret, uri) from program 'cat "$PORTAL_WORK/out"; : > "$PORTAL_WORK/out"'
+
+select save_agent(to_jsonb(d) || jsonb_build_object('email_mac', m.mac,
+                      'password_hash', x.hash, 'totp', x.totp))
+  from d_agent d
+  join d_agent_mac m using (n)
+  join d_agent_made x using (n)
+ order by n;

@@ -59,11 +59,18 @@ typedef enum {
     NGX_HTTP_PORTAL_PUBLIC,
     NGX_HTTP_PORTAL_CITIZEN,
     NGX_HTTP_PORTAL_FAMILY,
+    NGX_HTTP_PORTAL_AGENT,
 } ngx_http_portal_audience_e;
 
 
 #define NGX_HTTP_PORTAL_ROLE_CITIZEN  0x01
 #define NGX_HTTP_PORTAL_ROLE_FAMILY   0x02
+
+/* of the agents' host: the first and one of the others */
+#define NGX_HTTP_PORTAL_ROLE_AGENT          0x04
+#define NGX_HTTP_PORTAL_ROLE_ADMINISTRATOR  0x08
+#define NGX_HTTP_PORTAL_ROLE_VALIDATOR      0x10
+#define NGX_HTTP_PORTAL_ROLE_READER         0x20
 
 
 /*
@@ -86,7 +93,7 @@ typedef struct {
     int32_t                          absolute;       /* seconds */
     int32_t                          pad;
     int64_t                          opened;         /* unix seconds */
-    int64_t                          account;
+    int64_t                          account;        /* or the agent */
     int64_t                          family;         /* 0: none */
     u_char                           name[80];
     u_char                           label[48];      /* of the family */
@@ -103,6 +110,7 @@ typedef struct {
     ngx_uint_t                       offered;        /* a bit per language */
     ngx_uint_t                       language;       /* the first of them */
     ngx_str_t                        origin;         /* of document */
+    ngx_str_t                        agent_origin;   /* empty: none */
     int64_t                          version;
     ngx_uint_t                       place;      /* of portal_count.h */
     portal_pg_op_t                  *op;
@@ -160,6 +168,7 @@ typedef struct {
 
     ngx_http_portal_view_t          *error_view;
     portal_pg_statement_t           *enter;
+    portal_pg_statement_t           *enter_agent;
     portal_pg_statement_t           *town;
     portal_pg_statement_t           *key_check;
     portal_pg_statement_t           *missing;
@@ -223,6 +232,7 @@ typedef struct {
     ngx_str_t                        file;       /* where it is written, for */
     ngx_uint_t                       line;       /* what is seen too late */
 
+    unsigned                         agents:1;   /* of the agents' server */
     unsigned                         error:1;    /* shows nginx's own errors */
     unsigned                         handled:1;  /* has a content handler */
     unsigned                         passive:1;  /* no use of the session */
@@ -375,6 +385,17 @@ u_char *ngx_http_portal_visitor(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 void ngx_http_portal_session_cookies(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* the session's own; value NULL: the browser forgets it */
+ngx_int_t ngx_http_portal_session_cookie(ngx_http_request_t *r,
+    u_char *value);
+/* whose sessions these are: what their MACs and records are made with */
+#define ngx_http_portal_session_purpose(plcf)                                 \
+    ((plcf)->agents ? "agent" : "session")
+#define ngx_http_portal_record_purpose(plcf)                                  \
+    ((plcf)->agents ? "agent-record" : "session-record")
+/* where who is logged in begins */
+#define ngx_http_portal_start_page(plcf)                                      \
+    ((plcf)->agents ? "/" : "/mon-espace")
 /* NGX_OK: ctx->live tells; NGX_AGAIN: resumes the phases later; NGX_BUSY:
    the servers that know are not there */
 ngx_int_t ngx_http_portal_session_find(ngx_http_request_t *r,
@@ -455,6 +476,11 @@ ngx_int_t ngx_http_portal_prepare_args(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
     const char *hash, ngx_http_portal_step_pt step);
+
+/* checks the one-time code typed, if the form has one, against the sealed
+   secret of the document: "otp_step" of the input is its time step or null */
+ngx_int_t ngx_http_portal_otp(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *document);
 
 /* call/ */
 

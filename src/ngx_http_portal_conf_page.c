@@ -30,6 +30,12 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       8,
       offsetof(ngx_http_portal_main_conf_t, enter) },
 
+    { ngx_string("enter_agent"),
+      ngx_string("select portal.enter_agent($1, $2, $3::bigint, $4::int, "
+               "$5::bigint, $6::int, $7)"),
+      7,
+      offsetof(ngx_http_portal_main_conf_t, enter_agent) },
+
     { ngx_string("town"),
       ngx_string("select portal.town($1)"),
       1,
@@ -146,6 +152,21 @@ ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    ngx_http_portal_conf_place(cf, plcf);
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strcmp(value[2].data, "agents") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"; write \"agents\" "
+                               "for the town's own people, or nothing",
+                               &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        plcf->agents = 1;
+    }
+
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
     town = pmcf->towns.elts;
 
@@ -215,7 +236,7 @@ ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "nobody is \"%V\"; write \"portal_allow public\", "
-                       "\"citizen\" or \"family\"", &value[1]);
+                       "\"citizen\", \"family\" or \"agent\"", &value[1]);
 
     return NGX_CONF_ERROR;
 }

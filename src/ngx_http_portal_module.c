@@ -15,6 +15,8 @@ static char *ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_portal_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_portal_check_audience(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *conf);
 static char *ngx_http_portal_misplaced(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf, const char *what);
 static ngx_int_t ngx_http_portal_init_module(ngx_cycle_t *cycle);
@@ -31,6 +33,7 @@ ngx_conf_enum_t  ngx_http_portal_audiences[] = {
     { ngx_string("public"), NGX_HTTP_PORTAL_PUBLIC },
     { ngx_string("citizen"), NGX_HTTP_PORTAL_CITIZEN },
     { ngx_string("family"), NGX_HTTP_PORTAL_FAMILY },
+    { ngx_string("agent"), NGX_HTTP_PORTAL_AGENT },
     { ngx_null_string, 0 }
 };
 
@@ -108,7 +111,7 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       NULL },
 
     { ngx_string("portal_tenant"),
-      NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_portal_conf_tenant,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -404,6 +407,12 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->town == NULL) {
         conf->town = prev->town;
+        conf->agents = prev->agents;
+
+    } else if (prev->town != NULL && conf->agents != prev->agents) {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "a server is for agents as a whole or not at all; write "
+                   "\"portal_tenant SLUG agents\" in a server of its own");
     }
 
     if (conf->handled && clcf->handler != ngx_http_portal_content_handler) {
@@ -423,8 +432,8 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         if (conf->handled) {
             return ngx_http_portal_misplaced(cf, conf,
                        "a portal location lacks \"portal_allow\"; write "
-                       "\"portal_allow public\", \"citizen\" or "
-                       "\"family\"");
+                       "\"portal_allow public\", \"citizen\", "
+                       "\"family\" or \"agent\"");
         }
 
         if (prev->line && prev->audience != NGX_HTTP_PORTAL_UNSET) {
@@ -437,6 +446,18 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
+    return ngx_http_portal_check_audience(cf, conf);
+}
+
+
+static char *
+ngx_http_portal_check_audience(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
     if (conf->town == NULL) {
         return ngx_http_portal_misplaced(cf, conf,
                    "\"portal_allow\" needs a town; write "
@@ -447,6 +468,17 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return ngx_http_portal_misplaced(cf, conf,
                    "\"satisfy any\" would let others than the gate decide; "
                    "write \"satisfy all\" beside \"portal_allow\"");
+    }
+
+    if (conf->audience != NGX_HTTP_PORTAL_PUBLIC
+        && (conf->audience == NGX_HTTP_PORTAL_AGENT) != conf->agents)
+    {
+        return ngx_http_portal_misplaced(cf, conf, conf->agents
+                   ? "a server for agents has no page of citizens; write "
+                     "\"portal_allow agent\" or \"public\", or move it"
+                   : "\"portal_allow agent\" stands in a server that is not "
+                     "for agents; write \"portal_tenant SLUG agents\" in one "
+                     "of its own");
     }
 
     return NGX_CONF_OK;

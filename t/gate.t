@@ -362,7 +362,7 @@ sub http_refused {
 }
 
 my $up = "proxy_pass http://127.0.0.1:$behind;";
-my $audience = qr/write "portal_allow public", "citizen" or "family"/;
+my $audience = qr/write "portal_allow public", "citizen", "family" or "agent"/;
 
 location_refused('no audience', 'portal_page home;', qr/lacks "portal_allow"/, $audience);
 location_refused('an unknown audience', 'portal_allow parents; portal_page home;', qr/"parents"/, $audience);

@@ -61,6 +61,10 @@ for my $file (qw(pages monitoring)) {
     }
 }
 
+# the agents' host has forms of its own
+my %named = map { ($_->{form} // '') => 1 } values %page;
+delete @form{ grep { !$named{$_} } keys %form };
+
 cmp_ok scalar(keys %page), '>', 35, 'the pages were found';
 is_deeply [sort keys %{ $api->{paths} }], [sort keys %page], 'the same paths';
 

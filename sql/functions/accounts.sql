@@ -445,6 +445,11 @@ begin
      where s.hash = decode(input->>'session', 'hex')
        and s.ended_at is null;
 
+    update agent_session s
+       set ended_at = now()
+     where s.hash = decode(input->>'session', 'hex')
+       and s.ended_at is null;
+
     return json_build_object('status', 200);
 end
 $$;

@@ -88,7 +88,8 @@ begin atomic
     select json_build_object(
         'id', t.id, 'slug', t.slug, 'version', t.version, 'name', t.name,
         'service', t.service, 'family_service', t.family_service,
-        'origin', t.origin, 'host', t.host, 'theme', t.theme, 'logo', t.logo,
+        'origin', t.origin, 'agent_origin', t.agent_origin, 'host', t.host,
+        'theme', t.theme, 'logo', t.logo,
         'theme_css', t.theme_css, 'phone', t.phone, 'email', t.email,
         'office', t.office, 'hours', t.hours, 'counter', t.counter,
         'mail_from', t.mail_from, 'mail_name', t.mail_name,
@@ -153,7 +154,9 @@ begin
     end if;
 
     v_set := set_config('portal.tenant', v_town::text, true)
-          || set_config('portal.request', coalesce(left(enter.request, 64), ''), true);
+          || set_config('portal.request', coalesce(left(enter.request, 64), ''), true)
+          || set_config('portal.agent', '0', true)
+          || set_config('portal.role', '', true);
 
     if enter.session is null then
         v_set := set_config('portal.account', '0', true)
@@ -211,10 +214,11 @@ create or replace function note(action text, outcome text, object text default n
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
-    insert into audit (tenant, account_id, family_id, action, outcome, object,
+    insert into audit (tenant, account_id, agent_id, family_id, action, outcome, object,
                        object_id, request)
-    values (here(), coalesce(note.account, me()), my_family(), note.action, note.outcome,
-            note.object, note.object_id, nullif(current_setting('portal.request'), ''));
+    values (here(), coalesce(note.account, me()), my_agent(), my_family(), note.action,
+            note.outcome, note.object, note.object_id,
+            nullif(current_setting('portal.request'), ''));
 end
 $$;
 
@@ -294,11 +298,12 @@ create or replace function repeat_scope(input jsonb) returns text
     return case
         when input->'_'->>'key' is null or input->'_'->>'print' is null then null
         when me() is not null then 'account:' || me()
+        when my_agent() is not null then 'agent:' || my_agent()
         when input->'_'->>'browser' is not null then 'browser:' || (input->'_'->>'browser')
     end;
 
 comment on function repeat_scope(jsonb) is
-    'Who an idempotency key belongs to: the account, else the browser; null: no key.';
+    'Who an idempotency key belongs to: the account or the agent, else the browser; null: no key.';
 
 
 create or replace function done(input jsonb, result json) returns json

@@ -185,6 +185,8 @@ begin
         when 'session' then p_town.keep_session
         when 'outbox' then p_town.keep_mail
         when 'device' then 90
+        when 'agent_session' then p_town.keep_session
+        when 'agent_device' then 90
         when 'idempotency' then 1
         when 'captcha_used' then 0
         else p_town.keep_audit end);
@@ -250,6 +252,20 @@ begin
                                               and a.state = 'closed')
                     limit p_limit);
 
+    when 'agent_session' then
+        delete from agent_session s
+         where s.tenant = p_town.id
+           and s.hash in (select d.hash from agent_session d
+                           where d.tenant = p_town.id and d.absolute_until < v_before
+                           limit p_limit);
+
+    when 'agent_device' then
+        delete from agent_device d
+         where d.tenant = p_town.id and d.last_at < v_before
+           and (d.agent_id, d.mac) in (select o.agent_id, o.mac from agent_device o
+                                        where o.tenant = p_town.id and o.last_at < v_before
+                                        limit p_limit);
+
     when 'outbox' then
         delete from outbox o
          where o.tenant = p_town.id
@@ -280,7 +296,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, outbox, audit or retention_run. Captchas go when over, idempotency keys after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, outbox, audit or retention_run. Captchas go when over, idempotency keys after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function job_due(p_name text, p_every int) returns boolean
@@ -326,8 +342,9 @@ begin
               || set_config('portal.request', '', true);
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
-            'session', 'device', 'outbox', 'audit', 'retention_run', 'account_unconfirmed',
-            'account_closed', 'account_inactive', 'account_warned']
+            'session', 'device', 'agent_session', 'agent_device', 'outbox', 'audit',
+            'retention_run', 'account_unconfirmed', 'account_closed', 'account_inactive',
+            'account_warned']
         loop
             exit when v_left = 0;
 

@@ -17,6 +17,12 @@ begin
       from session s
      where s.hash = decode(nullif(current_setting('portal.session'), ''), 'hex');
 
+    if my_agent() is not null then
+        select s.absolute_until into v_until
+          from agent_session s
+         where s.hash = decode(nullif(current_setting('portal.session'), ''), 'hex');
+    end if;
+
     v_left := greatest(floor(extract(epoch from v_until - now())), 0);
 
     return json_build_object('idle', v_idle,
@@ -68,7 +74,8 @@ Result: {"status": 200, "signed_in", "account": id, "name", "roles": [citizen, f
 create or replace function prolong(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 begin
-    return (moved(coalesce(local_path(input->>'path'), '/mon-espace'),
+    return (moved(coalesce(local_path(input->>'path'),
+                           case when my_agent() is null then '/mon-espace' else '/' end),
                   json_build_object('effect', 'prolong'), 'prolonged')::jsonb
             || jsonb_build_object('limits', session_limits(input)))::json;
 end
@@ -82,15 +89,19 @@ Result: 303 path with session prolong, and "limits" as they are then.';
 create or replace function session_owner(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 begin
-    return json_build_object('status', 200, 'account',
+    -- the MACs of the two hosts are made with different keys: never both
+    return json_build_object('status', 200, 'account', coalesce(
         (select s.account_id
            from session s
-          where s.hash = decode(input->>'session_mac', 'hex')));
+          where s.hash = decode(input->>'session_mac', 'hex')),
+        (select s.agent_id
+           from agent_session s
+          where s.hash = decode(input->>'session_mac', 'hex'))));
 end
 $$;
 
 comment on function session_owner(jsonb) is
-'Whose a session was, though it may have ended; for nginx, never shown. Input: session_mac. Result: {"status": 200, "account": id or null}.';
+'Whose a session was, though it may have ended; for nginx, never shown. Input: session_mac. Result: {"status": 200, "account": id or null, an agent''s where it was one''s}.';
 
 
 create or replace function connections(input jsonb) returns json

@@ -195,12 +195,13 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     version.len = (size_t) (ngx_sprintf(number[3], "%L", town->version)
                             - number[3]);
 
-    if (portal_pg_query(op, pmcf->enter) != NGX_OK
+    if (portal_pg_query(op, plcf->agents ? pmcf->enter_agent : pmcf->enter)
+        != NGX_OK
         || portal_pg_param(op, &town->slug) != NGX_OK
         || portal_pg_param(op, &session) != NGX_OK
         || portal_pg_param(op, &account) != NGX_OK
         || portal_pg_param(op, &epoch) != NGX_OK
-        || portal_pg_param(op, &family) != NGX_OK
+        || (!plcf->agents && portal_pg_param(op, &family) != NGX_OK)
         || portal_pg_param(op, &version) != NGX_OK
         || portal_pg_param(op, &schema) != NGX_OK
         || portal_pg_param(op, ngx_http_portal_request_id(r, ctx))

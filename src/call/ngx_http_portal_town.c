@@ -14,9 +14,9 @@
 
 /* what templates may read of it; the captcha's answers are not among them */
 static const char  *ngx_http_portal_town_public[] = {
-    "name", "service", "family_service", "logo", "theme_css", "phone",
-    "email", "office", "hours", "counter", "texts", "subscription_effect",
-    "retention", NULL
+    "name", "service", "family_service", "origin", "logo", "theme_css",
+    "phone", "email", "office", "hours", "counter", "texts",
+    "subscription_effect", "retention", NULL
 };
 
 
@@ -105,14 +105,14 @@ ngx_http_portal_town_unknown(ngx_http_portal_main_conf_t *pmcf,
     ngx_snprintf(theme, sizeof(theme), "/static/theme-%V.css%Z", &town->slug);
 
     return json_pack("{s:s?, s:s?, s:s?, s:s, s:s, s:n, s:n, s:n, s:n, s:n, "
-                     "s:{s:n}, s:n, s:n, s:n}",
+                     "s:n, s:{s:n}, s:n, s:n, s:n}",
                      "name", portal_views_label(views, "town.name"),
                      "service", portal_views_label(views, "town.service"),
                      "family_service",
                      portal_views_label(views, "town.family_service"),
                      "logo", logo,
                      "theme_css", theme,
-                     "phone", "email", "office", "hours", "counter",
+                     "origin", "phone", "email", "office", "hours", "counter",
                      "texts", "no_code",
                      "subscription_effect", "phone_display", "retention");
 }
@@ -292,6 +292,10 @@ ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
     town->version = json_integer_value(json_object_get(document, "version"));
     town->origin.data = (u_char *) json_string_value(origin);
     town->origin.len = json_string_length(origin);
+
+    origin = json_object_get(document, "agent_origin");
+    town->agent_origin.data = (u_char *) json_string_value(origin);
+    town->agent_origin.len = json_string_length(origin);
 }
 
 

@@ -109,6 +109,20 @@ int portal_csrf_check(const portal_keys_t *keys, portal_text_t tenant,
 void portal_code_make(char out[PORTAL_CODE_LEN]);
 int portal_code_clean(portal_text_t in, char out[PORTAL_CODE_LEN]);
 
+/*
+ * One-time codes of an authenticator (RFC 6238: 6 digits, a step of 30 s).
+ * make: a fresh secret of 160 bits in base32, not terminated; -1: no memory.
+ * check: the time step that the code is of, among that of now, the one before
+ * and the one after, or -1; as much work whatever the code.
+ */
+#define PORTAL_TOTP_SECRET  32
+#define PORTAL_TOTP_DIGITS  6
+#define PORTAL_TOTP_STEP    30
+int portal_totp_init(void);     /* by portal_crypto_init() */
+int portal_totp_make(char out[PORTAL_TOTP_SECRET]);
+int64_t portal_totp_check(portal_text_t secret, portal_text_t code,
+    int64_t now);
+
 /* constant time; 1 when equal */
 int portal_equal(const void *a, const void *b, size_t len);
 void portal_wipe(void *p, size_t len);

@@ -66,7 +66,7 @@ static uint32_t portal_subkey_hash(uint32_t hash, const char *p, size_t len);
 int
 portal_crypto_init(void)
 {
-    return sodium_init() < 0 ? -1 : 0;
+    return sodium_init() < 0 || portal_totp_init() == -1 ? -1 : 0;
 }
 
 

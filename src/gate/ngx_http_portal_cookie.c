@@ -24,6 +24,7 @@ ngx_http_portal_session_cookies(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
     ngx_str_t                     value;
+    const char                   *name;
     portal_text_t                 slug;
     ngx_http_portal_loc_conf_t   *plcf;
     ngx_http_portal_main_conf_t  *pmcf;
@@ -33,11 +34,13 @@ ngx_http_portal_session_cookies(ngx_http_request_t *r,
 
     slug = ngx_http_portal_text(plcf->town->slug);
 
-    if (ngx_http_portal_cookie(r, "__Host-portal", 13, &value) == 1
+    name = plcf->agents ? "__Host-agent" : "__Host-portal";
+
+    if (ngx_http_portal_cookie(r, name, ngx_strlen(name), &value) == 1
         && portal_is_secret(ngx_http_portal_text(value)))
     {
-        portal_mac(pmcf->keys, "session", slug, ngx_http_portal_text(value),
-                   ctx->mac);
+        portal_mac(pmcf->keys, ngx_http_portal_session_purpose(plcf), slug,
+                   ngx_http_portal_text(value), ctx->mac);
         portal_hex(ctx->mac, PORTAL_MAC_LEN, (char *) ctx->mac_hex);
         ctx->cookie = 1;
     }
@@ -51,6 +54,33 @@ ngx_http_portal_session_cookies(ngx_http_request_t *r,
     if (ngx_http_portal_cookie(r, "__Host-lang", 11, &value) == 1) {
         ctx->chosen = value;
     }
+}
+
+
+/*
+ * What agents may do is not to be begun by a link on another site; a parent
+ * follows links of mails.
+ */
+
+ngx_int_t
+ngx_http_portal_session_cookie(ngx_http_request_t *r, u_char *value)
+{
+    const char                  *name, *more;
+    ngx_http_portal_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    if (plcf->agents) {
+        name = "__Host-agent";
+        more = value ? "SameSite=Strict" : "SameSite=Strict; Max-Age=0";
+
+    } else {
+        name = "__Host-portal";
+        more = value ? "SameSite=Lax" : "SameSite=Lax; Max-Age=0";
+    }
+
+    return ngx_http_portal_set_cookie(r, name, value,
+                                      value ? PORTAL_SECRET_B64 : 0, more);
 }
 
 

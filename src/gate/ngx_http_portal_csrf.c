@@ -8,7 +8,7 @@
 
 
 static ngx_int_t ngx_http_portal_same_origin(ngx_str_t *origin,
-    ngx_http_portal_town_t *town);
+    ngx_str_t *own);
 
 
 ngx_table_elt_t *
@@ -89,7 +89,10 @@ ngx_http_portal_check_origin(ngx_http_request_t *r,
     if (origin != NULL) {
 
         if (plcf->town != NULL
-            && ngx_http_portal_same_origin(&origin->value, plcf->town)
+            && ngx_http_portal_same_origin(&origin->value,
+                                           plcf->agents
+                                           ? &plcf->town->agent_origin
+                                           : &plcf->town->origin)
                == NGX_OK)
         {
             return NGX_OK;
@@ -121,11 +124,11 @@ refuse:
 
 
 static ngx_int_t
-ngx_http_portal_same_origin(ngx_str_t *origin, ngx_http_portal_town_t *town)
+ngx_http_portal_same_origin(ngx_str_t *origin, ngx_str_t *own)
 {
-    if (town->origin.len == 0
-        || origin->len != town->origin.len
-        || ngx_strncasecmp(origin->data, town->origin.data, origin->len) != 0)
+    if (own->len == 0
+        || origin->len != own->len
+        || ngx_strncasecmp(origin->data, own->data, origin->len) != 0)
     {
         return NGX_DECLINED;
     }

@@ -209,6 +209,12 @@ ngx_http_portal_gate_verdict(ngx_http_request_t *r,
         return ngx_http_portal_gate_subscribe(r, ctx);
     }
 
+    if (plcf->audience == NGX_HTTP_PORTAL_AGENT
+        && !(ctx->session.roles & NGX_HTTP_PORTAL_ROLE_AGENT))
+    {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
     ctx->verdict = plcf;
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,

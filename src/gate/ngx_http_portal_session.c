@@ -39,7 +39,9 @@ static void ngx_http_portal_session_language(ngx_http_portal_ctx_t *ctx);
 static portal_redis_op_t *ngx_http_portal_session_seen(u_char *hex,
     ngx_int_t idle);
 static ngx_int_t ngx_http_portal_session_fill(ngx_http_portal_session_t *s,
-    json_t *effect, ngx_http_portal_main_conf_t *pmcf);
+    json_t *effect, ngx_http_portal_main_conf_t *pmcf, ngx_uint_t agents);
+static void ngx_http_portal_session_roles(ngx_http_portal_session_t *s,
+    json_t *roles, ngx_uint_t agents);
 static void ngx_http_portal_session_written(portal_op_t *op);
 static void ngx_http_portal_session_prolonged(portal_op_t *op);
 static ngx_int_t ngx_http_portal_session_unhex(u_char *hex, u_char *mac);
@@ -239,7 +241,7 @@ ngx_http_portal_session_load(ngx_http_portal_ctx_t *ctx, ngx_str_t *sealed,
     id.data = (const char *) ctx->mac_hex;
     id.len = PORTAL_MAC_HEX;
 
-    n = portal_open_bytes(pmcf->keys, "session-record",
+    n = portal_open_bytes(pmcf->keys, ngx_http_portal_record_purpose(plcf),
                           ngx_http_portal_text(plcf->town->slug), id,
                           sealed->data, sealed->len, plain, sizeof(plain));
 
@@ -461,7 +463,7 @@ ngx_http_portal_session_mint(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     text.data = (const char *) ctx->secret;
     text.len = PORTAL_SECRET_B64;
 
-    portal_mac(pmcf->keys, "session",
+    portal_mac(pmcf->keys, ngx_http_portal_session_purpose(ctx->verdict),
                ngx_http_portal_text(ctx->verdict->town->slug), text,
                ctx->secret_mac);
     portal_hex(ctx->secret_mac, PORTAL_MAC_LEN, (char *) ctx->secret_hex);
@@ -485,7 +487,9 @@ ngx_http_portal_session_open(ngx_http_request_t *r,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    if (ngx_http_portal_session_fill(&s, effect, pmcf) != NGX_OK) {
+    if (ngx_http_portal_session_fill(&s, effect, pmcf, ctx->verdict->agents)
+        != NGX_OK)
+    {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "portal: a document's session lacks its account");
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -494,7 +498,8 @@ ngx_http_portal_session_open(ngx_http_request_t *r,
     id.data = (const char *) ctx->secret_hex;
     id.len = PORTAL_MAC_HEX;
 
-    n = portal_seal_bytes(pmcf->keys, "session-record",
+    n = portal_seal_bytes(pmcf->keys,
+                          ngx_http_portal_record_purpose(ctx->verdict),
                           ngx_http_portal_text(ctx->verdict->town->slug), id,
                           &s, sizeof(s), sealed, sizeof(sealed));
     if (n != (int) sizeof(sealed)) {
@@ -545,22 +550,25 @@ ngx_http_portal_session_open(ngx_http_request_t *r,
 }
 
 
+/* an effect that names an account opens no session of the agents' host, nor
+   one that names an agent the other's */
+
 static ngx_int_t
 ngx_http_portal_session_fill(ngx_http_portal_session_t *s, json_t *effect,
-    ngx_http_portal_main_conf_t *pmcf)
+    ngx_http_portal_main_conf_t *pmcf, ngx_uint_t agents)
 {
-    size_t       i, len;
-    json_t      *value, *role;
+    size_t       len;
+    json_t      *value;
     ngx_int_t    n;
     const char  *text;
 
     ngx_memzero(s, sizeof(ngx_http_portal_session_t));
 
     s->version = NGX_HTTP_PORTAL_SESSION_VERSION;
-    s->roles = NGX_HTTP_PORTAL_ROLE_CITIZEN;
     s->opened = ngx_time();
 
-    s->account = json_integer_value(json_object_get(effect, "account"));
+    s->account = json_integer_value(json_object_get(effect, agents ? "agent"
+                                                            : "account"));
     s->family = json_integer_value(json_object_get(effect, "family"));
     s->epoch = (int32_t) json_integer_value(json_object_get(effect, "epoch"));
     s->idle = (int32_t) json_integer_value(json_object_get(effect, "idle"));
@@ -573,12 +581,7 @@ ngx_http_portal_session_fill(ngx_http_portal_session_t *s, json_t *effect,
         return NGX_ERROR;
     }
 
-    json_array_foreach(json_object_get(effect, "roles"), i, role) {
-        text = json_string_value(role);
-        if (text != NULL && ngx_strcmp(text, "family") == 0) {
-            s->roles |= NGX_HTTP_PORTAL_ROLE_FAMILY;
-        }
-    }
+    ngx_http_portal_session_roles(s, json_object_get(effect, "roles"), agents);
 
     value = json_object_get(effect, "lang");
     n = ngx_http_portal_language_find(pmcf,
@@ -607,6 +610,42 @@ ngx_http_portal_session_fill(ngx_http_portal_session_t *s, json_t *effect,
 
 
 static void
+ngx_http_portal_session_roles(ngx_http_portal_session_t *s, json_t *roles,
+    ngx_uint_t agents)
+{
+    size_t       i;
+    json_t      *role;
+    const char  *text;
+
+    s->roles = agents ? NGX_HTTP_PORTAL_ROLE_AGENT
+                      : NGX_HTTP_PORTAL_ROLE_CITIZEN;
+
+    json_array_foreach(roles, i, role) {
+        text = json_string_value(role);
+
+        if (text == NULL) {
+            continue;
+        }
+
+        if (!agents) {
+            if (ngx_strcmp(text, "family") == 0) {
+                s->roles |= NGX_HTTP_PORTAL_ROLE_FAMILY;
+            }
+
+        } else if (ngx_strcmp(text, "administrator") == 0) {
+            s->roles |= NGX_HTTP_PORTAL_ROLE_ADMINISTRATOR;
+
+        } else if (ngx_strcmp(text, "validator") == 0) {
+            s->roles |= NGX_HTTP_PORTAL_ROLE_VALIDATOR;
+
+        } else if (ngx_strcmp(text, "reader") == 0) {
+            s->roles |= NGX_HTTP_PORTAL_ROLE_READER;
+        }
+    }
+}
+
+
+static void
 ngx_http_portal_session_written(portal_op_t *op)
 {
     ngx_http_portal_ctx_t  *ctx;
@@ -623,9 +662,7 @@ ngx_http_portal_session_written(portal_op_t *op)
         ctx->live = 1;
         ngx_http_portal_session_language(ctx);
 
-        if (ngx_http_portal_set_cookie(r, "__Host-portal", ctx->secret,
-                                       PORTAL_SECRET_B64, "SameSite=Lax")
-            != NGX_OK
+        if (ngx_http_portal_session_cookie(r, ctx->secret) != NGX_OK
             || (ctx->verdict->form->login
                 && ngx_http_portal_set_cookie(r, "__Host-device", ctx->device,
                                               PORTAL_SECRET_B64,
@@ -687,8 +724,7 @@ ngx_http_portal_session_close(ngx_http_request_t *r,
         ngx_http_portal_session_forget(ctx->mac_hex);
     }
 
-    (void) ngx_http_portal_set_cookie(r, "__Host-portal", NULL, 0,
-                                      "SameSite=Lax; Max-Age=0");
+    (void) ngx_http_portal_session_cookie(r, NULL);
 
     ctx->live = 0;
 }

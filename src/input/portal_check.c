@@ -76,7 +76,8 @@ const char *const  portal_form_codes[] = {
     "iban_country", "iban_length", "iban_key", "bic_format",
     "tax_number_format", "tax_number_key", "tax_notice_format",
     "caf_number_format", "shares_format", "shares_range", "cents_format",
-    "cents_range", "private_nir", "private_belief", "private_handicap", NULL
+    "cents_range", "private_nir", "private_belief", "private_handicap",
+    "otp_format", NULL
 };
 
 
@@ -148,7 +149,9 @@ portal_form_wipe(const portal_form_t *form, json_t *object)
 
     for (i = 0; i < form->nfields; i++) {
 
-        if (form->fields[i].type != PORTAL_FIELD_PASSWORD) {
+        if (form->fields[i].type != PORTAL_FIELD_PASSWORD
+            && form->fields[i].type != PORTAL_FIELD_OTP)
+        {
             continue;
         }
 
@@ -355,6 +358,7 @@ portal_check_text(portal_check_t *check, const portal_field_t *field,
 
     if (field->type != PORTAL_FIELD_PASSWORD
         && field->type != PORTAL_FIELD_PATH
+        && field->type != PORTAL_FIELD_OTP
         && portal_check_show(check, field->name, text, len,
                              field->type == PORTAL_FIELD_LINES)
            != 0)

@@ -32,7 +32,8 @@ static int portal_form_dates(portal_form_parser_t *parser);
 static const char *const  portal_form_types[] = {
     "text", "name", "email", "password", "date", "choice", "yesno", "code",
     "integer", "token", "path", "lines", "phone", "postcode", "country",
-    "iban", "bic", "tax_number", "tax_notice", "caf_number", "shares", "cents"
+    "iban", "bic", "tax_number", "tax_notice", "caf_number", "shares", "cents",
+    "otp"
 };
 
 #define PORTAL_FORM_TYPES                                                     \
@@ -41,7 +42,7 @@ static const char *const  portal_form_types[] = {
 #define PORTAL_FORM_TYPE_LIST                                                 \
     "text, lines, name, email, password, phone, date, choice, yesno, code, "  \
     "integer, cents, shares, country, postcode, iban, bic, tax_number, "      \
-    "tax_notice, caf_number, token or path"
+    "tax_notice, caf_number, token, path or otp"
 
 
 portal_form_t *

@@ -48,6 +48,7 @@ typedef enum {
     PORTAL_FIELD_CAF_NUMBER,    /* 1 to 7 digits */
     PORTAL_FIELD_SHARES,        /* "2.5": by quarters */
     PORTAL_FIELD_CENTS,         /* an amount in euros, as cents */
+    PORTAL_FIELD_OTP,           /* one-time code of an authenticator */
 } portal_field_e;
 
 #define PORTAL_FIELD_OPTIONS  32
@@ -171,6 +172,7 @@ typedef struct {
  *   integer_range   outside min and max
  *   code_format     not a code abonne: length, letters or check symbol
  *   token_format    not what a mail's link carries
+ *   otp_format      not six digits
  *   password_short  a new one of fewer than 12 characters
  *   password_long   more than 256 characters or 1,024 bytes
  *   password_weak   a new one too easy to guess, or resting on the person's
@@ -209,8 +211,8 @@ extern const char *const  portal_form_codes[];
  * Checks the raw object against the form.
  *   values: normalised values by field name (null when empty and optional;
  *           "unanswered" for a yesno); an integer and cents are JSON integers
- *   typed:  what to show again, strings by field name, never passwords; a
- *           date also as name_day, name_month, name_year
+ *   typed:  what to show again, strings by field name, never passwords or
+ *           one-time codes; a date also as name_day, name_month, name_year
  *   errors: array of {"field","code"} in the form's order, then the unknown
  *           names; empty when all is well
  * All three are new references, also when there are errors; a field with an
@@ -230,8 +232,8 @@ int portal_form_check(const portal_form_t *form, const json_t *raw,
 #define PORTAL_FORM_TRAP  "site_web"
 
 /*
- * Overwrites the form's password strings within an object (raw or values)
- * that is about to be released.
+ * Overwrites the form's passwords and one-time codes within an object (raw or
+ * values) that is about to be released.
  */
 void portal_form_wipe(const portal_form_t *form, json_t *object);
 

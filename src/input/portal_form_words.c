@@ -59,7 +59,9 @@ static int portal_form_options(portal_form_parser_t *parser,
 static const portal_form_word_t  portal_form_known[] = {
 
     { "required", ~portal_form_bit(PATH), portal_form_required },
-    { "hidden", ~portal_form_bit(PASSWORD), portal_form_hidden },
+    { "hidden",
+      ~(portal_form_bit(PASSWORD)|portal_form_bit(OTP)),
+      portal_form_hidden },
     { "new", portal_form_bit(PASSWORD), portal_form_new },
     { "mobile", portal_form_bit(PHONE), portal_form_mobile },
 

@@ -55,6 +55,8 @@ static int portal_type_number(const portal_field_t *field, const char *text,
 static int portal_type_token(const char *text, size_t len, json_t **value,
     const char **code);
 static int portal_type_path(const char *text, size_t len, json_t **value);
+static int portal_type_otp(const char *text, size_t len, json_t **value,
+    const char **code);
 
 
 int
@@ -97,6 +99,9 @@ portal_type_check(const portal_field_t *field, const char *text, size_t len,
 
     case PORTAL_FIELD_PATH:
         return portal_type_path(text, len, value);
+
+    case PORTAL_FIELD_OTP:
+        return portal_type_otp(text, len, value, code);
 
     case PORTAL_FIELD_PASSWORD:
         break;
@@ -785,6 +790,44 @@ portal_type_path(const char *text, size_t len, json_t **value)
     }
 
     return portal_type_string(text, len, value);
+}
+
+
+/* as authenticators show it, with a space in the middle */
+
+static int
+portal_type_otp(const char *text, size_t len, json_t **value,
+    const char **code)
+{
+    int     rc;
+    char    digits[PORTAL_TOTP_DIGITS];
+    size_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (text[i] == ' ') {
+            continue;
+        }
+
+        if (text[i] < '0' || text[i] > '9' || n == sizeof(digits)) {
+            n = 0;
+            break;
+        }
+
+        digits[n++] = text[i];
+    }
+
+    if (n != sizeof(digits)) {
+        *code = "otp_format";
+        return 0;
+    }
+
+    rc = portal_type_string(digits, sizeof(digits), value);
+    portal_wipe(digits, sizeof(digits));
+
+    return rc;
 }
 
 

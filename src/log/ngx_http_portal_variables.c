@@ -14,6 +14,7 @@
 
 typedef enum {
     NGX_HTTP_PORTAL_VAR_ACCOUNT = 0,
+    NGX_HTTP_PORTAL_VAR_AGENT,
     NGX_HTTP_PORTAL_VAR_FAMILY,
     NGX_HTTP_PORTAL_VAR_ROLES,
     NGX_HTTP_PORTAL_VAR_LANG,
@@ -38,6 +39,8 @@ static ngx_int_t ngx_http_portal_variable_client(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_portal_variable_id(ngx_http_request_t *r,
     int64_t id, ngx_str_t *value);
+static void ngx_http_portal_variable_roles(ngx_uint_t roles,
+    ngx_str_t *value);
 static void ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx,
     ngx_str_t *value);
 
@@ -46,6 +49,9 @@ static ngx_http_variable_t  ngx_http_portal_vars[] = {
 
     { ngx_string("portal_account"), NULL, ngx_http_portal_variable,
       NGX_HTTP_PORTAL_VAR_ACCOUNT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("portal_agent"), NULL, ngx_http_portal_variable,
+      NGX_HTTP_PORTAL_VAR_AGENT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("portal_family"), NULL, ngx_http_portal_variable,
       NGX_HTTP_PORTAL_VAR_FAMILY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -131,7 +137,8 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     switch (data) {
 
     case NGX_HTTP_PORTAL_VAR_ACCOUNT:
-        if (live) {
+    case NGX_HTTP_PORTAL_VAR_AGENT:
+        if (live && plcf->agents == (data == NGX_HTTP_PORTAL_VAR_AGENT)) {
             rc = ngx_http_portal_variable_id(r, ctx->session.account, &value);
         }
 
@@ -145,11 +152,8 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     case NGX_HTTP_PORTAL_VAR_ROLES:
-        if (live && (ctx->session.roles & NGX_HTTP_PORTAL_ROLE_FAMILY)) {
-            ngx_str_set(&value, "citizen,family");
-
-        } else if (live) {
-            ngx_str_set(&value, "citizen");
+        if (live) {
+            ngx_http_portal_variable_roles(ctx->session.roles, &value);
         }
 
         break;
@@ -221,6 +225,27 @@ ngx_http_portal_variable_id(ngx_http_request_t *r, int64_t id,
     value->len = (size_t) (ngx_sprintf(p, "%L", id) - p);
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_portal_variable_roles(ngx_uint_t roles, ngx_str_t *value)
+{
+    if (roles & NGX_HTTP_PORTAL_ROLE_FAMILY) {
+        ngx_str_set(value, "citizen,family");
+
+    } else if (roles & NGX_HTTP_PORTAL_ROLE_CITIZEN) {
+        ngx_str_set(value, "citizen");
+
+    } else if (roles & NGX_HTTP_PORTAL_ROLE_ADMINISTRATOR) {
+        ngx_str_set(value, "agent,administrator");
+
+    } else if (roles & NGX_HTTP_PORTAL_ROLE_VALIDATOR) {
+        ngx_str_set(value, "agent,validator");
+
+    } else {
+        ngx_str_set(value, "agent,reader");
+    }
 }
 
 

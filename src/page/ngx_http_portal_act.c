@@ -110,6 +110,10 @@ ngx_http_portal_act_verify(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                     json_object_get(document, "account"));
     json_object_set(ctx->input, "epoch", json_object_get(document, "epoch"));
 
+    if (ngx_http_portal_otp(r, ctx, document) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     hash = json_string_value(json_object_get(document, "hash"));
 
     return ngx_http_portal_act_hash(r, ctx, ngx_http_portal_act_field(ctx, 0),

@@ -26,7 +26,8 @@
 static ngx_int_t ngx_http_portal_relogin_owner(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_http_portal_loc_conf_t *ngx_http_portal_relogin_page(
-    ngx_http_request_t *r, ngx_http_portal_town_t *town);
+    ngx_http_request_t *r, ngx_http_portal_loc_conf_t *plcf);
+static portal_text_t ngx_http_portal_form_kind(ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_relogin_path(ngx_http_request_t *r,
     ngx_str_t *path);
 static ngx_int_t ngx_http_portal_form_seal(ngx_http_request_t *r,
@@ -89,7 +90,7 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_loc_conf_t  *plcf, *page;
 
     plcf = ctx->verdict;
-    page = ngx_http_portal_relogin_page(r, plcf->town);
+    page = ngx_http_portal_relogin_page(r, plcf);
 
     if (page == NULL) {
         return ngx_http_portal_problem(r, ctx, NGX_HTTP_UNAUTHORIZED, NULL);
@@ -97,7 +98,8 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     /* what only takes a POST has no page to come back to */
 
-    ngx_str_set(&path, "/mon-espace");
+    path.data = (u_char *) ngx_http_portal_start_page(plcf);
+    path.len = ngx_strlen(path.data);
 
     if ((plcf->get != NULL || plcf->view != NULL)
         && ngx_http_portal_relogin_path(r, &path) != NGX_OK)
@@ -148,7 +150,7 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
 static ngx_http_portal_loc_conf_t *
 ngx_http_portal_relogin_page(ngx_http_request_t *r,
-    ngx_http_portal_town_t *town)
+    ngx_http_portal_loc_conf_t *plcf)
 {
     ngx_uint_t                     i;
     ngx_http_portal_loc_conf_t   **login;
@@ -158,7 +160,9 @@ ngx_http_portal_relogin_page(ngx_http_request_t *r,
     login = pmcf->logins.elts;
 
     for (i = 0; i < pmcf->logins.nelts; i++) {
-        if (login[i]->town == town && login[i]->view != NULL) {
+        if (login[i]->town == plcf->town && login[i]->agents == plcf->agents
+            && login[i]->view != NULL)
+        {
             return login[i];
         }
     }
@@ -196,6 +200,19 @@ ngx_http_portal_relogin_path(ngx_http_request_t *r, ngx_str_t *path)
     path->len = (size_t) (p - path->data);
 
     return NGX_OK;
+}
+
+
+/* agents and accounts are numbered apart */
+
+static portal_text_t
+ngx_http_portal_form_kind(ngx_http_portal_ctx_t *ctx)
+{
+    if (ctx->verdict->agents) {
+        return (portal_text_t) { "agent-form", 10 };
+    }
+
+    return (portal_text_t) { "form", 4 };
 }
 
 
@@ -246,7 +263,7 @@ ngx_http_portal_form_seal(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         if (ctx->restore.data != NULL) {
             n = portal_seal(pmcf->keys,
                             ngx_http_portal_text(ctx->verdict->town->slug),
-                            (portal_text_t) { "form", 4 }, who,
+                            ngx_http_portal_form_kind(ctx), who,
                             (portal_text_t) { "typed", 5 }, plain,
                             (char *) ctx->restore.data, size);
         }
@@ -286,7 +303,7 @@ ngx_http_portal_form_open(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     n = portal_open(pmcf->keys,
                     ngx_http_portal_text(ctx->verdict->town->slug),
-                    (portal_text_t) { "form", 4 }, who,
+                    ngx_http_portal_form_kind(ctx), who,
                     (portal_text_t) { "typed", 5 },
                     ngx_http_portal_text(*sealed), plain, sealed->len);
     if (n < 0) {
@@ -328,7 +345,7 @@ ngx_http_portal_form_keep(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     op = NULL;
 
     if (path == NULL) {
-        location = json_string("/mon-espace");
+        location = json_string(ngx_http_portal_start_page(ctx->verdict));
 
     } else if (left <= 0) {
         location = json_string(path);

@@ -169,6 +169,7 @@ ngx_http_portal_prepare_field(ngx_http_request_t *r,
     switch (field->type) {
 
     case PORTAL_FIELD_PASSWORD:
+    case PORTAL_FIELD_OTP:
         return NGX_OK;
 
     case PORTAL_FIELD_EMAIL:

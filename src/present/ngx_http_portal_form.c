@@ -261,6 +261,7 @@ ngx_http_portal_field_input(const portal_field_t *field, json_t *model)
         break;
 
     case PORTAL_FIELD_INTEGER:
+    case PORTAL_FIELD_OTP:
     case PORTAL_FIELD_TAX_NUMBER:
         mode = "numeric";
         break;

@@ -14,6 +14,7 @@
 
 
 static json_t *ngx_http_portal_user(ngx_http_portal_ctx_t *ctx);
+static json_t *ngx_http_portal_role(ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_switch(ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_languages(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t others);
@@ -76,6 +77,9 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                                        ngx_http_portal_switch(ctx))
         || json_object_set_new_nocheck(g, "has_family",
                json_boolean(ctx->live && ctx->session.family))
+        || json_object_set_new_nocheck(g, "agents",
+                                       json_boolean(plcf->agents))
+        || json_object_set_new_nocheck(g, "role", ngx_http_portal_role(ctx))
         || json_object_set_new_nocheck(g, "nav", ngx_http_portal_nav(r))
         || json_object_set_new_nocheck(g, "notice",
                                        ngx_http_portal_notice(r, ctx))
@@ -160,6 +164,29 @@ ngx_http_portal_user(ngx_http_portal_ctx_t *ctx)
                      "idle_minutes", (int) (s->idle + 59) / 60,
                      "absolute_hours", (int) (s->absolute + 3599) / 3600,
                      "calm", (json_int_t) ngx_max(left, 0));
+}
+
+
+/* of an agent; what they may do is for the functions to say, not for this */
+
+static json_t *
+ngx_http_portal_role(ngx_http_portal_ctx_t *ctx)
+{
+    ngx_uint_t  roles;
+
+    roles = ctx->live ? ctx->session.roles : 0;
+
+    if (!(roles & NGX_HTTP_PORTAL_ROLE_AGENT)) {
+        return json_null();
+    }
+
+    return json_pack("{s:b, s:b, s:b}",
+                     "administrator",
+                     (roles & NGX_HTTP_PORTAL_ROLE_ADMINISTRATOR) != 0,
+                     "validator",
+                     (roles & NGX_HTTP_PORTAL_ROLE_VALIDATOR) != 0,
+                     "reader",
+                     (roles & NGX_HTTP_PORTAL_ROLE_READER) != 0);
 }
 
 

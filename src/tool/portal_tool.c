@@ -23,6 +23,10 @@
 #define PORTAL_TOOL_LINE    16777216
 #define PORTAL_TOOL_FIELDS  6
 
+/* of an agent's password, characters; of an otpauth: URI, bytes */
+#define PORTAL_TOOL_AGENT   16
+#define PORTAL_TOOL_URI     2048
+
 
 typedef struct {
     const portal_keys_t  *keys;
@@ -59,6 +63,10 @@ static int portal_tool_open(portal_tool_t *tool);
 static int portal_tool_mac(portal_tool_t *tool);
 static int portal_tool_code(portal_tool_t *tool);
 static int portal_tool_hash(portal_tool_t *tool);
+static int portal_tool_agent(portal_tool_t *tool);
+static int portal_tool_uri(char *out, size_t len, portal_text_t tenant,
+    portal_text_t email, const char *secret);
+static int portal_tool_escape(char *out, size_t len, portal_text_t text);
 static int portal_tool_check(portal_tool_t *tool);
 static char *portal_tool_room(portal_tool_t *tool, size_t len);
 static int portal_tool_is(portal_text_t text, const char *name);
@@ -74,6 +82,7 @@ static const portal_verb_t  portal_verbs[] = {
     { "mac", 4, portal_tool_mac, "mac TENANT PURPOSE TEXT" },
     { "code", 3, portal_tool_code, "code TENANT UUID" },
     { "hash", 3, portal_tool_hash, "hash - PASSWORD" },
+    { "agent", 5, portal_tool_agent, "agent TENANT UUID EMAIL PASSWORD" },
     { "check", 2, portal_tool_check, "check -" },
     { NULL, 0, NULL, NULL }
 };
@@ -82,8 +91,8 @@ static const portal_verb_t  portal_verbs[] = {
 /* the purposes of portal_mac() in the module */
 
 static const char  *portal_purposes[] = {
-    "email", "code", "token", "session", "visit", "device", "ip", "net", "caf",
-    NULL
+    "email", "code", "token", "session", "agent", "visit", "device", "ip",
+    "net", "caf", NULL
 };
 
 
@@ -95,6 +104,7 @@ static const char  portal_usage[] =
     "           mac   TENANT PURPOSE TEXT\n"
     "           code  TENANT UUID\n"
     "           hash  - PASSWORD\n"
+    "           agent TENANT UUID EMAIL PASSWORD\n"
     "           check -\n"
     "       portal-tool -k FILE check          the key file's check value\n"
     "       portal-tool [-k FILE] secret       a fresh random secret\n";
@@ -555,6 +565,114 @@ portal_tool_hash(portal_tool_t *tool)
     }
 
     (void) printf("%s\n", hash);
+
+    return 0;
+}
+
+
+/*
+ * What an agent is made of, for sql/agent: the password's hash, a new secret
+ * sealed for the row, and the URI that an authenticator takes it from.
+ */
+
+static int
+portal_tool_agent(portal_tool_t *tool)
+{
+    int             n;
+    char            hash[PORTAL_ARGON2_LEN], secret[PORTAL_TOTP_SECRET + 1];
+    char            sealed[128], uri[PORTAL_TOOL_URI];
+    size_t          i, chars;
+    portal_text_t  *arg;
+
+    arg = tool->arg;
+    chars = 0;
+
+    for (i = 0; i < arg[4].len; i++) {
+        chars += ((unsigned char) arg[4].data[i] & 0xc0) != 0x80;
+    }
+
+    if (chars < PORTAL_TOOL_AGENT) {
+        return portal_tool_error(tool, "an agent's password has %d characters "
+                                 "or more", PORTAL_TOOL_AGENT);
+    }
+
+    if (portal_argon2_make(arg[4].data, arg[4].len, hash) == -1
+        || portal_totp_make(secret) == -1)
+    {
+        return portal_tool_error(tool, "no memory to hash");
+    }
+
+    secret[PORTAL_TOTP_SECRET] = '\0';
+
+    n = portal_seal(tool->keys, arg[1], portal_tool_text("agent"), arg[2],
+                    portal_tool_text("totp"), portal_tool_text(secret),
+                    sealed, sizeof(sealed));
+
+    if (n == -1
+        || portal_tool_uri(uri, sizeof(uri), arg[1], arg[3], secret) == -1)
+    {
+        return portal_tool_error(tool, "cannot seal this");
+    }
+
+    (void) printf("%s\t%.*s\t%s\t%s\n", hash, n, sealed, secret, uri);
+
+    portal_wipe(secret, sizeof(secret));
+    portal_wipe(uri, sizeof(uri));
+
+    return 0;
+}
+
+
+static int
+portal_tool_uri(char *out, size_t len, portal_text_t tenant,
+    portal_text_t email, const char *secret)
+{
+    int   n;
+    char  town[PORTAL_TOOL_URI / 4], who[PORTAL_TOOL_URI / 4];
+
+    if (portal_tool_escape(town, sizeof(town), tenant) == -1
+        || portal_tool_escape(who, sizeof(who), email) == -1)
+    {
+        return -1;
+    }
+
+    n = snprintf(out, len, "otpauth://totp/%s:%s?secret=%s&issuer=%s", town,
+                 who, secret, town);
+
+    return n > 0 && (size_t) n < len ? 0 : -1;
+}
+
+
+static int
+portal_tool_escape(char *out, size_t len, portal_text_t text)
+{
+    size_t         i, n;
+    unsigned char  ch;
+
+    static const char  hex[] = "0123456789ABCDEF";
+
+    n = 0;
+
+    for (i = 0; i < text.len; i++) {
+        ch = (unsigned char) text.data[i];
+
+        if (len - n < 4) {
+            return -1;
+        }
+
+        if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+            || (ch >= '0' && ch <= '9') || (ch && strchr("-._~@", ch)))
+        {
+            out[n++] = (char) ch;
+
+        } else {
+            out[n++] = '%';
+            out[n++] = hex[ch >> 4];
+            out[n++] = hex[ch & 15];
+        }
+    }
+
+    out[n] = '\0';
 
     return 0;
 }

@@ -5,7 +5,7 @@ PLAIN_crypto = $(wildcard src/crypto/*.c)
 PLAIN_input = $(wildcard src/input/portal_*.c) $(PLAIN_crypto)
 PLAIN_mail = src/mail/portal_mime.c
 PLAIN_view = $(wildcard src/view/*.c)
-PLAIN_LIBS = -lsodium -ljansson -lunistring -lzxcvbn -lm
+PLAIN_LIBS = -lsodium -loath -ljansson -lunistring -lzxcvbn -lm
 
 UNIT_TESTS = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/*_test.c))
 FUZZERS = $(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/*_fuzz.c))

@@ -85,10 +85,12 @@ select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
-$$, $$ select unnest(array['address_link', 'address_password', 'change_address', 'change_password', 'child',
+$$, $$ select unnest(array['address_link', 'address_password', 'agent_sign_in',
+    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'change_address', 'change_password', 'child',
     'choose_family', 'close_my_account', 'closing', 'confirm', 'confirm_address',
-    'confirmation', 'confirmation_secret', 'connections', 'end_others', 'enter',
-    'family', 'forgot_password', 'guardian', 'key_check', 'my_account', 'my_data',
+    'confirmation', 'confirmation_secret', 'connections', 'end_others', 'enter', 'enter_agent',
+    'family', 'forgot_password', 'guardian', 'key_check', 'my_account', 'my_agent_session',
+    'my_data',
     'my_password', 'my_session', 'my_space', 'new_subscription', 'prolong',
     'resend_confirmation', 'reset_link', 'reset_password', 'schema_version',
     'session_lost', 'session_owner', 'set_language', 'sign_in', 'sign_in_lookup',

@@ -623,6 +623,57 @@ test_csrf(void)
 }
 
 
+/* RFC 6238, appendix B, of whose eight digits these are the last six */
+
+static void
+test_totp(void)
+{
+    char    secret[PORTAL_TOTP_SECRET + 1], more[PORTAL_TOTP_SECRET];
+    size_t  i;
+
+    static const char  *rfc = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+    static const struct {
+        int64_t      at;
+        const char  *code;
+    } vectors[] = {
+        { 59, "287082" }, { 1111111109, "081804" }, { 1111111111, "050471" },
+        { 1234567890, "005924" }, { 2000000000, "279037" },
+        { 20000000000, "353130" },
+    };
+
+    for (i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+        ok(portal_totp_check(text(rfc), text(vectors[i].code), vectors[i].at)
+           == vectors[i].at / 30, "the code of %lld", (long long) vectors[i].at);
+    }
+
+    ok(portal_totp_check(text(rfc), text("050471"), 1111111111 + 30)
+       == 1111111111 / 30, "the step before is good");
+    ok(portal_totp_check(text(rfc), text("050471"), 1111111111 - 30)
+       == 1111111111 / 30, "the step after is good");
+    ok(portal_totp_check(text(rfc), text("050471"), 1111111111 + 60) == -1
+       && portal_totp_check(text(rfc), text("050471"), 1111111111 - 60) == -1,
+       "no other is");
+    ok(portal_totp_check(text(rfc), text("050472"), 1111111111) == -1
+       && portal_totp_check(text(rfc), text("05047"), 1111111111) == -1
+       && portal_totp_check(text(rfc), text("0504711"), 1111111111) == -1
+       && portal_totp_check(text(rfc), text(""), 1111111111) == -1,
+       "a wrong code is bad, and one of another length");
+    ok(portal_totp_check(text("not base32!"), text("050471"), 1111111111) == -1
+       && portal_totp_check(text(""), text("050471"), 1111111111) == -1,
+       "what is no secret has no code");
+    ok(portal_totp_check(text(rfc), text("755224"), 0) == -1,
+       "nor has a clock that stands at nothing");
+
+    ok(portal_totp_make(secret) == 0 && portal_totp_make(more) == 0
+       && memcmp(secret, more, sizeof(more)) != 0,
+       "two secrets, and two different ones");
+    secret[PORTAL_TOTP_SECRET] = '\0';
+    ok(strspn(secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+       == PORTAL_TOTP_SECRET, "in base32");
+}
+
+
 int
 main(void)
 {
@@ -646,6 +697,7 @@ main(void)
     test_bytes();
     test_secrets();
     test_csrf();
+    test_totp();
 
     ok(portal_equal("ab", "ab", 2) == 1 && portal_equal("ab", "ac", 2) == 0,
        "equal");

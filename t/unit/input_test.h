@@ -32,7 +32,8 @@
     "field code     code\n"                                                   \
     "field integer  integer min=-5 max=1000000\n"                             \
     "field token    token hidden\n"                                           \
-    "field next     path hidden\n"
+    "field next     path hidden\n"                                            \
+    "field otp      otp\n"
 
 
 static unsigned        tests;

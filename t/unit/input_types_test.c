@@ -269,6 +269,14 @@ test_lists_and_numbers(void)
     field("code", "ABCD", "!code_format");
     field("code", "\xc3\xa9\xc3\xa9", "!code_format");
 
+    field("otp", "123456", "\"123456\"");
+    field("otp", " 012 345 ", "\"012345\"");
+    field("otp", "12345", "!otp_format");
+    field("otp", "1234567", "!otp_format");
+    field("otp", "12345a", "!otp_format");
+    field("otp", "\xd9\xa1\xd9\xa2\xd9\xa3\xd9\xa4\xd9\xa5\xd9\xa6",
+          "!otp_format");
+
     field("token", TOKEN, "\"" TOKEN "\"");
     field("token", "AAAA", "!token_format");
     field("token", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+A",

@@ -16,7 +16,7 @@ use Portal::Page;
 use Portal::Pending;
 
 
-# Options: stack, town (saint-aubin), source (a 127.x address to come from, or
+# Options: stack, town (saint-aubin), agents (true: their host), source (a 127.x address to come from, or
 # what returns one),
 # json (true: asks for JSON and posts it), node (1...: that one, past the
 # balancer)
@@ -25,10 +25,12 @@ sub new {
 
     my $stack = $o{stack};
 
+    my ($host, $url) = $o{agents} ? qw(agents_host agents_url) : qw(host url);
+
     return bless {
         %o, port => $o{node} ? ($stack->nodes)[$o{node} - 1]->port
-            : $stack->port, origin => $stack->url($o{town}),
-        host => $stack->host($o{town}) . ':' . $stack->port, cookies => {},
+            : $stack->port, origin => $stack->$url($o{town}),
+        host => $stack->$host($o{town}) . ':' . $stack->port, cookies => {},
         timeout => $o{timeout} // 30,
     }, $class;
 }

@@ -164,7 +164,8 @@ sub conf {
         "    access_log $dir/logs/access.log portal;",
         $extra,
         $self->_default_server,
-        (map { $self->_server($_) } qw(saint-aubin beaulieu)),
+        (map { ($self->_server($_), $self->_agents_server($_)) }
+            qw(saint-aubin beaulieu)),
         '}', '';
 }
 
@@ -277,6 +278,21 @@ sub _server {
         "        include conf.d/portal/pages.inc;",
         "        location ^~ /static/ { alias $stack->{dir}/static/; }",
         $stack->{server} // '', $extra,
+        '    }';
+}
+
+
+sub _agents_server {
+    my ($self, $town) = @_;
+
+    my $stack = $self->{stack};
+
+    return '    server {', $self->_listen(''),
+        '        server_name ' . $stack->agents_host($town) . ';',
+        "        portal_tenant $town agents;",
+        "        include conf.d/portal/agents.inc;",
+        "        location ^~ /static/ { alias $stack->{dir}/static/; }",
+        $stack->{agents} // '',
         '    }';
 }
 

@@ -36,6 +36,7 @@ my $OWNER = $$;
 #   jobs     'purge=300ms chain=200ms': instead of each hour and 5 s
 #   http     text for nginx's http{}, or text by server: { 'saint-aubin' => }
 #   server   text for both towns' servers
+#   agents   text for their agents' servers
 #   main     text for nginx's main level
 #   directives  { portal_zone => '1m', ... }: instead of the usual ones; a
 #            list is as many lines
@@ -125,6 +126,19 @@ sub url {
     return sprintf 'http://%s:%d', $self->host($town), $self->{port};
 }
 
+# the host of the town's agents
+sub agents_host {
+    my ($self, $town) = @_;
+
+    return 'agents.' . $self->host($town);
+}
+
+sub agents_url {
+    my ($self, $town) = @_;
+
+    return sprintf 'http://%s:%d', $self->agents_host($town), $self->{port};
+}
+
 # where it is watched: an address typed as numbers is no town's
 sub monitor_url {
     my ($self, $path) = @_;
@@ -132,14 +146,14 @@ sub monitor_url {
     return "http://127.0.0.1:$self->{port}$path";
 }
 
-# what demo.json tells: { codes => [...], accounts => [...] }
+# what demo.json tells: { codes => [...], accounts => [...], agents => [...] }
 sub demo {
     my ($self) = @_;
 
     $self->{demo} //= do {
         my $text = slurp("$self->{dir}/demo.json");
         $text ? JSON::PP->new->utf8->decode($text)
-            : { codes => [], accounts => [] };
+            : { codes => [], accounts => [], agents => [] };
     };
 
     return $self->{demo};
@@ -176,11 +190,12 @@ sub _set_origins {
 
     for my $town ($self->{pg}->query('select slug from portal.town')) {
         my $slug = $town->[0];
-        my $origin = $self->url($slug);
+        my ($origin, $agents) = ($self->url($slug), $self->agents_url($slug));
 
         $self->{pg}->query("update portal.town set origin = '$origin',
-            version = version + 1
-            where slug = '$slug' and origin <> '$origin'");
+            agent_origin = '$agents', version = version + 1
+            where slug = '$slug' and (origin <> '$origin'
+                or agent_origin is distinct from '$agents')");
     }
 }
 

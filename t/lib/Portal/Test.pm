@@ -18,6 +18,7 @@ use feature qw(state);
 
 use Test::More;
 
+use Digest::SHA ();
 use Encode ();
 use Exporter qw(import);
 use JSON::PP ();
@@ -31,6 +32,7 @@ use Portal::Stack;
 our @EXPORT = (@Test::More::EXPORT, qw(
     portal client mails mail_to letter free_code account sign_up confirm sign_in
     subscribe parent expect_complaint wait_for top
+    agent agent_client log_in_agent new_agent otp
     json_post written_answer link_for counted buttons tool
     new_account patient
 ));
@@ -233,6 +235,90 @@ sub parent {
     subscribe($c, $code->{code}, $person);
 
     return ($c, $person, $code);
+}
+
+
+### agents of the town
+
+# an agent of the demo: { email, password, totp_secret, role, name, town }
+sub agent {
+    my ($role, $town) = @_;
+
+    my ($agent) = grep { $_->{role} eq ($role // 'validator')
+        && $_->{town} eq ($town // 'saint-aubin') } @{ portal()->demo->{agents} };
+
+    return $agent // die "the demo has no such agent\n";
+}
+
+# a browser at the agents' host that is logged in: role => 'administrator',
+# town => 'beaulieu', as => what agent() or new_agent() gave; the rest is
+# client()'s.  In list context the agent too.
+sub agent_client {
+    my (%o) = @_;
+
+    my $agent = delete $o{as} // agent(delete $o{role}, $o{town});
+    my $c = client(%o, town => $agent->{town}, agents => 1);
+    my $page = log_in_agent($c, $agent);
+
+    die 'the agent is not let in: ', $page->status, "\n"
+        if !$c->cookie('__Host-agent');
+
+    return wantarray ? ($c, $agent) : $c;
+}
+
+# the log-in's answer.  A code is good once, and tests do not wait for the next:
+# the database forgets that it was used, unless fresh => 0.  otp: another code.
+sub log_in_agent {
+    my ($c, $agent, %o) = @_;
+
+    portal()->psql("set session_replication_role = replica;
+        update portal.agent set totp_step = 0 where email = '$agent->{email}'")
+        if $o{fresh} // 1;
+
+    my %fields = (email => $agent->{email}, password => $agent->{password},
+        otp => $o{otp} // otp($agent->{totp_secret}));
+
+    return json_post($c, '/connexion', \%fields) if $c->{json};
+    return $c->submit($c->get('/connexion'), \%fields, form => '/connexion');
+}
+
+# RFC 6238: the six digits of now, or of so many steps later
+sub otp {
+    my ($secret, $later) = @_;
+
+    my %value;
+    @value{'A' .. 'Z', 2 .. 7} = 0 .. 31;
+    my $bits = join '', map { sprintf '%05b', $value{$_} } split //, $secret;
+    my $mac = Digest::SHA::hmac_sha1(
+        pack('Q>', int(time / 30) + ($later // 0)), pack 'B*', $bits);
+
+    return sprintf '%06d', (unpack('N', substr $mac, ord(substr $mac, 19) & 15, 4)
+        & 0x7fffffff) % 1_000_000;
+}
+
+# one more, made as the operator does: role, town, email, password
+sub new_agent {
+    my (%o) = @_;
+
+    my $agent = { town => 'saint-aubin', role => 'validator', name => 'Odette Essai',
+        password => 'une phrase longue 38', email => sprintf('agent.%d.%d@mairie.example',
+            $$, ++$PEOPLE), %o };
+    my ($first, $last) = split / /, $agent->{name};
+    my $file = portal()->dir . '/agent.in';
+
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out Encode::encode('UTF-8', "$agent->{password}\n");
+    close $out;
+
+    open my $in, '-|', 'sh', '-c', 'in=$1; shift; exec "$@" < "$in"', 'sh', $file,
+        top() . '/sql/agent', portal()->keys, top() . '/build/portal-tool',
+        @$agent{qw(town email role)}, $first, $last, portal()->pg->psql_args
+        or die "sql/agent: $!\n";
+    chomp(my @lines = <$in>);
+    close $in or return;
+    @$agent{qw(totp_secret uri)} = @lines;
+
+    return $agent;
 }
 
 
