@@ -323,7 +323,7 @@ begin
     insert into change_event (tenant, set_id, version, event, by_kind, by_id)
     values (here(), v_set.id, v_set.version, 'sent',
             case when v_agent then 'agent' else 'family' end,
-            me());
+            case when v_agent then my_agent() else me() end);
 
     return v_set;
 end

@@ -161,6 +161,8 @@ create table change_set (
     foreign key (tenant, account_id) references account on delete set null (account_id),
     foreign key (tenant, family_id, asker_id)
         references guardian (tenant, family_id, id) on delete set null (asker_id),
+    foreign key (tenant, taken_by) references agent,
+    foreign key (tenant, decided_by) references agent,
     foreign key (tenant, replaces) references change_set on delete set null (replaces),
     foreign key (tenant, reverses) references change_set on delete set null (reverses),
     check (guardian_id is null or child_id is null),

@@ -173,9 +173,13 @@ portal_phone_french(const char *national, char *e164)
 
     country = "33";
 
+    /* 06 39 98 is kept for works of fiction, whatever 06 39 is (ARCEP) */
+
     for (i = 0; i < PORTAL_PHONE_OVERSEAS; i++) {
 
-        if (memcmp(national, portal_phone_overseas[i].prefix, 3) == 0) {
+        if (memcmp(national, portal_phone_overseas[i].prefix, 3) == 0
+            && memcmp(national, "63998", 5) != 0)
+        {
             country = portal_phone_overseas[i].country;
         }
     }

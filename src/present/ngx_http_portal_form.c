@@ -36,6 +36,9 @@ static const char *ngx_http_portal_type_hint(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+static json_t *ngx_http_portal_field_phone(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *number);
+static void *ngx_http_portal_field_chunk(void *pool, size_t size);
 static ngx_int_t ngx_http_portal_unescape(ngx_http_request_t *r,
     ngx_str_t *text);
 static json_t *ngx_http_portal_field_options(ngx_http_request_t *r,
@@ -425,6 +428,10 @@ ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     opens = json_object_get(json_object_get(ctx->document, "values"),
                             field->name);
 
+    if (value == NULL && field->type == PORTAL_FIELD_PHONE && opens != NULL) {
+        return ngx_http_portal_field_phone(r, ctx, opens);
+    }
+
     if (value == NULL || (field->hidden && opens != NULL)) {
         value = opens ? opens : value;
     }
@@ -461,6 +468,48 @@ ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return json_null();
+}
+
+
+/* a number as people write it, not as it is stored */
+
+static json_t *
+ngx_http_portal_field_phone(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t *number)
+{
+    portal_sink_t                 sink;
+    portal_chunk_t               *chunk;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (json_string_length(number) == 0) {
+        return json_string("");
+    }
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    ngx_memzero(&sink, sizeof(portal_sink_t));
+
+    sink.alloc = ngx_http_portal_field_chunk;
+    sink.ctx = r->pool;
+    sink.chunk = 64;
+
+    if (portal_display(pmcf->views[ctx->language], "phone", number, &sink)
+        != 0)
+    {
+        return json_incref(number);
+    }
+
+    chunk = sink.first;
+
+    return chunk && chunk->next == NULL
+           ? json_stringn(chunk->data, chunk->len) : json_incref(number);
+}
+
+
+static void *
+ngx_http_portal_field_chunk(void *pool, size_t size)
+{
+    return ngx_palloc(pool, size);
 }
 
 

@@ -1,0 +1,531 @@
+--
+-- The town's side of the requests: the queue, one request at a time in three
+-- columns, and what an agent decides.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function agent_name(p_id bigint) returns text
+    language sql stable
+    return (select a.first_name || ' ' || a.last_name from agent a where a.id = p_id);
+
+comment on function agent_name(bigint) is 'Name of an agent of this town, or null.';
+
+
+create or replace function queue_row(p_set change_set) returns json
+    language sql stable
+    return (select json_build_object('id', (p_set).id, 'number', (p_set).number,
+                       'section', (p_set).section, 'action', (p_set).action,
+                       'subject', (p_set).subject, 'family_number', f.number,
+                       'family_label', f.label, 'request_state', (p_set).state,
+                       'waits', (p_set).state in ('sent', 'taken'),
+                       'is_incomplete', (p_set).state = 'incomplete',
+                       'is_accepted', (p_set).state = 'accepted',
+                       'is_partly', (p_set).state = 'partly',
+                       'is_refused', (p_set).state = 'refused',
+                       'asked_at', (p_set).created_at,
+                       'age', current_date - (p_set).created_at::date,
+                       'due_on', (p_set).due_on,
+                       'late', (p_set).state in ('sent', 'taken')
+                               and (p_set).due_on < current_date,
+                       'urgent', (p_set).urgent,
+                       'taken_by', agent_name((p_set).taken_by),
+                       'mine', (p_set).taken_by is not null
+                               and (p_set).taken_by = my_agent())
+              from family f
+             where f.id = (p_set).family_id);
+
+comment on function queue_row(change_set) is 'A request as the queue shows it.';
+
+
+create or replace function queue(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_state    text := coalesce(nullif(input->>'state', ''), 'waiting');
+    v_section  text := nullif(input->>'section', '');
+    v_whose    text := nullif(input->>'whose', '');
+    v_number   text := nullif(btrim(input->>'number'), '');
+    v_after    bigint := coalesce(to_id(input->>'after'), 0);
+    v_from     change_set;
+    v_rows     json;
+    v_count    int;
+begin
+    perform require_agent();
+
+    select c.* into v_from from change_set c where c.id = v_after;
+
+    -- oldest first, safety before all; the finished ones the latest first
+    with found as (
+        select c
+          from change_set c
+         where case v_state when 'waiting' then c.state in ('sent', 'taken')
+                            when 'incomplete' then c.state = 'incomplete'
+                            when 'done' then c.state in ('accepted', 'partly', 'refused')
+                            else c.state in ('sent', 'taken') end
+           and (v_section is null or c.section = v_section)
+           and (v_number is null or c.number = v_number)
+           and case v_whose when 'mine' then c.taken_by = my_agent()
+                            when 'nobody' then c.taken_by is null else true end
+           and (v_from.id is null
+                or case when v_state = 'done' then c.id < v_from.id
+                        else (not c.urgent, c.created_at, c.id)
+                             > (not v_from.urgent, v_from.created_at, v_from.id) end)
+         order by case when v_state = 'done' then -c.id end,
+                  not c.urgent, c.created_at, c.id
+         limit 51)
+    select json_agg(queue_row(f.c)), count(*) into v_rows, v_count from found f;
+
+    return json_build_object('status', 200,
+        'requests', coalesce((select json_agg(r.row order by r.n)
+                                from json_array_elements(v_rows)
+                                     with ordinality as r (row, n)
+                               where r.n <= 50), '[]'),
+        'next', case when v_count > 50 then v_rows->49->>'id' end,
+        'filter', json_build_object('state', v_state, 'section', v_section,
+                      'whose', v_whose, 'number', v_number),
+        'sections', (select json_agg(json_build_object('section', s.name,
+                                'chosen', s.name is not distinct from v_section)
+                                order by s.name) from section s),
+        'states', (select json_agg(json_build_object('queue_state', x,
+                              'chosen', x = v_state))
+                     from unnest(array['waiting', 'incomplete', 'done']) x),
+        'owners', (select json_agg(json_build_object('whose', x, 'chosen', x = v_whose))
+                     from unnest(array['mine', 'nobody']) x));
+end
+$$;
+
+comment on function queue(jsonb) is
+'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), number, after (id of the last one seen); all optional. Result: {"status": 200, "requests": [queue_row()], "next": id to go on after or null, "filter", and what can be chosen: "sections", "states", "owners"}. For agents.';
+
+
+-- one request -------------------------------------------------------------
+
+create or replace function request_subject(p_set change_set) returns bigint
+    language sql immutable
+    return case when (p_set).section = 'child_contact' and (p_set).action <> 'add'
+                then (p_set).contact_id
+                else coalesce((p_set).contact_id, (p_set).child_id, (p_set).guardian_id)
+           end;
+
+comment on function request_subject(change_set) is
+    'Id of what a request changes; null: it is no more.';
+
+
+create or replace function decision_items(p_set change_set, p_now jsonb)
+    returns table (field text, rank smallint, sealed boolean, old jsonb, old_hint text,
+                   now jsonb, now_hint text, asked jsonb, asked_hint text, state text,
+                   conflict boolean, done boolean)
+    language sql stable
+begin atomic
+    select i.field, f.rank, coalesce(f.sealed, false), i.old, i.old_hint,
+           coalesce(p_now->i.field, 'null'), p_now #>> array['_hint', i.field],
+           i.asked, i.asked_hint, i.state,
+           not same(i.old, i.old_mac, p_now->i.field, value_mac(p_now, i.field))
+           and not same(i.asked, i.asked_mac, p_now->i.field, value_mac(p_now, i.field)),
+           same(i.asked, i.asked_mac, p_now->i.field, value_mac(p_now, i.field))
+      from change_item i
+      left join field f on f.section = (p_set).section and f.name = i.field
+     where i.tenant = (p_set).tenant
+       and i.set_id = (p_set).id;
+end;
+
+comment on function decision_items(change_set, jsonb) is
+    'The items of a request beside what the file holds now: what the family saw, now, asked; conflict where both have moved; done where the file says already what is asked.';
+
+
+create or replace function refusals(p_kind text) returns json
+    language sql stable
+    return coalesce((select json_agg(json_build_object('code', r.code,
+                                'text', r.texts->>'fr') order by r.rank, r.code)
+                       from refusal r
+                      where r.kind = p_kind), '[]'::json);
+
+comment on function refusals(text) is 'The town''s ready words for an act: refused or incomplete.';
+
+
+create or replace function decision_document(p_set change_set) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_kind  text := case when p_set.section like 'guardian%' then 'guardian' else 'child' end;
+    v_seal  uuid := coalesce((select g.seal_id from guardian g where g.id = p_set.guardian_id),
+                             (select c.seal_id from child c where c.id = p_set.child_id));
+    v_open  boolean := p_set.state in ('sent', 'taken');
+    v_now   jsonb := case when p_set.action = 'change' and request_subject(p_set) is not null
+                          then section_values(p_set.section, request_subject(p_set)) end;
+    v_version  text := document_version(to_json(p_set.id), to_json(p_set.version),
+                                        v_now::json);
+begin
+    return json_build_object('status', 200, 'version', v_version,
+        'request', (queue_row(p_set)::jsonb || jsonb_build_object(
+            'decided_at', p_set.decided_at, 'decided_by', agent_name(p_set.decided_by),
+            'asker', (select g.first_name || ' ' || g.last_name from guardian g
+                       where g.id = p_set.asker_id),
+            'asker_link', (select g.link from guardian g where g.id = p_set.asker_id),
+            'comment', p_set.comment, 'reason', request_reason(p_set),
+            'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
+            'whole', (select s.whole from section s where s.name = p_set.section),
+            'subject_gone', request_subject(p_set) is null and p_set.action = 'change'))::json,
+        'items', (select coalesce(json_agg(json_build_object('field', i.field,
+                             'before', shown(v_kind, v_seal, i.field, i.sealed, i.old,
+                                             i.old_hint),
+                             'now', shown(v_kind, v_seal, i.field, i.sealed, i.now,
+                                          i.now_hint),
+                             'asked', shown(v_kind, v_seal, i.field, i.sealed, i.asked,
+                                            i.asked_hint),
+                             'conflict', i.conflict, 'done', i.done, 'state', i.state,
+                             'refused', coalesce(i.state = 'refused', false))
+                             order by i.rank), '[]')
+                    from decision_items(p_set, v_now) i),
+        'conflict', v_open and exists (select from decision_items(p_set, v_now) i
+                                        where i.conflict),
+        'others', (select coalesce(json_agg(json_build_object('id', o.id,
+                              'number', o.number, 'asked_at', o.created_at) order by o.id),
+                              '[]')
+                     from change_set o
+                    where o.id <> p_set.id
+                      and o.section = p_set.section
+                      and o.family_id = p_set.family_id
+                      and o.guardian_id is not distinct from p_set.guardian_id
+                      and o.child_id is not distinct from p_set.child_id
+                      and o.state in ('sent', 'taken', 'incomplete')),
+        'events', (select json_agg(json_build_object('at', e.at, 'event', e.event,
+                              'agent', case e.by_kind when 'agent' then agent_name(e.by_id)
+                                       end) order by e.version)
+                     from change_event e
+                    where e.set_id = p_set.id),
+        'refusals', refusals('refused'), 'incompletes', refusals('incomplete'),
+        'next', (select o.id
+                   from change_set o
+                  where o.state = 'sent' and o.id <> p_set.id
+                  order by o.urgent desc, o.created_at, o.id
+                  limit 1),
+        'decides', v_open and my_role() in ('validator', 'administrator'),
+        'may_reverse', p_set.state in ('accepted', 'partly') and p_set.action = 'change'
+                       and my_role() in ('validator', 'administrator'),
+        'values', json_build_object('version', v_version));
+end
+$$;
+
+comment on function decision_document(change_set) is
+    'A request as an agent decides it: three columns, other open requests about the same, history, the town''s ready words, the next request that nobody has taken.';
+
+
+create or replace function agent_request(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_set  change_set;
+begin
+    perform require_agent();
+
+    select c.* into v_set from change_set c where c.id = to_id(input->>'request');
+
+    if not found then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    -- who has seen a family's data is kept, whatever they decide
+    perform note('read_request', 'ok', 'change_set', v_set.id);
+
+    return decision_document(v_set);
+end
+$$;
+
+comment on function agent_request(jsonb) is
+    'A request to be decided; the audit says who has read it. Input: request. Result: decision_document(); 404. For agents.';
+
+
+-- deciding ----------------------------------------------------------------
+
+create or replace function is_own_family(p_set change_set) returns boolean
+    language sql stable
+    return exists (
+        select
+          from agent a
+         where a.id = my_agent()
+           and (exists (select from account c
+                         where c.id = (p_set).account_id and c.email_mac = a.email_mac)
+                or exists (select from guardian g
+                            where g.family_id = (p_set).family_id
+                              and lower(g.email) = lower(a.email))
+                or exists (select from subscription u
+                             join account c on c.tenant = u.tenant and c.id = u.account_id
+                            where u.family_id = (p_set).family_id and u.ended_at is null
+                              and c.email_mac = a.email_mac)));
+
+comment on function is_own_family(change_set) is
+    'Whether a request is about the agent''s own family, by their address: nobody decides for themselves.';
+
+
+create or replace function locked_request(input jsonb, out request change_set,
+    out refusal json)
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_step  text := input->>'step';
+    v_form  json;
+begin
+    select c.* into request from change_set c where c.id = to_id(input->>'request');
+
+    if request.id is null then
+        refusal := json_build_object('status', 404, 'errors', json_build_array());
+        return;
+    end if;
+
+    -- the person first, as families' own requests do
+    perform lock_subject(request.guardian_id, request.child_id);
+    select c.* into request from change_set c where c.id = request.id for update;
+
+    v_form := decision_document(request);
+
+    refusal := case
+        when is_own_family(request) then refused('', 'own_family', 403)
+        when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
+        when v_step <> 'reverse' and request.state not in ('sent', 'taken')
+            then refused('', 'request_decided', 409)
+        when v_step = 'reverse' and request.state not in ('accepted', 'partly')
+            then refused('', 'request_not_accepted', 409)
+        when input->>'version' is null
+             and jsonb_typeof(input->'_'->'if_match') is distinct from 'array'
+            then refused('', 'version_needed', 428)
+        when v_step not in ('take', 'release') and request.taken_by <> my_agent()
+            then refused('', 'taken_by_other', 409)
+        else coalesce(stale(input, v_form->>'version'),
+                 case when input->>'version' <> v_form->>'version'
+                      then refused('', 'request_changed', 409) end) end;
+end
+$$;
+
+comment on function locked_request(jsonb) is
+'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404; 403 own_family; 409 request_gone, request_decided, request_not_accepted, taken_by_other, request_changed; 428 version_needed.';
+
+
+create or replace function mark_items(p_set change_set, p_step text, input jsonb)
+    returns jsonb
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_missing  jsonb;
+begin
+    if p_step = 'partly' then
+        if (select s.whole from section s where s.name = p_set.section) then
+            return '[{"field": "", "code": "whole_only"}]';
+        end if;
+
+        select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'required')
+                         order by i.field)
+          into v_missing
+          from change_item i
+         where i.set_id = p_set.id
+           and input->>i.field is null;
+
+        if v_missing is not null then
+            return v_missing;
+        end if;
+    end if;
+
+    update change_item i
+       set state = case when p_step = 'accept' or input->>i.field = 'accept'
+                        then 'accepted' else 'refused' end
+     where i.set_id = p_set.id;
+
+    return '[]';
+end
+$$;
+
+comment on function mark_items(change_set, text, jsonb) is
+    'Notes of each item whether it is accepted. Input: request, step (accept | partly | refuse), of partly each field''s accept or refuse. Result: errors.';
+
+
+create or replace function decide(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_step    text := input->>'step';
+    v_again   json;
+    v_locked  record;
+begin
+    perform require_agent('validator', 'administrator');
+
+    v_again := repeated(input);
+
+    if v_again is not null then
+        return v_again;
+    end if;
+
+    v_locked := locked_request(input);
+
+    if v_locked.refusal is not null then
+        perform note('decide', coalesce(v_locked.refusal->'errors'->0->>'code', 'unknown'),
+                     'change_set', (v_locked.request).id);
+        return done(input, v_locked.refusal);
+    end if;
+
+    return done(input, case
+        when v_step in ('take', 'release') then take_request(v_locked.request, v_step)
+        when v_step in ('refuse', 'incomplete', 'partly', 'reverse')
+             and input->>'reason' is null and input->>'reason_code' is null
+             and not (v_step = 'partly' and all_accepted(v_locked.request, input))
+            then refused('reason', 'reason_needed')
+        when input->>'reason_code' is not null
+             and not exists (select from refusal r where r.code = input->>'reason_code')
+            then refused('reason_code', 'choice')
+        when v_step = 'incomplete' then ask_more(v_locked.request, input)
+        when v_step = 'reverse' then reverse_request(v_locked.request, input)
+        else conclude(v_locked.request, v_step, input) end);
+end
+$$;
+
+comment on function decide(jsonb) is
+'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
+Result: moved to the request; see locked_request(), mark_items() for refusals; 422 reason_needed. File, request, history, audit and mail change together. For validators and administrators.';
+
+
+create or replace function all_accepted(p_set change_set, input jsonb) returns boolean
+    language sql stable
+    return not exists (select from change_item i
+                        where i.tenant = (p_set).tenant and i.set_id = (p_set).id
+                          and input->>i.field is distinct from 'accept');
+
+comment on function all_accepted(change_set, jsonb) is
+    'Whether a decision field by field accepts each of them.';
+
+
+create or replace function take_request(p_set change_set, p_step text) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    if p_step = 'take' then
+        perform change_step(p_set.id, 'taken', 'taken', 'agent', my_agent());
+    elsif p_set.state = 'taken' then
+        perform change_step(p_set.id, 'released', 'sent', 'agent', my_agent());
+    end if;
+
+    perform note(p_step || '_request', 'ok', 'change_set', p_set.id);
+
+    return moved('/demandes/' || p_set.id, null,
+                 case p_step when 'take' then 'request_taken' else 'request_released' end);
+end
+$$;
+
+comment on function take_request(change_set, text) is
+    'An agent takes a request in charge, from another one too, or gives it back.';
+
+
+create or replace function ask_more(p_set change_set, input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_set  change_set := change_step(p_set.id, 'incomplete', 'incomplete', 'agent',
+                             my_agent(), input->>'reason_code', input->>'reason');
+begin
+    perform note('decide', 'incomplete', 'change_set', v_set.id);
+    perform change_mail(v_set, 'change_incomplete');
+
+    return moved('/demandes/' || v_set.id, null, 'request_incomplete');
+end
+$$;
+
+comment on function ask_more(change_set, jsonb) is
+    'Gives a request back to the family, which completes or withdraws it.';
+
+
+create or replace function conclude(p_set change_set, p_step text, input jsonb)
+    returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_errors  jsonb;
+    v_state   text;
+    v_set     change_set;
+begin
+    if p_step <> 'refuse' and request_subject(p_set) is null and p_set.action <> 'add' then
+        return refused('', 'subject_gone', 409);
+    end if;
+
+    v_errors := mark_items(p_set, p_step, input);
+
+    if v_errors = '[]' and p_step <> 'refuse' then
+        v_errors := apply_faults(p_set);
+    end if;
+
+    if v_errors <> '[]' then
+        update change_item i set state = null where i.set_id = p_set.id;
+        return json_build_object('status', 422, 'errors', v_errors);
+    end if;
+
+    select case when bool_and(i.state = 'accepted') then 'accepted'
+                when bool_or(i.state = 'accepted') then 'partly'
+                else case p_step when 'accept' then 'accepted' else 'refused' end end
+      into v_state
+      from change_item i
+     where i.set_id = p_set.id;
+
+    if v_state <> 'refused' then
+        perform change_apply(p_set);
+    end if;
+
+    v_set := change_step(p_set.id, v_state, v_state, 'agent', my_agent(),
+                         case when v_state <> 'accepted' then input->>'reason_code' end,
+                         input->>'reason');
+    perform note('decide', v_state, 'change_set', v_set.id);
+    perform change_mail(v_set, 'change_' || v_state);
+
+    return moved('/demandes/' || v_set.id, null, 'request_' || v_state);
+end
+$$;
+
+comment on function conclude(change_set, text, jsonb) is
+    'Accepts, accepts in part or refuses a locked request, and writes what was accepted into the file.';
+
+
+create or replace function apply_faults(p_set change_set) returns jsonb
+    language sql stable
+    return section_faults((p_set).section, asked_values(
+               coalesce(section_values((p_set).section, request_subject(p_set)), '{}'),
+               (select coalesce(jsonb_agg(jsonb_build_object('field', i.field,
+                           'asked', i.asked)), '[]')
+                  from change_item i
+                 where i.tenant = (p_set).tenant and i.set_id = (p_set).id
+                   and i.state = 'accepted')));
+
+comment on function apply_faults(change_set) is
+    'What would not go together in the file once the accepted items are in it.';
+
+
+create or replace function reverse_request(p_set change_set, input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_now  jsonb := section_values(p_set.section, request_subject(p_set));
+    v_set  change_set;
+begin
+    if v_now is null then
+        return refused('', 'subject_gone', 409);
+    end if;
+
+    v_set := new_request(p_set.section, 'change', p_set.guardian_id, p_set.child_id,
+                         p_set.contact_id, p_set.subject, null, null, p_set);
+
+    insert into change_item (tenant, set_id, field, old, old_mac, old_hint, asked,
+                             asked_mac, asked_hint, state)
+    select here(), v_set.id, i.field, coalesce(v_now->i.field, 'null'),
+           value_mac(v_now, i.field), v_now #>> array['_hint', i.field],
+           i.old, i.old_mac, i.old_hint, 'accepted'
+      from change_item i
+     where i.set_id = p_set.id and i.state = 'accepted';
+
+    if apply_faults(v_set) <> '[]' then
+        raise exception using errcode = 'PT409', message = 'cannot be reversed';
+    end if;
+
+    perform change_apply(v_set);
+    v_set := change_step(v_set.id, 'accepted', 'accepted', 'agent', my_agent(),
+                         input->>'reason_code', input->>'reason');
+    perform note('reverse_request', 'ok', 'change_set', v_set.id);
+
+    v_set.account_id := p_set.account_id;
+    perform change_mail(v_set, 'change_reversed');
+
+    return moved('/demandes/' || v_set.id, null, 'request_reversed');
+end
+$$;
+
+comment on function reverse_request(change_set, jsonb) is
+    'Undoes an accepted request by another one that asks for what was there before; history stays. Result: moved to the new request.';
+
+
+grant execute on function queue(jsonb), agent_request(jsonb), decide(jsonb) to portal_web;

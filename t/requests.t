@@ -1,0 +1,454 @@
+#!/usr/bin/perl
+
+# Requests of families, from the form to the decision, as pages and as JSON:
+# what is asked, checked, replaced, withdrawn, completed, accepted, refused,
+# undone; two guardians, two agents, and a file that changes meanwhile.
+
+use strict;
+use warnings;
+use utf8;
+
+use Portal::Test;
+
+my $portal = portal();
+my $FAMILY = '104201';      # Camille and Julien Martin
+
+my $camille = client();
+sign_in($camille, account('couple'));
+my $julien = client();
+sign_in($julien, (grep { $_->{email} =~ /^julien/ } @{ $portal->demo->{accounts} })[0]);
+my ($agent, $jeanne) = agent_client();
+my $reader_one = new_agent(role => 'reader', name => 'Rémi Lecteur');
+my $other = new_agent(name => 'Odile Autre');
+
+sub as_json {
+    my ($c) = @_;
+
+    my $j = Portal::Client->new(stack => $portal, json => 1, origin => $c->{origin},
+        map { $_ => $c->{$_} } grep { defined $c->{$_} } qw(town agents host));
+    $j->{$_} = $c->{$_} for qw(cookies origin);
+    return $j;
+}
+
+my ($j, $aj) = (as_json($camille), as_json($agent));
+
+my ($me, $him) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
+    join portal.family f on f.id = g.family_id where f.number = '$FAMILY' order by g.rank");
+my $page = "/famille/responsables/$me";
+my $address = "$page/adresse";
+
+sub live {
+    my ($column, $id) = @_;
+
+    my $table = $column =~ /^(line1|line2|city|postal_code|country|hosted_by)$/
+        ? 'address' : 'guardian';
+    my $key = $table eq 'address' ? 'guardian_id' : 'id';
+    return Encode::decode('UTF-8', scalar $portal->psql(
+        "select $column from portal.$table where $key = " . ($id // $me)) // '');
+}
+
+sub outside {
+    my ($column, $value, $id) = @_;
+
+    my $table = $column =~ /^(line1|line2|city)$/ ? 'address' : 'guardian';
+    my $key = $table eq 'address' ? 'guardian_id' : 'id';
+    $portal->psql(Encode::encode('UTF-8', "update portal.$table set $column = "
+        . (defined $value ? "'$value'" : 'null') . " where $key = " . ($id // $me)));
+}
+
+# asks as a page does, without scripts: form, check, send; returns the answer
+sub ask {
+    my ($c, $path, $fields) = @_;
+
+    my $form = $c->get($path);
+    my $step = $form->content =~ /name="step" value="check"/ ? 'check' : 'send';
+    my $r = $c->submit($form, { %$fields, step => $step }, form => $path);
+    return $r if $step eq 'send' || $r->status != 200;
+    return $c->submit($r, { step => 'send' }, form => $path);
+}
+
+sub number_of { $_[0]->location =~ m{^/famille/demandes/(\d+)} ? $1 : undef }
+
+sub state_of {
+    my ($id) = @_;
+
+    return scalar $portal->psql("select state from portal.change_set where id = $id");
+}
+
+sub decide {
+    my ($c, $id, $fields, $from) = @_;
+
+    $from //= $c->get("/demandes/$id");
+    return $c->submit($from, $fields, form => "/demandes/$id");
+}
+
+
+### the form, the check, the receipt
+
+my $street = live('line1');
+my $form = $camille->get($address);
+
+is $form->status, 200, 'the form';
+like $form->title, qr/Adresse/, 'says which section';
+my %field = @{ $form->form($address)->{fields} };
+is $field{line1}, $street, 'opens with what the file holds';
+like $field{version}, qr/^[0-9a-f]{32}$/, 'and its version';
+is $field{country}, 'FR', 'the country is chosen';
+like $form->content, qr/<option value="FR" selected>France/, 'by its name';
+unlike $form->text, qr/authority|guardian_|NULL/, 'no technical word';
+
+my $rows = counted(qw(change_set change_item outbox audit idempotency));
+my $check = $camille->submit($form, { line1 => '3 rue des Lilas', step => 'check' },
+    form => $address);
+
+is $check->status, 200, 'the check';
+like $check->title, qr/Vérifiez votre demande/, 'its title';
+like $check->text, qr/Numéro et voie.*\Q$street\E.*3 rue des Lilas/s, 'both values';
+is counted(qw(change_set change_item outbox audit idempotency)), $rows, 'stores nothing';
+
+my $again = $camille->submit($check, { step => 'edit' }, form => $address);
+is { @{ $again->form($address)->{fields} } }->{line1}, '3 rue des Lilas',
+    '« Modifier ma demande »: what was typed';
+is counted(qw(change_set change_item)), join(' ', (split ' ', $rows)[0 .. 3]),
+    'nothing stored either';
+
+my $none = $camille->submit($camille->get($address), { step => 'check' }, form => $address);
+like $none->text, qr/Vous n’avez rien modifié/, 'a check of nothing says so';
+is $camille->submit($camille->get($address), { step => 'send' }, form => $address)->status,
+    422, 'nothing cannot be sent';
+
+for my $bad ([line1 => '', 'obligatoire'], [postal_code => '4400', '75001'],
+    [city => 'x' x 101, 'plus court'], [country => 'ZZ', '']) {
+    my ($name, $value, $words) = @$bad;
+    my $r = $camille->submit($camille->get($address),
+        { line1 => '9 rue Kept', $name => $value, step => 'check' }, form => $address);
+    is $r->status, 422, "$name = « " . substr($value, 0, 8) . " » is refused";
+    like $r->content, qr/id="$name-error"/, 'beside the field';
+    like $r->text, qr/$words/, 'with words that help';
+    is { @{ $r->form($address)->{fields} } }->{line1} // '', $name eq 'line1' ? '' : '9 rue Kept',
+        'what was typed is there';
+}
+
+my $sent = $camille->submit($check, { step => 'send' }, form => $address);
+is $sent->status, 303, 'sent';
+my $id = number_of($sent);
+my $receipt = $camille->get($sent->location);
+my ($number) = $receipt->text =~ /(20\d\d-\d{7})/;
+
+like $receipt->text, qr/Votre demande est envoyée/, 'the receipt says so';
+ok $number, 'it has a number';
+like $receipt->text, qr/En attente de validation/, 'a state';
+like $receipt->text, qr/Réponse prévue avant le \d+/, 'a day';
+like $receipt->text, qr/\Q$street\E.*3 rue des Lilas/s, 'and what was asked';
+is live('line1'), $street, 'the file has not changed';
+
+my $mail = letter('camille.martin@exemple.fr', 'change_sent');
+like $mail->{subject}, qr/\Q$number\E/, 'the mail has the number';
+like $mail->{text}, qr/Numéro et voie/, 'names the fields';
+unlike $mail->{text}, qr/Lilas|\Q$street\E/, 'and gives no value';
+like $mail->{html}, qr{/famille/demandes/$id}, 'it leads to the request';
+
+my $shown = $camille->get($page);
+like $shown->text, qr/Numéro et voie \Q$street\E/, "the person's page: today's value";
+like $shown->text, qr/Modification demandée.*3 rue des Lilas/s, 'the asked one beside it';
+like $camille->get('/famille/demandes')->text, qr/En cours.*\Q$number\E.*Terminées/s,
+    '« Mes demandes »';
+
+
+### as JSON
+
+my $doc = $j->get($address)->json;
+is $doc->{values}{line1}, '3 rue des Lilas', 'JSON: the form opens with what is asked';
+is $doc->{current}{line1}, $street, 'and says what the file holds';
+is $doc->{request}{number}, $number, 'and which request';
+is $doc->{policy}{line1}, 'required', 'and the policy';
+is $j->get("/famille/demandes/$id")->json->{request}{items}[0]{asked}, '3 rue des Lilas',
+    'the request';
+is $j->get('/famille/demandes')->json->{open}[0]{id}, $id, 'the list';
+
+
+### a new one replaces it; the same twice counts once
+
+my $r = json_post($j, $address, { line2 => 'Bâtiment B' });
+is $r->status, 200, 'JSON: another field alone';
+my $second = $r->json->{location} =~ m{(\d+)\?*} ? $1 : 0;
+is state_of($id), 'replaced', 'the former one is replaced';
+is_deeply [map { $_->{field} } @{ $j->get("/famille/demandes/$second")->json->{request}{items} }],
+    [qw(line1 line2)], 'what was asked before is still asked';
+is scalar($portal->psql("select replaces from portal.change_set where id = $second")), $id,
+    'it says which one it replaces';
+like $camille->get("/famille/demandes/$id")->text, qr/Remplacée par une autre/, 'and so does the page';
+
+$r = json_post($j, $address, { line1 => undef });
+is $r->status, 422, 'a required field cannot be emptied';
+is $r->json->{errors}[0]{code}, 'required', 'and that is the reason';
+is json_post($j, $address, { rank => 1 })->status, 422, 'a field of no form';
+is json_post($j, $address, { section => 'guardian_tax' })->status, 422,
+    'nor can the section be chosen';
+is json_post($j, $address, { postal_code => '1' })->status, 422, 'a wrong code';
+is json_post($j, $address, { country => 'BE' })->status, 200,
+    'abroad with a code of five digits';
+my ($third) = map { $_->{id} } @{ $j->get('/famille/demandes')->json->{open} };
+
+my $etag = $j->get($address)->header('etag');
+is json_post($j, $address, { line2 => 'C' }, headers => { 'If-Match' => '"old"' })->status, 412,
+    'If-Match of another version';
+is json_post($j, $address, { line2 => 'C' }, headers => { 'If-Match' => $etag })->status, 200,
+    'If-Match of this one';
+
+
+### taking it back
+
+my ($open) = map { $_->{id} } @{ $j->get('/famille/demandes')->json->{open} };
+$r = $camille->submit($camille->get("/famille/demandes/$open"), {}, form => "/famille/demandes/$open");
+is $r->status, 303, 'withdrawn';
+is state_of($open), 'withdrawn', 'in the database too';
+like $camille->get($r->location)->text, qr/Votre demande est annulée/, 'and the page says so';
+is { @{ $camille->get($address)->form($address)->{fields} } }->{line1}, $street,
+    'the form opens with the file again';
+
+$id = number_of(ask($camille, $address, { line1 => '5 rue Une' }));
+$r = ask($camille, $address, { line1 => $street });
+is state_of($id), 'withdrawn', 'asking for what the file holds withdraws the request';
+
+
+### accepted: read back by the family and by the other guardian
+
+$id = number_of(ask($camille, $address, { line1 => '3 rue des Lilas', line2 => 'Étage 2' }));
+unlike $julien->get($page)->text, qr/Lilas/, 'the other guardian sees no proposal';
+unlike $julien->get('/famille/demandes')->text, qr/Adresse/, 'nor the request';
+is $julien->get("/famille/demandes/$id")->status, 404, 'nor at its address';
+my $his = number_of(ask($julien, $address, { line1 => '8 place Ronde' }));
+ok $his, 'he may ask about the same address';
+
+my $queue = $agent->get('/');
+like $queue->text, qr/Adresse · Camille Martin/, 'the queue';
+my $case = $agent->get("/demandes/$id");
+is $case->status, 200, 'the request';
+like $case->text, qr/Vu par la famille.*Dans le dossier aujourd’hui.*Demandé/s, 'three columns';
+like $case->text, qr/Une autre demande porte sur les mêmes informations/,
+    'it says that there is another one';
+like $case->text, qr/entier/, 'an address is accepted whole';
+is decide($agent, $id, { step => 'partly', line1 => 'accept' }, $case)->status, 422,
+    'never in part';
+
+$r = decide($agent, $id, { step => 'accept' }, $case);
+is $r->status, 303, 'accepted';
+is live('line1'), '3 rue des Lilas', 'the file says so';
+is live('line2'), 'Étage 2', 'all of it';
+like $camille->get($page)->text, qr/Numéro et voie 3 rue des Lilas/, 'read back by the family';
+like $julien->get($page)->text, qr/Numéro et voie 3 rue des Lilas/, 'and by the other guardian';
+like $camille->get("/famille/demandes/$id")->text, qr/Acceptée/, 'the request says so';
+like letter('camille.martin@exemple.fr', 'change_accepted')->{subject}, qr/acceptée/, 'and a mail';
+
+$case = $agent->get("/demandes/$his");
+like $case->text, qr/A changé/, "the other guardian's request: both have moved";
+like $case->text, qr/\Q$street\E.*3 rue des Lilas.*8 place Ronde/s, 'all three values';
+is decide($agent, $his, { step => 'refuse' }, $case)->status, 422, 'a refusal needs a reason';
+$r = decide($agent, $his, { step => 'refuse', reason => 'Votre conjointe a donné une autre adresse.' },
+    $case);
+is $r->status, 303, 'refused';
+like $julien->get("/famille/demandes/$his")->text, qr/Refusée.*Votre conjointe a donné/s,
+    'he reads why';
+like letter('julien.martin@exemple.fr', 'change_refused')->{text}, qr/Votre conjointe a donné/, 'in the mail too';
+unlike $camille->get("/famille/demandes/$id")->text, qr/conjointe/, 'she does not';
+
+
+### more is asked for, and given
+
+my $base = "$page/base";
+$id = number_of(ask($camille, $base, { profession => 'Sage-femme', phone_work => '01 02 03 04 05' }));
+$number = $portal->psql("select number from portal.change_set where id = $id");
+decide($agent, $id, { step => 'incomplete', reason => 'Précisez votre employeur.' });
+is state_of($id), 'incomplete', 'the town asks for more';
+like $camille->get("/famille/demandes/$id")->text, qr/À compléter.*Précisez votre employeur/s,
+    'the family reads what';
+is decide($agent, $id, { step => 'accept' })->status, 409, 'it is not to be decided meanwhile';
+is number_of(ask($camille, $base, { employer => 'Hôpital' })), $id, 'completed under its number';
+is state_of($id), 'sent', 'and waits again';
+is_deeply [map { $_->{field} } @{ $aj->get("/demandes/$id")->json->{items} }],
+    [qw(phone_work profession employer)], 'with all that is asked';
+
+
+### accepted in part
+
+$case = $agent->get("/demandes/$id");
+$r = decide($agent, $id, { step => 'partly', phone_work => 'accept', profession => 'refuse',
+    reason => 'La profession ne correspond pas.' }, $case);
+is $r->status, 422, 'each line needs its decision';
+$r = decide($agent, $id, { step => 'partly', phone_work => 'accept', profession => 'refuse',
+    employer => 'accept' }, $case);
+is $r->status, 422, 'and a refused one its reason';
+my ($profession, $work) = (live('profession'), live('phone_work'));
+$r = decide($agent, $id, { step => 'partly', phone_work => 'accept', profession => 'refuse',
+    employer => 'accept', reason => 'La profession ne correspond pas.' }, $case);
+is $r->status, 303, 'accepted in part';
+is live('phone_work'), '+33102030405', 'what was accepted is in the file';
+is live('profession'), $profession, 'what was refused is not';
+like $camille->get("/famille/demandes/$id")->text,
+    qr/Acceptée en partie.*La profession ne correspond pas.*Sage-femme Refusé/s, 'the family reads both';
+
+
+### an accepted change is undone by another one
+
+$r = decide($agent, $id, { step => 'reverse' });
+is $r->status, 422, 'with a reason';
+$r = decide($agent, $id, { step => 'reverse', reason => 'Erreur de saisie.' });
+is $r->status, 303, 'undone';
+isnt $r->location, undef, 'by a request of its own';
+is live('phone_work'), $work, 'the file is as it was';
+is state_of($id), 'partly', 'history stays';
+my ($undone) = $r->location =~ /(\d+)/;
+is scalar($portal->psql("select reverses from portal.change_set where id = $undone")), $id,
+    'and says what it undoes';
+
+
+### the file changes between reading and asking
+
+$form = $camille->get($base);
+outside(employer => 'Mairie');
+$r = $camille->submit($form, { profession => 'Luthière', step => 'send' }, form => $base);
+is $r->status, 409, 'an old page is not sent';
+like $r->text, qr/Le dossier a changé/, 'it says why';
+%field = @{ $r->form($base)->{fields} };
+is $field{profession}, 'Luthière', 'what was typed is there';
+$r = $camille->submit($r, { employer => 'Mairie', step => 'send' }, form => $base);
+is $r->status, 303, 'looked at again, it is sent';
+$id = number_of($r);
+
+$form = $camille->get($base);
+ask($camille, $base, { profession => 'Luthière d’art' });
+is $camille->submit($form, { profession => 'Autre', step => 'send' }, form => $base)->status, 409,
+    'two tabs: the second is told of the first';
+
+
+### a file that changes under the agent; two agents
+
+($id) = map { $_->{id} } @{ $j->get('/famille/demandes')->json->{open} };
+$case = $agent->get("/demandes/$id");
+outside(profession => 'Peintre');
+$r = decide($agent, $id, { step => 'accept' }, $case);
+is $r->status, 409, 'decided over an old page';
+like $r->text, qr/a changé depuis que vous avez ouvert/, 'it says so';
+like $r->text, qr/Peintre.*Luthière d’art/s, 'with both values';
+is live('profession'), 'Peintre', 'nothing was written';
+
+my $two = agent_client(as => $other);
+my $theirs = $two->get("/demandes/$id");
+is decide($agent, $id, { step => 'take' })->status, 303, 'taken in charge';
+like $two->get('/')->text, qr/Jeanne Caron/, 'the queue says by whom';
+is decide($two, $id, { step => 'accept' }, $theirs)->status, 409, 'the other is told';
+is decide($two, $id, { step => 'accept' })->status, 409, 'also over the page of now';
+is decide($two, $id, { step => 'take' })->status, 303, 'who may take it over';
+is decide($two, $id, { step => 'accept' })->status, 303, 'and decide';
+is live('profession'), 'Luthière d’art', 'the conflict was seen and decided';
+$r = decide($agent, $id, { step => 'refuse', reason => 'Trop tard.' }, $case);
+is $r->status, 409, 'a decided request is decided';
+like $r->text, qr/déjà répondu/, 'and says so';
+
+$id = number_of(ask($camille, $base, { employer => 'Un' }));
+$case = $agent->get("/demandes/$id");
+ask($camille, $base, { employer => 'Deux' });
+$r = decide($agent, $id, { step => 'accept' }, $case);
+is $r->status, 409, 'T113: a replaced request is not accepted';
+isnt live('employer'), 'Un', 'nothing was written';
+like $r->text, qr/annulé ou remplacé/, 'the page says so';
+
+
+### who may
+
+for my $c ($agent, $aj) {
+    is $c->get('/demandes/999999')->status, 404, 'no such request';
+}
+($id) = map { $_->{id} } @{ $j->get('/famille/demandes')->json->{open} };
+my $elsewhere = agent_client(town => 'beaulieu', as => agent('validator', 'beaulieu'));
+is $elsewhere->get("/demandes/$id")->status, 404, "another town's request";
+my $reader = agent_client(as => $reader_one);
+$case = $reader->get("/demandes/$id");
+is $case->status, 200, 'a reader reads';
+unlike $case->text, qr/Tout accepter/, 'and is offered nothing else';
+is decide($reader, $id, { step => 'accept' }, $agent->get("/demandes/$id"))->status, 403,
+    'nor may decide';
+
+my $own = new_agent(name => 'Camille Martin', email => 'camille.martin@exemple.fr');
+is decide(scalar agent_client(as => $own), $id, { step => 'accept' })->status, 403,
+    'T202: nobody decides about their own family';
+
+my $stranger = $portal->psql("select g.id from portal.guardian g join portal.family f
+    on f.id = g.family_id where f.number = '104203' limit 1");
+for my $c ($camille, $j) {
+    my $path = '/famille/responsables/' . $stranger . '/adresse';
+    is $c->get($path)->status, 404, "another family's guardian";
+    my $r = $c->{json} ? json_post($c, $path, { line1 => 'x' }, page => $address)
+        : $c->submit($camille->get($address), { line1 => 'x', step => 'send' }, form => $address);
+    ok $r->status == 404 || !$c->{json}, 'nor to ask about';
+}
+is json_post($aj, "/demandes/$id", { step => 'accept' })->status, 428,
+    'a program says which version it decides over';
+is json_post($aj, "/demandes/$id", { step => 'accept', version => 'x' x 32 })->status, 409,
+    'the right one';
+is json_post($aj, "/demandes/$id", { step => 'accept',
+    version => $aj->get("/demandes/$id")->json->{version} })->status, 200, 'and it is done';
+
+
+### twenty at once
+
+{
+    my $form = $camille->get($address);
+    my @sockets;
+
+    for my $n (1 .. 20) {
+        my $pid = fork // die;
+        next if $pid && push @sockets, $pid;
+        my $r = $camille->submit($form, { line1 => '20 rue Vingt', step => 'send' }, form => $address);
+        POSIX::_exit($r->status == 303 ? 0 : 1);
+    }
+    my $bad = 0;
+    for (@sockets) { waitpid $_, 0; $bad++ if $? }
+    is $bad, 0, 'twenty submissions of one form: each is led to the receipt';
+    is scalar($portal->psql("select count(*) from portal.change_set s join portal.change_item i
+        on i.set_id = s.id where i.asked = '\"20 rue Vingt\"'")), 1, 'and there is one request';
+}
+
+
+### what the town decides about fields
+
+$portal->psql("insert into portal.field_policy (tenant, section, field, policy, validation)
+    select t.id, 'guardian_basic', f.field, f.policy, f.validation from portal.town t,
+    (values ('birth_name', 'hidden', 'agent'), ('birth_place', 'shown', 'agent'),
+            ('email', 'required', 'agent'), ('phone_home', 'editable', 'automatic'))
+    as f (field, policy, validation) where t.slug = 'saint-aubin'");
+$form = $camille->get($base);
+%field = @{ $form->form($base)->{fields} };
+ok !exists $field{birth_name}, 'a hidden field is not on the form';
+ok !exists $field{birth_place}, 'nor one that is only shown';
+unlike $j->get($base)->content, qr/birth_name/, 'JSON: a hidden field is nowhere';
+for my $case ([{ birth_name => 'X' }, 'unknown_field'], [{ birth_place => 'X' }, 'not_editable'],
+    [{ email => '' }, 'required']) {
+    my $r = json_post($j, $base, $case->[0]);
+    is $r->status, 422, join('=', %{ $case->[0] }) . ' is refused';
+    is $r->json->{errors}[0]{code}, $case->[1], "as $case->[1]";
+}
+$r = json_post($j, $base, { phone_home => '03 20 11 22 33' });
+is $r->status, 200, 'what the town lets count at once';
+is live('phone_home'), '+33320112233', 'is in the file';
+$r = json_post($j, $base, { phone_home => undef, profession => 'Facteur' });
+is live('phone_home'), '+33320112233', 'together with another field an agent decides';
+
+
+### what is kept of it
+
+my %seen = map { $_->[0] => $_->[1] } $portal->psql("select action || ' ' || outcome,
+    count(*) from portal.audit where action in ('ask_change', 'decide', 'read_request',
+    'withdraw_change', 'reverse_request', 'take_request') group by 1");
+ok $seen{$_}, "audit: $_" for 'ask_change sent', 'ask_change accepted', 'decide accepted',
+    'decide partly', 'decide refused', 'decide incomplete', 'decide own_family',
+    'decide request_changed', 'read_request ok', 'withdraw_change ok', 'reverse_request ok',
+    'take_request ok';
+is scalar($portal->psql("select count(*) from portal.change_set s where s.version <>
+    (select count(*) from portal.change_event e where e.set_id = s.id)")), 0,
+    'each version of a request is an event of its history';
+is scalar($portal->psql("select count(*) from portal.audit where action in ('decide',
+    'read_request') and agent_id is null")), 0, 'each says which agent';
+
+done_testing;
