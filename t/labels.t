@@ -105,16 +105,17 @@ for my $file (glob 'conf.d/portal/forms/*.form') {
     for (text($file) =~ /^field\s+(.*)/mg) {
         my ($field, $type) = split;
         my ($options) = /\boptions=(\S+)/;
+        my $hidden = (/\bhidden\b/ || $type =~ /^(?:token|path)$/) ? 1 : 0;
         $fields{$field} //= {};
+        $forms{$form}{$field} = { hidden => $hidden };
+        next if $hidden;    # a button or a row says what it is
         $fields{$field}{$_} = 1 for split /,/, $options // '';
-        $forms{$form}{$field} = {
-            hidden => (/\bhidden\b/ || $type =~ /^(?:token|path)$/) ? 1 : 0 };
     }
 }
 my %types = map { $_ => 1 }
     qw(text lines name email password phone date choice yesno code integer cents
     shares country postcode iban bic tax_number tax_notice caf_number token
-    path);
+    path otp);
 
 # what the C or the SQL could have said
 sub said { my $w = quotemeta $_[0]; $code =~ /"$w"/ || $sql =~ /'$w'/ }
@@ -155,7 +156,8 @@ for my $form (sort keys %forms) {
         next if $forms{$form}{$field}{hidden};
         push @mute, "$form.$field"
             if !grep { length($labels{fr}{$_} // '') }
-                "field.$form.$field.label", "field.$field.label";
+                "field.$form.$field.label", "field.$field.label",
+                "list.field.$field";
         push @mute, map { "$form.$field: $_" }
             grep { !exists $labels{fr}{"list.$field.$_"} }
             keys %{ $fields{$field} };

@@ -233,6 +233,15 @@ comment on function change_step(bigint, text, text, text, bigint, text, text) is
     'Moves a request, which the caller has locked, to another state and writes its history. Input: request, event, state, who (family, agent, town) and their id, the reason where there is one. Result: the request as it is then.';
 
 
+create or replace function ready_words(p_code text, p_lang text) returns text
+    language sql stable
+    return (select coalesce(r.texts->>p_lang, r.texts->>'fr') from refusal r
+             where r.code = p_code);
+
+comment on function ready_words(text, text) is
+    'The town''s ready words of that code, in that language where it has them, else in French.';
+
+
 create or replace function change_mail(p_set change_set, p_template text) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 declare
@@ -254,10 +263,7 @@ begin
                      'path', '/famille/demandes/' || p_set.id,
                      'due_on', p_set.due_on,
                      'reason', p_set.reason,
-                     'ready_reason', (select town_text(jsonb_build_object('r', r.texts), 'r',
-                                                 v_account.lang, r.texts->>'fr')
-                                        from refusal r
-                                       where r.code = p_set.reason_code),
+                     'ready_reason', ready_words(p_set.reason_code, v_account.lang),
                      'items', (select coalesce(jsonb_agg(jsonb_build_object(
                                           'field', i.field, 'refused', i.state = 'refused')
                                           order by f.rank), '[]')
@@ -577,11 +583,8 @@ create or replace function request_reason(p_set change_set) returns json
     language sql stable
     return case when (p_set).reason is not null or (p_set).reason_code is not null then
         json_build_object('code', (p_set).reason_code, 'text', (p_set).reason,
-            'ready', (select town_text(jsonb_build_object('r', r.texts), 'r',
-                                 (select a.lang from account a where a.id = me()),
-                                 r.texts->>'fr')
-                        from refusal r
-                       where r.code = (p_set).reason_code)) end;
+            'ready', ready_words((p_set).reason_code,
+                                 (select a.lang from account a where a.id = me()))) end;
 
 comment on function request_reason(change_set) is
     'Why a request was refused or more is asked for, or null.';

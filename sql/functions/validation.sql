@@ -307,7 +307,7 @@ declare
 begin
     if p_step = 'partly' then
         if (select s.whole from section s where s.name = p_set.section) then
-            return '[{"field": "", "code": "whole_only"}]';
+            return jsonb_build_array(jsonb_build_object('field', '', 'code', 'whole_only'));
         end if;
 
         select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'required')
