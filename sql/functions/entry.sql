@@ -76,7 +76,8 @@ create or replace function retention(p_town town) returns json
         'mail', period((p_town).keep_mail),
         'session', period((p_town).keep_session),
         'token', period((p_town).keep_token),
-        'attempt', period((p_town).keep_attempt));
+        'attempt', period((p_town).keep_attempt),
+        'request', period((p_town).keep_request));
 
 comment on function retention(town) is
     'A town''s periods, for pages: each as period() gives it.';

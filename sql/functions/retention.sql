@@ -12,14 +12,20 @@ create or replace function pending_matters(p_account bigint)
     returns table (matter text, since timestamptz)
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 begin
-    -- a new address that waits for its link to be followed
+    -- a new address that waits for its link to be followed, a request that the
+    -- town has not answered
     return query
     select 'address', k.created_at
       from token k
       join account a on a.tenant = k.tenant and a.id = k.account_id
      where k.account_id = p_account
        and k.purpose = 'address'
-       and link_state(k, a) = 'valid';
+       and link_state(k, a) = 'valid'
+     union all
+    select 'request', c.created_at
+      from change_set c
+     where c.account_id = p_account
+       and c.state in ('sent', 'taken', 'incomplete');
 end
 $$;
 
@@ -187,6 +193,7 @@ begin
         when 'device' then 90
         when 'agent_session' then p_town.keep_session
         when 'agent_device' then 90
+        when 'change_set' then p_town.keep_request
         when 'idempotency' then 1
         when 'captcha_used' then 0
         else p_town.keep_audit end);
@@ -266,6 +273,15 @@ begin
                                         where o.tenant = p_town.id and o.last_at < v_before
                                         limit p_limit);
 
+    when 'change_set' then
+        delete from change_set c
+         where c.tenant = p_town.id
+           and c.id in (select d.id from change_set d
+                         where d.tenant = p_town.id and d.updated_at < v_before
+                           and d.state in ('accepted', 'partly', 'refused', 'replaced',
+                                           'withdrawn')
+                         limit p_limit);
+
     when 'outbox' then
         delete from outbox o
          where o.tenant = p_town.id
@@ -296,7 +312,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, outbox, audit or retention_run. Captchas go when over, idempotency keys after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, change_set, outbox, audit or retention_run. Captchas go when over, idempotency keys after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function job_due(p_name text, p_every int) returns boolean
@@ -342,8 +358,8 @@ begin
               || set_config('portal.request', '', true);
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
-            'session', 'device', 'agent_session', 'agent_device', 'outbox', 'audit',
-            'retention_run', 'account_unconfirmed', 'account_closed', 'account_inactive',
+            'session', 'device', 'agent_session', 'agent_device', 'change_set', 'outbox',
+            'audit', 'retention_run', 'account_unconfirmed', 'account_closed', 'account_inactive',
             'account_warned']
         loop
             exit when v_left = 0;

@@ -10,10 +10,14 @@ set search_path = portal, pg_temp;
 
 alter table town
     add column validation_days int not null default 10
-               check (validation_days between 1 and 365);
+               check (validation_days between 1 and 365),
+    add column keep_request    int not null default 730
+               check (keep_request between 30 and 3650);
 
 comment on column town.validation_days is
     'Days in which the town means to answer a request; families are told.';
+comment on column town.keep_request is
+    'Days that a request is kept once it is decided, replaced or withdrawn, with the values that it asked for.';
 
 
 -- a sealed value cannot be compared; its MAC can
@@ -181,6 +185,8 @@ create unique index change_set_open
 create index change_set_mine on change_set (tenant, account_id, id);
 create index change_set_queue on change_set (tenant, urgent desc, created_at, id)
  where state in ('sent', 'taken');
+create index change_set_over on change_set (tenant, updated_at)
+ where state in ('accepted', 'partly', 'refused', 'replaced', 'withdrawn');
 create index change_set_family on change_set (tenant, family_id, id);
 
 comment on table change_set is
@@ -301,6 +307,12 @@ grant update (state), delete on change_item to portal_api;
 
 grant select on change_event to portal_api;
 grant insert (tenant, set_id, version, event, by_kind, by_id) on change_event to portal_api;
+
+
+-- jobs erase what is past its time
+
+create policy batch on change_set to portal_batch using (true) with check (true);
+grant select, delete on change_set to portal_batch;
 
 
 -- an accepted request changes the file
