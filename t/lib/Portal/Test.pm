@@ -316,6 +316,7 @@ sub new_agent {
         @$agent{qw(town email role)}, $first, $last, portal()->pg->psql_args
         or die "sql/agent: $!\n";
     chomp(my @lines = <$in>);
+    unlink $file;
     close $in or return note(@lines), undef;
     @$agent{qw(totp_secret uri)} = @lines;
 
