@@ -28,7 +28,7 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
     q{select captcha_questions from portal.town where slug = 'saint-aubin'}));
 
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
-    ['session.mjs'], ['pages.mjs'], ['english.mjs'], ['policy.mjs'])
+    ['session.mjs'], ['pages.mjs'], ['english.mjs'], ['agents.mjs'], ['policy.mjs'])
 {
     my $code = free_code(town => 'saint-aubin');
     my $name = join ' ', @$program;
@@ -36,7 +36,7 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     want_to_be_more() if $program->[0] eq 'policy.mjs';
 
     local $ENV{PORTAL_BROWSER} = $json->ascii->encode({
-        url => $portal->url, mail_dir => $portal->mail_dir,
+        url => $portal->url, agents_url => $portal->agents_url, agent => agent(), mail_dir => $portal->mail_dir,
         code => $code->{code}, name => $code->{guardian},
         questions => $questions, account => account(qr/couple/),
         tool => [top() . '/build/portal-tool', '-k', $portal->keys, 'batch'],

@@ -48,7 +48,7 @@ sub cookies {
     state $n = 0;
 
     $secret{ "$_ " . ++$n } = $c->cookie("__Host-$_")
-        for grep { length($c->cookie("__Host-$_") // '') } qw(portal visit);
+        for grep { length($c->cookie("__Host-$_") // '') } qw(portal visit agent device);
 }
 
 ### the journey
@@ -120,6 +120,23 @@ my $json = twin($c, json => 1);
 my @pages = (pages($c), pages($json));
 ok((grep { $_->content =~ /$secret{allergy}/ } @pages), 'health is shown');
 ok((grep { $_->content =~ /$people{last}/ } @pages), 'names are');
+
+
+### an agent
+
+my $agent = new_agent(password => $secret{'agent\'s password'} = 'Stieglitz-8842-kleiner-Vogel',
+    name => 'Distelfink Pirol', email => $people{agent} = 'distelfink@mairie.example');
+$secret{authenticator} = $agent->{totp_secret};
+$secret{'agent\'s wrong password'} = 'Kernbeisser-6120-im-Garten';
+my $desk = client(source => '127.0.6.5', agents => 1);
+log_in_agent($desk, { %$agent, password => $secret{'agent\'s wrong password'} });
+log_in_agent($desk, $agent, otp => '000000');
+is log_in_agent($desk, $agent)->status, 303, 'an agent is in';
+cookies($desk);
+$desk->get($_) for qw(/ /compte /session);
+$p->psql("set session_replication_role = replica; update portal.agent set totp = repeat('A', 90)
+    where email = '$people{agent}'");
+is log_in_agent(client(source => '127.0.6.5', agents => 1), $agent)->status, 422, 'a secret that does not open';
 
 
 ### bad requests

@@ -38,6 +38,18 @@ ok wait_for(1, sub { at(1, $c, '/prive') == 303 }),
     'is known at node 1 within a second';
 is at($_, $c, '/famille'), 303, "and for the pages, node $_" for 1, 2;
 
+### an agent who loses a right
+
+my $agent = new_agent();
+my $works = agent_client(as => $agent, node => 1, json => 1);
+my $sees = sub { twin($works, node => $_[0], json => 1)->get('/compte')->status };
+is $sees->($_), 200, "T059 an agent, in at one, known at node $_" for 1, 2;
+$p->psql("update portal.agent set role = 'reader' where email = '$agent->{email}'");
+is $sees->($_), 401, "T059 of another role: the next request is refused, node $_" for 1, 2;
+is log_in_agent(client(agents => 1, node => 2), $agent)->status, 303, 'and may log in anew';
+is log_in_agent(client(agents => 1, node => 1), $agent, fresh => 0)->status, 422,
+    'a code that one node has taken is none at the other';
+
 ### a form of one is sent to the other
 
 my ($getter, $poster) = map { client(node => $_) } 1, 2;

@@ -373,19 +373,19 @@ comment on function agent_seal(text, text) is
 create or replace function save_agent(input jsonb) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_set     text;
-    v_agent   agent;
+    v_town   int := (select t.id from town t where t.slug = input->>'town');
+    v_set    text;
+    v_agent  agent;
 begin
-    v_set := set_config('portal.tenant', (select t.id::text from town t
-                                           where t.slug = input->>'town'), true)
+    if v_town is null then
+        raise exception using errcode = 'PT404', message = 'no such town';
+    end if;
+
+    v_set := set_config('portal.tenant', v_town::text, true)
           || set_config('portal.account', '0', true)
           || set_config('portal.family', '0', true)
           || set_config('portal.session', '', true)
           || set_config('portal.request', '', true);
-
-    if v_set is null then
-        raise exception using errcode = 'PT404', message = 'no such town';
-    end if;
 
     insert into agent as a (tenant, seal_id, first_name, last_name, email, email_mac,
                             password_hash, totp, role)

@@ -27,6 +27,12 @@ select 1, f.id, 1, c.id from (select id, row_number() over (order by id) n from 
   join (select id, row_number() over (order by id) n from portal.child where last_name = 'X') c using (n);
 analyze portal.family; analyze portal.guardian; analyze portal.account; analyze portal.session; analyze portal.code;
 analyze portal.subscription; analyze portal.token; analyze portal.child; analyze portal.child_family; analyze portal.authorisation; analyze portal.health;
+insert into portal.agent (tenant, first_name, last_name, email, email_mac, password_hash, totp, role)
+select 1, 'X', 'Y', email, email_mac, '$argon2id$', repeat('A', 60), 'reader' from portal.account where email like 'x%@x.fr';
+insert into portal.agent_session (tenant, hash, agent_id, epoch, absolute_until)
+select 1, email_mac, id, 1, now() + interval '1 day' from portal.agent where first_name = 'X';
+insert into portal.agent_device (tenant, agent_id, mac, epoch) select tenant, id, email_mac, 1 from portal.agent where first_name = 'X';
+analyze portal.agent; analyze portal.agent_session; analyze portal.agent_device;
 grant usage on schema tap to portal_api;
 grant execute on all functions in schema tap to portal_api;
 
@@ -47,6 +53,11 @@ select unalike(plan_of(q), '%Seq Scan on ' || t || '%', 'no scan of ' || t || ':
   from (values
     ('session', $$select 1 from session s join account a on a.tenant = s.tenant and a.id = s.account_id where s.hash = '\x00' and s.ended_at is null$$),
     ('account', $$select 1 from session s join account a on a.tenant = s.tenant and a.id = s.account_id where s.hash = '\x00' and s.ended_at is null$$),
+    ('agent_session', $$select 1 from agent_session s join agent a on a.tenant = s.tenant and a.id = s.agent_id where s.hash = '\x00' and s.ended_at is null$$),
+    ('agent', $$select 1 from agent_session s join agent a on a.tenant = s.tenant and a.id = s.agent_id where s.hash = '\x00' and s.ended_at is null$$),
+    ('agent', $$select 1 from agent a where a.email_mac = '\x00'$$),
+    ('agent_session', $$select 1 from agent_session s where s.agent_id = 1 and s.ended_at is null$$),
+    ('agent_device', $$select 1 from agent a join agent_device d on d.tenant = a.tenant and d.agent_id = a.id and d.epoch = a.epoch where a.email_mac = '\x00' and d.mac = '\x00'$$),
     ('subscription', $$select 1 from subscription u where u.account_id = 1 and u.family_id = 2 and u.ended_at is null$$),
     ('subscription', $$select 1 from subscription u where u.guardian_id = 1 and u.ended_at is null$$),
     ('account', $$select 1 from account a where a.email_mac = '\x00'$$),

@@ -65,11 +65,11 @@ sub signed_in {
     return $c;
 }
 
-# another browser with the same cookies
+# another browser with the same cookies, at the agents' host if that one is
 sub twin {
     my ($c, %o) = @_;
 
-    my $twin = client(%o);
+    my $twin = client(agents => $c->{agents}, %o);
     %{ $twin->cookies } = %{ $c->cookies };
 
     return $twin;

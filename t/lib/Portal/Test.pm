@@ -296,7 +296,8 @@ sub otp {
         & 0x7fffffff) % 1_000_000;
 }
 
-# one more, made as the operator does: role, town, email, password
+# one more, made as the operator does: role, town, email, password; undef when
+# that is refused
 sub new_agent {
     my (%o) = @_;
 
@@ -310,12 +311,13 @@ sub new_agent {
     print $out Encode::encode('UTF-8', "$agent->{password}\n");
     close $out;
 
-    open my $in, '-|', 'sh', '-c', 'in=$1; shift; exec "$@" < "$in"', 'sh', $file,
+    open my $in, '-|', 'sh', '-c', 'in=$1; shift; exec "$@" < "$in" 2>&1', 'sh', $file,
         top() . '/sql/agent', portal()->keys, top() . '/build/portal-tool',
         @$agent{qw(town email role)}, $first, $last, portal()->pg->psql_args
         or die "sql/agent: $!\n";
     chomp(my @lines = <$in>);
-    close $in or return;
+    unlink $file;
+    close $in or return note(@lines), undef;
     @$agent{qw(totp_secret uri)} = @lines;
 
     return $agent;

@@ -1,0 +1,94 @@
+/* The agents' host: the log-in by keyboard alone on a narrow screen, its
+   mistakes, and every page looked at. */
+
+import { createHmac } from "node:crypto";
+import { arrive, button, heading, link, main, ok, open, portal, run }
+  from "./guide.mjs";
+import { inspect } from "./inspect.mjs";
+
+/* RFC 6238, as the agent's telephone does it */
+function code(secret) {
+  const bits = [...secret].map((c) =>
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0"))
+    .join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000)));
+  const mac = createHmac("sha1", key).update(step).digest();
+  const n = mac.readUInt32BE(mac[19] & 15) & 0x7fffffff;
+  return String(n % 1000000).padStart(6, "0");
+}
+
+/* Tab until that has the focus; how often, or null */
+async function tabTo(page, locator, most = 20) {
+  for (let i = 1; i <= most; i++) {
+    await page.keyboard.press("Tab");
+    if (await locator.evaluate((e) => e === document.activeElement)) return i;
+  }
+  return null;
+}
+
+run(async (browser) => {
+  const page = await open(browser, { viewport: { width: 390, height: 844 } });
+  const field = (label) => page.getByLabel(label, { exact: true });
+  const { agent } = portal;
+
+  await page.goto(portal.agents_url);
+  await arrive(page, "/connexion");
+  await heading(page, "Connexion des agents", "the log-in of agents");
+  ok(await page.getByText("Réservé aux agents").isVisible(), "is marked");
+
+  ok(await tabTo(page, field("Adresse électronique")) !== null,
+    "Tab leads to the address");
+  await page.keyboard.press("Enter");
+  await page.locator("#erreurs").waitFor();
+  ok(await page.locator("#erreurs a").count() === 3,
+    "Enter on an empty form: three mistakes, each with its link");
+  await tabTo(page, page.locator("#erreurs a").first());
+  await page.keyboard.press("Enter");
+  ok(await field("Adresse électronique").evaluate(
+    (e) => e === document.activeElement), "which leads to the field");
+
+  await page.keyboard.type(agent.email);
+  ok(await tabTo(page, field("Mot de passe"), 2) !== null, "to the password");
+  await page.keyboard.type(agent.password);
+  ok(await tabTo(page, field("Code à 6 chiffres"), 2) !== null,
+    "past « Afficher » to the code");
+  await page.keyboard.type("000000");
+  await page.keyboard.press("Enter");
+  await page.getByText(/ou le code n’est pas le bon/).first().waitFor();
+  ok(await field("Adresse électronique").inputValue() === agent.email
+    && await field("Mot de passe").inputValue() === ""
+    && await field("Code à 6 chiffres").inputValue() === "",
+  "a wrong code: the address is there again, neither secret is");
+  const box = await button(main(page), "Me connecter").boundingBox();
+  ok(box.x >= 0 && box.x + box.width <= 390 && box.height >= 44,
+    "the button fits the screen and the finger");
+  await inspect(page, "a wrong code");
+  await page.setViewportSize({ width: 390, height: 844 });
+
+  await tabTo(page, field("Mot de passe"), 40);
+  await page.keyboard.type(agent.password);
+  await tabTo(page, field("Code à 6 chiffres"), 2);
+  await page.keyboard.type(code(agent.totp_secret));
+  ok(await tabTo(page, button(main(page), "Me connecter"), 1) === 1,
+    "then the button");
+  await page.keyboard.press("Enter");
+  await arrive(page, "/");
+  await heading(page, "Demandes à traiter", "logged in");
+  await inspect(page, "the first page", true);
+
+  for (const path of ["/compte", "/session", "/langue", "/nulle-part"]) {
+    await page.goto(portal.agents_url + path);
+    await inspect(page, "agents", path !== "/nulle-part");
+  }
+  await page.goto(`${portal.agents_url}/session`);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await button(main(page), "Se déconnecter partout").click();
+  await arrive(page, "/connexion");
+  ok(await page.getByText(/^Vous êtes déconnecté/).isVisible(),
+    "out everywhere, and told so");
+  await inspect(page, "the log-in", true);
+  ok(await link(page, "Portail Citoyen").first().getAttribute("href")
+    === `${portal.url}/`, "the families' portal is one link away");
+});
