@@ -161,6 +161,7 @@ typedef struct {
     ngx_array_t                      towns;      /* ngx_http_portal_town_t * */
     ngx_array_t                      logins;     /* their portal_login
                                                     locations */
+    ngx_array_t                      acts;       /* all that take a POST */
 
     portal_mail_conf_t               mail;
 
@@ -228,6 +229,9 @@ typedef struct {
     ngx_http_portal_view_t          *result;     /* of the act, if not view */
 
     ngx_array_t                     *args;       /* ngx_http_portal_arg_t */
+
+    ngx_str_t                        name;       /* of the location */
+    ngx_str_t                        signed_in;  /* where it leads who is */
 
     ngx_str_t                        file;       /* where it is written, for */
     ngx_uint_t                       line;       /* what is seen too late */
@@ -457,6 +461,10 @@ ngx_int_t ngx_http_portal_input(ngx_http_request_t *r,
    the code that says why */
 ngx_uint_t ngx_http_portal_conditions(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char **code);
+/* 1: a browser that is led to this path comes to a page, not to a form's
+   target alone or to the log-in */
+ngx_uint_t ngx_http_portal_leads(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *path);
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
@@ -606,6 +614,9 @@ json_t *ngx_http_portal_globals(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 json_t *ngx_http_portal_form_model(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* what was typed, or what the page's address brings; a new reference */
+json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 /* the message for a field's error, in the request's language */
 const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);

@@ -159,6 +159,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_signed_in"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_signed_in,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_error"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_portal_conf_error,
@@ -317,6 +324,9 @@ ngx_http_portal_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&pmcf->logins, cf->pool, 4,
                           sizeof(ngx_http_portal_loc_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->acts, cf->pool, 32,
+                          sizeof(ngx_http_portal_loc_conf_t *))
            != NGX_OK)
     {
         return NULL;
@@ -425,6 +435,14 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return ngx_http_portal_misplaced(cf, conf,
                    "a page and \"portal_error\" are in one location; write "
                    "them in two");
+    }
+
+    if (conf->signed_in.len
+        && (conf->view == NULL || conf->form == NULL || !conf->form->login))
+    {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "\"portal_signed_in\" stands beside a page with a form "
+                   "that logs in; write it there or not at all");
     }
 
     if (conf->audience == NGX_CONF_UNSET_UINT) {
