@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Portal::Fault;
 use Portal::Test;
 
 my $portal = portal();
@@ -222,7 +223,9 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
     $portal->psql("update portal.subscription set ended_at = now() where account_id =
         (select id from portal.account where email = 'sophie.dubois\@exemple.fr')");
     for my $path ('/famille', "/famille/enfants/$hugo->{id}") {
-        is $s->get($path)->status, 403, "T086 $path at once";
+        my $r = $s->get($path);
+        is $r->location // $r->status, $r->status == 303 ? '/mes-abonnements' : 403,
+            "T086 $path at once";
         is $sj->get($path)->status, 403, "T086 $path JSON at once";
         unlike $s->get($path)->content, qr/Hugo/, 'and nothing in it';
     }
@@ -231,6 +234,22 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
     is $s->get($_)->status, 200, "T086 but $_"
         for qw(/ /mon-espace /mes-abonnements /aide /mon-compte);
     is $sj->get('/session')->json->{family}, undef, 'T086 no family is left';
+
+    # the record of the session is told once, then a page is one call again
+    my $calls = sub {
+        my ($n, $m) = (0, metrics());
+        $n += $m->{$_} for grep { /^portal_database_calls_total\{.*pool="pages"/ } keys %$m;
+        return $n;
+    };
+    my $cost = 0;
+    ok wait_for(10, sub {
+        my $before = $calls->();
+        $s->get('/mon-espace');
+        ($cost = $calls->() - $before) == 1;
+    }), 'T086 a page is one call again' or diag $cost;
+    my ($key) = 'sess:' . tool("mac\tsaint-aubin\tsession\t" . $s->cookie('__Host-portal'));
+    cmp_ok $portal->redis_cli('TTL', $key), '<=', 43200, 'T086 for as long as before';
+    cmp_ok $portal->redis_cli('TTL', $key), '>', 43000, 'T086 and no less';
     is $s->submit($s->get('/mon-espace'), {}, form => '/deconnexion')->status, 303,
         'T086 and the log-out';
     is $s->get('/mon-espace')->status, 303, 'T086 which it is';

@@ -13,6 +13,7 @@ use utf8;
 use Portal::Fault;
 use Portal::Place qw(slurp);
 
+# what is said at lower levels explains nothing
 my $p = Portal::Stack->new(server => gate_only() . q{
     location = /t/null   { portal_allow public; portal_get t_null home; }
     location = /t/array  { portal_allow public; portal_get t_array home; }
@@ -22,6 +23,8 @@ my $p = Portal::Stack->new(server => gate_only() . q{
     location = /t/none   { portal_allow public; portal_get t_none home; }
     location = /t/proxy  { portal_allow public; proxy_pass http://127.0.0.1:9; }
 });
+
+$p->{main} = "error_log $p->{dir}/info.log info;";
 
 # one request waits, and not for long
 $p->{http} = 'portal_database "' . $p->pg->conninfo('portal_web')
@@ -95,6 +98,16 @@ both($c, '/t/raise', 500, qr/database error P0001 in "t_raise"/, 'an error');
 both($c, '/t/none', 503, qr/schema lacks what the page calls/, 'not there');
 both($c, '/t/says', 503, qr/answered 503/, 'its own 503');
 both($c, '/t/proxy', 502, qr/connect\(\) failed/, 'another server');
+
+# a session that has ended elsewhere is said to be refused, at a low level, before
+# the page fails for another reason
+{
+    my $gone = signed_in(new_account());
+    $p->psql('update portal.session set ended_at = now() where ended_at is null');
+    told_once($gone->get('/t/says'), 503, qr/answered 503/, 'after a line of information');
+    like slurp("$p->{dir}/info.log"), qr/\[info\].*database error PT401 in "enter".*\/t\/says/,
+        'of which there was one';
+}
 
 
 ### PostgreSQL is busy, slow, not there
