@@ -63,6 +63,20 @@ is $g{Camille}{tax}{tax_number}, $own->{tax_number}, 'own tax number, opened';
 is $g{Camille}{tax}{$_}, $own->{$_}, "own $_" for qw(notice_reference
     reference_income caf_number);
 is $g{Camille}{bank}{iban_last4}, $own->{last4}, 'own IBAN: the last four';
+{
+    # as people write it, in their language; a spreadsheet computes with digits
+    my $income = $own->{reference_income};
+    my $text = Encode::decode('UTF-8', $h->get("/famille/responsables/$own->{id}")->content);
+    my $french = $income =~ s/(\d)(?=(?:\d{3})+$)/$1\x{202f}/gr;
+    like $text, qr{Revenu fiscal de référence</dt><dd>\Q$french\E\x{a0}€</dd>}, 'own income, in French';
+    my $page = $h->submit($h->get('/langue'), { lang => 'en' }, form => '/langue#');
+    $text = Encode::decode('UTF-8', $h->get("/famille/responsables/$own->{id}")->content);
+    my $english = $income =~ s/(\d)(?=(?:\d{3})+$)/$1,/gr;
+    like $text, qr{<dd>€\Q$english\E</dd>}, 'and in English';
+    $h->submit($h->get('/langue'), { lang => 'fr' }, form => '/langue#');
+    like Encode::decode('UTF-8', $h->get('/mes-donnees.csv')->content),
+        qr/"Revenu fiscal de référence, en euros";"$income"/, 'CSV: digits';
+}
 ok exists $g{Julien}{tax} && !defined $g{Julien}{tax}, 'not the other\'s tax';
 ok exists $g{Julien}{bank} && !defined $g{Julien}{bank}, 'not the other\'s bank';
 ok !$g{Julien}{tax_visible} && !$g{Julien}{bank_visible}, 'and it is told';
