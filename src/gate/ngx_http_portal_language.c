@@ -14,9 +14,10 @@
  * and that this nginx has the labels of.
  */
 
-/* with the time of the choice, for a year; written only when somebody chooses */
+/* with the time of the choice; a year, written only when somebody chooses */
 #define NGX_HTTP_PORTAL_LANGUAGE_COOKIE                                       \
-    "__Host-lang=%V.%T; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000"
+    "__Host-lang=%V.%T; "                                                     \
+    "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000"
 
 
 static ngx_int_t ngx_http_portal_language_chosen(ngx_http_portal_ctx_t *ctx,

@@ -16,6 +16,8 @@
 static void ngx_http_portal_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_portal_body(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_body_checked(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_portal_body_type(ngx_http_request_t *r,
@@ -158,21 +160,12 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     if (portal_form_texts(raw) != 0) {
-        portal_form_wipe(ctx->verdict->form, raw);
-        json_decref(raw);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        goto failed;
     }
 
     csrf = json_string_value(json_object_get(raw, "csrf"));
 
-    /*
-     * A log-out whose session is over has nothing left to do: sent again after
-     * a lost answer it has no token that could be right, and needs none.
-     */
-
-    if (!(ctx->verdict->form->logout && !ctx->live)
-        && ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK)
-    {
+    if (ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK) {
         portal_form_wipe(ctx->verdict->form, raw);
         json_decref(raw);
 
@@ -192,9 +185,7 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     if (ctx->verdict->form->login
         && ngx_http_portal_take_restore(r, ctx, raw) != NGX_OK)
     {
-        portal_form_wipe(ctx->verdict->form, raw);
-        json_decref(raw);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        goto failed;
     }
 
     rc = ngx_http_portal_check_form(r, ctx, raw);
@@ -202,10 +193,21 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     portal_form_wipe(ctx->verdict->form, raw);
     json_decref(raw);
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
+    return rc == NGX_OK ? ngx_http_portal_body_checked(r, ctx) : rc;
 
+failed:
+
+    portal_form_wipe(ctx->verdict->form, raw);
+    json_decref(raw);
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_portal_body_checked(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
     if (ctx->expired) {
         return ngx_http_portal_act_relogin(r, ctx);
     }
