@@ -83,11 +83,13 @@ typedef enum {
 typedef struct {
     uint8_t                          version;
     uint8_t                          roles;
-    uint8_t                          language;
+    uint8_t                          place;      /* of lang, for nodes that
+                                                    do not know lang yet */
     uint8_t                          families;
     uint8_t                          name_len;
     uint8_t                          label_len;
-    uint16_t                         reserved;
+    u_char                           lang[2];    /* of such a node: zeroes,
+                                                    and not known */
     int32_t                          epoch;
     int32_t                          idle;           /* seconds */
     int32_t                          absolute;       /* seconds */
@@ -161,6 +163,7 @@ typedef struct {
     ngx_array_t                      towns;      /* ngx_http_portal_town_t * */
     ngx_array_t                      logins;     /* their portal_login
                                                     locations */
+    ngx_array_t                      acts;       /* all that take a POST */
 
     portal_mail_conf_t               mail;
 
@@ -229,6 +232,9 @@ typedef struct {
 
     ngx_array_t                     *args;       /* ngx_http_portal_arg_t */
 
+    ngx_str_t                        name;       /* of the location */
+    ngx_str_t                        signed_in;  /* where it leads who is */
+
     ngx_str_t                        file;       /* where it is written, for */
     ngx_uint_t                       line;       /* what is seen too late */
 
@@ -266,6 +272,7 @@ struct ngx_http_portal_ctx_s {
     u_char                           mac_hex[PORTAL_MAC_HEX];
     ngx_str_t                        visit;         /* the cookie, if any */
     ngx_str_t                        chosen;        /* the language's cookie */
+    time_t                           chosen_at;     /* 0: not known */
     u_char                           visit_hex[PORTAL_MAC_HEX];
     uint64_t                         generation;    /* of portal_l1.h */
     time_t                           seen;          /* last use that was told,
@@ -338,8 +345,9 @@ struct ngx_http_portal_ctx_s {
     unsigned                         waiting:1;  /* NGX_DONE was returned */
     unsigned                         hashed:1;
     unsigned                         rendered:1;
-    unsigned                         told:1;     /* a line of the error log
-                                                    is about this request */
+    unsigned                         told:1;     /* a warning or worse of the
+                                                    error log is about this
+                                                    request */
 };
 
 
@@ -415,6 +423,10 @@ void ngx_http_portal_session_mint(ngx_http_request_t *r,
 /* writes the record, then goes on with step; forgets the old one */
 ngx_int_t ngx_http_portal_session_open(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *effect, ngx_http_portal_step_pt step);
+void ngx_http_portal_session_lang(ngx_http_portal_session_t *s,
+    ngx_http_portal_main_conf_t *pmcf, ngx_uint_t n);
+/* writes the record of the live session anew, and nobody waits for it */
+void ngx_http_portal_session_rewrite(ngx_http_portal_ctx_t *ctx);
 /* tells the last use now, whenever it was told, then goes on with step */
 ngx_int_t ngx_http_portal_session_prolong(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
@@ -443,6 +455,8 @@ ngx_int_t ngx_http_portal_set_cookie(ngx_http_request_t *r, const char *name,
 /* ctx->language, before it is known who asks */
 void ngx_http_portal_language(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* the same, once it is */
+void ngx_http_portal_language_account(ngx_http_portal_ctx_t *ctx);
 ngx_int_t ngx_http_portal_language_find(ngx_http_portal_main_conf_t *pmcf,
     const u_char *code, size_t len);
 ngx_int_t ngx_http_portal_language_keep(ngx_http_request_t *r,
@@ -457,6 +471,10 @@ ngx_int_t ngx_http_portal_input(ngx_http_request_t *r,
    the code that says why */
 ngx_uint_t ngx_http_portal_conditions(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char **code);
+/* 1: a browser that is led to this path comes to a page, not to a form's
+   target alone, nor from a log-in to the log-in */
+ngx_uint_t ngx_http_portal_leads(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *path);
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
@@ -606,6 +624,9 @@ json_t *ngx_http_portal_globals(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 json_t *ngx_http_portal_form_model(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* what was typed, or what the page's address brings; a new reference */
+json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 /* the message for a field's error, in the request's language */
 const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);

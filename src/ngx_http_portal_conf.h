@@ -53,6 +53,8 @@ char *ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd,
 /* cmd->post is the content handler */
 char *ngx_http_portal_conf_monitor(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_portal_conf_signed_in(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_passive(ngx_conf_t *cf, ngx_command_t *cmd,

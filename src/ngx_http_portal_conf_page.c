@@ -111,6 +111,8 @@ static void ngx_http_portal_conf_place(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_content(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf);
+static ngx_int_t ngx_http_portal_conf_act(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_loc_conf_t *plcf);
 static portal_pg_statement_t *ngx_http_portal_conf_function(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);
 static ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
@@ -262,8 +264,27 @@ ngx_http_portal_content(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf)
 
     clcf->handler = ngx_http_portal_content_handler;
     plcf->handled = 1;
+    plcf->name = clcf->name;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_conf_act(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
+    ngx_http_portal_loc_conf_t *plcf)
+{
+    ngx_http_portal_loc_conf_t  **act;
+
+    act = ngx_array_push(&pmcf->acts);
+    if (act == NULL) {
+        return NGX_ERROR;
+    }
+
+    *act = plcf;
+    plcf->act = ngx_http_portal_act_post;
+
+    return ngx_http_portal_content(cf, plcf);
 }
 
 
@@ -346,10 +367,9 @@ ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     plcf->post = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
     plcf->form = ngx_http_portal_conf_form(cf, pmcf, &value[2]);
-    plcf->act = ngx_http_portal_act_post;
 
     if (plcf->post == NULL || plcf->form == NULL
-        || ngx_http_portal_content(cf, plcf) != NGX_OK)
+        || ngx_http_portal_conf_act(cf, pmcf, plcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -377,7 +397,6 @@ ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     plcf->lookup = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
     plcf->post = ngx_http_portal_conf_function(cf, pmcf, &value[2]);
     plcf->form = ngx_http_portal_conf_form(cf, pmcf, &value[3]);
-    plcf->act = ngx_http_portal_act_post;
 
     if (cf->args->nelts == 5) {
         plcf->result = ngx_http_portal_conf_view(cf, pmcf, &value[4]);
@@ -387,7 +406,7 @@ ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (plcf->lookup == NULL || plcf->post == NULL || plcf->form == NULL
-        || ngx_http_portal_content(cf, plcf) != NGX_OK)
+        || ngx_http_portal_conf_act(cf, pmcf, plcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -400,6 +419,36 @@ ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         *login = plcf;
     }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a form that logs in has nothing for who is */
+
+char *
+ngx_http_portal_conf_signed_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t  *value;
+
+    if (plcf->signed_in.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0 || value[1].data[0] != '/') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is no path; write that of the page where a "
+                           "log-in leads", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_portal_conf_place(cf, plcf);
+
+    plcf->signed_in = value[1];
 
     return NGX_CONF_OK;
 }

@@ -17,6 +17,8 @@ static char *ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_portal_check_audience(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *conf);
+static char *ngx_http_portal_merge_content(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *conf);
 static char *ngx_http_portal_misplaced(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf, const char *what);
 static ngx_int_t ngx_http_portal_init_module(ngx_cycle_t *cycle);
@@ -155,6 +157,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
     { ngx_string("portal_passive"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_portal_conf_passive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_signed_in"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_signed_in,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -317,6 +326,9 @@ ngx_http_portal_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&pmcf->logins, cf->pool, 4,
                           sizeof(ngx_http_portal_loc_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&pmcf->acts, cf->pool, 32,
+                          sizeof(ngx_http_portal_loc_conf_t *))
            != NGX_OK)
     {
         return NULL;
@@ -421,10 +433,8 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                    "too; write it in a location of its own");
     }
 
-    if (conf->error && (conf->view != NULL || conf->act != NULL)) {
-        return ngx_http_portal_misplaced(cf, conf,
-                   "a page and \"portal_error\" are in one location; write "
-                   "them in two");
+    if (ngx_http_portal_merge_content(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (conf->audience == NGX_CONF_UNSET_UINT) {
@@ -479,6 +489,28 @@ ngx_http_portal_check_audience(ngx_conf_t *cf,
                    : "\"portal_allow agent\" stands in a server that is not "
                      "for agents; write \"portal_tenant SLUG agents\" in one "
                      "of its own");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_portal_merge_content(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *conf)
+{
+    if (conf->error && (conf->view != NULL || conf->act != NULL)) {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "a page and \"portal_error\" are in one location; write "
+                   "them in two");
+    }
+
+    if (conf->signed_in.len
+        && (conf->view == NULL || conf->form == NULL || !conf->form->login))
+    {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "\"portal_signed_in\" stands beside a page with a form "
+                   "that logs in; write it there or not at all");
     }
 
     return NGX_CONF_OK;

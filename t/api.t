@@ -74,6 +74,27 @@ sub answer {
     }
     is subscriptions($person), 0, 'nothing was done';
 
+    # twice: in whatever order, and as a page
+    for my $twice (['Idempotency-Key', 'one', 'two'], ['idempotency-key', 'one', 'one'],
+        ['If-Match', '*', '"x"'], ['If-Match', '*', '*'])
+    {
+        my ($name, @value) = @$twice;
+        for my $as ('application/json', 'text/html') {
+            my $body = JSON::PP->new->encode({ %add,
+                csrf => $c->get('/session')->json->{csrf} });
+            my $r = Portal::Page->parse($c->raw("POST $J HTTP/1.1\r\nHost: $c->{host}\r\n"
+                . "Accept: $as\r\nCookie: " . join('; ', map { "$_=" . $c->cookie($_) }
+                    keys %{ $c->cookies }) . "\r\nSec-Fetch-Site: same-origin\r\n"
+                . "Content-Type: application/json\r\nContent-Length: " . length($body)
+                . "\r\n\u$name: $value[0]\r\n\L$name\E: $value[1]\r\n"
+                . "Connection: close\r\n\r\n$body"), $J);
+            is $r->status, 400, "$name twice (@value), $as";
+            like $r->header('content-type'), $as eq 'text/html' ? qr/^text\/html/
+                : qr/^application\/problem\+json/, 'told as that';
+        }
+    }
+    is subscriptions($person), 0, 'nothing was done by them';
+
     my $first = keyed($c, $J, \%add, '"8e03978e-40d5-43dd-bc93-6894a57f9324"');
     is $first->status, 200, 'a key' or diag $first->content;
     is subscriptions($person), 1, 'done';

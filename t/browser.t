@@ -28,7 +28,8 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
     q{select captcha_questions from portal.town where slug = 'saint-aubin'}));
 
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
-    ['session.mjs'], ['pages.mjs'], ['english.mjs'], ['agents.mjs'], ['policy.mjs'])
+    ['session.mjs'], ['pages.mjs'], ['english.mjs'], ['agents.mjs'], ['policy.mjs'],
+    ['mails.mjs'])
 {
     my $code = free_code(town => 'saint-aubin');
     my $name = join ' ', @$program;
@@ -39,6 +40,7 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
         url => $portal->url, agents_url => $portal->agents_url, agent => agent(), mail_dir => $portal->mail_dir,
         code => $code->{code}, name => $code->{guardian},
         questions => $questions, account => account(qr/couple/),
+        mails => $program->[0] eq 'mails.mjs' ? long_mails() : undef,
         tool => [top() . '/build/portal-tool', '-k', $portal->keys, 'batch'],
         redis => ['-s', $portal->redis_socket, '-a',
             $portal->{redis_password}, '--no-auth-warning'],
@@ -55,6 +57,17 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     }
     close $in;
     ok defined $plan, "$name ran to its end";
+}
+
+# one mail of each subject, its link as wide as one can be
+sub long_mails {
+    my %of = map { $_->{subject} => $_->{html} } grep { $_->{html} }
+        Portal::Mail->all($portal->mail_dir);
+
+    cmp_ok scalar(keys %of), '>', 5, 'mails were sent';
+
+    return [map { { subject => $_,
+        html => $of{$_} =~ s/jeton=[\w-]{43}/'jeton=' . 'W' x 43/ger } } sort keys %of];
 }
 
 # names that would like to be markup, past every check that input has

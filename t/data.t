@@ -109,7 +109,7 @@ is $j->get('/mes-donnees.csv')->json->{account}{email}, $people{camille}{email},
     'a program may have the document there too';
 
 is_deeply [sort keys %$data], [sort qw(csrf status account subscriptions codes families
-    connections mails links events events_most)], 'JSON: what there is';
+    connections devices mails links events events_most)], 'JSON: what there is';
 is $data->{account}{email}, 'camille.martin@exemple.fr', 'JSON: the account';
 is $data->{subscriptions}[0]{family_number}, '104201', 'JSON: the subscription';
 is $data->{families}[0]{guardians}[0]{of}{tax}{tax_number}, $own->{tax_number},
@@ -253,6 +253,62 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
     my $text = $c->get('/mes-donnees')->text;
     like $text, qr/Mes abonnements Numéro de famille \d+ .* Fin \d/, 'a subscription that ended';
     unlike $text, qr/Le dossier de la ville, tel que/, 'shows its family no more';
+}
+
+
+### devices, and mails to an address of before
+
+{
+    my $who = new_account();
+    my ($c, $d) = (client(source => '127.0.8.2'), client(source => '127.0.8.3'));
+    sign_in($_, $who) for $c, $d;
+    my $new = sprintf 'elsewhere.%d@parents.example', $$;
+    my $page = $c->get('/mon-compte/adresse');
+    $c->submit($page, { email => $new, current_password => $who->{password} });
+    my $data = sub {
+        my ($who) = @_;
+        my $j = client(json => 1);
+        $j->{cookies} = $who->{cookies};
+        return $j->get('/mes-donnees')->json;
+    };
+    my $listed = sub {
+        return join ' ', sort map { $_->{mail} . ($_->{other_address} ? '*' : '') }
+            @{ $data->($_[0])->{mails} };
+    };
+
+    is scalar @{ $data->($c)->{devices} }, 2, 'two devices';
+    like $data->($c)->{devices}[0]{$_}, qr/^20\d\d-\d\d-\d\dT/, "its $_" for qw(first_at last_at);
+    like $c->get('/mes-donnees')->text,
+        qr/Appareils reconnus .* Première connexion Dernière connexion \d/, 'HTML: the devices';
+    my @rows = parsed($c->get('/mes-donnees.csv'));
+    is scalar(grep { $_->[0] eq 'Appareils reconnus' } @rows), 2, 'CSV: the devices';
+
+    # whose an address is that was only asked for, nobody is told
+    is $listed->($c), 'address_asked new_device', 'before the change';
+    my $link = letter($new, 'address_confirm')->{link};
+    $c->submit($c->get($link), {});
+    is $listed->($c), 'address_asked* address_changed address_confirm address_left* new_device*',
+        'after it those to the old address, too';
+    like $c->get('/mes-donnees')->text,
+        qr/\(à une autre adresse que celle d’aujourd’hui\)/, 'HTML: which they are';
+    @rows = parsed($c->get('/mes-donnees.csv'));
+    is scalar(grep { $_->[4] eq 'à une autre adresse que celle d’aujourd’hui' } @rows), 3,
+        'CSV: which they are';
+
+    # who has the old address now gets nothing of it, nor the other way round
+    my $next = new_account(email => $who->{email});
+    $portal->psql("update portal.account set signed_up_at = clock_timestamp()
+        where id = $next->{id}");
+    my $e = client(source => '127.0.8.4');
+    sign_in($e, $next);
+    is $listed->($e), '', 'whoever takes that address sees none of them';
+    sign_in(client(source => '127.0.8.5'), $next);
+    is $listed->($e), 'new_device', 'but their own';
+    is $listed->($c), 'address_asked* address_changed address_confirm address_left* new_device*',
+        'which who had it before does not see';
+
+    like client()->get('/donnees-personnelles')->text,
+        qr/Appareils reconnus 90 jours sans connexion/, 'how long devices are kept is said';
 }
 
 

@@ -306,6 +306,47 @@ for my $header ('connection: close', 'transfer-encoding: chunked', 'upgrade: h2c
     like nghttp($citizen, '/t/public/x', undef, $header), qr/:status: 400/, "T173 h2: $header";
 }
 
+# 4.2.4: what no client makes, frame by frame
+{
+    my $frame = sub { substr(pack('N', length $_[3]), 1) . pack('CCN', @_[0, 1, 2]) . $_[3] };
+    my $field = sub { join '', "\0", map { chr(length) . $_ } @_ };
+    my $ask = sub {
+        my (@header) = @_;
+        my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $h2) or die "h2: $!";
+        my ($bytes, $answer) = ('', '');
+        print $s "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", $frame->(4, 0, 0, ''),
+            $frame->(1, 5, 1, join '', map { $field->(@$_) } [':method', 'GET'],
+                [':scheme', 'http'], [':path', '/t/public/crlf'],
+                [':authority', "localhost:$h2"], @header);
+        local $SIG{ALRM} = sub { die "no answer\n" };
+        alarm 20;
+        while (sysread $s, my $part, 65536) {
+            $bytes .= $part;
+            while (length $bytes >= 9) {
+                my ($len, $type, $id) = (unpack('N', "\0$bytes"), unpack('x3C', $bytes),
+                    unpack('x5N', $bytes));
+                last if length $bytes < 9 + $len;
+                my $content = substr substr($bytes, 0, 9 + $len, ''), 9;
+                # the static table: 8 is :status 200, 12 is 400
+                return 'answered ' . ($content =~ /^\x20?\x88/ ? 200
+                    : $content =~ /^\x20?\x8c/ ? 400 : '?') if $type == 1;
+                return 'reset' if $type == 3 || $type == 7;
+            }
+        }
+        return 'closed';
+    };
+
+    is $ask->(['x-note', 'as usual']), 'answered 200', '4.2.4 h2: a header, by hand';
+    for my $value ("a\r\nX-Portal-Account: 7", "a\nb", "a\rb", "a\0b", "\n") {
+        my ($seen) = since(sub {
+            like $ask->(['x-note', $value]), qr/^(?:answered 400|reset|closed)$/,
+                '4.2.4 h2: a line break in a header: ' . $value =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger;
+        });
+        is $seen, '', 'and nothing came to the upstream';
+    }
+    unlike $ask->(["x-note\r\nx-portal-account", '7']), qr/200/, '4.2.4 h2: nor in its name';
+}
+
 sub nghttp {
     my ($c, $path, $body, @headers) = @_;
 

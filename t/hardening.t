@@ -127,6 +127,16 @@ for my $line ('portal_page home;', 'portal_get family family;',
 expect_complaint(qr/\[emerg\] .*portal_allow/);
 ok +(tested($good))[0], 'T163 and as it was';
 
+# 13.4.1: no repository, whatever lies beside the pages
+for my $path ('/.git/HEAD', '/.git/config', '/static/.git/HEAD', '/static/../.git/HEAD',
+    '/static/%2e%2e/.git/config', '/.svn/entries', '/.hg/store', '/.gitignore', '/static/.gitignore')
+{
+    my $r = client()->get($path);
+    ok $r->status == 404 || $r->status == 400, "13.4.1 $path" or diag $r->status;
+}
+is_deeply [grep { /\.(?:git|svn|hg)/ } glob top() . '/src/static/.* ' . top() . '/src/static/*/.*'],
+    [], '13.4.1 nor is one among what is served';
+
 # what is shipped writes no debug log and shows no version
 for my $file (map { glob top() . "/conf.d/$_" } '*.conf', 'portal/*.conf',
     'portal/*.inc')

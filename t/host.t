@@ -23,6 +23,13 @@ $portal->{http} = join '', map {
             \"max-age=31536000; includeSubDomains\" always;
         portal_tenant $_; include conf.d/portal/pages.inc; }\n"
 } qw(saint-aubin beaulieu);
+
+# and the server for plain HTTP that a town copies
+my $plain = free_port();
+my ($copied) = slurp(top() . '/conf.d/portal/example.conf')
+    =~ /^(server \{\n\s*listen\s+80;.*?^\})/ms or die 'no server for port 80';
+$portal->{http} .= $copied =~ s/listen\s+80;/listen 127.0.0.1:$plain;/r
+    =~ s/^\s*listen\s+\[::\]:80;//mr;
 Portal::Test::adopt($portal->start);
 
 my $c = client();
@@ -149,6 +156,32 @@ for my $case ('Content-Length: 5|Transfer-Encoding: chunked',
     is $portal->psql("select string_agg(count::text, ' ') from portal.attempt
         where kind = 'sign_in_ip'"), 3,
         '4.1.3 who asks is the address that asks, not what a header says';
+}
+
+
+### 4.1.2: plain HTTP leads on for pages only
+
+{
+    my $there = 'https://famille.saint-aubin.example';
+    my $p = client();
+    $p->{port} = $plain;
+    my %host = (Host => 'famille.saint-aubin.example');
+
+    for my $path ('/', '/connexion?suite=%2Ffamille') {
+        my $r = $p->get($path, headers => \%host);
+        is $r->status, 301, "4.1.2 a page leads on: $path";
+        is $r->header('location'), "$there$path", 'to itself';
+    }
+    for my $json ('application/json', 'text/html, application/problem+json') {
+        is $p->get('/famille', headers => { %host, Accept => $json })->status, 403,
+            "4.1.2 a program is told: $json";
+    }
+    for my $method (qw(POST PUT DELETE OPTIONS)) {
+        my $r = $p->request($method, '/connexion', body => 'a=b', headers => { %host,
+            'Content-Type' => 'application/x-www-form-urlencoded' });
+        is $r->status, 403, "4.1.2 nor is a form led on: $method";
+        is $r->header('location'), undef, 'anywhere';
+    }
 }
 
 

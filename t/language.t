@@ -93,7 +93,7 @@ my $chosen = $who->submit($page, { lang => 'en' }, form => '/langue#');
 is $chosen->status, 303, 'chosen' or diag $chosen->text;
 is $chosen->location, '/aide?q=1', 'back to where it came from';
 like join("\n", $chosen->headers('set-cookie')),
-    qr{^__Host-lang=en; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$}m,
+    qr{^__Host-lang=en\.\d{10}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$}m,
     'and kept';
 is said($who->get('/aide', wish('fr'))), 'en en',
     'what was chosen goes before what is wished';
@@ -113,7 +113,9 @@ is $who->submit($who->get('/langue'), { lang => '' }, form => '/langue#')
     ->status, 422, 'so is none';
 is $who->post('/langue', { lang => 'en' })->status, 403, 'not without a token';
 
-for my $cookie ('en; __Host-lang=fr', 'xx', 'EN', '', 'en' x 2000) {
+for my $cookie ('en; __Host-lang=fr', 'xx', 'EN', '', 'en' x 2000, 'en.', 'en.x', 'en.-1',
+    'en.1.2', '.1', 'en.' . '9' x 30)
+{
     is said($c->get('/aide', headers => { Cookie => "__Host-lang=$cookie" })),
         'fr fr', 'no cookie of ours: ' . substr $cookie, 0, 20;
 }
@@ -140,7 +142,7 @@ $page = $parent->get('/famille');
 $chosen = $parent->submit($page, { lang => 'en' }, form => '/langue');
 is $chosen->status, 303, 'one press' or diag $chosen->text;
 is $chosen->location, '/famille', 'back to the file';
-isnt $parent->cookie('__Host-portal'), $before, 'the session is renewed';
+is $parent->cookie('__Host-portal'), $before, 'the session stays: no right has changed';
 $page = $parent->get('/famille');
 is said($page), 'en en', 'in English';
 like $page->text, qr/Family file.*Guardians.*Mobile phone.*Children/,
@@ -155,7 +157,8 @@ is said($parent->get('/famille/enfants/98765', wish('fr'))), 'en en',
 
 my $program = client(json => 1);
 $program->cookie($_, $parent->cookie($_)) for '__Host-portal';
-$page = json_post($program, '/langue', { lang => 'xx' });
+ok wait_for(5, sub { ($page = json_post($program, '/langue', { lang => 'xx' }))->json
+    ->{errors}[0]{message} =~ /Choose/ }), 'the session has it too: without its cookie';
 is $page->status, 422, 'as JSON: not offered';
 is $page->json->{errors}[0]{message},
     'Choose a language from the list, for example English.', 'in words';
@@ -163,12 +166,36 @@ $page = json_post($program, '/langue', { lang => 'en', path => '/famille' });
 is $page->json->{location}, '/famille', 'as JSON: where to go on';
 is $page->json->{language}, 'en', 'and what was chosen';
 ok !exists $page->json->{session}, 'nothing of the session';
-$parent->cookie('__Host-portal', $program->cookie('__Host-portal'));
 
 my $other = client();
 sign_in($other, $person);
 is said($other->get('/mon-espace', wish('fr'))), 'en en',
     'and has it in another browser';
+
+# what was chosen here before the log-in gives way to the account, after it not
+for (['fr', 'en'], ['fr.' . int(time - 1000), 'en'],
+    ['fr.' . int(time + 1000), 'fr'], ['xx', 'en']) {
+    my ($cookie, $lang) = @$_;
+    $other->cookie('__Host-lang', $cookie);
+    is said($other->get('/mon-espace', wish('fr'))), "$lang $lang", "chosen: $cookie";
+}
+$other->cookie('__Host-lang', undef);
+
+# the session holds the language itself, whatever its place in the configuration
+my $french = client();
+sign_in($french, account(qr/couple/));
+is said($french->get('/mon-espace', wish('en'))), 'fr fr', 'a French account';
+for my $order ('en fr', 'fr en') {
+    $portal->{directives} = { portal_languages => top() . "/src/lang $order" };
+    Portal::Place::spew($portal->nginx->{dir} . '/conf/nginx.conf', $portal->nginx->conf, 0600);
+    $portal->reload;
+    ok wait_for(20, sub { $portal->nginx->workers == 2 }), "languages: $order";
+    is said($other->get('/mon-espace', wish('fr'))), 'en en', 'an English session stays so'
+        for 1 .. 4;
+    is said($french->get('/mon-espace', wish('en'))), 'fr fr', 'a French one, too'
+        for 1 .. 4;
+}
+
 $parent->submit($parent->get('/mon-espace'), {}, form => '/deconnexion');
 is said($parent->get('/', wish('fr'))), 'en en',
     'signed out, this browser still has it';

@@ -13,6 +13,7 @@ use utf8;
 use Portal::Fault;
 use Portal::Place qw(slurp);
 
+# what is said at lower levels explains nothing
 my $p = Portal::Stack->new(server => gate_only() . q{
     location = /t/null   { portal_allow public; portal_get t_null home; }
     location = /t/array  { portal_allow public; portal_get t_array home; }
@@ -22,6 +23,8 @@ my $p = Portal::Stack->new(server => gate_only() . q{
     location = /t/none   { portal_allow public; portal_get t_none home; }
     location = /t/proxy  { portal_allow public; proxy_pass http://127.0.0.1:9; }
 });
+
+$p->{main} = "error_log $p->{dir}/info.log info;";
 
 # one request waits, and not for long
 $p->{http} = 'portal_database "' . $p->pg->conninfo('portal_web')
@@ -96,6 +99,16 @@ both($c, '/t/none', 503, qr/schema lacks what the page calls/, 'not there');
 both($c, '/t/says', 503, qr/answered 503/, 'its own 503');
 both($c, '/t/proxy', 502, qr/connect\(\) failed/, 'another server');
 
+# a session that has ended elsewhere is said to be refused, at a low level, before
+# the page fails for another reason
+{
+    my $gone = signed_in(new_account());
+    $p->psql('update portal.session set ended_at = now() where ended_at is null');
+    told_once($gone->get('/t/says'), 503, qr/answered 503/, 'after a line of information');
+    like slurp("$p->{dir}/info.log"), qr/\[info\].*database error PT401 in "enter".*\/t\/says/,
+        'of which there was one';
+}
+
 
 ### PostgreSQL is busy, slow, not there
 
@@ -156,5 +169,72 @@ my $id = $p->psql("select request from portal.audit where request is not null
     order by id desc limit 1");
 like $id, qr/^[0-9a-f]{32}$/, 'the audit carries an id';
 like slurp($p->nginx->access_log) // '', qr/"id":"$id"/, 'which the access log has';
+
+
+### what was refused, and attempts to get round: who, where, when
+
+{
+    my $stranger = client(json => 1);
+    my $citizen = signed_in(new_account());
+    my $parent = signed_in($couple);
+    my ($child) = $p->psql("select c.id from portal.child c where c.tenant = 1 and not exists (
+        select from portal.child_family cf join portal.subscription s using (tenant, family_id)
+        join portal.account a on a.id = s.account_id where cf.child_id = c.id
+        and a.email = '$couple->{email}') limit 1");
+    my $account = sub { scalar $p->psql("select account_id from portal.session order by opened_at
+        desc offset $_[0] limit 1") };
+    my ($who, $guest) = ($account->(0), $account->(1));
+    $stranger->get('/session');
+    my $csrf = sub { as_json($_[0])->get('/session')->json->{csrf} };
+    my $post = sub {
+        my ($c, $path, $body, %headers) = @_;
+        return as_json($c)->post($path, { csrf => $csrf->($c), %$body }, headers => \%headers);
+    };
+
+    # what is refused: what the access log says besides the id
+    my @tries = (
+        ['16.3.2 nobody', $stranger->get('/famille'), 401, '/famille', 'refused', ''],
+        ['16.3.2 no family', as_json($citizen)->get('/famille'), 403, '/famille', 'refused', $guest],
+        ['16.3.2 another\'s child', as_json($parent)->get("/famille/enfants/$child->[0]"), 404,
+            "/famille/enfants/$child->[0]", 'session', $who],
+        ['16.3.3 from another site', $post->($parent, '/mes-abonnements/nouveau', {},
+            'Sec-Fetch-Site' => 'cross-site'), 403, '/mes-abonnements/nouveau', 'session', $who],
+        ['16.3.3 a forged token', $post->($parent, '/mes-abonnements/nouveau',
+            { csrf => 'A' x 86 }), 403, '/mes-abonnements/nouveau', 'session', $who],
+        ['16.3.3 a field too many', $post->($parent, '/mes-abonnements/nouveau',
+            { code => 'x', step => 'search', role => 'administrator' }), 422,
+            '/mes-abonnements/nouveau', 'session', $who],
+        ['16.3.3 a body that is none', as_json($parent)->post('/mes-abonnements/nouveau', '{',
+            headers => { 'Content-Type' => 'application/json' }), 400,
+            '/mes-abonnements/nouveau', 'session', $who],
+    );
+    for my $n (1 .. 6) {
+        my $r = $post->($stranger, '/connexion', { email => $couple->{email},
+            password => "guess number $n" });
+        push @tries, ['16.3.3 one guess too many', $r, 429, '/connexion', 'anonymous', '']
+            if $n == 6;
+    }
+
+    my @lines = split /^/, slurp($p->nginx->access_log);
+    my @read = map { eval { JSON::PP->new->utf8->decode($_) } // "no JSON: $_" } @lines;
+    is_deeply [grep { !ref } @read], [], '16.2.4 each line of the access log is JSON';
+    is_deeply [grep { $_->{time} !~ /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$/ } @read],
+        [], '16.2.4 and says when, and in what zone';
+    my %by = map { $_->{id} => $_ } @read;
+
+    for my $try (@tries) {
+        my ($name, $r, $status, $path, $gate, $account) = @$try;
+        my $line = $by{ eval { $r->json->{instance} } // '' } // {};
+        is $r->status, $status, $name or diag $r->content;
+        is join(' ', map { $line->{$_} // '?' } qw(status town path gate account)),
+            "$status saint-aubin $path $gate $account", 'is in the access log';
+    }
+
+    is $p->psql("select count(*) from portal.audit where action = 'sign_in' and outcome = 'failed'
+        and at > now() - interval '1 minute'") >= 5, 1, '16.3.3 guesses are in the audit';
+    is_deeply [grep { !m{^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] \d+#\d+: } }
+        split /^/, slurp($p->nginx->error_log)], [],
+        '16.2.4 the error log\'s have one form, too';
+}
 
 done_testing;

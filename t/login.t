@@ -180,6 +180,12 @@ my %next = (
     '/' . 'x' x 600 => '/mon-espace',
     '/\\/evil.example' => '/mon-espace',
     'evil' => '/mon-espace',
+    '/deconnexion' => '/mon-espace',
+    '/deconnexion?a=b' => '/mon-espace',
+    '/session/prolongation#x' => '/mon-espace',
+    '/famille/choix' => '/mon-espace',
+    '/connexion?suite=/famille' => '/mon-espace',
+    '/langue' => '/langue',
 );
 for my $wanted (sort keys %next) {
     my $c = client();
@@ -207,6 +213,45 @@ for my $wanted (sort keys %next) {
     $r = $d->submit($page, { email => $camille->{email},
         password => $camille->{password} });
     is $r->location, '/mon-espace', 'a path that leads elsewhere leads home';
+}
+
+
+### who is logged in already has no use for the page
+
+{
+    my $c = client();
+    sign_in($c, $camille);
+
+    for (['', '/mon-espace'], ['?suite=%2Ffamille%3Fa%3D1', '/famille?a=1'],
+        ['?suite=%2F%2Fevil.example', '/mon-espace'],
+        ['?suite=%2Fdeconnexion', '/mon-espace'], ['?suite=%2Fx%00', '/mon-espace'],
+        ['?suite=%2Fconnexion', '/mon-espace'], ['?suite=', '/mon-espace'])
+    {
+        my ($query, $where) = @$_;
+        my $r = $c->get("/connexion$query");
+        is $r->status, 303, "logged in already: $query";
+        is $r->location, $where, 'leads where the log-in leads';
+        is scalar(my @none = $r->headers('set-cookie')), 0, 'with the session it has';
+    }
+    is $c->get('/mon-espace')->status, 200, 'which lives';
+
+    # a program reads it, and may still log in as another
+    $r = $c->get('/connexion?suite=%2Ffamille', headers => { Accept => 'application/json' });
+    is $r->status, 200, 'JSON: an answer';
+    is $r->json->{location}, '/famille', 'JSON: that says where';
+    my $old = $c->cookie('__Host-portal');
+    $r = $c->post('/connexion', { csrf => $r->json->{csrf}, email => $sophie->{email},
+        password => $sophie->{password} });
+    is $r->status, 303, 'JSON: and a token that logs in';
+    isnt $c->cookie('__Host-portal'), $old, 'another session';
+
+    # whoever is not, or no more
+    $portal->psql('update portal.session set ended_at = now() where ended_at is null');
+    $r = $c->follow($c->get('/connexion'));
+    is $r->status, 200, 'a session that has ended elsewhere leads to the page in the end';
+    like $r->content, qr/name="password"/, 'with the form';
+    is_deeply [sort keys %{ client(json => 1)->get('/connexion')->json }],
+        [qw(csrf status)], 'nobody: nowhere to go';
 }
 
 

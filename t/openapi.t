@@ -304,7 +304,7 @@ my $pow = $sign_up->{captcha}{pow};
 my ($found) = grep { sha256_hex("$pow->{salt}$_") eq $pow->{target} } 0 .. $pow->{max};
 sleep 3.2 - (time - $asked) if time - $asked < 3.2;
 ask(signUp => $c, fields => { captcha_challenge => $sign_up->{captcha}{challenge},
-    captcha_pow => "$found" });
+    captcha_pow => 0 + $found });
 
 my $token = token_of($email, 'confirm');
 is ask(confirmationLink => $c, query => "?jeton=$token")->json->{state}, 'valid', 'the mail\'s link';

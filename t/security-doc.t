@@ -87,6 +87,14 @@ for my $file ($doc =~ m{`((?:t|src|sql|conf\.d|docs)/[^`\s]+)`}g) {
     $text{$file} //= '';
 }
 
+# a limit's test is there, too
+my ($limits) = $doc =~ /^## Limits, and their tests\n(.*?)^## /ms;
+my @limits = map { /^\| ([^|]+) \| (`.*) \|$/ ? [$1, $2] : () } split /\n/, $limits;
+cmp_ok scalar(@limits), '>', 9, 'the limits were found';
+for my $limit (@limits) {
+    proven($limit->[0], $_) for split / ‖ /, $limit->[1];
+}
+
 # a fault's own test is in the table of faults
 my ($faults) = $doc =~ /^## Faults\n(.*?)^## /ms;
 for my $test (map { s{.*/}{}r } glob 't/fault/F*.t') {

@@ -54,7 +54,8 @@ is scalar(my @none = client()->get('/')->headers('set-cookie')), 0,
 ### T053 rotation, T052 adoption
 
 my $first = $c->cookie('__Host-portal');
-$c->submit($c->get('/connexion'), { email => $camille->{email},
+my ($token) = $c->get('/mon-espace')->content =~ /name="csrf" value="([^"]+)"/;
+$c->post('/connexion', { csrf => $token, email => $camille->{email},
     password => $camille->{password} });
 my $second = $c->cookie('__Host-portal');
 isnt $second, $first, 'T053 a new log-in, a new identifier';
@@ -256,6 +257,69 @@ for my $case (
     is $status, 303, 'T055 a flushed Redis: log in again';
     my ($y) = in($camille, source => '127.0.2.6');
     is $y->get('/mon-espace')->status, 200, 'which works';
+}
+
+# a log-out whose answer was lost is sent again, and one comes when the session
+# is over: there is nothing left to refuse
+for my $json (0, 1) {
+    my $as = $json ? 'JSON' : 'HTML';
+    my %accept = $json ? (headers => { Accept => 'application/json' }) : ();
+    my ($page, %out);
+    my $lived = sub {
+        my ($x) = in($camille, source => '127.0.2.8');
+        $page = $x->get('/mon-espace');
+        %out = (csrf => $page->content =~ /name="csrf" value="([^"]+)"/);
+        return $x;
+    };
+    my $leads = sub {
+        my ($x, $what) = @_;
+        my $r = $x->post('/deconnexion', { %out }, %accept);
+        is $r->status, $json ? 200 : 303, "$as: $what";
+        is $json ? $r->json->{location} : $r->header('location'),
+            $json ? '/' : '/?avis=signed_out#contenu', 'where a log-out leads';
+        return $r;
+    };
+
+    my $x = $lived->();
+    my $sid = $x->cookie('__Host-portal');
+    $leads->($x, 'logged out');
+    $x->cookie('__Host-portal', $sid);
+    my $audit = "select count(*) from portal.audit where action = 'sign_out'";
+    my $had = $portal->psql($audit);
+    my $r = $leads->($x, 'once more, with the cookie of before');
+    like join(' ', $r->headers('set-cookie')), qr/__Host-portal=;.*Max-Age=0/,
+        'which is taken back';
+    $leads->($x, 'and without');
+    $x->cookie('__Host-visit', undef);
+    $leads->($x, 'nor a visitor\'s');
+    is $portal->psql($audit), $had, 'no trace of what was not done';
+
+    # PostgreSQL has ended it, Redis not yet
+    $x = $lived->();
+    $portal->psql('update portal.session set ended_at = now() where ended_at is null');
+    $leads->($x, 'ended elsewhere');
+    ok !defined $x->cookie('__Host-portal'), 'and taken back';
+
+    # Redis has lost it, PostgreSQL not: it must not come back with a dump
+    $x = $lived->();
+    my $mac = tool("mac\tsaint-aubin\tsession\t" . $x->cookie('__Host-portal'));
+    $portal->redis_cli('DEL', "sess:$mac");
+    wait_for(5, sub { $x->get('/mon-espace')->status == 303 });
+    $leads->($x, 'lost by Redis');
+    is $portal->psql("select count(*) from portal.session where ended_at is null
+        and hash = decode('$mac', 'hex')"), 0, 'its row has ended';
+
+    # from elsewhere it is refused as ever, and with a live session needs the token
+    for my $headers ({ 'Sec-Fetch-Site' => 'cross-site' }, { 'Sec-Fetch-Site' => '',
+        Origin => 'http://evil.example' }, { 'Sec-Fetch-Site' => '', Origin => '' })
+    {
+        is $x->post('/deconnexion', { %out }, headers => { %{ $accept{headers} // {} },
+            %$headers })->status, 403, "$as: from elsewhere: " . join ' ', %$headers;
+    }
+    $x = $lived->();
+    is $x->post('/deconnexion', { csrf => 'A' x 86 }, %accept)->status, 403,
+        "$as: a live session ends by its token only";
+    is $x->get('/mon-espace')->status, 200, 'and lives on';
 }
 
 # T067 after a log-out

@@ -41,6 +41,41 @@ sub idle_for {
 sub session_of { as_json($_[0])->get('/session') }
 
 
+### 7.1.2: so many at a time
+
+{
+    my $who = new_account();
+    my $n = 0;
+    my $in_as = sub { in($who, source => '127.0.5.' . ++$n) };
+    my @open = map { $in_as->() } 1 .. 10;
+    $_->get('/prive') for @open[0, 1];
+    is_deeply [map { $_->get('/mon-espace')->status } @open], [(200) x 10],
+        '7.1.2 ten are open';
+
+    my $key = 'sess:' . mac_of($open[0]);
+    push @open, $in_as->();
+    is $open[10]->get('/mon-espace')->status, 200, '7.1.2 the eleventh too';
+    is $open[0]->get('/mon-espace')->status, 303, '7.1.2 the oldest no more';
+    like $portal->redis_cli('EXISTS', $key), qr/0/, '7.1.2 nor its record';
+    isnt $open[0]->get('/prive')->status, 200, '7.1.2 nor in front of anything else';
+    is_deeply [map { $_->get('/mon-espace')->status } @open[1 .. 9]], [(200) x 9],
+        '7.1.2 the others are';
+
+    # of the town, and with two at once
+    $portal->psql('update portal.town set session_limit = 2 where id = 1');
+    my @page = map { my $c = client(source => '127.0.5.' . ++$n); [$c, $c->get('/connexion')] }
+        1 .. 4;
+    my @answer = Portal::Pending->pages(map { $_->[0]->submit($_->[1],
+        { map { $_ => $who->{$_} } qw(email password) }, pending => 1) } @page);
+    is_deeply [map { $_->status } @answer], [(303) x 4], '7.1.2 four at once';
+    is $portal->psql("select count(*) from portal.session where account_id = $who->{id}
+        and ended_at is null"), 2, '7.1.2 two are left';
+    is scalar(grep { $_->[0]->get('/mon-espace')->status == 200 } @page), 2,
+        '7.1.2 indeed';
+    $portal->psql('update portal.town set session_limit = 10 where id = 1');
+}
+
+
 ### GET /session: who, how long, and the token
 
 {
@@ -394,6 +429,7 @@ for my $how (sort keys %ending) {
 
     # a family's computer: one cookie, several accounts
     my $other = new_account();
+    $first->submit($first->get('/mon-espace'), {}, form => '/deconnexion');
     sign_in($first, $other);
     is $first->cookie('__Host-device'), $device, 'one cookie for two accounts';
     is $portal->psql("select count(*) from portal.device where mac = decode('"

@@ -99,6 +99,25 @@ sub refused {
     $r = $c->submit($page, { fields('work@exemple.fr'), %work });
     is $r->status, 303, 'by proof of work' or diag $r->text;
 
+    # a program may write the number that answers the question as one
+    {
+        my ($j, $page) = ready();
+        my %form = (@{ $page->form->{fields} }, fields('number@exemple.fr'));
+        delete $form{captcha_pow};
+        my ($word) = (written_answer($page))[1];
+        my $number = $portal->psql("select q->'a'->>0 from portal.town t,
+            jsonb_array_elements(t.captcha_questions) q
+            where t.id = 1 and q->'a'->>1 = '$word' limit 1");
+        like $number, qr/^[0-9]+$/, 'T194 a question that a number answers';
+        for ([$number + 1, 422], [$number, 303]) {
+            my ($answer, $status) = @$_;
+            my $r = $j->post('/inscription', JSON::PP->new->utf8->encode(
+                { %form, captcha_answer => 0 + $answer }),
+                headers => { 'Content-Type' => 'application/json' });
+            is $r->status, $status, "T194 a number of JSON: $status" or diag $r->text;
+        }
+    }
+
     # T191: once only, one after the other and at the same time
     $r = $c->post('/inscription', { @{ $page->form->{fields} },
         fields('refused@exemple.fr'), %work, key => 'another-key-1' });

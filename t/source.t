@@ -81,6 +81,38 @@ is_deeply [sort keys %used], [sort keys %listed],
     'each primitive is in the inventory, and each of the inventory is used';
 
 
+### where things go
+
+# a mail as a file, for development; nginx writes the logs
+my %write = map { $_ => 1 } grep { $c{$_} =~ /\b(?:NGX_FILE_(?:WRONLY|RDWR|APPEND)|O_(?:WRONLY|RDWR))\b/ }
+    grep { !m{^src/tool/} } keys %c;
+is_deeply [sort keys %write], ['src/crypto/portal_keys.c', 'src/mail/portal_mail.c'],
+    'files are written for new keys, by the tool, and for mails';
+nowhere(qr/\b(?:v?syslog|openlog|v?dprintf|f?puts|v?printf|vfprintf|sd_journal\w*)\s*\(/,
+    'logs go where nginx writes them, and nowhere else',
+    map { $_ => $c{$_} } grep { !m{^src/tool/} } keys %c);
+nowhere(qr/\bCURLOPT_FOLLOWLOCATION\b/, 'what calls out follows no redirect');
+like join('', values %c), qr/CURLOPT_PROTOCOLS_STR, "smtp,smtps"/, 'and speaks SMTP alone';
+
+
+### who opens a session
+
+{
+    my ($ways) = slurp('docs/security.md') =~ /^## Ways in\n(.*?)^## /ms;
+    my %told = map { $_ => 1 } map { /^\| [^|]+ \| `(\w+)` \|/ ? $1 : () } split /\n/, $ways // '';
+    my %opens;
+
+    for my $text (values %sql) {
+        while ($text =~ /create or replace function (\w+)\((.*?)\n\$\$;/gs) {
+            my ($name, $body) = ($1, $2);
+            $opens{$name} = 1 if $body =~ /session_effect\('open'/
+                || $name ne 'session_effect' && $body =~ /insert into (?:\w*_)?session\b/;
+        }
+    }
+    is_deeply [sort keys %told], [sort keys %opens], 'no way in that is not written down';
+}
+
+
 ### what is shipped
 
 nowhere(qr/^#\s*ifn?def\s+\w*(?:TEST|DEBUG_ONLY|FUZZ)\w*/m,

@@ -21,6 +21,9 @@ sub forget_attempts { $portal->psql('delete from portal.attempt') }
 sub try_in {
     my ($c, $email, $password, %o) = @_;
 
+    # whoever is logged in is not asked
+    $c->cookie('__Host-portal', undef);
+
     return $c->submit($c->get('/connexion'),
         { email => $email, password => $password }, %o);
 }

@@ -428,13 +428,23 @@ Result: 303 next or /mon-espace with session open, subscriptions that waited bei
 create or replace function sign_out(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 begin
-    perform note('sign_out', 'ok', 'account', me());
+    -- sent again after a lost answer, or when the session is over: nothing is
+    -- done a second time, but of what only nginx has forgotten
+    update session s
+       set ended_at = now()
+     where s.hash = decode(input->'_'->>'over', 'hex')
+       and s.ended_at is null;
+
+    if found or me() is not null then
+        perform note('sign_out', 'ok', 'account', me());
+    end if;
+
     return moved('/', session_effect('close', null, null, input), 'signed_out');
 end
 $$;
 
 comment on function sign_out(jsonb) is
-    'Logs out. Result: 303 / with session close.';
+    'Logs out. Input: _.over (MAC of a cookie that no live session belongs to). Result: 303 / with session close, also where there was none.';
 
 
 create or replace function session_lost(input jsonb) returns json

@@ -460,6 +460,39 @@ comment on function family_of(bigint, bigint) is
     'The wanted family when the account has an effective subscription to it, else its first one, else null.';
 
 
+create or replace function sessions_beyond(p_account bigint, p_kept bytea, p_limit int)
+    returns bytea[]
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_ended  bytea[];
+begin
+    -- who opens one holds the account's row: two log-ins come one after another
+    with beyond as (
+        select s.hash
+          from session s
+         where s.account_id = p_account
+           and s.ended_at is null
+           and s.absolute_until > now()
+           and s.hash <> p_kept
+         order by s.absolute_until desc, s.opened_at desc
+        offset p_limit - 1),
+    ended as (
+        update session s
+           set ended_at = now()
+         where s.account_id = p_account
+           and s.ended_at is null
+           and s.hash in (select b.hash from beyond b)
+        returning s.hash)
+    select array_agg(e.hash) into v_ended from ended e;
+
+    return v_ended;
+end
+$$;
+
+comment on function sessions_beyond(bigint, bytea, int) is
+    'Ends the oldest sessions of an account, so that with the one kept there are no more than the limit. Result: their MACs, or null. What nobody uses any more counts as well, which only Redis knows.';
+
+
 create or replace function session_effect(effect text, p_account bigint, p_family bigint,
     input jsonb)
     returns json
@@ -471,6 +504,7 @@ declare
     v_family   bigint;
     v_label    text;
     v_count    int;
+    v_beyond   bytea[];
 begin
     if effect = 'close' then
         return json_build_object('effect', 'close', 'account', null, 'epoch', null,
@@ -489,6 +523,11 @@ begin
     values (here(), decode(input->'_'->>'session', 'hex'), p_account, v_account.epoch,
             coalesce(input->'_'->>'agent', 'Autre'), v_until);
 
+    if effect = 'open' then
+        v_beyond := sessions_beyond(p_account, decode(input->'_'->>'session', 'hex'),
+                                    v_town.session_limit);
+    end if;
+
     v_family := family_of(p_account, p_family);
 
     select count(*), max(f.label) filter (where f.id = v_family) into v_count, v_label
@@ -503,19 +542,19 @@ begin
         v_label := (select f.number from family f where f.id = v_family) || ' · ' || v_label;
     end if;
 
-    return json_build_object('effect', effect, 'account', p_account,
+    return ended_sessions(v_beyond, json_build_object('effect', effect, 'account', p_account,
         'epoch', v_account.epoch, 'name', v_account.first_name || ' ' || v_account.last_name,
         'family', v_family, 'family_label', v_label, 'families', v_count,
         'roles', case when v_family is null then json_build_array('citizen')
                       else json_build_array('citizen', 'family') end,
         'lang', v_account.lang, 'idle', v_town.session_idle,
-        'absolute', ceil(extract(epoch from v_until - now()))::int);
+        'absolute', ceil(extract(epoch from v_until - now()))::int));
 end
 $$;
 
 comment on function session_effect(text, bigint, bigint, jsonb) is
 'Ends the current session and opens another (open, renew), or only ends it (close). Input: what to do, the account, the family it would like, the call''s input, whose _.session is the new session''s MAC.
-Result: the session effect for nginx. A renewed session keeps the end of the first.';
+Result: the session effect for nginx, which names those that had to end for the new one. A renewed session keeps the end of the first.';
 
 
 grant execute on function town(text), key_check(), schema_version(),

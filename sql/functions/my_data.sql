@@ -64,19 +64,61 @@ end;
 comment on function data_codes(account) is 'The codes abonné that an account has used; their text is nowhere.';
 
 
+create or replace function data_devices(p_account account) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('first_at', d.first_at,
+               'last_at', d.last_at) order by d.last_at desc), '[]'::json)
+      from device d
+     where d.account_id = (p_account).id;
+end;
+
+comment on function data_devices(account) is
+    'The devices that an account has logged in from: when. What they are is nowhere.';
+
+
 create or replace function data_mails(p_account account) returns json
     language sql stable
 begin atomic
+    with mine as (
+        -- to the address of today, from when it was this account's
+        select o.id
+          from outbox o
+         where o.recipient_mac = (p_account).email_mac
+           and o.created_at >= coalesce((p_account).address_since, (p_account).signed_up_at)
+        union
+        -- that brought a link, wherever; of one that was asked for and not used
+        -- the list must not tell whose address that is
+        select o.id
+          from token k
+          join outbox o on o.id = k.outbox_id
+         where k.account_id = (p_account).id
+           and (k.purpose <> 'address' or k.used_at is not null)
+        union
+        -- to an earlier address, which a link that undoes the change still
+        -- names, from when that was this account's until it no longer was
+        select o.id
+          from token k
+          join outbox o on o.recipient_mac = k.email_mac
+         where k.account_id = (p_account).id
+           and k.purpose = 'undo'
+           and o.created_at <= k.created_at
+           and o.created_at >= coalesce((select max(n.used_at)
+                                           from token n
+                                          where n.account_id = k.account_id
+                                            and n.purpose = 'address'
+                                            and n.used_at < k.created_at),
+                                        (p_account).signed_up_at))
     select coalesce(json_agg(json_build_object('mail', o.template,
-               'created_at', o.created_at, 'done_at', o.done_at, 'mail_state', o.state)
+               'created_at', o.created_at, 'done_at', o.done_at, 'mail_state', o.state,
+               'other_address', o.recipient_mac is distinct from (p_account).email_mac)
                order by o.created_at desc), '[]'::json)
       from outbox o
-     where o.recipient_mac = (p_account).email_mac
-       and o.created_at >= (p_account).signed_up_at;
+     where o.id in (select m.id from mine m);
 end;
 
 comment on function data_mails(account) is
-    'The mails to the address of an account since its sign-up, as long as they are kept: what and when.';
+    'The mails to an account as long as they are kept, what and when: to its address, and to another one as far as a link''s row tells that it was this account''s.';
 
 
 create or replace function data_links(p_account account) returns json
@@ -159,7 +201,8 @@ begin
                                where u.account_id = v_account.id
                                  and u.ended_at is null
                                  and u.effective_at is not null), '[]'::json),
-        'connections', data_connections(v_account), 'mails', data_mails(v_account),
+        'connections', data_connections(v_account),
+        'devices', data_devices(v_account), 'mails', data_mails(v_account),
         'links', data_links(v_account), 'events', data_events(v_account, v_events),
         'events_most', v_events);
 end
@@ -167,7 +210,7 @@ $$;
 
 comment on function my_data(jsonb) is
 'All that the portal holds about the account that asks. Input: format (csv: a file is taken away, which the audit tells).
-Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "mails", "links", "events": the newest events_most of the audit}. Of others what the table of visibility says, nothing more.';
+Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "devices", "mails", "links", "events": the newest events_most of the audit}. Of others what the table of visibility says, nothing more.';
 
 
 create or replace function closing(input jsonb) returns json

@@ -228,8 +228,8 @@ ngx_http_portal_called(portal_op_t *op)
 
     ngx_http_portal_entered(ctx, pg_op);
 
-    if (ctx->failed == 0 && ctx->verdict->audience != NGX_HTTP_PORTAL_FAMILY
-        && ngx_http_portal_family_left(ctx))
+    if (ctx->failed == 0 && ngx_http_portal_family_left(ctx)
+        && ctx->verdict->audience != NGX_HTTP_PORTAL_FAMILY)
     {
         ngx_http_portal_call_again(ctx, pg_op->queries[1].statement);
         return;
@@ -316,7 +316,8 @@ ngx_http_portal_call_again(ngx_http_portal_ctx_t *ctx,
 
 /*
  * The session lives, but its family's subscription was ended elsewhere: what
- * is for every citizen, the log-out too, goes on without a family.
+ * is for every citizen, the log-out too, goes on without a family, and the
+ * next page knows it before it calls.
  */
 
 ngx_uint_t
@@ -332,6 +333,8 @@ ngx_http_portal_family_left(ngx_http_portal_ctx_t *ctx)
     ctx->session.family = 0;
     ctx->session.label_len = 0;
     ctx->session.roles &= ~NGX_HTTP_PORTAL_ROLE_FAMILY;
+
+    ngx_http_portal_session_rewrite(ctx);
 
     return 1;
 }

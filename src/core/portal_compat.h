@@ -70,6 +70,24 @@ portal_compat_cookie(ngx_http_request_t *r, ngx_uint_t n)
 #endif
 #endif
 
+/*
+ * Whether the line that a log handler ends is a warning or worse.  nginx tells
+ * the handler no level, but buf is within a line of NGX_MAX_ERROR_STR bytes
+ * that begins with the time and " [level] "; lines for debugging have none.
+ */
+
+static ngx_inline ngx_uint_t
+portal_compat_log_grave(u_char *buf, size_t len)
+{
+    u_char  *level;
+
+    level = buf + len - NGX_MAX_ERROR_STR + ngx_cached_err_log_time.len;
+
+    return ngx_strncmp(level, " [info]", 7) != 0
+           && ngx_strncmp(level, " [notice]", 9) != 0;
+}
+
+
 #ifdef PORTAL_COMPAT_ANGIE
 
 #define portal_compat_log_handler(r, h)                                       \

@@ -148,6 +148,15 @@ ngx_http_portal_check_token(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_text_t                 binding;
     ngx_http_portal_main_conf_t  *pmcf;
 
+    /*
+     * A log-out whose session is over has nothing left to do: sent again after
+     * a lost answer it has no token that could be right, and needs none.
+     */
+
+    if (ctx->verdict->form->logout && !ctx->live) {
+        return NGX_OK;
+    }
+
     header = ngx_http_portal_find_header(r, NGX_HTTP_PORTAL_CSRF_HEADER,
                                      sizeof(NGX_HTTP_PORTAL_CSRF_HEADER) - 1);
 

@@ -8,16 +8,20 @@
 
 
 /*
- * The language of an answer: the account's, else the one that was chosen in
- * this browser, else what the browser wishes, else the town's first.  Always
- * one that the town offers and that this nginx has the labels of.
+ * The language of an answer: what was chosen in this browser since the log-in,
+ * else the account's, else what was chosen in this browser before, else what
+ * the browser wishes, else the town's first.  Always one that the town offers
+ * and that this nginx has the labels of.
  */
 
-/* a year; written only when somebody chooses */
+/* with the time of the choice; a year, written only when somebody chooses */
 #define NGX_HTTP_PORTAL_LANGUAGE_COOKIE                                       \
-    "__Host-lang=%V; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000"
+    "__Host-lang=%V.%T; "                                                     \
+    "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000"
 
 
+static ngx_int_t ngx_http_portal_language_chosen(ngx_http_portal_ctx_t *ctx,
+    ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_town_t *town);
 static ngx_int_t ngx_http_portal_language_wished(ngx_http_request_t *r,
     ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_town_t *town);
 
@@ -36,13 +40,78 @@ ngx_http_portal_language(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
     town = plcf->town;
 
-    n = ngx_http_portal_language_find(pmcf, ctx->chosen.data, ctx->chosen.len);
+    n = ngx_http_portal_language_chosen(ctx, pmcf, town);
 
-    if (n == NGX_ERROR || !ngx_http_portal_language_offered(town, n)) {
+    if (n == NGX_ERROR) {
         n = ngx_http_portal_language_wished(r, pmcf, town);
     }
 
     ctx->language = n == NGX_ERROR ? town->language : (ngx_uint_t) n;
+}
+
+
+/* a cookie of before has no time */
+
+static ngx_int_t
+ngx_http_portal_language_chosen(ngx_http_portal_ctx_t *ctx,
+    ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_town_t *town)
+{
+    u_char     *dot, *last;
+    time_t      at;
+    ngx_int_t   n;
+
+    last = ctx->chosen.data + ctx->chosen.len;
+    dot = ctx->chosen.len ? ngx_strlchr(ctx->chosen.data, last, '.') : NULL;
+    at = 0;
+
+    if (dot != NULL) {
+        at = ngx_atotm(dot + 1, (size_t) (last - dot - 1));
+        last = dot;
+    }
+
+    n = ngx_http_portal_language_find(pmcf, ctx->chosen.data,
+                                      (size_t) (last - ctx->chosen.data));
+
+    if (n == NGX_ERROR || at == (time_t) NGX_ERROR
+        || !ngx_http_portal_language_offered(town, n))
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->chosen_at = at;
+
+    return n;
+}
+
+
+/*
+ * The account's, as the session's record has it.  While Redis takes no writes
+ * that is older than what was chosen since.  The town may have stopped offering
+ * it.
+ */
+
+void
+ngx_http_portal_language_account(ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t                     n;
+    ngx_http_request_t           *r;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (ctx->chosen_at >= (time_t) ctx->session.opened) {
+        return;
+    }
+
+    r = ctx->request;
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    n = ngx_http_portal_language_find(pmcf, ctx->session.lang,
+                                      sizeof(ctx->session.lang));
+
+    if (n != NGX_ERROR && ngx_http_portal_language_offered(plcf->town, n)) {
+        ctx->language = (ngx_uint_t) n;
+    }
 }
 
 
@@ -93,10 +162,7 @@ ngx_http_portal_language_find(ngx_http_portal_main_conf_t *pmcf,
 }
 
 
-/*
- * A document's "language" is what somebody has just chosen: the browser keeps
- * it for the time when nobody is signed in.
- */
+/* a document's "language" is what somebody has just chosen */
 
 ngx_int_t
 ngx_http_portal_language_keep(ngx_http_request_t *r,
@@ -122,14 +188,19 @@ ngx_http_portal_language_keep(ngx_http_request_t *r,
 
     ctx->language = (ngx_uint_t) n;
 
+    if (ctx->live) {
+        ngx_http_portal_session_lang(&ctx->session, pmcf, (ngx_uint_t) n);
+        ngx_http_portal_session_rewrite(ctx);
+    }
+
     text = ngx_pnalloc(r->pool, sizeof(NGX_HTTP_PORTAL_LANGUAGE_COOKIE)
-                                + pmcf->languages[n].len);
+                                + pmcf->languages[n].len + NGX_TIME_T_LEN);
     if (text == NULL) {
         return NGX_ERROR;
     }
 
     p = ngx_sprintf(text, NGX_HTTP_PORTAL_LANGUAGE_COOKIE,
-                    &pmcf->languages[n]);
+                    &pmcf->languages[n], ngx_time());
 
     return ngx_http_portal_add_header(r, "Set-Cookie", (const char *) text,
                                       (size_t) (p - text));

@@ -35,9 +35,11 @@ static ngx_int_t ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx,
     ngx_msec_t age);
 static void ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx,
     time_t seen);
-static void ngx_http_portal_session_language(ngx_http_portal_ctx_t *ctx);
 static portal_redis_op_t *ngx_http_portal_session_seen(u_char *hex,
     ngx_int_t idle);
+static portal_redis_op_t *ngx_http_portal_session_record(
+    ngx_http_request_t *r, u_char *hex, ngx_http_portal_session_t *s,
+    ngx_uint_t again);
 static ngx_int_t ngx_http_portal_session_fill(ngx_http_portal_session_t *s,
     json_t *effect, ngx_http_portal_main_conf_t *pmcf, ngx_uint_t agents);
 static void ngx_http_portal_session_roles(ngx_http_portal_session_t *s,
@@ -296,7 +298,7 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
     }
 
     ctx->live = 1;
-    ngx_http_portal_session_language(ctx);
+    ngx_http_portal_language_account(ctx);
 
     plcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_portal_module);
 
@@ -324,23 +326,6 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
         if (op != NULL) {
             portal_redis_post(ngx_http_portal.redis, op);
         }
-    }
-}
-
-
-/* the town may have stopped offering what the account has chosen */
-
-static void
-ngx_http_portal_session_language(ngx_http_portal_ctx_t *ctx)
-{
-    ngx_http_portal_loc_conf_t  *plcf;
-
-    plcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_portal_module);
-
-    if (ctx->session.language < NGX_HTTP_PORTAL_LANGUAGES
-        && ngx_http_portal_language_offered(plcf->town, ctx->session.language))
-    {
-        ctx->language = ctx->session.language;
     }
 }
 
@@ -476,11 +461,6 @@ ngx_int_t
 ngx_http_portal_session_open(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *effect, ngx_http_portal_step_pt step)
 {
-    int                           n;
-    u_char                        key[NGX_HTTP_PORTAL_SESS_KEY];
-    u_char                        sealed[NGX_HTTP_PORTAL_SEALED];
-    u_char                        text[NGX_INT_T_LEN], *p;
-    portal_text_t                 id;
     portal_redis_op_t            *op, *seen;
     ngx_http_portal_session_t     s;
     ngx_http_portal_main_conf_t  *pmcf;
@@ -492,17 +472,6 @@ ngx_http_portal_session_open(ngx_http_request_t *r,
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "portal: a document's session lacks its account");
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    id.data = (const char *) ctx->secret_hex;
-    id.len = PORTAL_MAC_HEX;
-
-    n = portal_seal_bytes(pmcf->keys,
-                          ngx_http_portal_record_purpose(ctx->verdict),
-                          ngx_http_portal_text(ctx->verdict->town->slug), id,
-                          &s, sizeof(s), sealed, sizeof(sealed));
-    if (n != (int) sizeof(sealed)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -519,21 +488,8 @@ ngx_http_portal_session_open(ngx_http_request_t *r,
 
     portal_redis_post(ngx_http_portal.redis, seen);
 
-    op = portal_redis_op(ngx_http_portal.redis);
+    op = ngx_http_portal_session_record(r, ctx->secret_hex, &s, 0);
     if (op == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_portal_sess_key(key, "sess:", ctx->secret_hex);
-    p = ngx_sprintf(text, "%D", s.absolute);
-
-    if (portal_redis_arg(op, "SET", 3) != NGX_OK
-        || portal_redis_arg(op, key, sizeof(key)) != NGX_OK
-        || portal_redis_arg(op, sealed, sizeof(sealed)) != NGX_OK
-        || portal_redis_arg(op, "EX", 2) != NGX_OK
-        || portal_redis_arg(op, text, (size_t) (p - text)) != NGX_OK)
-    {
-        portal_redis_drop(op);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -547,6 +503,86 @@ ngx_http_portal_session_open(ngx_http_request_t *r,
     portal_redis_post(ngx_http_portal.redis, op);
 
     return NGX_DONE;
+}
+
+
+/*
+ * The same session with another record, for what ends without its doing; one
+ * that a log-out has deleted meanwhile stays deleted.
+ */
+
+void
+ngx_http_portal_session_rewrite(ngx_http_portal_ctx_t *ctx)
+{
+    portal_redis_op_t  *op;
+
+    if (!portal_redis_writable(ngx_http_portal.redis)) {
+        return;
+    }
+
+    op = ngx_http_portal_session_record(ctx->request, ctx->mac_hex,
+                                        &ctx->session, 1);
+    if (op != NULL) {
+        portal_redis_post(ngx_http_portal.redis, op);
+    }
+}
+
+
+static portal_redis_op_t *
+ngx_http_portal_session_record(ngx_http_request_t *r, u_char *hex,
+    ngx_http_portal_session_t *s, ngx_uint_t again)
+{
+    int                           n;
+    u_char                        key[NGX_HTTP_PORTAL_SESS_KEY];
+    u_char                        sealed[NGX_HTTP_PORTAL_SEALED];
+    u_char                        text[NGX_INT_T_LEN], *p;
+    ngx_int_t                     rc;
+    portal_text_t                 id;
+    portal_redis_op_t            *op;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    id.data = (const char *) hex;
+    id.len = PORTAL_MAC_HEX;
+
+    n = portal_seal_bytes(pmcf->keys, ngx_http_portal_record_purpose(plcf),
+                          ngx_http_portal_text(plcf->town->slug), id,
+                          s, sizeof(ngx_http_portal_session_t), sealed,
+                          sizeof(sealed));
+    if (n != (int) sizeof(sealed)) {
+        return NULL;
+    }
+
+    op = portal_redis_op(ngx_http_portal.redis);
+    if (op == NULL) {
+        return NULL;
+    }
+
+    ngx_http_portal_sess_key(key, "sess:", hex);
+
+    rc = portal_redis_arg(op, "SET", 3);
+    rc |= portal_redis_arg(op, key, sizeof(key));
+    rc |= portal_redis_arg(op, sealed, sizeof(sealed));
+
+    if (again) {
+        rc |= portal_redis_arg(op, "XX", 2);
+        rc |= portal_redis_arg(op, "KEEPTTL", 7);
+
+    } else {
+        p = ngx_sprintf(text, "%D", s->absolute);
+        rc |= portal_redis_arg(op, "EX", 2);
+        rc |= portal_redis_arg(op, text, (size_t) (p - text));
+    }
+
+    if (rc != NGX_OK) {
+        portal_redis_drop(op);
+        return NULL;
+    }
+
+    return op;
 }
 
 
@@ -587,7 +623,11 @@ ngx_http_portal_session_fill(ngx_http_portal_session_t *s, json_t *effect,
     n = ngx_http_portal_language_find(pmcf,
                                       (u_char *) json_string_value(value),
                                       json_string_length(value));
-    s->language = n == NGX_ERROR ? NGX_HTTP_PORTAL_LANGUAGES : (uint8_t) n;
+    s->place = NGX_HTTP_PORTAL_LANGUAGES;
+
+    if (n != NGX_ERROR) {
+        ngx_http_portal_session_lang(s, pmcf, (ngx_uint_t) n);
+    }
 
     /* cut at a character's boundary */
 
@@ -606,6 +646,15 @@ ngx_http_portal_session_fill(ngx_http_portal_session_t *s, json_t *effect,
     s->label_len = (uint8_t) len;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_portal_session_lang(ngx_http_portal_session_t *s,
+    ngx_http_portal_main_conf_t *pmcf, ngx_uint_t n)
+{
+    s->place = (uint8_t) n;
+    ngx_memcpy(s->lang, pmcf->languages[n].data, sizeof(s->lang));
 }
 
 
@@ -660,7 +709,7 @@ ngx_http_portal_session_written(portal_op_t *op)
         ngx_memcpy(ctx->mac, ctx->secret_mac, PORTAL_MAC_LEN);
         ngx_memcpy(ctx->mac_hex, ctx->secret_hex, PORTAL_MAC_HEX);
         ctx->live = 1;
-        ngx_http_portal_session_language(ctx);
+        ngx_http_portal_language_account(ctx);
 
         if (ngx_http_portal_session_cookie(r, ctx->secret) != NGX_OK
             || (ctx->verdict->form->login

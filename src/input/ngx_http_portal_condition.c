@@ -13,6 +13,8 @@
  */
 
 
+static ngx_uint_t ngx_http_portal_header_twice(ngx_http_request_t *r,
+    ngx_table_elt_t *header);
 static ngx_int_t ngx_http_portal_idempotency_key(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_if_match(ngx_http_request_t *r,
@@ -25,6 +27,8 @@ ngx_http_portal_conditions(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
+    *code = NULL;
+
     rc = ngx_http_portal_idempotency_key(r, ctx);
 
     if (rc == NGX_DECLINED) {
@@ -32,18 +36,54 @@ ngx_http_portal_conditions(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    if (rc == NGX_OK) {
-        rc = ngx_http_portal_if_match(r, ctx);
-    }
+    rc = ngx_http_portal_if_match(r, ctx);
 
-    if (rc == NGX_DECLINED) {
+    switch (rc) {
+
+    case NGX_OK:
+        return 0;
+
+    case NGX_ABORT:
+        return NGX_HTTP_BAD_REQUEST;
+
+    case NGX_DECLINED:
         *code = "version_changed";
         return NGX_HTTP_PRECONDITION_FAILED;
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+/*
+ * One that comes twice is refused, whatever it says: who is in between may
+ * have looked at the other one.
+ */
+
+static ngx_uint_t
+ngx_http_portal_header_twice(ngx_http_request_t *r, ngx_table_elt_t *header)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (&h[i] != header && h[i].key.len == header->key.len
+                && ngx_strncasecmp(h[i].key.data, header->key.data,
+                                   header->key.len)
+                   == 0)
+            {
+                return 1;
+            }
+        }
     }
 
-    *code = NULL;
-
-    return rc == NGX_OK ? 0 : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return 0;
 }
 
 
@@ -61,6 +101,10 @@ ngx_http_portal_idempotency_key(ngx_http_request_t *r,
 
     if (header == NULL) {
         return NGX_OK;
+    }
+
+    if (ngx_http_portal_header_twice(r, header)) {
+        return NGX_DECLINED;
     }
 
     key = header->value;
@@ -104,6 +148,10 @@ ngx_http_portal_if_match(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     if (header == NULL) {
         return NGX_OK;
+    }
+
+    if (ngx_http_portal_header_twice(r, header)) {
+        return NGX_ABORT;
     }
 
     p = header->value.data;

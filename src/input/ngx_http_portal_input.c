@@ -16,6 +16,8 @@
 static void ngx_http_portal_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_portal_body(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_body_checked(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_portal_body_type(ngx_http_request_t *r,
@@ -26,6 +28,8 @@ static ngx_int_t ngx_http_portal_body_refused(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_body_e e, const char *name);
 static ngx_int_t ngx_http_portal_take_restore(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
+static ngx_int_t ngx_http_portal_check_paths(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_words(ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_take_key(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *raw);
@@ -155,6 +159,10 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ngx_http_portal_body_refused(r, ctx, e, name);
     }
 
+    if (portal_form_texts(raw) != 0) {
+        goto failed;
+    }
+
     csrf = json_string_value(json_object_get(raw, "csrf"));
 
     if (ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK) {
@@ -177,9 +185,7 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     if (ctx->verdict->form->login
         && ngx_http_portal_take_restore(r, ctx, raw) != NGX_OK)
     {
-        portal_form_wipe(ctx->verdict->form, raw);
-        json_decref(raw);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        goto failed;
     }
 
     rc = ngx_http_portal_check_form(r, ctx, raw);
@@ -187,10 +193,21 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     portal_form_wipe(ctx->verdict->form, raw);
     json_decref(raw);
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
+    return rc == NGX_OK ? ngx_http_portal_body_checked(r, ctx) : rc;
 
+failed:
+
+    portal_form_wipe(ctx->verdict->form, raw);
+    json_decref(raw);
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_portal_body_checked(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
     if (ctx->expired) {
         return ngx_http_portal_act_relogin(r, ctx);
     }
@@ -352,6 +369,10 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return rc;
     }
 
+    if (ngx_http_portal_check_paths(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (ctx->verdict->form->captcha
         && ngx_http_portal_check_captcha(r, ctx, raw) != NGX_OK)
     {
@@ -359,6 +380,69 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return ngx_http_portal_take_key(r, ctx, raw);
+}
+
+
+/* a path that leads to no page is as if it had not been sent, as any other */
+
+static ngx_int_t
+ngx_http_portal_check_paths(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    size_t           i;
+    const char      *path;
+    portal_field_t  *field;
+
+    for (i = 0; i < ctx->verdict->form->nfields; i++) {
+        field = &ctx->verdict->form->fields[i];
+
+        if (field->type != PORTAL_FIELD_PATH) {
+            continue;
+        }
+
+        path = json_string_value(json_object_get(ctx->values, field->name));
+
+        if (path == NULL || ngx_http_portal_leads(r, ctx, path)) {
+            continue;
+        }
+
+        (void) json_object_del(ctx->typed, field->name);
+
+        if (json_object_set_new(ctx->values, field->name, json_null()) != 0) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_portal_leads(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const char *path)
+{
+    size_t                         len;
+    ngx_uint_t                     i;
+    ngx_http_portal_loc_conf_t   **act;
+    ngx_http_portal_main_conf_t   *pmcf;
+
+    len = strcspn(path, "?#");
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    act = pmcf->acts.elts;
+
+    for (i = 0; i < pmcf->acts.nelts; i++) {
+
+        if (act[i]->town == ctx->verdict->town
+            && (act[i]->view == NULL
+                || (act[i]->form->login && ctx->verdict->form->login))
+            && act[i]->name.len == len
+            && ngx_strncmp(act[i]->name.data, path, len) == 0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -141,6 +141,40 @@ portal_form_reserved(const char *name)
 }
 
 
+int
+portal_form_texts(json_t *raw)
+{
+    int          n;
+    char         text[32];
+    void        *iter;
+    json_t      *value;
+
+    for (iter = json_object_iter(raw);
+         iter != NULL;
+         iter = json_object_iter_next(raw, iter))
+    {
+        value = json_object_iter_value(iter);
+
+        if (!json_is_integer(value)
+            || !portal_form_reserved(json_object_iter_key(iter)))
+        {
+            continue;
+        }
+
+        n = snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT,
+                     json_integer_value(value));
+
+        if (json_object_iter_set_new(raw, iter, json_stringn(text, (size_t) n))
+            != 0)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 void
 portal_form_wipe(const portal_form_t *form, json_t *object)
 {
@@ -670,8 +704,7 @@ portal_check_others(portal_check_t *check)
             code = "unknown_field";
 
         } else if (portal_form_reserved(name)
-                   && !json_is_string(json_object_iter_value(iter))
-                   && !json_is_integer(json_object_iter_value(iter)))
+                   && !json_is_string(json_object_iter_value(iter)))
         {
             code = portal_check_wrong(check, json_object_iter_value(iter));
 

@@ -223,6 +223,10 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->login;
         form->login = 1;
 
+    } else if (strcmp(word, "logout") == 0) {
+        had = form->logout;
+        form->logout = 1;
+
     } else if (strcmp(word, "versioned") == 0) {
         had = form->versioned;
         form->versioned = 1;
@@ -235,7 +239,7 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", captcha, "
                                 "idempotent, session, token, undo, login, "
-                                "versioned or partial", word);
+                                "logout, versioned or partial", word);
     }
 
     if (had) {

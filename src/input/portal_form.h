@@ -100,6 +100,8 @@ typedef struct {
     unsigned              session:1;   /* the call may open or renew one */
     unsigned              login:1;     /* it logs in: the device is told, and
                                           a form of before comes along */
+    unsigned              logout:1;    /* without a session it is answered as
+                                          with one, and needs no token */
     unsigned              versioned:1; /* the call compares If-Match */
     unsigned              partial:1;   /* what was not sent is not asked */
 } portal_form_t;
@@ -228,6 +230,13 @@ extern const char *const  portal_form_codes[];
 int portal_form_check(const portal_form_t *form, const json_t *raw,
     int strict, const portal_form_context_t *context, json_t **values,
     json_t **typed, json_t **errors);
+
+/*
+ * The names that every form has for itself (a token, a captcha's answer) hold
+ * texts: an integer of JSON becomes its digits.  Returns 0, or -1 when memory
+ * is short.
+ */
+int portal_form_texts(json_t *raw);
 
 #define PORTAL_FORM_TRAP  "site_web"
 

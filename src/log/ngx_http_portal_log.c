@@ -87,7 +87,7 @@ ngx_http_portal_log_error(ngx_http_request_t *r, ngx_http_request_t *sr,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
 
-    if (ctx != NULL) {
+    if (ctx != NULL && portal_compat_log_grave(buf, len)) {
         ctx->told = 1;
     }
 

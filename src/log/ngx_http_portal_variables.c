@@ -41,8 +41,8 @@ static ngx_int_t ngx_http_portal_variable_id(ngx_http_request_t *r,
     int64_t id, ngx_str_t *value);
 static void ngx_http_portal_variable_roles(ngx_uint_t roles,
     ngx_str_t *value);
-static void ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx,
-    ngx_str_t *value);
+static void ngx_http_portal_variable_gate(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_str_t *value);
 
 
 static ngx_http_variable_t  ngx_http_portal_vars[] = {
@@ -172,7 +172,7 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     default:
         if (ctx != NULL) {
-            ngx_http_portal_variable_gate(ctx, &value);
+            ngx_http_portal_variable_gate(r, ctx, &value);
         }
     }
 
@@ -249,10 +249,19 @@ ngx_http_portal_variable_roles(ngx_uint_t roles, ngx_str_t *value)
 }
 
 
+/* an error page has a verdict of its own: what counts is what led to it */
+
 static void
-ngx_http_portal_variable_gate(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
+ngx_http_portal_variable_gate(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
 {
-    if (ctx->verdict == NULL) {
+    ngx_http_portal_ctx_t  *first;
+
+    first = ngx_http_portal_first_ctx(r->main);
+
+    if (ctx->verdict == NULL
+        || (first != NULL && first->audience && first->verdict == NULL))
+    {
         ngx_str_set(value, "refused");
 
     } else if (ctx->live) {

@@ -5,6 +5,7 @@
 
 
 #include "../ngx_http_portal.h"
+#include "../input/portal_types.h"
 
 
 /*
@@ -15,6 +16,10 @@
  */
 
 
+static ngx_int_t ngx_http_portal_content_signed_in(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static const char *ngx_http_portal_content_next(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t **next);
 static ngx_int_t ngx_http_portal_content_show(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_content_get(ngx_http_request_t *r,
@@ -76,6 +81,10 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
         return rc;
     }
 
+    if (plcf->signed_in.len && ctx->live) {
+        return ngx_http_portal_content_signed_in(r, ctx);
+    }
+
     if (ngx_http_portal_form_waits(r, ctx)) {
         r->main->count++;
         ngx_http_portal_finish(r, ctx,
@@ -134,6 +143,93 @@ ngx_http_portal_resume(ngx_http_portal_ctx_t *ctx)
     ngx_http_portal_finish(r, ctx, rc);
 
     ngx_http_run_posted_requests(c);
+}
+
+
+/*
+ * Who is logged in already is led where the log-in would lead.  A program reads
+ * that, with a token: it may log in as somebody else.
+ */
+
+static ngx_int_t
+ngx_http_portal_content_signed_in(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx)
+{
+    char        *text;
+    json_t      *next;
+    const char  *path;
+
+    path = ngx_http_portal_content_next(r, ctx, &next);
+
+    ctx->document = json_pack("{s:i, s:s}", "status", NGX_HTTP_OK, "location",
+                              path ? path
+                                   : (char *) ctx->verdict->signed_in.data);
+    json_decref(next);
+
+    text = ctx->document ? json_dumps(ctx->document, JSON_COMPACT) : NULL;
+
+    if (text == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!ctx->json) {
+        free(text);
+
+        return ngx_http_portal_lead(r, ctx, json_object_get(ctx->document,
+                                                            "location"));
+    }
+
+    ctx->answer.len = ngx_strlen(text);
+    ctx->answer.data = ngx_pnalloc(r->pool, ctx->answer.len);
+
+    if (ctx->answer.data == NULL) {
+        ctx->answer.len = 0;
+        free(text);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(ctx->answer.data, text, ctx->answer.len);
+    free(text);
+
+    return ngx_http_portal_present(r, ctx, NGX_HTTP_OK, NULL);
+}
+
+
+/* the page that asked for the log-in, or NULL */
+
+static const char *
+ngx_http_portal_content_next(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t **next)
+{
+    size_t           i;
+    json_t          *typed;
+    const char      *path, *code;
+    portal_field_t  *field;
+
+    *next = NULL;
+
+    for (i = 0; i < ctx->verdict->form->nfields; i++) {
+        field = &ctx->verdict->form->fields[i];
+
+        if (field->type == PORTAL_FIELD_PATH) {
+            typed = ngx_http_portal_field_value(r, ctx, field);
+
+            if (json_string_length(typed)) {
+                (void) portal_type_check(field, json_string_value(typed),
+                                         json_string_length(typed), NULL, NULL,
+                                         next, &code);
+            }
+
+            json_decref(typed);
+
+            path = json_string_value(*next);
+
+            return path != NULL && ngx_http_portal_leads(r, ctx, path)
+                   ? path : NULL;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -341,6 +437,15 @@ ngx_http_portal_after_act(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     if (ctx->call_status == PORTAL_OP_LOST) {
         return ngx_http_portal_act_lost(r, ctx);
+    }
+
+    if (rc == NGX_HTTP_UNAUTHORIZED && ctx->live
+        && ctx->verdict->form->logout)
+    {
+        ctx->live = 0;
+
+        return ngx_http_portal_call(r, ctx, ctx->verdict->post,
+                                    ngx_http_portal_after_act);
     }
 
     if (rc != NGX_OK) {

@@ -405,6 +405,14 @@ ngx_http_portal_prepare_post(ngx_http_request_t *r,
                                          PORTAL_MAC_HEX));
     }
 
+    /* Redis may have lost what PostgreSQL still holds to be open */
+
+    if (form->logout && ctx->cookie && !ctx->live) {
+        json_object_set_new(about, "over",
+                            json_stringn((const char *) ctx->mac_hex,
+                                         PORTAL_MAC_HEX));
+    }
+
     if (form->versioned && ctx->if_match != NULL) {
         json_object_set(about, "if_match", ctx->if_match);
     }

@@ -34,8 +34,6 @@ static const char *ngx_http_portal_field_label(ngx_http_request_t *r,
     const char *what);
 static const char *ngx_http_portal_type_hint(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
-static json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static json_t *ngx_http_portal_field_phone(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *number);
 static void *ngx_http_portal_field_chunk(void *pool, size_t size);
@@ -415,7 +413,7 @@ ngx_http_portal_type_hint(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
  * document's first: typed, it was of the page before this one.
  */
 
-static json_t *
+json_t *
 ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field)
 {

@@ -72,6 +72,7 @@ typedef struct {
     unsigned             nodes;
     unsigned             html:1;
     unsigned             csv:1;
+    unsigned             mail:1;
     unsigned             label:1;       /* the text is a label's */
     unsigned             joined:1;      /* the line began elsewhere */
     portal_lint_t        lint;

@@ -315,28 +315,49 @@ portal_display_phone(const char *p, size_t len, char *buf, size_t size)
 }
 
 
-/* 1 234,50 € or €1,234.50 */
+/* what the numbers of that name are: due_cents, reference_income */
+
+unsigned
+portal_display_unit(const char *name, size_t len)
+{
+    if (len > 6 && memcmp(name + len - 6, "_cents", 6) == 0) {
+        return PORTAL_UNIT_CENTS;
+    }
+
+    return len > 7 && memcmp(name + len - 7, "_income", 7) == 0
+           ? PORTAL_UNIT_EUROS : PORTAL_UNIT_NONE;
+}
+
+
+/* 1 234,50 € or €1,234.50; 1 234 € or €1,234 */
 
 static int
-portal_display_amount(json_int_t cents, unsigned form, char *buf,
-    size_t size)
+portal_display_amount(json_int_t amount, unsigned unit, unsigned form,
+    char *buf, size_t size)
 {
     int                 i, n, len;
-    char                digits[24], grouped[64];
+    char                digits[24], cents[4], grouped[64];
     const char         *sign, *space;
     unsigned long long  u;
 
-    sign = cents < 0 ? "-" : "";
-    u = cents < 0 ? 0 - (unsigned long long) cents
-                  : (unsigned long long) cents;
+    sign = amount < 0 ? "-" : "";
+    u = amount < 0 ? 0 - (unsigned long long) amount
+                   : (unsigned long long) amount;
     space = form == PORTAL_DISPLAY_ENGLISH ? "," : PORTAL_NNBSP;
+    cents[0] = '\0';
 
-    if (form == PORTAL_DISPLAY_CSV) {
-        return snprintf(buf, size, "%s%llu,%02u", sign, u / 100,
+    if (unit == PORTAL_UNIT_CENTS) {
+        (void) snprintf(cents, sizeof(cents), "%c%02u",
+                        form == PORTAL_DISPLAY_ENGLISH ? '.' : ',',
                         (unsigned) (u % 100));
+        u /= 100;
     }
 
-    len = snprintf(digits, sizeof(digits), "%llu", u / 100);
+    if (form == PORTAL_DISPLAY_CSV) {
+        return snprintf(buf, size, "%s%llu%s", sign, u, cents);
+    }
+
+    len = snprintf(digits, sizeof(digits), "%llu", u);
 
     for (i = 0, n = 0; i < len; i++) {
 
@@ -351,12 +372,37 @@ portal_display_amount(json_int_t cents, unsigned form, char *buf,
     grouped[n] = '\0';
 
     if (form == PORTAL_DISPLAY_ENGLISH) {
-        return snprintf(buf, size, "%s\xe2\x82\xac%s.%02u", sign, grouped,
-                        (unsigned) (u % 100));
+        return snprintf(buf, size, "%s\xe2\x82\xac%s%s", sign, grouped,
+                        cents);
     }
 
-    return snprintf(buf, size, "%s%s,%02u" PORTAL_NBSP "\xe2\x82\xac", sign,
-                    grouped, (unsigned) (u % 100));
+    return snprintf(buf, size, "%s%s%s" PORTAL_NBSP "\xe2\x82\xac", sign,
+                    grouped, cents);
+}
+
+
+/* a number that was sealed is a text: its digits, or -1 */
+
+static json_int_t
+portal_display_number(const char *p, size_t len)
+{
+    size_t      i;
+    json_int_t  n;
+
+    if (len > 15) {
+        return -1;
+    }
+
+    for (i = 0, n = 0; i < len; i++) {
+
+        if (p[i] < '0' || p[i] > '9') {
+            return -1;
+        }
+
+        n = n * 10 + (p[i] - '0');
+    }
+
+    return n;
 }
 
 
@@ -451,13 +497,14 @@ portal_display_word(portal_sink_t *sink, unsigned escape, const char *word)
 
 int
 portal_display_value(const portal_views_t *views, json_t *list,
-    unsigned cents, unsigned escape, const json_t *value, portal_sink_t *sink)
+    unsigned unit, unsigned escape, const json_t *value, portal_sink_t *sink)
 {
     int          n;
     char         buf[128];
     size_t       len;
     json_t      *word;
     unsigned     form;
+    json_int_t   number;
     const char  *p;
 
     form = escape == PORTAL_ESCAPE_CSV ? PORTAL_DISPLAY_CSV
@@ -469,10 +516,10 @@ portal_display_value(const portal_views_t *views, json_t *list,
     }
 
     if (json_is_integer(value)) {
-        n = cents ? portal_display_amount(json_integer_value(value), form,
-                                          buf, sizeof(buf))
-                  : snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT,
-                             json_integer_value(value));
+        n = unit ? portal_display_amount(json_integer_value(value), unit,
+                                         form, buf, sizeof(buf))
+                 : snprintf(buf, sizeof(buf), "%" JSON_INTEGER_FORMAT,
+                            json_integer_value(value));
 
         /* a number has nothing to escape, and may be below zero in a cell */
 
@@ -497,7 +544,11 @@ portal_display_value(const portal_views_t *views, json_t *list,
         }
     }
 
-    n = portal_display_known(p, len, form, buf, sizeof(buf));
+    number = unit ? portal_display_number(p, len) : -1;
+
+    n = number >= 0 ? portal_display_amount(number, unit, form, buf,
+                                            sizeof(buf))
+                    : portal_display_known(p, len, form, buf, sizeof(buf));
     if (n > 0) {
         return portal_display_write(sink, escape, buf, (size_t) n);
     }
@@ -518,7 +569,6 @@ portal_display(const portal_views_t *views, const char *name,
     len = strlen(last);
 
     return portal_display_value(views, portal_views_list(views, last, len),
-                                len > 6
-                                && strcmp(last + len - 6, "_cents") == 0,
-                                0, value, sink);
+                                portal_display_unit(last, len), 0, value,
+                                sink);
 }

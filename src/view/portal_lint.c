@@ -109,7 +109,7 @@ portal_lint_attribute(portal_lint_t *lint, char c)
         return NULL;
     }
 
-    if (strcmp(lint->word, "style") == 0) {
+    if (strcmp(lint->word, "style") == 0 && !lint->mail) {
         return "style= is refused by the browser: write a class of the "
                "style sheet";
     }

@@ -13,8 +13,9 @@
 
 /*
  * What a page may not hold: the site's Content-Security-Policy refuses inline
- * style and scripts, and escaping protects quoted attributes only.  It reads
- * the page's text in the order it is compiled.  Zeroed memory is its start.
+ * style (a mail has no other) and scripts, and escaping protects quoted
+ * attributes only.  It reads the page's text in the order it is compiled.
+ * Zeroed memory is its start.
  */
 
 #define PORTAL_LINT_WORD  16
@@ -24,6 +25,7 @@ typedef struct {
     size_t      len;
     unsigned    raw:1;                  /* the element is script */
     unsigned    closing:1;
+    unsigned    mail:1;                 /* no policy, and no style sheet */
     char        word[PORTAL_LINT_WORD]; /* of a name or value: lower case */
 } portal_lint_t;
 

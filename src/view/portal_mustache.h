@@ -75,11 +75,15 @@ typedef struct {
     portal_text_t        part[];
 } portal_name_t;
 
+#define PORTAL_UNIT_NONE   0
+#define PORTAL_UNIT_CENTS  1
+#define PORTAL_UNIT_EUROS  2
+
 typedef struct {
     portal_name_t       *name;
     portal_name_t       *field;         /* whose value it is, or NULL */
     json_t              *list;          /* code -> word, or NULL */
-    unsigned             cents:1;
+    unsigned             unit:2;
 } portal_display_t;
 
 typedef struct {
@@ -198,9 +202,12 @@ int portal_mustache_parse(portal_views_t *views, portal_template_t *template,
 portal_view_t *portal_mustache_compile(portal_views_t *views,
     portal_template_t *template, char *err, size_t errlen);
 
+/* the unit of numbers, by the last part of their name */
+unsigned portal_display_unit(const char *name, size_t len);
+
 /* as portal_display(), with what the compiler has looked up already */
 int portal_display_value(const portal_views_t *views, json_t *list,
-    unsigned cents, unsigned escape, const json_t *value,
+    unsigned unit, unsigned escape, const json_t *value,
     portal_sink_t *sink);
 
 /* bytes that the sink takes in all */

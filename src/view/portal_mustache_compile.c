@@ -552,6 +552,7 @@ portal_compile_subs(portal_compile_t *cc)
         cc->view->subs[i].start = cc->nops;
 
         memset(&cc->lint, 0, sizeof(portal_lint_t));
+        cc->lint.mail = cc->mail;
 
         if (portal_compile_expand(cc, cc->keys[i].template, cc->keys[i].env,
                                   &margin)
@@ -589,6 +590,9 @@ portal_mustache_compile(portal_views_t *views, portal_template_t *template,
     cc.csv = (len > 4 && strcmp(template->name + len - 4, ".csv") == 0);
     cc.html = !cc.csv
               && !(len > 4 && strcmp(template->name + len - 4, ".txt") == 0);
+
+    cc.mail = (strncmp(template->name, "mail/", 5) == 0);
+    cc.lint.mail = cc.mail;
 
     view = portal_views_alloc(views, sizeof(portal_view_t));
     if (view == NULL) {

@@ -202,9 +202,7 @@ portal_compile_display(portal_compile_t *cc, portal_text_t name)
         last = display->name->part[display->name->n - 1];
 
         display->list = portal_views_list(cc->views, last.data, last.len);
-        display->cents = (last.len > 6
-                          && memcmp(last.data + last.len - 6, "_cents", 6)
-                             == 0);
+        display->unit = portal_display_unit(last.data, last.len) & 3;
 
         if (portal_compile_other_value(last)) {
             display->field = portal_compile_name(cc, field);

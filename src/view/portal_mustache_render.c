@@ -193,11 +193,13 @@ static int
 portal_render_display(portal_render_t *r, const portal_mop_t *op)
 {
     json_t                  *value, *list, *field;
+    unsigned                 unit;
     const portal_display_t  *display;
 
     display = op->u.display;
     value = portal_render_find(r, display->name);
     list = display->list;
+    unit = display->unit;
 
     /* written as the field itself is */
 
@@ -208,10 +210,12 @@ portal_render_display(portal_render_t *r, const portal_mop_t *op)
             list = portal_views_list(r->view->views,
                                      json_string_value(field),
                                      json_string_length(field));
+            unit = portal_display_unit(json_string_value(field),
+                                       json_string_length(field));
         }
     }
 
-    return portal_display_value(r->view->views, list, display->cents,
+    return portal_display_value(r->view->views, list, unit,
                                 op->escape, value, r->sink);
 }
 

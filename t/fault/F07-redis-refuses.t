@@ -47,6 +47,18 @@ sub bad_day {
     ok wait_for(5, sub { $p->psql($live) == $before }),
         "$name: no session is left" or diag $p->psql($live), ' ', $before;
 
+    # the language is the account's and the browser's: no record is written
+    for my $who (client(), $c) {
+        my $is = $who == $c ? 'signed in' : 'nobody';
+        for my $lang ('en', 'fr') {
+            my $r = $who->submit($who->get('/langue'), { lang => $lang, path => '/aide' },
+                form => '/langue#');
+            is $r->status, 303, "$name: $is, « $lang »" or diag $r->text;
+            is $who->get($_)->header('content-language'), $lang, 'in which pages are'
+                for '/aide', $who == $c ? '/mon-espace' : '/';
+        }
+    }
+
     is $leaver->submit($leaver->get('/mon-espace'), {}, form => '/deconnexion')
         ->status, 303, "$name: log-out";
     isnt $twin->get($_)->status, 200, "$name: out of $_"

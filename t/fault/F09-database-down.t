@@ -54,7 +54,7 @@ for my $how ([INT => 'fast'], [QUIT => 'immediate']) {
     my $other = client();
     refused_busy_ok($other->submit($other->get('/connexion'), $login), undef,
         "$name, log-in");
-    refused_busy_ok($c->submit($c->get('/connexion'), {}, form => '/deconnexion'),
+    refused_busy_ok($c->submit($c->get('/aide'), {}, form => '/deconnexion'),
         undef, "$name, log-out");
     ok $c->cookie('__Host-portal'), "$name: not told to be logged out";
 

@@ -64,7 +64,7 @@ is $p->psql("select count(*) from pg_stat_activity
 
 my @many = map { $c->get('/mon-espace', pending => 1) } 1 .. 12;
 ok sleeping(2), 'all connections of a worker at least are asleep';
-others_ok('all connections wait', '/', '/static/portal.css', '/connexion');
+others_ok('all connections wait', '/', '/static/portal.css', '/inscription');
 my @pages = together(@many);
 is_deeply tally(@pages), { 503 => 12 }, 'all 503'
     or diag explain tally(@pages);

@@ -14,7 +14,7 @@ use Portal::Fault;
 
 my $p = portal();
 my $c = signed_in(qr/couple/);
-my $couple = account(qr/couple/);
+my $couple = new_account();         # other log-ins than that of the session
 $c->get('/famille') for 1 .. 10;
 
 ### reload: HUP every 300 ms, no connection is kept open

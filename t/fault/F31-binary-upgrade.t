@@ -81,7 +81,7 @@ sub logged_out {
 
     is_deeply workers_answer($twin), { 200 => 4 },
         "$name: known to all workers of both";
-    my $out = $leaver->submit($leaver->get('/connexion'), {},
+    my $out = $leaver->submit($leaver->get('/aide'), {},
         form => '/deconnexion');
     is $out->status, 303, "$name: log-out";
     my $dead = wait_for(2, sub { !workers_answer($twin)->{200} });

@@ -43,6 +43,16 @@ sub refused_ok {
         "$when: told at once";
 }
 
+# what operators run once, on a pipe: exit code and words
+sub noted {
+    my ($p, $keys) = @_;
+
+    my $said = `'@{[ top() ]}/build/portal-tool' -k '$keys' check |
+        '@{[ top() ]}/sql/key_check' @{[ $p->pg->psql_args ]} 2>&1`;
+
+    return ($? >> 8, $said);
+}
+
 ### another key file
 
 stack(sub {
@@ -53,6 +63,23 @@ stack(sub {
 });
 wait_for(3, sub { log_lines(qr/key file/) >= 2 });
 refused_ok('another key file');
+{
+    my $p = portal();
+    my $value = sub { scalar $p->psql("select value from portal.setting where name = 'key_check'") };
+    my $was = $value->();
+    my ($rc, $said) = noted($p, $p->keys);
+    ok $rc == 1 && $said =~ /another key file/, 'sql/key_check says so' or diag $rc, $said;
+    ($rc, $said) = noted($p, $p->keys . '.good');
+    ok $rc == 0 && $said =~ /is the key file of this/, 'and which one is right' or diag $rc, $said;
+    is $value->(), $was, 'and replaces nothing';
+    ($rc, $said) = noted($p, '/nonexistent');
+    is $rc, 2, 'without a key file nothing is noted' or diag $said;
+    $p->psql("delete from portal.setting where name = 'key_check'");
+    ($rc, $said) = noted($p, $p->keys . '.good');
+    ok $rc == 0 && $said =~ /belongs to this key file now/, 'a new database is tied to its file'
+        or diag $rc, $said;
+    is $value->(), $was, 'by what nginx compares';
+}
 is scalar(log_lines(qr/\[crit\].*key file ".*" is not the one/)), 2,
     'one line of each worker';
 my @opened = portal()->psql('select count(*) from portal.session');

@@ -26,8 +26,8 @@ select is(pg_temp.lang('camille.martin@exemple.fr'), 'fr', 'before');
 create temp table chosen on commit drop as
 select ask('saint-aubin', 'set_language', '{"lang": "en", "path": "/famille"}',
            account('camille.martin@exemple.fr')) as value;
-select is((select value->'session'->>'effect' from chosen), 'renew', 'the session is renewed');
-select is((select value->'session'->>'lang' from chosen), 'en', 'in that language');
+select is((select value->'session' from chosen), 'null', 'the session stays what it is');
+select is((select value->>'language' from chosen), 'en', 'nginx is told the language');
 select is((select value->>'location' from chosen), '/famille', 'and goes back');
 select is(pg_temp.lang('camille.martin@exemple.fr'), 'en', 'the account keeps it');
 select is((select count(*)::int from portal.account where lang = 'en'), 1, 'that one alone');

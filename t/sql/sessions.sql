@@ -66,6 +66,34 @@ select is((select ended_at is null from portal.session where hash = decode(curre
 select is(portal.ended_sessions(null, '{"effect": "close"}')::jsonb, '{"effect": "close"}', 'nothing ended: the effect alone');
 select is(jsonb_array_length(portal.ended_sessions(array_agg(sha256(n::text::bytea)))::jsonb->'ended'), 200, '200 at most') from generate_series(1, 300) n;
 
+-- no more than the town allows
+
+create function pg_temp.opened(name text, effect text default 'open') returns jsonb language sql as $$
+    select portal.session_effect(effect, account('julien.martin@exemple.fr'), null,
+        jsonb_build_object('_', jsonb_build_object('session', tap.mac(name), 'agent', 'Firefox'))) $$;
+create function pg_temp.open_now() returns text language sql as $$
+    select string_agg(n, '' order by n) from portal.session s, unnest(string_to_array('ABCDEFGHIJKLMN', null)) n
+     where s.hash = decode(tap.mac('limit' || n), 'hex') and s.ended_at is null $$;
+update portal.session set ended_at = now() where account_id = account('julien.martin@exemple.fr') and ended_at is null;
+select ask('saint-aubin', 'sign_out', '{}');    -- enters, as nobody
+select pg_temp.opened('limit' || n) from unnest(string_to_array('ABCDEFGHIJ', null)) n;
+select is(pg_temp.open_now(), 'ABCDEFGHIJ', 'ten are open');
+update portal.session s set opened_at = now() - age, absolute_until = now() - age + interval '12 hours'
+  from (values ('C', interval '3 hours'), ('A', interval '2 hours'), ('J', interval '1 hour')) v (n, age)
+ where s.hash = decode(mac('limit' || v.n), 'hex');
+select pg_temp.keep('eleventh', pg_temp.opened('limitK'));
+select is(pg_temp.open_now(), 'ABDEFGHIJK', 'the eleventh ends the oldest');
+select is(pg_temp.got('eleventh')->'ended', jsonb_build_array(mac('limitC')), 'which nginx is told');
+select is(pg_temp.got('eleventh')->>'effect', 'open', 'with the rest');
+update portal.town set session_limit = 2 where id = 1;
+select is(jsonb_array_length(pg_temp.opened('limitL')->'ended'), 9, 'a lower limit holds from the next log-in');
+select is(right(pg_temp.open_now(), 1) || length(pg_temp.open_now()), 'L2', 'with the new one among those that are left');
+select is(pg_temp.opened('limitM', 'renew')->'ended', null, 'a renewed session ends no other');
+update portal.session set absolute_until = now() - interval '1 s' where hash = decode(mac('limitL'), 'hex');
+select ok(not pg_temp.opened('limitN')->'ended' @> jsonb_build_array(mac('limitL')), 'what is over is not counted');
+select throws_ok('update portal.town set session_limit = 0 where id = 1', '23514', null, 'one at least');
+update portal.town set session_limit = 10 where id = 1;
+
 -- devices
 
 create function pg_temp.seen(device text, made text default null) returns void language sql as $$

@@ -326,7 +326,8 @@ test_parse(void)
     got = parse("# a comment\r\n\n  field\ta  text required min=1 max=2 # x\r\n"
                 "field b choice options=x,y\nfield p password new=a\n"
                 "field d date min=2000-01-02 max=today\n"
-                "captcha\ntoken\nundo\nidempotent\nsession\nlogin\nversioned",
+                "captcha\ntoken\nundo\nidempotent\nsession\nlogin\nlogout\n"
+                "versioned",
                 &line, err, sizeof(err));
 
     if (!ok(got != NULL, "a form with everything: %s", err)) {
@@ -345,7 +346,8 @@ test_parse(void)
     f = portal_form_field(got, "d");
     ok(f && f->min == 20000102 && f->max == PORTAL_DATE_TODAY, "its date");
     ok(got->captcha && got->token && got->undo && got->login
-       && got->idempotent && got->session && got->versioned,
+       && got->idempotent && got->session && got->logout
+       && got->versioned,
        "its flags");
     ok(portal_form_field(got, "c") == NULL, "no other field");
     ok(strcmp(got->name, "test") == 0, "its name");
@@ -526,6 +528,30 @@ test_files(const char *dir)
 
 
 static void
+test_texts(void)
+{
+    char    *text;
+    json_t  *raw;
+
+    raw = json_pack("{s:i, s:i, s:I, s:i, s:f, s:b, s:i, s:s}",
+                    "captcha_answer", 9, "captcha_pow", -1, "key",
+                    (json_int_t) 9223372036854775807, PORTAL_FORM_TRAP, 0,
+                    "csrf", 1.5, "captcha_challenge", 1, "age", 9, "name",
+                    "9");
+    ok(portal_form_texts(raw) == 0, "a form's own names hold texts");
+    text = json_dumps(raw, JSON_COMPACT | JSON_SORT_KEYS);
+    ok(text != NULL
+       && strcmp(text, "{\"age\":9,\"captcha_answer\":\"9\","
+                 "\"captcha_challenge\":true,\"captcha_pow\":\"-1\","
+                 "\"csrf\":1.5,\"key\":\"9223372036854775807\","
+                 "\"name\":\"9\",\"" PORTAL_FORM_TRAP "\":\"0\"}")
+          == 0, "integers their digits, and no others: %s", text);
+    free(text);
+    json_decref(raw);
+}
+
+
+static void
 test_codes(void)
 {
     size_t  i, k;
@@ -557,6 +583,7 @@ main(int argc, char **argv)
     test_whole();
     test_wipe();
     test_files(argc > 1 ? argv[1] : "conf.d/portal/forms");
+    test_texts();
     test_codes();
 
     return end();

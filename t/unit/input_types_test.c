@@ -338,6 +338,7 @@ test_types_of_json(void)
     json_field("next", "1", "!type");
     json_field("password", "[]", "!type");
     json_field("key", "\"k\"", "");
+    json_field("key", "1", "!type");
     json_field("key", "[\"k\"]", "!type");
     json_field("csrf", "{}", "!type");
     json_field("captcha_pow", "1", "!unknown_field");
