@@ -181,6 +181,38 @@ comment on function data_family(bigint, bigint) is
     'A family as an account may see it: the documents of its pages, each with the person''s name.';
 
 
+create or replace function data_requests(p_account account) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_family  text := current_setting('portal.family');
+    v_shown   text;
+    v_set     change_set;
+    v_all     json[] := '{}';
+begin
+    -- each as it is seen from its own family, while the account belongs to it
+    for v_set in
+        select c.* from change_set c where c.account_id = p_account.id order by c.id desc
+    loop
+        v_shown := set_config('portal.family',
+            coalesce((select u.family_id
+                        from subscription u
+                       where u.account_id = p_account.id
+                         and u.family_id = v_set.family_id
+                         and u.ended_at is null
+                         and u.effective_at is not null), 0)::text, true);
+        v_all := v_all || request_document(v_set);
+    end loop;
+
+    v_shown := set_config('portal.family', v_family, true);
+
+    return array_to_json(v_all);
+end
+$$;
+
+comment on function data_requests(account) is
+    'What the account has asked the town to change, in any family; what it may no longer see is left out.';
+
+
 create or replace function my_data(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -201,6 +233,7 @@ begin
                                where u.account_id = v_account.id
                                  and u.ended_at is null
                                  and u.effective_at is not null), '[]'::json),
+        'requests', data_requests(v_account),
         'connections', data_connections(v_account),
         'devices', data_devices(v_account), 'mails', data_mails(v_account),
         'links', data_links(v_account), 'events', data_events(v_account, v_events),
