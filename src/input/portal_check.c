@@ -144,22 +144,26 @@ portal_form_reserved(const char *name)
 void
 portal_form_wipe(const portal_form_t *form, json_t *object)
 {
-    size_t         i;
-    const json_t  *text;
+    size_t   i;
+    json_t  *value;
 
     for (i = 0; i < form->nfields; i++) {
 
         if (form->fields[i].type != PORTAL_FIELD_PASSWORD
-            && form->fields[i].type != PORTAL_FIELD_OTP)
+            && form->fields[i].type != PORTAL_FIELD_OTP
+            && !form->fields[i].sealed)
         {
             continue;
         }
 
-        text = json_object_get(object, form->fields[i].name);
+        value = json_object_get(object, form->fields[i].name);
 
-        if (json_is_string(text)) {
-            portal_wipe((char *) json_string_value(text),
-                        json_string_length(text));
+        if (json_is_string(value)) {
+            portal_wipe((char *) json_string_value(value),
+                        json_string_length(value));
+
+        } else if (json_is_integer(value)) {
+            (void) json_integer_set(value, 0);
         }
     }
 }
