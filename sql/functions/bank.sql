@@ -148,7 +148,7 @@ begin
                  v_account.lang, v_data);
 
     -- who has taken an account over has changed its address first
-    v_left := left_address(v_account);
+    select l.* into v_left from left_address(v_account) l;
 
     if v_left.email is not null then
         perform post(gen_random_uuid(), v_left.email, v_left.email_mac, 'change_iban',

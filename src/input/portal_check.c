@@ -197,8 +197,11 @@ portal_check_field(portal_check_t *check, const portal_field_t *field)
         return portal_check_empty(check, field);
     }
 
+    /* a document has a sealed number as text, and so may who sends it back */
+
     if (check->strict && (field->type == PORTAL_FIELD_INTEGER
-                          || field->type == PORTAL_FIELD_CENTS))
+                          || field->type == PORTAL_FIELD_CENTS)
+        && !(field->sealed && json_is_string(raw)))
     {
         return portal_check_integer(check, field, raw);
     }
