@@ -7,7 +7,8 @@ insert into setting (name, value) values ('key_check', :'check')
 
 insert into town (id, slug, name, service, family_service, origin, agent_origin, host, theme, logo,
                   theme_css, phone, email, office, hours, counter, mail_from, mail_name,
-                  languages, subscription_effect, password_words, captcha_questions, texts)
+                  languages, subscription_effect, password_words, captcha_questions, texts,
+                  creditor_id)
 select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail Citoyen',
        'Espace Famille', v.origin, regexp_replace(v.origin, '//', '//agents.'), v.host, v.theme::jsonb, '/static/logo-' || v.slug || '.svg',
        '/static/theme-' || v.slug || '.css', v.phone, 'enfance@' || v.slug || '.example',
@@ -18,7 +19,7 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
                     "en": "An imaginary hosting company, 10 quai des Serveurs, 59000 Lille. Phone: 03 53 01 09 00"},
            "service": {"en": "Citizen portal"},
            "family_service": {"en": "Family space"},
-           "office": {"en": "Children and education office"}}'
+           "office": {"en": "Children and education office"}}', v.creditor_id
   from (values
     (1, 'saint-aubin', 'Saint-Aubin-les-Prés', :'origin1', 'localhost',
      '{"brand":"#0f5257","brand_dark":"#0a3a3e","brand_light":"#e4f1f0","on_brand":"#ffffff","accent":"#f6c453","radius":".75rem","arch":"14rem"}',
@@ -35,7 +36,8 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
        "counter": {"en": "Town hall (Mairie), 1 place de la République, 59100 Saint-Aubin-les-Prés"},
        "no_code": {
            "fr": "Votre code abonné figure sur la lettre que la mairie vous a envoyée. Vous ne l’avez pas, ou plus ? Le Service Enfance et éducation vous en remet un sur présentation d’une pièce d’identité.",
-           "en": "Your subscriber code is on the letter that the town hall sent you. You do not have it, or no longer? The Children and education office will give you one if you show proof of your identity."}}'),
+           "en": "Your subscriber code is on the letter that the town hall sent you. You do not have it, or no longer? The Children and education office will give you one if you show proof of your identity."}}',
+     'FR72ZZZ123456'),
     (2, 'beaulieu', 'Beaulieu-sur-Vigne', :'origin2', 'beaulieu.localhost',
      '{"brand":"#7a1f3d","brand_dark":"#4f1228","brand_light":"#f8e9ee","on_brand":"#ffffff","accent":"#f3b79b","radius":".25rem","arch":"1rem","font_title":"Georgia, \"Times New Roman\", \"DejaVu Serif\", serif"}',
      '+33353010200', 'le lundi, le mardi et le jeudi, 9 h – 12 h et 14 h – 17 h 30',
@@ -47,9 +49,10 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
        "counter": {"en": "Town hall (Mairie), 12 rue des Vendanges, 67300 Beaulieu-sur-Vigne"},
        "no_code": {
            "fr": "Le code abonné vous a été remis à l’inscription de votre enfant. Demandez-en un nouveau à l’accueil de la mairie.",
-           "en": "You were given the subscriber code when your child was registered. Ask for a new one at the town hall’s reception."}}')
+           "en": "You were given the subscriber code when your child was registered. Ask for a new one at the town hall’s reception."}}',
+     null)
   ) as v (n, slug, name, origin, host, theme, phone, hours, counter, mail_name, effect, words,
-          texts);
+          texts, creditor_id);
 
 insert into family (tenant, number, label, external_id)
 select t.id, g.family, string_agg(distinct g.last_name, ' / '), 'F' || g.family
@@ -192,13 +195,17 @@ select t.slug, 'child', c.tenant, c.id, c.seal_id, x.field, x.value
  where x.value is not null;
 
 create temp table to_mac (n bigint generated always as identity, town text, purpose text,
-                          value text, account bigint);
+                          value text, account bigint, sealed bigint);
 
 insert into to_mac (town, purpose, value, account)
 select town, 'email', lower(email), n from d_account order by n;
 
-insert into to_mac (town, purpose, value)
-select s.town, 'caf', s.value from to_seal s where s.field = 'caf_number' order by s.n;
+insert into to_mac (town, purpose, value, sealed)
+select s.town, case s.field when 'caf_number' then 'caf' else 'value' end,
+       case s.field when 'caf_number' then s.value
+                    else concat_ws('/', s.kind, s.id, s.field, s.value) end, s.n
+  from to_seal s
+ order by s.n;
 
 \ir seal.sql
 
@@ -210,36 +217,38 @@ create temp table d_made (n bigint generated always as identity, code text, mac 
 create temp table d_hash (n bigint generated always as identity, hash text);
 \copy d_hash (hash) from program 'cat "$PORTAL_WORK/out"'
 
-insert into tax (tenant, guardian_id, family_id, tax_number, notice_reference,
-                 reference_income, caf_number, shares, quotient, quotient_date, scheme)
-select g.tenant, g.id, g.family_id, s.sealed->>'tax_number', s.sealed->>'notice_reference',
-       s.sealed->>'reference_income', s.sealed->>'caf_number',
+-- by field, of each person
+create temp table d_sealed as
+select i.row_tenant, i.row_id, i.kind, jsonb_object_agg(i.field, o.value) as sealed,
+       jsonb_object_agg(i.field, '\x' || m.value) as mac
+  from to_seal i
+  join sealed_out o using (n)
+  join to_mac k on k.sealed = i.n
+  join mac_out m on m.n = k.n
+ group by i.row_tenant, i.row_id, i.kind;
+
+insert into tax (tenant, guardian_id, family_id, tax_number, tax_number_mac,
+                 notice_reference, notice_reference_mac, reference_income,
+                 reference_income_mac, caf_number, caf_mac, shares, quotient,
+                 quotient_date, scheme)
+select g.tenant, g.id, g.family_id, s.sealed->>'tax_number', (s.mac->>'tax_number')::bytea,
+       s.sealed->>'notice_reference', (s.mac->>'notice_reference')::bytea,
+       s.sealed->>'reference_income', (s.mac->>'reference_income')::bytea,
+       s.sealed->>'caf_number', (s.mac->>'caf_number')::bytea,
        (array[1.5, 2, 2.5, 3, 4])[1 + g.id % 5], 350 + (abs(hashint8(g.id)::bigint) % 1300)::int,
        date_trunc('year', current_date)::date, (array['caf', 'caf', 'caf', 'msa', 'other'])[1 + g.id % 5]
-  from (select i.row_tenant, i.row_id, jsonb_object_agg(i.field, o.value) as sealed
-          from to_seal i
-          join sealed_out o using (n)
-         where i.kind = 'guardian'
-         group by i.row_tenant, i.row_id) s
-  join guardian g on g.tenant = s.row_tenant and g.id = s.row_id;
+  from d_sealed s
+  join guardian g on g.tenant = s.row_tenant and g.id = s.row_id
+ where s.kind = 'guardian';
 
-update tax x
-   set caf_mac = decode(m.value, 'hex')
-  from (select row_tenant, row_id, row_number() over (order by n) as place
-          from to_seal where field = 'caf_number') i
-  join (select o.value, row_number() over (order by o.n) as place
-          from mac_out o join to_mac using (n) where purpose = 'caf') m using (place)
- where x.tenant = i.row_tenant
-   and x.guardian_id = i.row_id;
-
-insert into bank (tenant, guardian_id, family_id, holder, iban, iban_last4, bic,
+insert into bank (tenant, guardian_id, family_id, holder, iban, iban_mac, iban_last4, bic,
                   mandate_reference, mandate_date)
-select g.tenant, g.id, g.family_id, g.first_name || ' ' || g.last_name, o.value,
-       right(i.value, 4), 'AGRIFRPP',
+select g.tenant, g.id, g.family_id, g.first_name || ' ' || g.last_name, s.sealed->>'iban',
+       (s.mac->>'iban')::bytea, right(i.value, 4), 'AGRIFRPP',
        case when g.id % 3 > 0 then 'PF-' || g.id || '-1' end,
        case when g.id % 3 > 0 then date '2025-09-01' + (g.id % 60)::int end
   from to_seal i
-  join sealed_out o using (n)
+  join d_sealed s using (row_tenant, row_id, kind)
   join guardian g on g.tenant = i.row_tenant and g.id = i.row_id
  where i.field = 'iban'
    and g.id % 4 <> 3;
@@ -255,17 +264,15 @@ update health h
                       then (split_part(pg_temp.school_year(), '-', 2) || '-07-05')::date end,
        glasses = case when d.n % 6 = 1 then 'yes' else 'no' end,
        swims = case when d.n % 3 = 1 then 'yes' when d.n % 3 = 2 then 'no' else 'unanswered' end,
-       allergies = s.sealed->>'allergies', allergy_action = s.sealed->>'allergy_action',
-       treatment = s.sealed->>'treatment', notes = s.sealed->>'notes'
+       allergies = s.sealed->>'allergies', allergies_mac = (s.mac->>'allergies')::bytea,
+       allergy_action = s.sealed->>'allergy_action',
+       allergy_action_mac = (s.mac->>'allergy_action')::bytea,
+       treatment = s.sealed->>'treatment', treatment_mac = (s.mac->>'treatment')::bytea,
+       notes = s.sealed->>'notes', notes_mac = (s.mac->>'notes')::bytea
   from d_child d
   join town t on t.slug = d.town
   join child c on c.tenant = t.id and c.external_id = 'E' || d.n
-  left join (select i.row_tenant, i.row_id, jsonb_object_agg(i.field, o.value) as sealed
-               from to_seal i
-               join sealed_out o using (n)
-              where i.kind = 'child'
-              group by i.row_tenant, i.row_id) s
-    on s.row_tenant = c.tenant and s.row_id = c.id
+  left join d_sealed s on s.kind = 'child' and s.row_tenant = c.tenant and s.row_id = c.id
  where h.tenant = c.tenant
    and h.child_id = c.id;
 

@@ -151,44 +151,53 @@ insert into to_mac (town, purpose, value, who)
 select 'grandville', p.purpose,
        case p.purpose when 'email' then 'generated-' || who || '@exemple.fr' else cookie end, who
   from cookies, (values ('email'), ('session')) p (purpose);
+insert into to_mac (town, purpose, value, who)
+select town, case field when 'caf_number' then 'caf' else 'value' end,
+       case field when 'caf_number' then value
+                  else concat_ws('/', kind, id, field, value) end, n
+  from to_seal
+ order by n;
 
 \ir seal.sql
 
 \warn what was sealed
 
+create temp table sealed as
+select i.n, i.row_id, i.field, i.value as plain, o.value, decode(m.value, 'hex') as mac
+  from to_seal i
+  join sealed_out o using (n)
+  join to_mac k on k.purpose in ('value', 'caf') and k.who = i.n
+  join mac_out m on m.n = k.n;
+
 insert into tax (tenant, guardian_id, family_id, tax_number, notice_reference,
-                 reference_income, caf_number, shares, quotient, quotient_date, scheme)
-select :town, :g0 + 2 * f - 1, :f0 + f, v[1], v[2], v[3], v[4],
+                 reference_income, caf_number, tax_number_mac, notice_reference_mac,
+                 reference_income_mac, caf_mac, shares, quotient, quotient_date, scheme)
+select :town, :g0 + 2 * f - 1, :f0 + f, v[1], v[2], v[3], v[4], m[1], m[2], m[3], m[4],
        (array[1.5, 2, 2.5, 3, 4])[1 + f % 5], 300 + f % 1500, date '2026-01-01', 'caf'
-  from (select (o.n - 1) / 5 + 1 as f, array_agg(o.value order by o.n) as v
-          from sealed_out o
-         where o.n <= :count::bigint * 5
+  from (select (s.n - 1) / 5 + 1 as f, array_agg(s.value order by s.n) as v,
+               array_agg(s.mac order by s.n) as m
+          from sealed s
+         where s.n <= :count::bigint * 5
          group by 1) x;
 
-insert into bank (tenant, guardian_id, family_id, holder, iban, iban_last4, bic,
+insert into bank (tenant, guardian_id, family_id, holder, iban, iban_mac, iban_last4, bic,
                   mandate_reference, mandate_date)
-select :town, s.row_id, :f0 + o.n / 5, 'Parent ' || o.n / 5, o.value, right(s.value, 4),
-       'AGRIFRPP', 'PF-G-' || o.n / 5, date '2025-09-01'
-  from sealed_out o
-  join to_seal s using (n)
- where o.n <= :count::bigint * 5
-   and o.n % 5 = 0;
+select :town, s.row_id, :f0 + s.n / 5, 'Parent ' || s.n / 5, s.value, s.mac,
+       right(s.plain, 4), 'AGRIFRPP', 'PF-G-' || s.n / 5, date '2025-09-01'
+  from sealed s
+ where s.field = 'iban';
 
 insert into health (tenant, child_id, doctor_name, doctor_phone, vaccines, pai, glasses, swims,
-                    allergies, allergy_action, treatment, notes)
+                    allergies, allergies_mac, allergy_action, allergy_action_mac,
+                    treatment, treatment_mac, notes, notes_mac)
 select :town, :c0 + k.k, 'Dr Lemaire', pg_temp.landline(k.k), 'yes', 'no',
        case when k.k % 6 = 0 then 'yes' else 'no' end, case when k.k % 3 = 0 then 'yes' else 'no' end,
-       x.allergies, x.allergy_action, x.treatment, x.notes
+       a.value, a.mac, d.value, d.mac, t.value, t.mac, n.value, n.mac
   from kids k
-  left join (select s.row_id,
-                    max(o.value) filter (where s.field = 'allergies') as allergies,
-                    max(o.value) filter (where s.field = 'allergy_action') as allergy_action,
-                    max(o.value) filter (where s.field = 'treatment') as treatment,
-                    max(o.value) filter (where s.field = 'notes') as notes
-               from sealed_out o
-               join to_seal s using (n)
-              where o.n > :count::bigint * 5
-              group by s.row_id) x on x.row_id = :c0 + k.k;
+  left join sealed a on a.row_id = :c0 + k.k and a.field = 'allergies'
+  left join sealed d on d.row_id = :c0 + k.k and d.field = 'allergy_action'
+  left join sealed t on t.row_id = :c0 + k.k and t.field = 'treatment'
+  left join sealed n on n.row_id = :c0 + k.k and n.field = 'notes';
 
 \warn accounts and sessions
 

@@ -5,6 +5,9 @@
 --     to_seal (n, town, kind, id, field, value) and get sealed_out (n, value)
 --     to_mac (n, town, purpose, value)          and get mac_out (n, value)
 --
+-- What compares a sealed value is the MAC of purpose "value" over
+-- kind/id/field/value; of a number at the CAF it is purpose "caf", the number.
+--
 
 \copy (select 'seal', town, kind, id, field, value from to_seal order by n) to program '"$PORTAL_TOOL" -k "$PORTAL_KEYS" batch > "$PORTAL_WORK/sealed"'
 create temp table sealed_out (n bigint generated always as identity, value text);

@@ -177,6 +177,7 @@ typedef struct {
     portal_pg_statement_t           *missing;
     portal_pg_statement_t           *session_lost;
     portal_pg_statement_t           *session_owner;
+    portal_pg_statement_t           *seal_place;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
@@ -290,6 +291,8 @@ struct ngx_http_portal_ctx_s {
     json_t                          *typed;      /* to show again */
     json_t                          *errors;     /* [{field, code}] */
     json_t                          *input;      /* what SQL gets */
+    json_t                          *place;      /* whose sealed fields these
+                                                    are: kind, id */
     ngx_str_t                        key;        /* idempotency */
     json_t                          *if_match;   /* versions; NULL: any */
     ngx_str_t                        restore;    /* a form sealed over a
@@ -490,6 +493,11 @@ ngx_int_t ngx_http_portal_prepare(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 ngx_int_t ngx_http_portal_prepare_args(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* 1: a sealed field came with a value, and ctx->place is not known yet */
+ngx_uint_t ngx_http_portal_seal_waits(ngx_http_portal_ctx_t *ctx);
+/* seals a field's value for ctx->place into ctx->input; ctx->values loses it */
+ngx_int_t ngx_http_portal_seal_field(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 /* hashes (hash NULL) or verifies a password, then step; NGX_DONE, status */
 ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,

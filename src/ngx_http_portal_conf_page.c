@@ -60,6 +60,10 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       ngx_string("select portal.session_owner($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, session_owner) },
 
+    { ngx_string("seal_place"),
+      ngx_string("select portal.seal_place($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, seal_place) },
+
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
@@ -99,7 +103,7 @@ static const char  *ngx_http_portal_mails[] = {
     "password_changed", "address_asked", "address_confirm", "address_changed",
     "address_left", "address_undone", "address_lost", "change_sent",
     "change_accepted", "change_partly", "change_refused", "change_incomplete",
-    "change_reversed", NULL
+    "change_reversed", "change_iban", NULL
 };
 
 static const char  *ngx_http_portal_mail_parts[] = {

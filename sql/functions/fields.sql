@@ -89,6 +89,23 @@ comment on function subject(text, jsonb) is
 'The person that a request is about, when the account may ask about that section of them: id null for any other, existing or not. Input: guardian, child, contact (from the address of the page).';
 
 
+create or replace function seal_place(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_who  record := subject(input->>'section', input);
+begin
+    if v_who.id is null or v_who.seal_id is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    return json_build_object('status', 200, 'kind', v_who.kind, 'id', v_who.seal_id);
+end
+$$;
+
+comment on function seal_place(jsonb) is
+'The place for which nginx seals the fields of a form before it calls the form''s own function. Input: section, and guardian, child or contact. Result: {"status": 200, "kind": guardian | child, "id"}; 404 for what the account may not ask about.';
+
+
 -- what a section holds ----------------------------------------------------
 
 create or replace function yes_or_no(value boolean) returns text
@@ -123,12 +140,74 @@ begin
                   left join address a on a.tenant = g.tenant and a.guardian_id = g.id
                  where g.id = p_id);
 
+    when 'guardian_tax' then
+        return tax_values(p_id);
+
+    when 'guardian_bank' then
+        return bank_values(p_id);
+
+    when 'child_health' then
+        return health_values(p_id);
+
     end case;
 end
 $$;
 
 comment on function section_values(text, bigint) is
 'What a section holds of a person now: {field: value}, with every field of the section; null when there is no such person. Sealed values are as they are stored, "_mac" {field: MAC in hex} and "_hint" {field: what may be shown} go with them.';
+
+
+create or replace function section_input(p_section text, input jsonb, p_now jsonb,
+    p_open bigint)
+    returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_input  jsonb := input;
+begin
+    -- of what is shown by its end alone the form has nothing to send back:
+    -- left empty it stays
+    select v_input - array_agg(f.name) into v_input
+      from field f
+      left join change_item i on i.tenant = here() and i.set_id = p_open
+                             and i.field = f.name
+     where f.section = p_section
+       and input->f.name = 'null'
+       and coalesce(i.asked_hint, p_now #>> array['_hint', f.name]) is not null
+    having count(*) > 0;
+
+    v_input := coalesce(v_input, input);
+
+    return case p_section
+        when 'guardian_bank' then bank_input(v_input, p_now, p_open)
+        when 'child_health' then health_input(v_input, p_now, p_open)
+        else v_input end;
+end
+$$;
+
+comment on function section_input(text, jsonb, jsonb, bigint) is
+'What a form asks for once its fields are read together. Input: section, the form''s fields, the section''s values now, the open request. Result: the fields, for asked_items().';
+
+
+create or replace function section_about(p_section text, p_id bigint) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return json_build_object(
+        'creditor', case when p_section = 'guardian_bank' then creditor() end,
+        'vaccines_for', case when p_section = 'child_health' then vaccines_for(p_id) end);
+end
+$$;
+
+comment on function section_about(text, bigint) is
+    'What the form of a section says besides its fields: {"creditor": of the SEPA mandate or null, "vaccines_for": compulsory ones of a child or null}.';
+
+
+create or replace function urgent(p_section text, p_items jsonb) returns boolean
+    language sql immutable
+    return p_section = 'child_health' and p_items @? '$[*].field ? (@ == "allergies"
+        || @ == "allergy_action" || @ == "treatment" || @ starts with "pai")';
+
+comment on function urgent(text, jsonb) is
+    'Whether a request concerns a child''s safety, so that the staff is shown it before it is decided. Input: section, items.';
 
 
 create or replace function section_faults(p_section text, v jsonb) returns jsonb
@@ -138,6 +217,15 @@ begin
        and v->>'postal_code' !~ '^(0[1-9]|[1-8][0-9]|9[0-8])[0-9]{3}$'
     then
         return '[{"field": "postal_code", "code": "postal_code"}]';
+    end if;
+
+    if p_section = 'guardian_bank' and v->>'mandate' = 'no' then
+        return jsonb_build_array(jsonb_build_object('field', 'mandate',
+            'code', 'mandate_needed'));
+    end if;
+
+    if p_section = 'child_health' then
+        return health_faults(v);
     end if;
 
     return '[]';
@@ -185,9 +273,21 @@ begin
                                      = (excluded.postal_code, excluded.city)
                                 then a.city_code end;
 
+    when 'guardian_tax' then
+        perform tax_apply(p_id, v);
+
+    when 'guardian_bank' then
+        perform bank_apply(p_id, v);
+
+    when 'child_health' then
+        perform health_apply(p_id, v);
+
     end case;
 end
 $$;
 
 comment on function section_apply(text, bigint, jsonb) is
     'Writes a section of a person. Input: section, id, every field''s value as section_values() gives them. The caller has locked the person.';
+
+
+grant execute on function seal_place(jsonb) to portal_web;

@@ -173,8 +173,18 @@ begin
                               f.sealed, f.now, v_now #>> array['_hint', f.name])
                               order by f.rank),
                'policy', (select json_object_agg(p.name, p.policy)
-                            from (select q.name, q.policy, q.rank
+                            from (select q.name,
+                                         -- left empty it stays, see section_input()
+                                         case when q.policy = 'required' and coalesce(
+                                                   o.asked_hint,
+                                                   v_now #>> array['_hint', q.name])
+                                                   is not null
+                                              then 'editable' else q.policy end as policy,
+                                         q.rank
                                     from field_policies(v_section) q
+                                    left join change_item o on o.tenant = here()
+                                                           and o.set_id = v_open.id
+                                                           and o.field = q.name
                                    where q.policy <> 'hidden'
                                    union all
                                   values ('comment', 'editable', 32767)
@@ -184,6 +194,7 @@ begin
                        'state', v_open.state) end,
                'checked', (select s.checked from section s where s.name = v_section),
                'check', null,
+               'about', section_about(v_section, v_who.id),
                'days', (select t.validation_days from town t where t.id = here()))
       into v_result
       from (select p.name, p.rank, p.policy, p.sealed, v_now->p.name as now,
@@ -201,7 +212,7 @@ end
 $$;
 
 comment on function section_form(jsonb) is
-'The page that asks for changes of a section. Input: section, and guardian, child or contact. Result: {"status": 200, "version", "section", "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "checked": it is shown again before it is sent, "check": null, "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+'The page that asks for changes of a section. Input: section, and guardian, child or contact. Result: {"status": 200, "version", "section", "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "checked": it is shown again before it is sent, "check": null, "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
 
 
 create or replace function change_step(p_id bigint, p_event text, p_state text,
@@ -412,7 +423,8 @@ create or replace function send_change(p_section text, p_guardian bigint, p_chil
     returns change_set
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_set  change_set := p_open;
+    v_set   change_set := p_open;
+    v_iban  boolean := new_iban(p_items, p_open.id);
 begin
     if v_set.state = 'incomplete' then
         update change_set c set comment = p_comment where c.id = v_set.id;
@@ -428,6 +440,11 @@ begin
 
     perform put_items(v_set.id, p_items);
 
+    update change_set c
+       set urgent = urgent(p_section, p_items)
+     where c.id = v_set.id
+    returning c.* into v_set;
+
     if not exists (select from jsonb_array_elements(p_items) i
                     where i->>'validation' <> 'automatic')
     then
@@ -437,6 +454,10 @@ begin
     end if;
 
     perform note('ask_change', v_set.state, 'change_set', v_set.id);
+    if v_iban then
+        perform iban_mail(v_set);
+    end if;
+
     perform change_mail(v_set, case v_set.state when 'accepted' then 'change_accepted'
                                                 else 'change_sent' end);
     return v_set;
@@ -502,7 +523,8 @@ begin
     v_open := open_request(v_section, 'change', v_who.guardian_id, v_who.child_id,
                            v_who.contact_id);
     v_now := section_values(v_section, v_who.id);
-    v_items := section_items(v_section, input, v_now, v_open.id);
+    v_items := section_items(v_section, section_input(v_section, input, v_now, v_open.id),
+                             v_now, v_open.id);
     v_faults := ask_faults(v_section, input, asked_values(v_now, v_items));
 
     if v_faults <> '[]' then

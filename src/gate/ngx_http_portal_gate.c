@@ -476,8 +476,9 @@ ngx_http_portal_ctx_cleanup(void *data)
 {
     ngx_http_portal_ctx_t *ctx = data;
 
-    if (ctx->values && ctx->verdict && ctx->verdict->form) {
+    if (ctx->verdict && ctx->verdict->form) {
         portal_form_wipe(ctx->verdict->form, ctx->values);
+        portal_form_wipe(ctx->verdict->form, ctx->typed);
     }
 
     json_decref(ctx->values);
@@ -485,6 +486,7 @@ ngx_http_portal_ctx_cleanup(void *data)
     json_decref(ctx->typed);
     json_decref(ctx->errors);
     json_decref(ctx->input);
+    json_decref(ctx->place);
     json_decref(ctx->document);
 
     if (ctx->answer.len) {

@@ -178,22 +178,26 @@ portal_form_texts(json_t *raw)
 void
 portal_form_wipe(const portal_form_t *form, json_t *object)
 {
-    size_t         i;
-    const json_t  *text;
+    size_t   i;
+    json_t  *value;
 
     for (i = 0; i < form->nfields; i++) {
 
         if (form->fields[i].type != PORTAL_FIELD_PASSWORD
-            && form->fields[i].type != PORTAL_FIELD_OTP)
+            && form->fields[i].type != PORTAL_FIELD_OTP
+            && !form->fields[i].sealed)
         {
             continue;
         }
 
-        text = json_object_get(object, form->fields[i].name);
+        value = json_object_get(object, form->fields[i].name);
 
-        if (json_is_string(text)) {
-            portal_wipe((char *) json_string_value(text),
-                        json_string_length(text));
+        if (json_is_string(value)) {
+            portal_wipe((char *) json_string_value(value),
+                        json_string_length(value));
+
+        } else if (json_is_integer(value)) {
+            (void) json_integer_set(value, 0);
         }
     }
 }
@@ -227,8 +231,11 @@ portal_check_field(portal_check_t *check, const portal_field_t *field)
         return portal_check_empty(check, field);
     }
 
+    /* a document has a sealed number as text, and so may who sends it back */
+
     if (check->strict && (field->type == PORTAL_FIELD_INTEGER
-                          || field->type == PORTAL_FIELD_CENTS))
+                          || field->type == PORTAL_FIELD_CENTS)
+        && !(field->sealed && json_is_string(raw)))
     {
         return portal_check_integer(check, field, raw);
     }

@@ -75,6 +75,7 @@ typedef struct {
                                           context as words to avoid */
     unsigned              mobile:1;    /* of phones, only those */
     unsigned              aged:1;      /* a birth: age_min to age_max */
+    unsigned              sealed:1;    /* its value is sealed before the call */
     unsigned              refuse;
     int                   age_min;     /* years */
     int                   age_max;
@@ -241,8 +242,8 @@ int portal_form_texts(json_t *raw);
 #define PORTAL_FORM_TRAP  "site_web"
 
 /*
- * Overwrites the form's passwords and one-time codes within an object (raw or
- * values) that is about to be released.
+ * Overwrites the passwords, one-time codes and sealed fields within an object
+ * (raw, values or typed) that is about to be released.
  */
 void portal_form_wipe(const portal_form_t *form, json_t *object);
 

@@ -33,6 +33,8 @@ static int portal_form_new(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_mobile(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
+static int portal_form_sealed(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
 static int portal_form_min(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_max(portal_form_parser_t *parser,
@@ -65,6 +67,12 @@ static const portal_form_word_t  portal_form_known[] = {
     { "new", portal_form_bit(PASSWORD), portal_form_new },
     { "mobile", portal_form_bit(PHONE), portal_form_mobile },
 
+    { "sealed",
+      portal_form_bit(TEXT)|portal_form_bit(LINES)|portal_form_bit(INTEGER)
+      |portal_form_bit(IBAN)|portal_form_bit(TAX_NUMBER)
+      |portal_form_bit(TAX_NOTICE)|portal_form_bit(CAF_NUMBER),
+      portal_form_sealed },
+
     { "min",
       portal_form_bit(TEXT)|portal_form_bit(LINES)|portal_form_bit(NAME)
       |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS),
@@ -95,8 +103,8 @@ static const portal_form_word_t  portal_form_known[] = {
     (sizeof(portal_form_known) / sizeof(portal_form_known[0]))
 
 #define PORTAL_FORM_WORD_LIST                                                 \
-    "required, hidden, new, mobile, min=, max=, age=, lines=, refuse=, "      \
-    "country=, autocomplete= and options="
+    "required, hidden, new, mobile, sealed, min=, max=, age=, lines=, "       \
+    "refuse=, country=, autocomplete= and options="
 
 
 int
@@ -211,6 +219,20 @@ portal_form_mobile(portal_form_parser_t *parser, portal_field_t *field,
     }
 
     field->mobile = 1;
+
+    return 0;
+}
+
+
+static int
+portal_form_sealed(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    if (value != NULL) {
+        return portal_form_fail(parser, "\"sealed\" takes no value");
+    }
+
+    field->sealed = 1;
 
     return 0;
 }
@@ -448,6 +470,13 @@ portal_form_field_done(portal_form_parser_t *parser,
     if (field->hidden && field->autocomplete != NULL) {
         return portal_form_fail(parser, "a hidden field takes no "
                                 "autocomplete, take it out");
+    }
+
+    /* the document would open it again for the page */
+
+    if (field->hidden && field->sealed) {
+        return portal_form_fail(parser, "a hidden field is not sealed, take "
+                                "one of the two out");
     }
 
     /* today is no number to compare with */

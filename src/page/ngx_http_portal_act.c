@@ -11,10 +11,15 @@
  * What a POST does once its form is accepted.  "portal_post" hashes a password
  * being chosen, if any, and calls.  Where a password is verified
  * ("portal_verify") the way is fetch, verify, act: an account that nobody has
- * costs the same calls and the same hash.
+ * costs the same calls and the same hash.  Where a sealed field was sent the
+ * database is asked first whose it is, since a value is sealed for its place.
  */
 
 
+static ngx_int_t ngx_http_portal_act_placed(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_act_go(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_act_verify(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_act_verified(ngx_http_request_t *r,
@@ -33,8 +38,8 @@ static portal_field_t *ngx_http_portal_act_field(ngx_http_portal_ctx_t *ctx,
 ngx_int_t
 ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    ngx_int_t        rc;
-    portal_field_t  *current, *fresh;
+    ngx_int_t                     rc;
+    ngx_http_portal_main_conf_t  *pmcf;
 
     /* a session that could not be kept is not opened */
 
@@ -44,6 +49,51 @@ ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ngx_http_portal_unavailable(r, ctx, "redis is down, no session "
                                            "can be opened");
     }
+
+    if (!ngx_http_portal_seal_waits(ctx)) {
+        return ngx_http_portal_act_go(r, ctx);
+    }
+
+    rc = ngx_http_portal_prepare_args(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    return ngx_http_portal_call(r, ctx, pmcf->seal_place,
+                                ngx_http_portal_act_placed);
+}
+
+
+static ngx_int_t
+ngx_http_portal_act_placed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  status;
+
+    rc = ngx_http_portal_call_failed(r, ctx);
+    if (rc != NGX_OK) {
+        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
+    }
+
+    status = ngx_http_portal_answer_status(r, ctx);
+
+    if (status != NGX_HTTP_OK) {
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
+
+    ctx->place = json_incref(ngx_http_portal_document(r, ctx));
+
+    return ngx_http_portal_act_go(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_act_go(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    ngx_int_t        rc;
+    portal_field_t  *current, *fresh;
 
     rc = ngx_http_portal_prepare(r, ctx);
     if (rc != NGX_OK) {

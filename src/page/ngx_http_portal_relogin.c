@@ -138,6 +138,7 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_decref(ctx->errors);
     ctx->errors = NULL;
 
+    portal_form_wipe(plcf->form, ctx->typed);
     json_decref(ctx->typed);
     ctx->typed = json_pack("{s:s%}", "next", path.data, path.len);
 

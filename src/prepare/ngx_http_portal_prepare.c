@@ -10,7 +10,8 @@
 /*
  * What C alone can do before the call.  Secrets that a person typed never
  * reach PostgreSQL: a password goes as its hash, a code abonne or a link's
- * token as its MAC; an address goes as typed and as the MAC it is found by.
+ * token as its MAC, a sealed field as ngx_http_portal_seal.c has it; an address
+ * goes as typed and as the MAC it is found by.
  */
 
 
@@ -83,6 +84,7 @@ ngx_http_portal_prepare_args(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_str_t                    text;
     ngx_int_t                    rc;
     ngx_uint_t                   i;
+    const portal_field_t        *field;
     ngx_http_portal_arg_t       *arg;
     ngx_http_portal_loc_conf_t  *plcf;
 
@@ -110,8 +112,11 @@ ngx_http_portal_prepare_args(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         /* what the form sent of that name stands for what its page was asked */
 
         value = json_object_get(ctx->values, (const char *) arg[i].name.data);
+        field = value ? portal_form_field(plcf->form,
+                                          (const char *) arg[i].name.data)
+                      : NULL;
 
-        if (json_is_string(value)) {
+        if (json_is_string(value) && (field == NULL || !field->sealed)) {
             text.data = (u_char *) json_string_value(value);
             text.len = json_string_length(value);
         }
@@ -161,6 +166,10 @@ ngx_http_portal_prepare_field(ngx_http_request_t *r,
 
     if (value == NULL && ctx->verdict->form->partial) {
         return NGX_OK;
+    }
+
+    if (field->sealed) {
+        return ngx_http_portal_seal_field(r, ctx, field);
     }
 
     keep = 0;

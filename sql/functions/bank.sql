@@ -1,0 +1,161 @@
+--
+-- The account that a guardian pays from, as a section of the file.  A SEPA
+-- mandate is agreed to for one account: as a field it is the day of that.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function bank_values(p_id bigint) returns jsonb
+    language sql stable
+begin atomic
+    select jsonb_build_object('holder', b.holder, 'iban', b.iban, 'bic', b.bic,
+               'mandate', b.mandate_date,
+               '_mac', jsonb_build_object('iban', encode(b.iban_mac, 'hex')),
+               '_hint', jsonb_build_object('iban', b.iban_last4))
+      from guardian g
+      left join bank b on b.tenant = g.tenant and b.guardian_id = g.id
+     where g.id = p_id;
+end;
+
+comment on function bank_values(bigint) is
+    'section_values() of guardian_bank; mandate is the day when it was agreed to.';
+
+
+create or replace function bank_input(input jsonb, p_now jsonb, p_open bigint) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_answer  text := input->>'mandate';
+    v_mac     text := p_now #>> '{_mac,iban}';
+    v_asked   text;
+begin
+    select encode(i.asked_mac, 'hex') into v_asked
+      from change_item i
+     where i.set_id = p_open and i.field = 'iban';
+
+    v_asked := coalesce(input #>> '{iban,mac}', v_asked, v_mac);
+
+    return input || case
+        when v_answer = 'no' then '{}'::jsonb
+        -- that account's mandate is in the file
+        when v_asked is not distinct from v_mac and p_now->>'mandate' is not null
+            then jsonb_build_object('mandate', p_now->'mandate')
+        when v_answer = 'yes' then jsonb_build_object('mandate', current_date)
+        -- an agreement is not carried over to another account
+        when input ? 'mandate' or input ? 'iban' then '{"mandate": null}'
+        else '{}' end;
+end
+$$;
+
+comment on function bank_input(jsonb, jsonb, bigint) is
+    'section_input() of guardian_bank: yes to the mandate becomes today''s date; for an account whose mandate the file has the question is settled.';
+
+
+create or replace function new_mandate() returns text
+    language sql volatile
+    return 'PF-' || to_char(current_date, 'YYYYMMDD') || '-'
+           || upper(left(replace(gen_random_uuid()::text, '-', ''), 12));
+
+comment on function new_mandate() is
+    'A reference for a SEPA mandate (RUM): at most 35 of the characters that banks take, nothing of the account in it.';
+
+
+create or replace function bank_apply(p_id bigint, v jsonb) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    insert into bank as b (tenant, guardian_id, family_id, holder, iban, iban_mac,
+                           iban_last4, bic, mandate_reference, mandate_date)
+    select g.tenant, g.id, g.family_id, v->>'holder', v->>'iban', value_mac(v, 'iban'),
+           v #>> '{_hint,iban}', v->>'bic',
+           case when v->>'mandate' is not null then new_mandate() end,
+           (v->>'mandate')::date
+      from guardian g
+     where g.id = p_id
+        on conflict (tenant, guardian_id) do update
+       set holder = excluded.holder, iban = excluded.iban, iban_mac = excluded.iban_mac,
+           iban_last4 = excluded.iban_last4, bic = excluded.bic,
+           mandate_date = excluded.mandate_date,
+           -- another account or another agreement is another mandate
+           mandate_reference = case
+               when (b.iban, b.mandate_date) is not distinct from
+                    (excluded.iban, excluded.mandate_date)
+               then b.mandate_reference else excluded.mandate_reference end;
+end
+$$;
+
+comment on function bank_apply(bigint, jsonb) is
+    'section_apply() of guardian_bank. The mandate''s reference is made here.';
+
+
+create or replace function creditor() returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select json_build_object('name', t.name, 'address', t.counter,
+                       'id', t.creditor_id)
+              from town t
+             where t.id = here());
+end
+$$;
+
+comment on function creditor() is
+    'Who a SEPA mandate is given to: {"name", "address", "id": creditor identifier or null}.';
+
+
+create or replace function left_address(p_account account, out email text,
+    out email_mac bytea)
+    language sql stable
+begin atomic
+    select k.email, k.email_mac
+      from token k
+     where k.account_id = (p_account).id
+       and k.purpose = 'undo'
+       and k.email_mac <> (p_account).email_mac
+       and k.created_at > now() - interval '30 days'
+     order by k.created_at
+     limit 1;
+end;
+
+comment on function left_address(account) is
+    'The address that an account had before the first change of the last 30 days, as the link that undoes it keeps it; nulls: it has not changed.';
+
+
+create or replace function new_iban(p_items jsonb, p_open bigint) returns boolean
+    language sql stable
+begin atomic
+    select exists (
+        select from jsonb_array_elements(p_items) i
+         where i->>'field' = 'iban'
+           and not exists (select from change_item o
+                            where o.set_id = p_open and o.field = 'iban'
+                              and encode(o.asked_mac, 'hex') = i->>'mac'));
+end;
+
+comment on function new_iban(jsonb, bigint) is
+    'Whether these items ask for an account that the open request did not ask for already.';
+
+
+create or replace function iban_mail(p_set change_set) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_account  account;
+    v_left     record;
+    v_data     jsonb := jsonb_build_object('number', p_set.number, 'at', now(),
+                                           'path', '/famille/demandes/' || p_set.id);
+begin
+    select a.* into v_account from account a where a.id = p_set.account_id;
+
+    perform post(gen_random_uuid(), v_account.email, v_account.email_mac, 'change_iban',
+                 v_account.lang, v_data);
+
+    -- who has taken an account over has changed its address first
+    select l.* into v_left from left_address(v_account) l;
+
+    if v_left.email is not null then
+        perform post(gen_random_uuid(), v_left.email, v_left.email_mac, 'change_iban',
+                     v_account.lang, v_data);
+    end if;
+end
+$$;
+
+comment on function iban_mail(change_set) is
+    'Warns the owner of an account, and nobody else, that another IBAN was asked for; at the address that it had before a change of the last 30 days too.';
