@@ -109,7 +109,7 @@ is $j->get('/mes-donnees.csv')->json->{account}{email}, $people{camille}{email},
     'a program may have the document there too';
 
 is_deeply [sort keys %$data], [sort qw(csrf status account subscriptions codes families
-    connections devices mails links events events_most)], 'JSON: what there is';
+    connections devices mails links events events_most requests)], 'JSON: what there is';
 is $data->{account}{email}, 'camille.martin@exemple.fr', 'JSON: the account';
 is $data->{subscriptions}[0]{family_number}, '104201', 'JSON: the subscription';
 is $data->{families}[0]{guardians}[0]{of}{tax}{tax_number}, $own->{tax_number},
