@@ -121,6 +121,23 @@ my @pages = (pages($c), pages($json));
 ok((grep { $_->content =~ /$secret{allergy}/ } @pages), 'health is shown');
 ok((grep { $_->content =~ /$people{last}/ } @pages), 'names are');
 
+# and asked for: what is good, what is refused
+my ($tax, $bank, $health) = ((map { "/famille/responsables/$guardian->[0]/$_" } qw(fiscales bancaires)),
+    "/famille/enfants/$child->[0]/sante");
+%secret = (%secret, 'asked tax number' => '3023217600053', 'asked income' => '73918264',
+    'asked iban' => 'FR1420041010050500013M02606', 'wrong iban' => 'FR1520041010050500013M02606',
+    'asked note' => 'Serin-des-Canaries-9917', 'refused note' => 'Gimpel 1 85 05 78 006 084 91');
+my @asked = (
+    [$tax, { tax_number => $secret{'asked tax number'}, reference_income => $secret{'asked income'} }],
+    [$bank, { iban => $secret{'wrong iban'}, mandate => 'yes' }],
+    [$bank, { holder => 'Un titulaire', iban => $secret{'asked iban'}, mandate => 'yes' }],
+    [$health, { notes => $secret{'refused note'} }],
+    [$health, { notes => $secret{'asked note'} }],
+);
+is join(' ', map { $c->submit($c->get($_->[0]), { %{ $_->[1] }, step => 'send' })->status } @asked),
+    '303 422 303 422 303', 'tax, bank and health are asked for';
+like $c->get("/famille/enfants/$child->[0]")->content, qr/$secret{'asked note'}/, 'and shown';
+
 
 ### an agent
 
@@ -157,6 +174,7 @@ sub forms {
     my ($d, $e) = map { client(source => "127.0.6.$_") } 3, 4;
     my $in = $d->get('/connexion');
     my $up = $e->get('/inscription');
+    my @sealed = map { [$c->get($_->[0]), $_->[1]] } @asked;
 
     return sub {
         $e->get("/inscription/confirmation?jeton=$secret{token}");
@@ -164,6 +182,8 @@ sub forms {
         $e->submit($up, { last_name => $people{last}, first_name => $people{first},
             email => "x$people{email}", password => $password, $e->captcha($up) });
         cookies($_) for $d, $e;
+        $c->submit($_->[0], { %{ $_->[1] }, comment => rand, step => 'send' })
+            for grep { $_->[0]->form } @sealed;
         pages($c), pages(twin($c, json => 1));
     };
 }
@@ -172,12 +192,15 @@ sub forms {
 my $send = forms();
 $p->psql("alter table portal.session add constraint t_session check (tenant = 0) not valid;
     alter table portal.account add constraint t_account check (tenant = 0) not valid;
-    alter table portal.outbox add constraint t_outbox check (tenant = 0) not valid");
+    alter table portal.outbox add constraint t_outbox check (tenant = 0) not valid;
+    alter table portal.change_item add constraint t_item check (tenant = 0) not valid");
 my @refused = $send->();
 $p->psql("alter table portal.session drop constraint t_session;
     alter table portal.account drop constraint t_account;
-    alter table portal.outbox drop constraint t_outbox");
-ok log_lines(qr/database error 23514 in "sign_up" constraint t_/), 'refused by a constraint';
+    alter table portal.outbox drop constraint t_outbox;
+    alter table portal.change_item drop constraint t_item");
+ok log_lines(qr/database error 23514 in "$_" constraint t_/), "$_: refused by a constraint"
+    for qw(sign_up ask_change);
 
 # a value that does not open
 expect_complaint(qr/a sealed value does not open/);

@@ -8,7 +8,8 @@ use strict;
 use warnings;
 use utf8;
 
-use Encode ();
+use feature qw(state);
+
 use File::Find ();
 
 use Portal::Fault;
@@ -75,16 +76,15 @@ sub items {
             from portal.change_item where set_id = $set") };
 }
 
-# as an agent's decision does it, with the rights of the functions
-sub accept_all {
-    my ($set) = @_;
+sub decide {
+    my ($set, %fields) = @_;
 
-    $portal->psql("begin; select set_config('portal.tenant', '1', true);
-        set local role portal_api;
-        update portal.change_item set state = 'accepted' where set_id = $set;
-        select portal.change_apply(c) from portal.change_set c where c.id = $set;
-        select (portal.change_step($set, 'accepted', 'accepted', 'agent', 1)).version;
-        commit");
+    state $agent = (agent_client())[0];
+    my $page = $agent->get("/demandes/$set");
+    my $r = $agent->submit($page, { step => 'accept', %fields }, form => "/demandes/$set");
+    is $r->status, 303, 'the agent decides' or diag $r->text;
+
+    return $page;
 }
 
 sub codes {
@@ -157,12 +157,14 @@ my $julien = in('julien', json => 1);
     is items($again)->{tax_number}{mac}, $i->{tax_number}{mac}, 'the same MAC';
     isnt items($again)->{tax_number}{asked}, $i->{tax_number}{asked}, 'another ciphertext';
 
-    accept_all($again);
+    my $desk = decide($again, step => 'partly', reason => 'Illisible',
+        map { $_ => $_ eq 'shares' ? 'refuse' : 'accept' } keys %{ items($again) });
+    like $desk->text, qr/$canary{notice}/, 'the agent reads what is asked';
     my $new = $json->get("/famille/responsables/$id{camille}")->json->{guardian}{tax};
     is_deeply $new, { tax_number => $canary{tax_number}, notice_reference => $canary{notice},
-        reference_income => '73918264', shares => '3.5', quotient => 851,
+        reference_income => '73918264', shares => $tax->{shares}, quotient => 851,
         quotient_date => '2026-02-01', scheme => $tax->{scheme},
-        caf_number => $canary{caf} }, 'accepted: in the file';
+        caf_number => $canary{caf} }, 'accepted, but the shares: in the file';
     is $portal->psql("select encode(caf_mac, 'hex') from portal.tax
         where guardian_id = $id{camille}"), $i->{caf_number}{mac}, 'and found by its MAC';
 
@@ -177,7 +179,7 @@ my $julien = in('julien', json => 1);
     is $r->status, 200, 'emptied';
     my $e = ($r->json->{location} =~ /(\d+)$/)[0];
     is items($e)->{notice_reference}{asked}, '', 'null';
-    accept_all($e);
+    decide($e);
     is $json->get("/famille/responsables/$id{camille}")->json->{guardian}{tax}{notice_reference},
         undef, 'accepted';
 }
@@ -234,6 +236,7 @@ my $bank = page_of('bancaires');
     $r = $html->submit($page, { step => 'send' });
     is $r->status, 303, 'sent';
     my $set = receipt($r);
+    my $desk;
     is mailed($who{camille}{email}), 1, 'the owner is warned at once';
     is mailed('before.10@parents.example'), 1, 'also where the account was written to lately';
     is mailed(), 2, 'and nobody else';
@@ -264,7 +267,9 @@ my $bank = page_of('bancaires');
     is_deeply [sort keys %$i], [qw(holder iban mandate)], 'left empty, the account stays asked for';
     is mailed(), 2, 'nobody is warned twice';
 
-    accept_all($second);
+    $desk = decide($second);
+    like $desk->text, qr/•••• 2606/, 'the agent sees the end of the IBAN';
+    unlike $desk->content, qr/$canary{iban}/, 'and no more';
     my $new = $json->get("/famille/responsables/$id{camille}")->json->{guardian}{bank};
     is $new->{holder}, 'C. Martin', 'accepted: the holder';
     is $new->{iban_last4}, '2606', 'the account';
@@ -288,26 +293,29 @@ my $bank = page_of('bancaires');
     $r = json_post($json, $bank, { holder => 'Camille Martin', bic => 'PSSTFRPP' });
     my $third = ($r->json->{location} =~ /(\d+)$/)[0];
     is_deeply [sort keys %{ items($third) }], [qw(bic holder)], 'holder and BIC';
-    accept_all($third);
+    decide($third);
     is_deeply $json->get("/famille/responsables/$id{camille}")->json->{guardian}{bank},
         { %$new, holder => 'Camille Martin', bic => 'PSSTFRPP' }, 'the mandate is the same';
 }
 
 # who had none yet
 {
-    my $page = $julien->get("/famille/responsables/$id{julien}/bancaires")->json;
+    $portal->psql("delete from portal.bank where guardian_id = $id{julien}");
     my $r = json_post($julien, "/famille/responsables/$id{julien}/bancaires",
         { iban => $canary{other_iban}, mandate => 'yes' });
-    if (!defined $page->{current}{holder}) {
-        is codes($r), 'holder:required', 'a first account needs a holder';
-    }
+    is codes($r), 'holder:required', 'a first account needs a holder';
     $r = json_post($julien, "/famille/responsables/$id{julien}/bancaires",
         { iban => $canary{other_iban}, mandate => 'yes', holder => 'Julien Martin' });
     is $r->status, 200, 'the other guardian\'s own account';
-    accept_all(($r->json->{location} =~ /(\d+)$/)[0]);
+    my ($set) = $r->json->{location} =~ /(\d+)$/;
+    decide($set);
     my $b = $julien->get("/famille/responsables/$id{julien}")->json->{guardian}{bank};
     is $b->{iban_last4}, '3000', 'is in the file';
     is $b->{mandate_date}, $portal->psql('select current_date'), 'with its mandate';
+
+    decide($set, step => 'reverse', reason => 'Compte d’un autre');
+    $b = $julien->get("/famille/responsables/$id{julien}")->json->{guardian}{bank};
+    is $b, undef, 'undone: there is none again';
 }
 
 
@@ -371,7 +379,7 @@ my $health = page_of('sante');
 
     my $before = $julien->get("/famille/enfants/$leo")->content;
     unlike $before, qr/$canary{notes}/, 'the other guardian does not see it';
-    accept_all($set);
+    decide($set);
     my $seen = $julien->get("/famille/enfants/$leo")->json->{child}{health};
     is $seen->{allergies}, "$canary{allergies}\net œufs", 'accepted: the other guardian reads it';
     is $seen->{notes}, $canary{notes}, 'all of it';
@@ -383,7 +391,7 @@ my $health = page_of('sante');
     $set = ($r->json->{location} =~ /(\d+)$/)[0];
     is_deeply [sort keys %{ items($set) }], [qw(pai pai_end pai_start)],
         'without a plan its dates go';
-    accept_all($set);
+    decide($set);
     $seen = $julien->get("/famille/enfants/$leo")->json->{child}{health};
     is_deeply [@$seen{qw(pai pai_start pai_end)}], ['no', undef, undef], 'indeed';
     is $seen->{treatment}, $canary{treatment}, 'the rest stays';

@@ -63,6 +63,12 @@ comment on function new_mandate() is
 create or replace function bank_apply(p_id bigint, v jsonb) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
+    -- a first account that is undone
+    if v->>'iban' is null then
+        delete from bank b where b.guardian_id = p_id;
+        return;
+    end if;
+
     insert into bank as b (tenant, guardian_id, family_id, holder, iban, iban_mac,
                            iban_last4, bic, mandate_reference, mandate_date)
     select g.tenant, g.id, g.family_id, v->>'holder', v->>'iban', value_mac(v, 'iban'),

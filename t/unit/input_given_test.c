@@ -488,6 +488,11 @@ test_words(void)
     refused("field a postcode country=b\nfield b text", "not a country");
     refused("field a phone min=3", "does not go with");
     refused("field a phones", "caf_number");
+    refused("field a date sealed", "does not go with");
+    refused("field a password sealed", "does not go with");
+    refused("field a iban sealed=1", "no value");
+    refused("field a iban sealed sealed", "twice");
+    refused("field a iban hidden sealed", "not sealed");
     refused("partial\npartial", "twice");
     refused("wholly", "partial");
 }

@@ -482,6 +482,45 @@ test_wipe(void)
 
 
 static void
+test_sealed(void)
+{
+    char            err[256];
+    json_t         *raw;
+    unsigned        line;
+    portal_form_t  *with;
+
+    static const char  text[] = "field iban iban sealed\n"
+                                "field income integer max=90 sealed\n"
+                                "field shares integer";
+
+    /* a document has a sealed number as text, and may be sent back as it is */
+
+    whole(text, "{\"income\":\"12\",\"shares\":3}", 1,
+          "{\"errors\":[],\"typed\":{\"income\":\"12\",\"shares\":\"3\"},"
+          "\"values\":{\"iban\":null,\"income\":12,\"shares\":3}}");
+    whole(text, "{\"income\":12,\"shares\":\"3\"}", 1,
+          "{\"errors\":[{\"code\":\"type\",\"field\":\"shares\"}],"
+          "\"typed\":{\"income\":\"12\"},"
+          "\"values\":{\"iban\":null,\"income\":12}}");
+    whole(text, "{\"income\":\"91\",\"shares\":3}", 1,
+          "{\"errors\":[{\"code\":\"integer_range\",\"field\":\"income\"}],"
+          "\"typed\":{\"income\":\"91\",\"shares\":\"3\"},"
+          "\"values\":{\"iban\":null,\"shares\":3}}");
+
+    with = parse(text, &line, err, sizeof(err));
+    raw = json_pack("{s:s, s:i, s:i}", "iban", "FR76", "income", 12, "shares",
+                    3);
+    portal_form_wipe(with, raw);
+    ok(json_string_value(json_object_get(raw, "iban"))[0] == '\0'
+       && json_integer_value(json_object_get(raw, "income")) == 0
+       && json_integer_value(json_object_get(raw, "shares")) == 3,
+       "sealed fields are wiped, nothing else");
+    json_decref(raw);
+    portal_form_free(with);
+}
+
+
+static void
 test_files(const char *dir)
 {
     DIR            *d;
@@ -582,6 +621,7 @@ main(int argc, char **argv)
     test_parse();
     test_whole();
     test_wipe();
+    test_sealed();
     test_files(argc > 1 ? argv[1] : "conf.d/portal/forms");
     test_texts();
     test_codes();
