@@ -210,19 +210,20 @@ begin
                                                        v_same) g),
                'children', coalesce((select json_agg(c.document order by c.rank)
                                        from child_documents(v_family, null, v_same) c),
-                                    '[]'::json))
+                                    '[]'::json),
+               'asked', asked_additions())
       into v_result
       from family f
      where f.id = v_family;
 
     return coalesce(v_result, json_build_object('status', 404, 'family', null,
         'families', json_build_array(), 'guardians', json_build_array(),
-        'children', json_build_array()));
+        'children', json_build_array(), 'asked', json_build_array()));
 end
 $$;
 
 comment on function family(jsonb) is
-'The family file of the session''s family. Result: {"status": 200, "family": {"id", "number", "version", "updated"}, "families": [{"id", "number", "label", "current"}], "guardians": [..], "children": [..]}; 404, all empty, when the session has no family.';
+'The family file of the session''s family. Result: {"status": 200, "family": {"id", "number", "version", "updated"}, "families": [{"id", "number", "label", "current"}], "guardians": [..], "children": [..], "asked": [the account''s open requests to add somebody]}; 404, all empty, when the session has no family.';
 
 
 create or replace function guardian(input jsonb) returns json

@@ -40,13 +40,20 @@ create or replace function subject(p_section text, input jsonb, out id bigint,
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_group   text := (select s.field_group from section s where s.name = p_section);
+    v_action  text := coalesce(input->>'action', 'change');
     v_viewer  text := 'same_family';
 begin
     if my_family() is null then
         return;
     end if;
 
-    if p_section like 'guardian%' then
+    if v_action = 'add' and p_section in ('guardian_basic', 'child_general') then
+        select f.id, 'family', f.label, '/famille'
+          into subject.id, kind, name, back
+          from family f
+         where f.id = my_family();
+
+    elsif p_section like 'guardian%' then
         select g.id, 'guardian', g.id, g.first_name || ' ' || g.last_name, g.seal_id,
                '/famille/responsables/' || g.id,
                case when u.id is null then 'same_family' else 'self' end
@@ -65,8 +72,9 @@ begin
          where m.family_id = my_family()
            and c.id = to_id(input->>'child');
 
-        if p_section = 'child_contact' and input ? 'contact' then
-            select k.id, 'contact', k.id, k.first_name || ' ' || k.last_name
+        if p_section = 'child_contact' and v_action in ('change', 'remove') then
+            select k.id, 'contact', k.id,
+                   left(k.first_name || ' ' || k.last_name || ' · ' || name, 250)
               into subject.id, kind, contact_id, name
               from contact k
              where k.family_id = my_family()
@@ -86,7 +94,14 @@ end
 $$;
 
 comment on function subject(text, jsonb) is
-'The person that a request is about, when the account may ask about that section of them: id null for any other, existing or not. Input: guardian, child, contact (from the address of the page).';
+'The person that a request is about, when the account may ask about that section of them: id null for any other, existing or not. Input: action (absent: change), guardian, child, contact (from the address of the page). Who is added has no row yet: it is about the family, or the child that gets a contact.';
+
+
+create or replace function fault(field text, code text) returns jsonb
+    language sql immutable
+    return jsonb_build_array(jsonb_build_object('field', field, 'code', code));
+
+comment on function fault(text, text) is 'One thing that is wrong with a request, as errors.';
 
 
 create or replace function seal_place(input jsonb) returns json
@@ -148,6 +163,15 @@ begin
 
     when 'child_health' then
         return health_values(p_id);
+
+    when 'child_general' then
+        return child_general_values(p_id);
+
+    when 'child_authorisations' then
+        return child_authorisations_values(p_id);
+
+    when 'child_contact' then
+        return child_contact_values(p_id);
 
     end case;
 end
@@ -216,19 +240,18 @@ begin
     if p_section = 'guardian_address' and v->>'country' = 'FR'
        and v->>'postal_code' !~ '^(0[1-9]|[1-8][0-9]|9[0-8])[0-9]{3}$'
     then
-        return '[{"field": "postal_code", "code": "postal_code"}]';
+        return fault('postal_code', 'postal_code');
     end if;
 
     if p_section = 'guardian_bank' and v->>'mandate' = 'no' then
-        return jsonb_build_array(jsonb_build_object('field', 'mandate',
-            'code', 'mandate_needed'));
+        return fault('mandate', 'mandate_needed');
     end if;
 
-    if p_section = 'child_health' then
-        return health_faults(v);
-    end if;
-
-    return '[]';
+    return case p_section
+               when 'child_health' then health_faults(v)
+               when 'child_general' then child_general_faults(v)
+               when 'child_contact' then child_contact_faults(v)
+               else '[]' end;
 end
 $$;
 
@@ -282,12 +305,21 @@ begin
     when 'child_health' then
         perform health_apply(p_id, v);
 
+    when 'child_general' then
+        perform child_general_apply(p_id, v);
+
+    when 'child_authorisations' then
+        perform child_authorisations_apply(p_id, v);
+
+    when 'child_contact' then
+        perform child_contact_apply(p_id, v);
+
     end case;
 end
 $$;
 
 comment on function section_apply(text, bigint, jsonb) is
-    'Writes a section of a person. Input: section, id, every field''s value as section_values() gives them. The caller has locked the person.';
+    'Writes a section of a person. Input: section, id, every field''s value as section_values() gives them, "_day": when it was asked for. The caller has locked the person.';
 
 
 grant execute on function seal_place(jsonb) to portal_web;

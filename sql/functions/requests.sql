@@ -38,8 +38,10 @@ comment on function shown(text, uuid, text, boolean, jsonb, text) is
     'A value of a request as a page shows it: nginx opens what is sealed; of what has a hint only that is shown.';
 
 
+drop function if exists open_request(text, text, bigint, bigint, bigint);
+
 create or replace function open_request(p_section text, p_action text, p_guardian bigint,
-    p_child bigint, p_contact bigint)
+    p_child bigint, p_contact bigint, p_request bigint default null)
     returns change_set
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -48,19 +50,42 @@ begin
     select c.* into v_set
       from change_set c
      where c.account_id = me()
+       and c.family_id = my_family()
        and c.section = p_section
        and c.action = p_action
-       and coalesce(c.guardian_id, 0) = coalesce(p_guardian, 0)
+       and (p_action = 'add' or coalesce(c.guardian_id, 0) = coalesce(p_guardian, 0))
        and coalesce(c.child_id, 0) = coalesce(p_child, 0)
        and coalesce(c.contact_id, 0) = coalesce(p_contact, 0)
+       and (p_action <> 'add' or c.id = p_request)
        and c.state in ('sent', 'taken', 'incomplete');
 
     return v_set;
 end
 $$;
 
-comment on function open_request(text, text, bigint, bigint, bigint) is
-    'The account''s own request about that section of that person which is not decided yet, or null.';
+comment on function open_request(text, text, bigint, bigint, bigint, bigint) is
+    'The account''s own request about that section of that person which is not decided yet, or null. Several additions may be open side by side: one is found by its id.';
+
+
+create or replace function form_policies(p_section text, p_action text, p_now jsonb)
+    returns table (name text, rank smallint, policy text, sealed boolean)
+    language sql stable
+begin atomic
+    select p.name, p.rank, p.policy, p.sealed
+      from field_policies(p_section) p
+     where p.policy <> 'hidden'
+       and p_action in ('change', 'add')
+       -- a level without a school is none, where only the town gives one
+       and (p.name not in ('school_level', 'school_class')
+            or p_now->>'school_name' is not null
+            or exists (select
+                         from field_policies(p_section) n
+                        where n.name = 'school_name'
+                          and n.policy in ('editable', 'required')));
+end;
+
+comment on function form_policies(text, text, jsonb) is
+    'The fields that the form of a section has. Input: section, action, the section''s values now.';
 
 
 -- what is asked -----------------------------------------------------------
@@ -133,86 +158,131 @@ comment on function ask_faults(text, jsonb, jsonb) is
     'What is wrong with a request: fields that the town does not let families change, required ones left empty, what does not go together. Input: section, the form''s fields, the section as it would be.';
 
 
+create or replace function what_of(p_section text, p_action text) returns text
+    language sql immutable parallel safe
+    return case when p_action = 'change' then p_section
+                else p_action || '_' || p_section end;
+
+comment on function what_of(text, text) is
+    'Section and action in one word, which pages and mails name: the section itself of a change, else ACTION_SECTION.';
+
+
+create or replace function form_values(p_section text, p_action text, p_open change_set,
+    p_now jsonb, p_copy jsonb, p_kind text, p_seal uuid, p_version text)
+    returns json
+    language sql stable
+begin atomic
+    select json_build_object(
+               'values', (select json_object_agg(w.name, w.value)
+                            from (select v.name, v.value
+                                    from unnest(array_agg(f.name),
+                                                array_agg(case when not f.hint then
+                                                    shown(p_kind, p_seal, f.name,
+                                                          f.sealed, f.asked, null) end))
+                                         as v (name, value)
+                                   union all
+                                  values ('version', to_json(p_version)),
+                                         ('comment', to_json((p_open).comment))) w),
+               'current', coalesce(json_object_agg(f.name, shown(p_kind, p_seal, f.name,
+                              f.sealed, f.now, p_now #>> array['_hint', f.name])
+                              order by f.rank) filter (where f.name is not null), '{}'),
+               'policy', (select json_object_agg(p.name, p.policy)
+                            from (select q.name,
+                                         -- left empty it stays, see section_input()
+                                         case when q.policy = 'required' and coalesce(
+                                                   o.asked_hint,
+                                                   p_now #>> array['_hint', q.name])
+                                                   is not null
+                                              then 'editable' else q.policy end as policy,
+                                         q.rank
+                                    from form_policies(p_section, p_action, p_now) q
+                                    left join change_item o on o.tenant = here()
+                                                           and o.set_id = (p_open).id
+                                                           and o.field = q.name
+                                   union all
+                                  values ('comment', case when p_action in
+                                              ('remove', 'report') then 'required'
+                                              else 'editable' end, 32767)
+                                   order by 3) p))
+      from (select p.name, p.rank, p.policy, p.sealed, p_now->p.name as now,
+                   case when i.field is not null then i.asked
+                        else coalesce(p_copy->p.name, p_now->p.name) end as asked,
+                   coalesce(i.asked_hint, p_now #>> array['_hint', p.name])
+                       is not null as hint
+              from form_policies(p_section, p_action, p_now) p
+              left join change_item i on i.tenant = here() and i.set_id = (p_open).id
+                                     and i.field = p.name) f;
+end;
+
+comment on function form_values(text, text, change_set, jsonb, jsonb, text, uuid, text) is
+    'Values, current values and policy of section_form(). Input: section, action, the open request, values of the section now and those to begin with, kind and seal id of the person, the page''s version.';
+
+
 create or replace function section_form(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
     v_section  text := input->>'section';
+    v_action   text := coalesce(input->>'action', 'change');
     v_who      record := subject(v_section, input);
     v_open     change_set;
-    v_now      jsonb;
+    v_now      jsonb := '{}';
+    v_copy     jsonb := '{}';
     v_version  text;
-    v_result   json;
+    v_form     json;
+    v_copies   json := '[]';
 begin
-    if v_who.id is null then
-        return json_build_object('status', 404, 'errors', json_build_array());
+    if v_who.id is not null then
+        v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
+                               v_who.contact_id, to_id(input->>'request'));
+
+        if v_action in ('change', 'remove') then
+            v_now := section_values(v_section, v_who.id);
+        end if;
+
+        if coalesce(input->>'copy', '') <> '' then
+            v_copy := copied_contact(v_who.child_id, input->>'copy');
+        end if;
     end if;
 
-    v_open := open_request(v_section, 'change', v_who.guardian_id, v_who.child_id,
-                           v_who.contact_id);
-    v_now := section_values(v_section, v_who.id);
+    if v_who.id is null or v_copy is null
+       or (coalesce(input->>'request', '') <> '' and v_open.id is null)
+    then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
 
     select document_version(v_now::json, to_json(v_open.id), to_json(v_open.version),
                             json_agg(row_to_json(p) order by p.rank))
       into v_version
       from field_policies(v_section) p;
 
-    select json_build_object('status', 200, 'version', v_version, 'section', v_section,
-               'person', json_build_object('kind', v_who.kind, 'id', v_who.id,
-                   'name', v_who.name, 'path', v_who.back),
-               'values', (select json_object_agg(w.name, w.value)
-                            from (select v.name, v.value
-                                    from unnest(array_agg(f.name),
-                                                array_agg(case when not f.hint then
-                                                    shown(v_who.kind, v_who.seal_id, f.name,
-                                                          f.sealed, f.asked, null) end))
-                                         as v (name, value)
-                                   union all
-                                  values ('version', to_json(v_version)),
-                                         ('comment', to_json(v_open.comment))) w),
-               'current', json_object_agg(f.name, shown(v_who.kind, v_who.seal_id, f.name,
-                              f.sealed, f.now, v_now #>> array['_hint', f.name])
-                              order by f.rank),
-               'policy', (select json_object_agg(p.name, p.policy)
-                            from (select q.name,
-                                         -- left empty it stays, see section_input()
-                                         case when q.policy = 'required' and coalesce(
-                                                   o.asked_hint,
-                                                   v_now #>> array['_hint', q.name])
-                                                   is not null
-                                              then 'editable' else q.policy end as policy,
-                                         q.rank
-                                    from field_policies(v_section) q
-                                    left join change_item o on o.tenant = here()
-                                                           and o.set_id = v_open.id
-                                                           and o.field = q.name
-                                   where q.policy <> 'hidden'
-                                   union all
-                                  values ('comment', 'editable', 32767)
-                                   order by 3) p),
-               'request', case when v_open.id is not null then
-                   json_build_object('id', v_open.id, 'number', v_open.number,
-                       'state', v_open.state) end,
-               'checked', (select s.checked from section s where s.name = v_section),
-               'check', null,
-               'about', section_about(v_section, v_who.id),
-               'days', (select t.validation_days from town t where t.id = here()))
-      into v_result
-      from (select p.name, p.rank, p.policy, p.sealed, v_now->p.name as now,
-                   case when i.field is not null then i.asked
-                        else v_now->p.name end as asked,
-                   coalesce(i.asked_hint, v_now #>> array['_hint', p.name])
-                       is not null as hint
-              from field_policies(v_section) p
-              left join change_item i on i.tenant = here() and i.set_id = v_open.id
-                                     and i.field = p.name
-             where p.policy <> 'hidden') f;
+    if v_section = 'child_contact' and v_action = 'add' then
+        v_copies := contact_copies(v_who.child_id);
+    end if;
 
-    return v_result;
+    v_form := form_values(v_section, v_action, v_open, v_now, v_copy, v_who.kind,
+                          v_who.seal_id, v_version);
+
+    return json_build_object('status', 200, 'version', v_version, 'section', v_section,
+        'action', v_action, 'what', what_of(v_section, v_action),
+        'person', json_build_object('kind', v_who.kind, 'id', v_who.id,
+            'name', v_who.name, 'path', v_who.back),
+        'values', v_form->'values', 'current', v_form->'current',
+        'policy', v_form->'policy',
+        'request', case when v_open.id is not null then
+            json_build_object('id', v_open.id, 'number', v_open.number,
+                'state', v_open.state) end,
+        'changes', v_action = 'change', 'adds', v_action = 'add',
+        'reports', v_action = 'report',
+        'checked', (select s.checked from section s where s.name = v_section)
+                   and v_action = 'change',
+        'copies', v_copies, 'has_copies', json_array_length(v_copies) > 0,
+        'check', null, 'about', section_about(v_section, v_who.id),
+        'days', (select t.validation_days from town t where t.id = here()));
 end
 $$;
 
 comment on function section_form(jsonb) is
-'The page that asks for changes of a section. Input: section, and guardian, child or contact. Result: {"status": 200, "version", "section", "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "checked": it is shown again before it is sent, "check": null, "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact may begin with, "check": null, "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
 
 
 create or replace function change_step(p_id bigint, p_event text, p_state text,
@@ -271,6 +341,7 @@ begin
                  v_account.lang,
                  jsonb_build_object('number', p_set.number, 'section', p_set.section,
                      'action', p_set.action, 'subject', p_set.subject,
+                     'what', what_of(p_set.section, p_set.action),
                      'path', '/famille/demandes/' || p_set.id,
                      'due_on', p_set.due_on,
                      'reason', p_set.reason,
@@ -289,23 +360,96 @@ comment on function change_mail(change_set, text) is
     'Writes to who asked what has become of the request. Input: the request, the mail''s template.';
 
 
+create or replace function stored_items(p_set bigint, p_accepted boolean) returns jsonb
+    language sql stable
+    return (select jsonb_agg(jsonb_build_object('field', i.field, 'asked', i.asked,
+                       'mac', encode(i.asked_mac, 'hex'), 'hint', i.asked_hint))
+              from change_item i
+             where i.set_id = p_set
+               and (i.state = 'accepted' or not p_accepted));
+
+comment on function stored_items(bigint, boolean) is
+    'The items of a request as asked_values() takes them: all, or the accepted ones.';
+
+
+create or replace function change_values(p_set change_set) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return asked_values(case when p_set.action <> 'add'
+                             then section_values(p_set.section, request_subject(p_set))
+                             -- what an agent refuses of somebody new is a no
+                             when p_set.section = 'child_contact'
+                             then '{"collect": "no", "emergency": "no"}'
+                             else '{}' end,
+                        stored_items(p_set.id, true))
+           || jsonb_build_object('_day', p_set.created_at::date);
+end
+$$;
+
+comment on function change_values(change_set) is
+    'A section as the accepted items of a request make it, over what the file holds now; null when whom it is about is no more.';
+
+
+create or replace function change_faults(p_set change_set) returns jsonb
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    -- who comes and who goes is counted by one decision after the other
+    perform 1 from family f where f.id = p_set.family_id for no key update;
+
+    if p_set.action in ('change', 'remove') and request_subject(p_set) is null
+       or p_set.section like 'child%' and (p_set.action, p_set.section)
+                                          <> ('add', 'child_general')
+          and not exists (select
+                            from child_family m
+                           where m.family_id = p_set.family_id
+                             and m.child_id = p_set.child_id)
+    then
+        return fault('', 'subject_gone');
+    end if;
+
+    return case p_set.action
+        when 'change' then section_faults(p_set.section, change_values(p_set))
+        when 'add' then ask_faults(p_set.section, '{}', change_values(p_set))
+                        || add_faults(p_set.section, p_set.family_id, p_set.child_id,
+                                      change_values(p_set))
+        when 'remove' then remove_faults(p_set.section, p_set.family_id)
+        else '[]' end;
+end
+$$;
+
+comment on function change_faults(change_set) is
+    'Why a request, with the items that are accepted, cannot be written into the file as it is now: whom it is about is gone, a family would be without a guardian, a list is full, what would be there does not go together. Whoever decides asks it before change_apply(), in the same transaction. Result: errors.';
+
+
 create or replace function change_apply(p_set change_set) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_id   bigint := coalesce(p_set.contact_id, p_set.child_id, p_set.guardian_id);
-    v_now  jsonb := section_values(p_set.section, v_id);
+    v_values  jsonb;
+    v_id      bigint := request_subject(p_set);
 begin
-    perform section_apply(p_set.section, v_id,
-        asked_values(v_now, (select jsonb_agg(jsonb_build_object('field', i.field,
-                                        'asked', i.asked, 'mac', encode(i.asked_mac, 'hex'),
-                                        'hint', i.asked_hint))
-                               from change_item i
-                              where i.set_id = p_set.id and i.state = 'accepted')));
+    case p_set.action
+
+    when 'remove' then
+        perform section_remove(p_set);
+
+    when 'report' then
+        perform record_ban(p_set);
+
+    else
+        v_values := change_values(p_set);
+
+        if p_set.action = 'add' then
+            v_id := section_add(p_set, v_values);
+        end if;
+
+        perform section_apply(p_set.section, v_id, v_values);
+
+    end case;
 end
 $$;
 
 comment on function change_apply(change_set) is
-    'Writes the accepted items of a request into the file, over what it holds now. The caller has locked the person.';
+    'Writes a request into the file: the accepted items over what it holds now, whom it adds, whom it takes out, or what it reports. The caller has locked the person and has asked change_faults().';
 
 
 create or replace function new_request(p_section text, p_action text, p_guardian bigint,
@@ -418,35 +562,42 @@ comment on function withdraw(change_set) is
     'The account takes its own open request back. The caller has locked the account.';
 
 
-create or replace function send_change(p_section text, p_guardian bigint, p_child bigint,
-    p_contact bigint, p_name text, p_items jsonb, p_open change_set, p_comment text)
+drop function if exists send_change(text, bigint, bigint, bigint, text, jsonb, change_set, text);
+
+create or replace function send_change(p_section text, p_action text, p_guardian bigint,
+    p_child bigint, p_contact bigint, p_name text, p_items jsonb, p_open change_set,
+    p_comment text)
     returns change_set
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_set   change_set := p_open;
-    v_iban  boolean := new_iban(p_items, p_open.id);
+    v_set     change_set := p_open;
+    v_iban    boolean := new_iban(p_items, p_open.id);
+    v_before  jsonb := stored_items(p_open.id, false);
 begin
     if v_set.state = 'incomplete' then
-        update change_set c set comment = p_comment where c.id = v_set.id;
+        update change_set c
+           set comment = p_comment, subject = p_name
+         where c.id = v_set.id;
         v_set := change_step(v_set.id, 'completed', 'sent', 'family', me());
     else
         if v_set.id is not null then
             perform change_step(v_set.id, 'replaced', 'replaced', 'family', me());
         end if;
 
-        v_set := new_request(p_section, 'change', p_guardian, p_child, p_contact, p_name,
+        v_set := new_request(p_section, p_action, p_guardian, p_child, p_contact, p_name,
                              v_set.id, p_comment);
     end if;
 
     perform put_items(v_set.id, p_items);
-
     update change_set c
        set urgent = urgent(p_section, p_items)
+                    or contact_urgent(p_section, p_action, p_contact, p_items)
      where c.id = v_set.id
     returning c.* into v_set;
+    perform tell_collect(v_set, p_items, v_before);
 
-    if not exists (select from jsonb_array_elements(p_items) i
-                    where i->>'validation' <> 'automatic')
+    if p_action = 'change' and not exists (select from jsonb_array_elements(p_items) i
+                                            where i->>'validation' <> 'automatic')
     then
         update change_item i set state = 'accepted' where i.set_id = v_set.id;
         perform change_apply(v_set);
@@ -464,8 +615,8 @@ begin
 end
 $$;
 
-comment on function send_change(text, bigint, bigint, bigint, text, jsonb, change_set, text) is
-    'Makes or completes a request with these items, applies it where the town lets all of them count without an agent, and writes the receipt. The caller has locked the account and the person. Result: the request.';
+comment on function send_change(text, text, bigint, bigint, bigint, text, jsonb, change_set, text) is
+    'Makes or completes a request with these items, applies a change where the town lets all of them count without an agent, and writes the receipt. The caller has locked the account and the person. Result: the request.';
 
 
 create or replace function lock_subject(p_guardian bigint, p_child bigint) returns void
@@ -480,16 +631,45 @@ comment on function lock_subject(bigint, bigint) is
     'Locks whom a request is about, so that two decisions about them come one after the other.';
 
 
+create or replace function added_name(p_section text, p_about text, v jsonb) returns text
+    language sql immutable
+    return left((v->>'first_name') || ' ' || (v->>'last_name')
+                || case p_section when 'child_contact' then ' · ' || p_about else '' end, 250);
+
+comment on function added_name(text, text, jsonb) is
+    'Name of somebody to be added, of a contact with the child''s. Input: section, name of whom it is about, values.';
+
+
+create or replace function asked_faults(input jsonb, p_family bigint, p_child bigint,
+    p_after jsonb)
+    returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return case coalesce(input->>'action', 'change')
+               when 'change' then ask_faults(input->>'section', input, p_after)
+               when 'add' then ask_faults(input->>'section', input, p_after)
+                               || add_faults(input->>'section', p_family, p_child, p_after)
+               when 'remove' then remove_faults(input->>'section', p_family)
+               else '[]' end;
+end
+$$;
+
+comment on function asked_faults(jsonb, bigint, bigint, jsonb) is
+    'What is wrong with what is asked for, whatever the action. Input: the form; family and child; the section as it would be.';
+
+
 create or replace function ask_change(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_section  text := input->>'section';
+    v_action   text := coalesce(input->>'action', 'change');
     v_step     text := coalesce(input->>'step', 'send');
     v_who      record := subject(v_section, input);
     v_form     json;
     v_open     change_set;
-    v_now      jsonb;
-    v_items    jsonb;
+    v_now      jsonb := '{}';
+    v_items    jsonb := '[]';
+    v_after    jsonb;
     v_faults   jsonb;
     v_refusal  json;
     v_set      change_set;
@@ -512,7 +692,8 @@ begin
     perform lock_subject(v_who.guardian_id, v_who.child_id);
 
     v_form := section_form(input);
-    v_refusal := coalesce(stale(input, v_form->>'version'),
+    v_refusal := coalesce(case when v_form->>'version' is null then v_form end,
+        stale(input, v_form->>'version'),
         case when input->>'version' <> v_form->>'version'
              then refused('', 'file_changed', 409) end);
 
@@ -520,12 +701,19 @@ begin
         return done(input, v_refusal);
     end if;
 
-    v_open := open_request(v_section, 'change', v_who.guardian_id, v_who.child_id,
-                           v_who.contact_id);
-    v_now := section_values(v_section, v_who.id);
-    v_items := section_items(v_section, section_input(v_section, input, v_now, v_open.id),
-                             v_now, v_open.id);
-    v_faults := ask_faults(v_section, input, asked_values(v_now, v_items));
+    v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
+                           v_who.contact_id, to_id(input->>'request'));
+
+    if v_action in ('change', 'add') then
+        v_now := case v_action when 'change' then section_values(v_section, v_who.id)
+                               else '{}' end;
+        v_items := section_items(v_section,
+                                 section_input(v_section, input, v_now, v_open.id),
+                                 v_now, v_open.id);
+    end if;
+
+    v_after := asked_values(v_now, v_items);
+    v_faults := asked_faults(input, my_family(), v_who.child_id, v_after);
 
     if v_faults <> '[]' then
         return done(input, json_build_object('status', 422, 'errors', v_faults));
@@ -535,17 +723,20 @@ begin
         return checked_form(v_form, v_step, v_who.kind, v_who.seal_id, v_items);
     end if;
 
-    if v_items = '[]' and v_open.id is null then
-        return done(input, refused('', 'nothing_asked'));
-    end if;
+    if v_action = 'change' and v_items = '[]' then
+        if v_open.id is null then
+            return done(input, refused('', 'nothing_asked'));
+        end if;
 
-    if v_items = '[]' then
         perform withdraw(v_open);
         return done(input, moved('/famille/demandes/' || v_open.id, null, 'withdrawn'));
     end if;
 
-    v_set := send_change(v_section, v_who.guardian_id, v_who.child_id, v_who.contact_id,
-                         v_who.name, v_items, v_open, input->>'comment');
+    v_set := send_change(v_section, v_action, v_who.guardian_id, v_who.child_id,
+                         v_who.contact_id, case v_action when 'add'
+                             then added_name(v_section, v_who.name, v_after)
+                             else v_who.name end,
+                         v_items, v_open, input->>'comment');
 
     return done(input, moved('/famille/demandes/' || v_set.id, null,
         case v_set.state when 'accepted' then 'change_done' else 'change_sent' end));
@@ -553,31 +744,53 @@ end
 $$;
 
 comment on function ask_change(jsonb) is
-'Asks for changes of a section of a person. Input: section; guardian, child or contact; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed); comment; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send; idempotency key.
+'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send; idempotency key.
 Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs.
-The account''s open request about the same is replaced, or completed when the town had asked for more; a request that asks for what the file holds withdraws it.';
+The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it.';
 
 
 -- my requests -------------------------------------------------------------
+
+create or replace function form_path(p_back text, p_section text, p_action text,
+    p_contact bigint, p_request bigint)
+    returns text
+    language sql stable
+    return p_back || '/' || case
+        when p_action = 'add' then
+            case p_section when 'child_contact' then 'contacts/nouveau/'
+                           when 'child_general' then 'enfants/ajout/'
+                           else 'responsables/ajout/' end || p_request
+        when p_action = 'report' then 'contacts/interdiction'
+        when p_section = 'child_contact' then
+            'contacts/' || p_contact
+            || case p_action when 'remove' then '/retrait' else '/modifier' end
+        when p_action = 'remove' then 'retrait'
+        else (select s.path from section s where s.name = p_section) end;
+
+comment on function form_path(text, text, text, bigint, bigint) is
+    'Path of the form that a request was sent with, filled with it. Input: path of the person''s page, section, action, contact, request.';
+
 
 create or replace function request_person(p_set change_set, out seal_id uuid, out kind text,
     out visible boolean, out path text)
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_who  record := subject(p_set.section, jsonb_strip_nulls(jsonb_build_object(
+                         'action', p_set.action,
                          'guardian', p_set.guardian_id::text,
                          'child', p_set.child_id::text,
                          'contact', p_set.contact_id::text)));
 begin
     seal_id := v_who.seal_id;
     kind := case when p_set.section like 'guardian%' then 'guardian' else 'child' end;
-    visible := v_who.id is not null;
-    path := v_who.back;
+    -- words of one's own say nothing of whom one may no longer see
+    visible := v_who.id is not null or p_set.action in ('remove', 'report');
+    path := form_path(v_who.back, p_set.section, p_set.action, p_set.contact_id, p_set.id);
 end
 $$;
 
 comment on function request_person(change_set) is
-    'Whether the account may still see what a request of its own is about, and how its sealed values open.';
+    'Whether the account may still see what a request of its own is about, how its sealed values open, and the path of its form; null when that is no more.';
 
 
 create or replace function request_items(p_set change_set, p_kind text, p_seal uuid)
@@ -620,6 +833,8 @@ declare
 begin
     return json_build_object('id', p_set.id, 'number', p_set.number,
         'version', p_set.version, 'section', p_set.section, 'action', p_set.action,
+        'what', what_of(p_set.section, p_set.action), 'adds', p_set.action = 'add',
+        'has_items', p_set.action in ('change', 'add'),
         'subject', p_set.subject, 'request_state', p_set.state,
         'open', v_open, 'waits', p_set.state in ('sent', 'taken'),
         'is_incomplete', p_set.state = 'incomplete',
@@ -629,9 +844,7 @@ begin
         'asked_at', p_set.created_at, 'due_on', p_set.due_on,
         'decided_at', p_set.decided_at, 'comment', p_set.comment,
         'reason', request_reason(p_set), 'visible', v_who.visible,
-        'edit', case when v_open and v_who.visible and p_set.action = 'change'
-                     then v_who.path || '/' || (select s.path from section s
-                                                 where s.name = p_set.section) end,
+        'edit', case when v_open and v_who.visible then v_who.path end,
         'items', case when v_who.visible
                       then request_items(p_set, v_who.kind, v_who.seal_id)
                       else '[]'::json end);
@@ -642,24 +855,90 @@ comment on function request_document(change_set) is
     'A request of the account as a document. What the account may no longer see is left out.';
 
 
+create or replace function asked_of(p_section text, p_action text, p_person record)
+    returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_set  change_set := open_request(p_section, p_action, p_person.guardian_id,
+                                      p_person.child_id, null);
+begin
+    return case when v_set.id is not null then request_document(v_set) end;
+end
+$$;
+
+comment on function asked_of(text, text, record) is
+    'The account''s open request of that kind about a person, as a document, or null.';
+
+
 create or replace function sections_of(p_kind text, p_id bigint) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_base  text := case p_kind when 'guardian' then 'guardian_basic'
+                                else 'child_general' end;
 begin
     return (
-        select json_object_agg(s.name, json_build_object('section', s.name,
-                   'edit', w.back || '/' || s.path, 'path', s.path,
-                   'asked', case when r.id is not null then request_document(r) end))
-          from section s
-         cross join lateral subject(s.name, jsonb_build_object(p_kind, p_id)) w
-          left join lateral open_request(s.name, 'change', w.guardian_id, w.child_id, null) r
-                 on true
-         where s.name like p_kind || '\_%'
-           and w.id is not null);
+        select json_object_agg(x.name, x.document)
+          from (select s.name, json_build_object('section', s.name,
+                           'edit', w.back || '/' || s.path, 'path', s.path,
+                           'asked', asked_of(s.name, 'change', w)) as document
+                  from section s
+                 cross join lateral subject(s.name, jsonb_build_object(p_kind, p_id)) w
+                 where starts_with(s.name, p_kind || '_')
+                   and w.id is not null
+                 union all
+                select 'remove', json_build_object('section', v_base, 'edit', null,
+                           'path', w.back || '/retrait',
+                           'asked', asked_of(v_base, 'remove', w))
+                  from subject(v_base, jsonb_build_object(p_kind, p_id,
+                                                          'action', 'remove')) w
+                 where w.id is not null
+                 union all
+                select 'contacts', json_build_object('add', w.back || '/contacts/nouveau',
+                           'report', w.back || '/contacts/interdiction',
+                           'path', w.back || '/contacts', 'asked', asked_contacts(p_id))
+                  from subject('child_contact', jsonb_build_object('child', p_id,
+                                                                   'action', 'add')) w
+                 where p_kind = 'child'
+                   and w.id is not null) x);
 end
 $$;
 
 comment on function sections_of(text, bigint) is
-    'The sections of a person that the account may ask about: {section: {"section", "edit": path of its form, "path", "asked": the account''s open request or null}}.';
+    'What the account may ask for about a person: {section: {"section", "edit": path of its form, "path", "asked": the account''s open request or null}}; "remove" is the request to take the person out, "path" its form; of a child "contacts" {"add", "report": paths of forms, "path": what contacts'' forms begin with, "asked": [the account''s open requests about contacts]}.';
+
+
+create or replace function asked_contacts(p_child bigint) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select coalesce(json_agg(request_document(c) order by c.id), '[]')
+              from change_set c
+             where c.account_id = me()
+               and c.family_id = my_family()
+               and c.section = 'child_contact'
+               and c.child_id = p_child
+               and c.state in ('sent', 'taken', 'incomplete'));
+end
+$$;
+
+comment on function asked_contacts(bigint) is
+    'The account''s open requests about contacts of a child, as documents.';
+
+
+create or replace function asked_additions() returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select coalesce(json_agg(request_document(c) order by c.id), '[]')
+              from change_set c
+             where c.account_id = me()
+               and c.family_id = my_family()
+               and c.action = 'add'
+               and c.section in ('child_general', 'guardian_basic')
+               and c.state in ('sent', 'taken', 'incomplete'));
+end
+$$;
+
+comment on function asked_additions() is
+    'The account''s open requests to add somebody to the family, as documents.';
 
 
 create or replace function my_requests(input jsonb) returns json

@@ -17,6 +17,7 @@ create or replace function queue_row(p_set change_set) returns json
     language sql stable
     return (select json_build_object('id', (p_set).id, 'number', (p_set).number,
                        'section', (p_set).section, 'action', (p_set).action,
+                       'what', what_of((p_set).section, (p_set).action),
                        'subject', (p_set).subject, 'family_number', f.number,
                        'family_label', f.label, 'request_state', (p_set).state,
                        'waits', (p_set).state in ('sent', 'taken'),
@@ -103,7 +104,8 @@ comment on function queue(jsonb) is
 
 create or replace function request_subject(p_set change_set) returns bigint
     language sql immutable
-    return case when (p_set).section = 'child_contact' and (p_set).action <> 'add'
+    return case when (p_set).section = 'child_contact'
+                     and (p_set).action in ('change', 'remove')
                 then (p_set).contact_id
                 else coalesce((p_set).contact_id, (p_set).child_id, (p_set).guardian_id)
            end;
@@ -165,7 +167,8 @@ begin
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
             'whole', (select s.whole from section s where s.name = p_set.section),
-            'subject_gone', request_subject(p_set) is null and p_set.action = 'change'))::json,
+            'subject_gone', v_open and request_subject(p_set) is null
+                            and p_set.action in ('change', 'remove')))::json,
         'items', (select coalesce(json_agg(json_build_object('field', i.field,
                              'before', shown(v_kind, v_seal, i.field, i.sealed, i.old,
                                              i.old_hint),
@@ -433,14 +436,16 @@ declare
     v_state   text;
     v_set     change_set;
 begin
-    if p_step <> 'refuse' and request_subject(p_set) is null and p_set.action <> 'add' then
+    if p_step <> 'refuse' and request_subject(p_set) is null
+       and p_set.action in ('change', 'remove')
+    then
         return refused('', 'subject_gone', 409);
     end if;
 
     v_errors := mark_items(p_set, p_step, input);
 
     if v_errors = '[]' and p_step <> 'refuse' then
-        v_errors := apply_faults(p_set);
+        v_errors := change_faults(p_set);
     end if;
 
     if v_errors <> '[]' then
@@ -473,20 +478,6 @@ comment on function conclude(change_set, text, jsonb) is
     'Accepts, accepts in part or refuses a locked request, and writes what was accepted into the file.';
 
 
-create or replace function apply_faults(p_set change_set) returns jsonb
-    language sql stable
-    return section_faults((p_set).section, asked_values(
-               coalesce(section_values((p_set).section, request_subject(p_set)), '{}'),
-               (select coalesce(jsonb_agg(jsonb_build_object('field', i.field,
-                           'asked', i.asked)), '[]')
-                  from change_item i
-                 where i.tenant = (p_set).tenant and i.set_id = (p_set).id
-                   and i.state = 'accepted')));
-
-comment on function apply_faults(change_set) is
-    'What would not go together in the file once the accepted items are in it.';
-
-
 create or replace function reverse_request(p_set change_set, input jsonb) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
@@ -508,7 +499,7 @@ begin
       from change_item i
      where i.set_id = p_set.id and i.state = 'accepted';
 
-    if apply_faults(v_set) <> '[]' then
+    if change_faults(v_set) <> '[]' then
         raise exception using errcode = 'PT409', message = 'cannot be reversed';
     end if;
 

@@ -10,7 +10,7 @@ select ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), 
 
 create function pg_temp.keys(value jsonb) returns text language sql as $$ select string_agg(k, ' ' order by k) from jsonb_object_keys($1) k $$;
 
-select is(pg_temp.keys(d), 'children families family guardians status', 'the parts') from doc;
+select is(pg_temp.keys(d), 'asked children families family guardians status', 'the parts') from doc;
 select is(jsonb_array_length(d->'guardians') || ' ' || jsonb_array_length(d->'children'), '2 2', 'two and two') from doc;
 select is(pg_temp.keys(g), 'address authority bank bank_visible birth_date birth_name birth_place connected email employer first_name id last_name link payer phone_home phone_mobile phone_work profession rank self tax tax_visible title', 'each key of a guardian') from doc, jsonb_array_elements(d->'guardians') g;
 select is(pg_temp.keys(c), 'authorisations birth_date birth_place contacts diet first_name health id insurance last_name other_guardians photo rank school sex shared', 'each key of a child') from doc, jsonb_array_elements(d->'children') c;
@@ -70,7 +70,7 @@ select is(ask('saint-aubin', 'guardian', jsonb_build_object('guardian', x), acco
   from unnest(array[guardian('104202', 1)::text, guardian('20301', 1)::text, '999999999', 'x', '']) x;
 select is(ask('saint-aubin', 'child', jsonb_build_object('child', x), account('camille.martin@exemple.fr'), family('104201')), '{"status": 404, "child": null, "sections": null}', 'no such child here: ' || x)
   from unnest(array[(select id::text from portal.child where first_name = 'Hugo'), (select id::text from portal.child where first_name = 'Alice'), '999999999', '1 or 1=1']) x;
-select is(ask('saint-aubin', 'family', '{}', account('ines.faure@exemple.fr')), '{"status": 404, "family": null, "families": [], "guardians": [], "children": []}', 'no family');
+select is(ask('saint-aubin', 'family', '{}', account('ines.faure@exemple.fr')), '{"status": 404, "family": null, "families": [], "guardians": [], "children": [], "asked": []}', 'no family');
 select is(jsonb_array_length(ask('saint-aubin', 'family', '{}', account('monique.petit@exemple.fr'), family('104210'))->'families'), 2, 'two families to choose from');
 select is(ask('saint-aubin', 'family', '{}', account('monique.petit@exemple.fr'), family('104210'))#>>'{guardians,0,self}', 'true', 'one is oneself in each');
 

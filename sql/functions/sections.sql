@@ -1,0 +1,430 @@
+--
+-- The children's sections one by one, and what their requests do: changes,
+-- additions, removals.  fields.sql and requests.sql call these.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function school_year() returns text
+    language sql stable
+    return (select y || '-' || (y + 1)
+              from (select extract(year from current_date - interval '8 months')::int) x (y));
+
+comment on function school_year() is
+    'The school year of today; the next one begins with September.';
+
+
+-- general information -----------------------------------------------------
+
+create or replace function child_general_values(p_id bigint) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select jsonb_build_object('last_name', c.last_name, 'first_name', c.first_name,
+                       'birth_date', c.birth_date, 'birth_place', c.birth_place,
+                       'sex', c.sex, 'diet', c.diet, 'school_name', s.name,
+                       'school_level', s.level, 'school_class', s.class,
+                       'insurer', i.insurer, 'policy', i.policy, 'until', i.until)
+              from child c
+              left join schooling s on s.tenant = c.tenant and s.child_id = c.id
+                                   and s.year = school_year()
+              left join insurance i on i.tenant = c.tenant and i.child_id = c.id
+             where c.id = p_id);
+end
+$$;
+
+comment on function child_general_values(bigint) is 'section_values() of child_general.';
+
+
+create or replace function child_general_faults(v jsonb) returns jsonb
+    language sql immutable
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', x.field, 'code', x.code)),
+                            '[]')
+              from (values ('insurer', 'required',
+                            coalesce(v->>'insurer', '') = ''
+                            and (v->>'policy' is not null or v->>'until' is not null)),
+                           ('school_level', 'school_first',
+                            v->>'school_name' is null and v->>'school_level' is not null),
+                           ('school_class', 'school_first',
+                            v->>'school_name' is null and v->>'school_class' is not null))
+                   as x (field, code, wrong)
+             where x.wrong);
+
+comment on function child_general_faults(jsonb) is 'section_faults() of child_general.';
+
+
+create or replace function child_general_apply(p_id bigint, v jsonb) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    update child c
+       set last_name = v->>'last_name', first_name = v->>'first_name',
+           birth_date = (v->>'birth_date')::date, birth_place = v->>'birth_place',
+           sex = v->>'sex', diet = v->>'diet'
+     where c.id = p_id;
+
+    if v->>'school_name' is null then
+        delete from schooling s where s.child_id = p_id and s.year = school_year();
+    else
+        insert into schooling (tenant, child_id, name, level, class, year)
+        values (here(), p_id, v->>'school_name', v->>'school_level', v->>'school_class',
+                school_year())
+            on conflict (tenant, child_id, year) do update
+           set name = excluded.name, level = excluded.level, class = excluded.class;
+    end if;
+
+    if v->>'insurer' is null then
+        delete from insurance i where i.child_id = p_id;
+    else
+        insert into insurance (tenant, child_id, insurer, policy, until)
+        values (here(), p_id, v->>'insurer', v->>'policy', (v->>'until')::date)
+            on conflict (tenant, child_id) do update
+           set insurer = excluded.insurer, policy = excluded.policy, until = excluded.until;
+    end if;
+end
+$$;
+
+comment on function child_general_apply(bigint, jsonb) is 'section_apply() of child_general.';
+
+
+-- authorisations ----------------------------------------------------------
+
+create or replace function child_authorisations_values(p_id bigint) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select jsonb_object_agg(a.code, a.answer)
+              from authorisation a
+             where a.child_id = p_id);
+end
+$$;
+
+comment on function child_authorisations_values(bigint) is
+    'section_values() of child_authorisations.';
+
+
+create or replace function child_authorisations_apply(p_id bigint, v jsonb) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    update authorisation a
+       set answer = n.answer,
+           answered_on = case when n.answer <> 'unanswered'
+                              then coalesce((v->>'_day')::date, current_date) end
+      from (select e.key as code, coalesce(nullif(e.value, ''), 'unanswered') as answer
+              from jsonb_each_text(v) e) n
+     where a.child_id = p_id
+       and a.code = n.code
+       and a.answer <> n.answer;
+end
+$$;
+
+comment on function child_authorisations_apply(bigint, jsonb) is
+    'section_apply() of child_authorisations: an answer that changes is of the day when it was asked for.';
+
+
+-- contacts ----------------------------------------------------------------
+
+create or replace function child_contact_values(p_id bigint) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select jsonb_build_object('last_name', k.last_name, 'first_name', k.first_name,
+                       'link', k.link, 'phone_mobile', k.phone_mobile,
+                       'phone_home', k.phone_home, 'collect', yes_or_no(k.collect),
+                       'emergency', yes_or_no(k.emergency), 'rank', k.rank)
+              from contact k
+             where k.id = p_id);
+end
+$$;
+
+comment on function child_contact_values(bigint) is 'section_values() of child_contact.';
+
+
+create or replace function child_contact_faults(v jsonb) returns jsonb
+    language sql immutable
+    return case when coalesce(v->>'phone_mobile', v->>'phone_home', '') = ''
+                then fault('phone_mobile', 'phone_needed')
+                else '[]'::jsonb end;
+
+comment on function child_contact_faults(jsonb) is 'section_faults() of child_contact.';
+
+
+create or replace function child_contact_apply(p_id bigint, v jsonb) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    update contact k
+       set last_name = v->>'last_name', first_name = v->>'first_name', link = v->>'link',
+           phone_mobile = v->>'phone_mobile', phone_home = v->>'phone_home',
+           collect = coalesce(v->>'collect' = 'yes', false),
+           emergency = coalesce(v->>'emergency' = 'yes', false)
+     where k.id = p_id;
+
+    -- in front of whoever has that place now; without one, last
+    update contact k
+       set rank = n.place
+      from (select o.id, row_number() over (order by
+                       case when o.id = p_id
+                            then coalesce((v->>'rank')::int, 99) - 0.5 else o.place end)
+                   as place
+              from (select s.id, row_number() over (order by s.id = p_id, s.rank) as place
+                      from contact c
+                      join contact s on s.tenant = c.tenant and s.family_id = c.family_id
+                                    and s.child_id = c.child_id
+                     where c.id = p_id) o) n
+     where k.id = n.id
+       and k.rank <> n.place;
+end
+$$;
+
+comment on function child_contact_apply(bigint, jsonb) is
+    'section_apply() of child_contact; "rank" is the place in the household''s list, the others close up.';
+
+
+create or replace function contact_copies(p_child bigint) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('id', k.id,
+               'name', k.first_name || ' ' || k.last_name, 'link', k.link,
+               'child', c.first_name) order by m.rank, k.rank), '[]')
+      from contact k
+      join child c on c.tenant = k.tenant and c.id = k.child_id
+      join child_family m on m.tenant = k.tenant and m.family_id = k.family_id
+                         and m.child_id = k.child_id
+     where k.family_id = my_family()
+       and k.child_id <> p_child
+       and not exists (select
+                         from contact o
+                        where o.tenant = k.tenant
+                          and o.family_id = k.family_id
+                          and o.child_id = p_child
+                          and fold(o.last_name || o.first_name)
+                              = fold(k.last_name || k.first_name));
+end;
+
+comment on function contact_copies(bigint) is
+    'Contacts of the family''s other children that this one has not: what the form of a new one may begin with.';
+
+
+create or replace function copied_contact(p_child bigint, p_copy text) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select child_contact_values(k.id) - 'rank'
+              from contact k
+             where k.id = to_id(p_copy)
+               and k.family_id = my_family()
+               and k.child_id <> p_child
+               and may('child_contacts', 'same_family'));
+end
+$$;
+
+comment on function copied_contact(bigint, text) is
+    'A contact of another child of the family as a new one''s values, or null.';
+
+
+-- additions ---------------------------------------------------------------
+
+create or replace function add_faults(p_section text, p_family bigint, p_child bigint,
+    v jsonb)
+    returns jsonb
+    language sql stable
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', x.field, 'code', x.code)),
+                            '[]')
+              from (values
+                    ('first_name', 'child_known', p_section = 'child_general' and exists (
+                        select
+                          from child_family m
+                          join child c on c.tenant = m.tenant and c.id = m.child_id
+                         where m.family_id = p_family
+                           and c.search = fold((v->>'last_name') || (v->>'first_name'))
+                           and c.birth_date = (v->>'birth_date')::date)),
+                    ('', 'list_full', p_section = 'child_general' and (
+                        select max(m.rank) from child_family m
+                         where m.family_id = p_family) >= 30),
+                    ('', 'list_full', p_section = 'guardian_basic' and (
+                        select max(g.rank) from guardian g
+                         where g.family_id = p_family) >= 20),
+                    ('', 'list_full', p_section = 'child_contact' and (
+                        select count(*) from contact k
+                         where k.family_id = p_family and k.child_id = p_child) >= 30))
+                   as x (field, code, wrong)
+             where x.wrong);
+
+comment on function add_faults(text, bigint, bigint, jsonb) is
+    'Why somebody cannot be added: a child that is there already, a list that is full. Input: section, family, child of a contact, values.';
+
+
+create or replace function section_add(p_set change_set, v jsonb) returns bigint
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_id  bigint;
+begin
+    perform 1 from family f where f.id = p_set.family_id for no key update;
+
+    case p_set.section
+
+    when 'child_general' then
+        insert into child (tenant, last_name, first_name, birth_date)
+        values (here(), v->>'last_name', v->>'first_name', (v->>'birth_date')::date)
+        returning id into v_id;
+
+        insert into child_family (tenant, family_id, rank, child_id)
+        select here(), p_set.family_id, coalesce(max(m.rank), 0) + 1, v_id
+          from child_family m
+         where m.family_id = p_set.family_id;
+
+        update change_set c set child_id = v_id where c.id = p_set.id;
+
+    when 'guardian_basic' then
+        insert into guardian (tenant, family_id, rank, last_name, first_name, link)
+        select here(), p_set.family_id, coalesce(max(g.rank), 0) + 1, v->>'last_name',
+               v->>'first_name', v->>'link'
+          from guardian g
+         where g.family_id = p_set.family_id
+        returning id into v_id;
+
+        update change_set c set guardian_id = v_id where c.id = p_set.id;
+
+    when 'child_contact' then
+        insert into contact (tenant, family_id, child_id, rank, last_name, first_name, link,
+                             phone_mobile, phone_home)
+        select here(), p_set.family_id, p_set.child_id, coalesce(max(k.rank), 0) + 1,
+               v->>'last_name', v->>'first_name', v->>'link', v->>'phone_mobile',
+               v->>'phone_home'
+          from contact k
+         where k.family_id = p_set.family_id
+           and k.child_id = p_set.child_id
+        returning id into v_id;
+
+        update change_set c set contact_id = v_id where c.id = p_set.id;
+
+    end case;
+
+    return v_id;
+end
+$$;
+
+comment on function section_add(change_set, jsonb) is
+    'Adds whom a request is about, last of their list, with what a row cannot be without; section_apply() writes the rest. Result: the new row''s id, which the request names from then on.';
+
+
+-- removals ----------------------------------------------------------------
+
+create or replace function remove_faults(p_section text, p_family bigint) returns jsonb
+    language sql stable
+    return case when p_section = 'guardian_basic'
+                 and (select count(*) from guardian g where g.family_id = p_family) < 2
+                then fault('', 'last_guardian')
+                else '[]'::jsonb end;
+
+comment on function remove_faults(text, bigint) is
+    'Why somebody cannot be taken out of a family: a family keeps a guardian.';
+
+
+create or replace function section_remove(p_set change_set) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    perform 1 from family f where f.id = p_set.family_id for no key update;
+
+    case p_set.section
+
+    when 'child_general' then
+        -- the child itself stays: what has happened with it is the town's to keep
+        delete from child_family m
+         where m.family_id = p_set.family_id
+           and m.child_id = p_set.child_id;
+
+    when 'guardian_basic' then
+        -- whoever comes second sees that the other one is gone
+        if remove_faults(p_set.section, p_set.family_id) <> '[]' then
+            raise exception using errcode = 'check_violation',
+                message = 'a family keeps a guardian', constraint = 'last_guardian';
+        end if;
+
+        update subscription u
+           set ended_at = now()
+         where u.guardian_id = p_set.guardian_id
+           and u.ended_at is null;
+
+        delete from guardian g
+         where g.id = p_set.guardian_id
+           and g.family_id = p_set.family_id;
+
+    when 'child_contact' then
+        delete from contact k
+         where k.id = p_set.contact_id
+           and k.family_id = p_set.family_id;
+
+    end case;
+end
+$$;
+
+comment on function section_remove(change_set) is
+    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it.';
+
+
+create or replace function record_ban(p_set change_set) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    insert into collect_ban (tenant, child_id, family_id, set_id, words)
+    values (here(), p_set.child_id, p_set.family_id, p_set.id, p_set.comment);
+end
+$$;
+
+comment on function record_ban(change_set) is
+    'Records what a parent has reported: who must not collect the child.';
+
+
+-- what the child's safety hangs on ----------------------------------------
+
+create or replace function contact_urgent(p_section text, p_action text, p_contact bigint,
+    p_items jsonb)
+    returns boolean
+    language sql stable
+    return p_section = 'child_contact'
+           and (p_action = 'report'
+                or p_action in ('change', 'remove')
+                   and exists (select from contact k where k.id = p_contact and k.collect)
+                   and (p_action = 'remove'
+                        or exists (select
+                                     from jsonb_array_elements(p_items) i
+                                    where i->>'field' in ('collect', 'last_name',
+                                                          'first_name'))));
+
+comment on function contact_urgent(text, text, bigint, jsonb) is
+    'Whether the child''s safety cannot wait: somebody must not collect it, or no more. Input: section, action, contact, items.';
+
+
+create or replace function tell_collect(p_set change_set, p_items jsonb, p_before jsonb)
+    returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_now  jsonb := coalesce(child_contact_values(p_set.contact_id), '{}');
+    v_old  jsonb := asked_values(v_now, p_before);
+    v_new  jsonb := asked_values(v_now, p_items);
+begin
+    if p_set.section <> 'child_contact' or p_set.action not in ('add', 'change')
+       or v_new->>'collect' is distinct from 'yes'
+       or (v_new->'collect', v_new->'last_name', v_new->'first_name')
+          is not distinct from
+          (v_old->'collect', v_old->'last_name', v_old->'first_name')
+    then
+        return;
+    end if;
+
+    perform post(gen_random_uuid(), a.email, a.email_mac, 'contact_asked', a.lang,
+                 jsonb_build_object('name', (v_new->>'first_name') || ' '
+                                            || (v_new->>'last_name'),
+                     'link', v_new->'link',
+                     'child', (select c.first_name from child c where c.id = p_set.child_id),
+                     'path', '/famille/enfants/' || p_set.child_id))
+       from account a
+      where a.state = 'active'
+        and a.id <> me()
+        and a.id in (select u.account_id
+                       from child_family m
+                       join subscription u on u.tenant = m.tenant
+                                          and u.family_id = m.family_id
+                                          and u.ended_at is null
+                      where m.child_id = p_set.child_id);
+end
+$$;
+
+comment on function tell_collect(change_set, jsonb, jsonb) is
+    'Writes to the child''s other guardians, of both households, who is to be allowed to collect it: name and link only. Input: the request, its items, and those that it had or that the request before it had.';

@@ -1,0 +1,534 @@
+#!/usr/bin/perl
+
+# What families ask for about their children: general information,
+# authorisations, contacts, who comes and who goes.  Nothing counts before it is
+# accepted, and nobody asks about another family's.
+
+use strict;
+use warnings;
+use utf8;
+
+use Encode ();
+use Portal::Pending;
+use Portal::Test;
+
+my $portal = portal();
+my %people = map { ($_->{email} =~ /^(\w+)/)[0] => $_ } @{ $portal->demo->{accounts} };
+
+# as an agent decides: what is not refused is accepted, and written into the file
+$portal->psql(<<'END');
+create function portal.t_accept(p_id bigint, p_refused text[] default '{}') returns text
+    language plpgsql as $$
+declare
+    v_set     portal.change_set;
+    v_faults  jsonb;
+begin
+    perform set_config('role', 'portal_api', true),
+            set_config('portal.tenant', '1', true),
+            set_config('portal.account', '0', true),
+            set_config('portal.family', '0', true);
+    select * into v_set from portal.change_set c where c.id = p_id;
+    perform portal.lock_subject(v_set.guardian_id, v_set.child_id);
+    update portal.change_item i
+       set state = case when i.field = any (p_refused) then 'refused' else 'accepted' end
+     where i.set_id = p_id;
+    v_faults := portal.change_faults(v_set);
+
+    if v_faults <> '[]' then
+        perform set_config('role', 'none', true);
+        return v_faults;
+    end if;
+
+    perform portal.change_apply(v_set);
+    perform portal.change_step(p_id, 'accepted', 'accepted', 'agent', null);
+    perform set_config('role', 'none', true);
+    return 'ok';
+end
+$$
+END
+
+sub in {
+    my ($person) = @_;
+
+    my $h = client();
+    $person = $people{$person} if !ref $person;
+    sign_in($h, $person);
+    my $j = client(json => 1);
+    $j->{cookies} = $h->{cookies};
+
+    return ($h, $j);
+}
+
+# the request that an answer leads to
+sub request_of {
+    my ($r, $what) = @_;
+
+    my $place = $r->location // '';
+    $place = join '?avis=', map { $r->json->{$_} // '' } qw(location notice)
+        if ($r->header('content-type') // '') =~ /json/;
+    my ($id) = $place =~ m{^/famille/demandes/(\d+)\?avis=change_sent};
+    ok $id, "$what: sent" or diag $r->status, ' ', $r->content;
+
+    return $id // 0;
+}
+
+sub accepted_ok { is scalar $portal->psql("select portal.t_accept($_[0])"), 'ok', $_[1] }
+
+sub row { return scalar $portal->psql($_[0]) }
+
+# the words of a page itself, without what is around it
+sub main_of { return $_[0]->text =~ s/^.*?Dossier Famille(?= Mes demandes)//r =~ s/Besoin d’aide.*//r }
+
+sub codes { return join ' ', map { "$_->{field}:$_->{code}" } @{ $_[0]->json->{errors} } }
+
+my ($ch, $cj) = in('camille');
+my ($jh, $jj) = in('julien');
+my ($sh, $sj) = in('sophie');
+my %child = map { Encode::decode('UTF-8', $_->[0]) => $_->[1] } $portal->psql(
+    "select c.first_name || ' ' || m.family_id, c.id from portal.child c
+     join portal.child_family m on m.child_id = c.id where c.tenant = 1");
+my $leo = $child{'Léo 1'};
+my $nina = $child{'Nina 1'};
+my $hugo = $child{'Hugo 2'};
+my $adam = $child{'Adam 6'};
+my $page = "/famille/enfants/$leo";
+
+
+### general information
+
+my $r = $ch->get("$page/generales");
+is $r->status, 200, 'the form';
+my %form = @{ $r->form('/generales')->{fields} };
+is_deeply [@form{qw(first_name birth_date_day birth_date_year diet school_level)}],
+    ['Léo', '12', '2017', 'standard', 'cm1'], 'opens with what the file holds';
+ok !exists $form{school_name}, 'the school is the town\'s to say';
+
+$r = $ch->submit($r, { birth_place => 'Roubaix', diet => 'vegetarian', school_class => '' });
+my $id = request_of($r, 'general');
+$r = $ch->follow($r);
+like $r->text, qr/Informations générales · Léo Martin/, 'the receipt';
+like $r->text, qr/Lieu de naissance Avant : Lille Demandé : Roubaix/, 'before and asked';
+like $r->text, qr/Repas Avant : Repas classique Demandé : Végétarien/, 'a word for each code';
+$r = $ch->get($page);
+like $r->text, qr/Lieu de naissance Lille/, 'the page has today\'s value';
+like $r->text, qr/Modification demandée.*Lieu de naissance Avant : Lille Demandé : Roubaix/,
+    'and the asked one beside it';
+unlike $jh->get($page)->text, qr/Roubaix/, 'which is the asker\'s alone';
+accepted_ok($id, 'accepted');
+for my $h ($ch, $jh) {
+    my $text = $h->get($page)->text;
+    like $text, qr/Lieu de naissance Roubaix.*Classe Non renseigné.*Repas Végétarien/,
+        'it is in the file of both';
+    unlike $text, qr/Modification demandée/, 'and no longer asked';
+}
+
+my $form = $cj->get("$page/generales")->json;
+is $form->{current}{birth_place}, 'Roubaix', 'JSON: the form';
+is $form->{policy}{school_name}, 'shown', 'JSON: policy';
+$r = json_post($cj, "$page/generales", { insurer => 'MAIF', policy => 'A-1',
+    until => '2027-08-31', version => $form->{version} });
+$id = request_of($r, 'JSON general');
+my $asked = $cj->get($page)->json->{sections}{child_general}{asked};
+is_deeply { map { $_->{field} => $_->{asked} } @{ $asked->{items} } },
+    { insurer => 'MAIF', policy => 'A-1' }, 'JSON: what differs is asked, no more';
+accepted_ok($id, 'JSON: accepted');
+is_deeply $jj->get($page)->json->{child}{insurance},
+    { insurer => 'MAIF', policy => 'A-1', until => '2027-08-31' }, 'JSON: in the file';
+
+for ([{ birth_date => '2031-01-01' }, 'birth_date:date_future', 'born tomorrow'],
+    [{ birth_date => '2001-01-01' }, 'birth_date:age_high', 'no child'],
+    [{ diet => 'halal' }, 'diet:choice', 'a meal, never a religion'],
+    [{ last_name => undef }, 'last_name:required', 'a name'],
+    [{ insurer => undef }, 'insurer:required', 'a contract without an insurer'],
+    [{ school_name => 'Ailleurs' }, 'school_name:not_editable', 'the town\'s field'],
+    [{ comment => 'Numéro 1 85 05 78 006 084 36' }, 'comment:private_nir', 'no NIR'],
+    [{ diet => 'vegetarian' }, ':nothing_asked', 'nothing new'])
+{
+    my ($fields, $codes, $what) = @$_;
+    $r = json_post($cj, "$page/generales", $fields);
+    is $r->status, 422, "422: $what";
+    is codes($r), $codes, "$what: said";
+}
+$r = $ch->submit($ch->get("$page/generales"), { birth_date_year => '2031' });
+is $r->status, 422, 'HTML: born tomorrow';
+like $r->text, qr/Cette date n’est pas encore arrivée/, 'HTML: said beside the field';
+
+$portal->psql("delete from portal.schooling where child_id = $nina");
+$form = $cj->get("/famille/enfants/$nina/generales")->json;
+ok !exists $form->{policy}{school_level}, 'no level where there is no school';
+is codes(json_post($cj, "/famille/enfants/$nina/generales", { school_level => 'cp' })),
+    'school_level:school_first', 'nor can it be asked for';
+$portal->psql("insert into portal.field_policy (tenant, section, field, policy)
+    values (1, 'child_general', 'school_name', 'editable')");
+$id = request_of(json_post($cj, "/famille/enfants/$nina/generales",
+    { school_name => 'École du Port', school_level => 'cp' }), 'where the town lets them');
+accepted_ok($id, 'a school of this year');
+is row("select name || ' ' || level from portal.schooling where child_id = $nina
+    and year = portal.school_year()"), Encode::encode('UTF-8', 'École du Port cp'), 'is there';
+$portal->psql("delete from portal.field_policy");
+
+
+### authorisations: shown again before they are sent, of the day of the request
+
+$r = $ch->get("$page/autorisations");
+like $r->text, qr/J’autorise la publication d’images de mon enfant sur le site/,
+    'the text that is agreed to';
+%form = @{ $r->form('/autorisations')->{fields} };
+is $form{image_web}, 'no', 'opens with today\'s answer';
+is $form{leave_alone}, 'unanswered', 'nothing is ticked before one has answered';
+$r = $ch->submit($r, { leave_alone => 'yes', image_web => 'yes', swimming => 'unanswered',
+    step => 'check' });
+is $r->status, 200, 'the check';
+like $r->text, qr/Rentrer seul Avant : Sans réponse Demandé : Accordée/, 'says what is asked';
+is row("select count(*) from portal.change_set where section = 'child_authorisations'"), 0,
+    'and stores nothing';
+$r = $ch->submit($r, { step => 'send' });
+$id = request_of($r, 'authorisations');
+is row("select answer from portal.authorisation where child_id = $leo
+    and code = 'leave_alone'"), 'unanswered', 'nothing counts before';
+$portal->psql("update portal.change_set set created_at = now() - interval '3 days' where id = $id");
+accepted_ok($id, 'accepted');
+is row("select string_agg(code || ' ' || answer || ' '
+        || coalesce((current_date - answered_on)::text, '-'), ', ' order by rank)
+        from portal.authorisation where child_id = $leo
+         and code in ('leave_alone', 'image_web', 'swimming')"),
+    'image_web yes 3, leave_alone yes 3, swimming unanswered -',
+    'the day is that of the request';
+my %answers = map { $_->{code} => $_->{answer} }
+    @{ $jj->get($page)->json->{child}{authorisations} };
+is $answers{leave_alone}, 'yes', 'the other guardian reads it';
+$id = request_of(json_post($cj, "$page/autorisations", { hospital => 'no' }), 'JSON');
+accepted_ok($id, 'JSON: accepted');
+is row("select answer || (answered_on = current_date) from portal.authorisation
+    where child_id = $leo and code = 'hospital'"), 'notrue', 'JSON: in the file';
+
+
+### contacts
+
+my %jeanne = (last_name => 'Vasseur', first_name => 'Jeanne', link => 'neighbour',
+    phone_mobile => '06 12 34 56 78', collect => 'yes', emergency => 'no');
+my $new = "$page/contacts/nouveau";
+
+$r = $ch->get($new);
+like $r->title, qr/^Ajouter un contact/, 'the form of a new contact';
+like $ch->get($page)->links->{$new} // '', qr/Ajouter un contact/, 'is led to';
+$r = $ch->submit($r, { %jeanne, phone_mobile => '' });
+is $r->status, 422, 'without a telephone: no';
+like $r->text, qr/au moins un numéro de téléphone/, 'said';
+$r = $ch->submit($r, { phone_mobile => '06 12 34 56 78' });
+$id = request_of($r, 'a contact');
+like $ch->get($page)->text, qr/Ajouter un contact · Jeanne Vasseur.*Nom Demandé : Vasseur/,
+    'shown on the child\'s page, with nothing before';
+unlike $ch->get($page)->text, qr/Jeanne Vasseur Voisin/, 'not among those who count';
+is row("select urgent from portal.change_set where id = $id"), 'f', 'not urgent';
+my $mail = letter('julien.martin@exemple.fr', 'contact_asked');
+ok $mail, 'the other guardian is told';
+like $mail->{text}, qr/Jeanne Vasseur \(Voisin ou voisine\)/, 'name and link';
+like $mail->{text}, qr/Léo/, 'of which child';
+unlike $mail->{text} =~ s/\s//gr, qr/612345678|0612345678/, 'and no more than that';
+is row("select count(*) from portal.outbox where template = 'contact_asked'
+    and recipient = 'camille.martin\@exemple.fr'"), 0, 'not to who asked';
+
+# mended: the same request is replaced, and nobody told twice
+my $edit = $cj->get("/famille/demandes/$id")->json->{request}{edit};
+is $edit, "$new/$id", 'an addition has its own form again';
+is $jj->get("$new/$id")->status, 404, 'for who asked alone';
+%form = @{ $ch->get($edit)->form($edit)->{fields} };
+is $form{last_name}, 'Vasseur', 'which is filled';
+$r = $ch->submit($ch->get($edit), { emergency => 'yes', rank => '2' });
+my $second = request_of($r, 'mended');
+is row("select state from portal.change_set where id = $id"), 'replaced', 'the first is replaced';
+is row("select count(*) from portal.outbox where template = 'contact_asked'"), 1,
+    'and nobody told twice';
+is $ch->get("$new/$id")->status, 404, 'its form is gone';
+
+# another beside it
+my $third = request_of(json_post($cj, $new, { %jeanne, first_name => 'Paule',
+    phone_mobile => undef, phone_home => '0320123456', collect => 'no' }), 'JSON: another');
+is scalar @{ $cj->get($page)->json->{sections}{contacts}{asked} }, 2, 'both are open';
+is codes(json_post($cj, $new, { %jeanne, collect => undef, link => undef })),
+    'link:required collect:required', 'JSON: what must be said';
+accepted_ok($second, 'the first accepted');
+accepted_ok($third, 'the other too');
+my @contacts = @{ $jj->get($page)->json->{child}{contacts} };
+is join(' ', map { $_->{first_name} } @contacts),
+    'Françoise Jeanne Hervé Paule', 'each in its place, and both guardians read them';
+is_deeply [@{ $contacts[1] }{qw(phone_mobile link)}], ['+33612345678', 'neighbour'], 'as asked';
+ok $contacts[1]{collect} && $contacts[1]{emergency} && !$contacts[3]{collect}, 'yes and no';
+my $jeanne = $contacts[1]{id};
+is row("select contact_id from portal.change_set where id = $second"), $jeanne,
+    'the request names whom it added';
+
+# a change of its place
+$r = $ch->submit($ch->get("$page/contacts/$contacts[3]{id}/modifier"), { rank => '1' });
+accepted_ok(request_of($r, 'place'), 'accepted');
+is join(' ', map { "$_->{rank}$_->{first_name}" } @{ $jj->get($page)->json->{child}{contacts} }),
+    '1Paule 2Françoise 3Jeanne 4Hervé', 'the others close up';
+
+# who may collect the child is told anew, and withdrawing it is urgent
+my $told = "select count(*) from portal.outbox where template = 'contact_asked'";
+$r = json_post($cj, "$page/contacts/$contacts[3]{id}/modifier", { collect => 'yes' });
+$id = request_of($r, 'may collect now');
+is row($told), 2, 'told';
+is row("select urgent from portal.change_set where id = $id"), 'f', 'which can wait';
+accepted_ok($id, 'accepted');
+$r = json_post($cj, "$page/contacts/$contacts[3]{id}/modifier", { first_name => 'Paulette' });
+$id = request_of($r, 'somebody else');
+is row($told), 3, 'another name is told too';
+$r = json_post($cj, "$page/contacts/$contacts[3]{id}/modifier",
+    { first_name => 'Paule', collect => 'no' });
+my $no = request_of($r, 'no more');
+is row("select urgent || state from portal.change_set where id = $no"), 'truesent',
+    'withdrawing is urgent';
+is row("select state from portal.change_set where id = $id"), 'replaced', 'and replaces';
+is row($told), 3, 'nobody is told of that';
+is codes(json_post($cj, "$page/contacts/$jeanne/modifier", { phone_mobile => undef })),
+    'phone_mobile:phone_needed', 'a contact keeps a telephone';
+
+# removing
+$r = $ch->get("$page/contacts/$jeanne/retrait");
+like $r->text, qr/Retirer un contact Jeanne Vasseur/, 'the form';
+my $empty = $ch->submit($r, { comment => '' });
+is $empty->status, 422, 'words are compulsory';
+like $empty->text, qr/Écrivez quelques mots/, 'said';
+$id = request_of($ch->submit($r, { comment => "Elle a déménagé.\nMerci" }), 'a removal');
+is row("select urgent from portal.change_set where id = $id"), 't', 'who may collect: urgent';
+like $ch->get("/famille/demandes/$id")->text, qr/Retirer un contact · Jeanne Vasseur.*déménagé/,
+    'the receipt';
+like $ch->get($page)->text, qr/Retirer un contact · Jeanne Vasseur/, 'shown on the page';
+like $ch->get($page)->text, qr/Jeanne Vasseur Voisin/, 'the contact counts meanwhile';
+my $both = request_of(json_post($jj, "$page/contacts/$jeanne/modifier", { rank => 1 }),
+    'the other guardian asks for something else');
+accepted_ok($id, 'the removal accepted');
+is join(' ', map { $_->{first_name} } @{ $cj->get($page)->json->{child}{contacts} }),
+    'Paule Françoise Hervé', 'gone';
+is $ch->get("$page/contacts/$jeanne/modifier")->status, 404, 'so is its form';
+like row("select portal.t_accept($both)"), qr/subject_gone/, 'what was asked of it cannot be';
+is $jj->get("/famille/demandes/$both")->json->{request}{edit}, undef, 'nor mended';
+is $jj->get("/famille/demandes/$both")->status, 200, 'but read';
+
+# copied from a brother or sister
+my ($theirs) = $portal->psql("select k.id, k.first_name, k.last_name, k.phone_mobile
+    from portal.contact k where k.child_id = $nina and k.rank = 3");
+my ($copy, @name) = map { Encode::decode('UTF-8', $_) } @$theirs;
+$r = $ch->get($new);
+like $r->links->{"?copie=$copy"} // '', qr/\Q$name[0] $name[1]/, 'a sister\'s contact is offered';
+%form = @{ $ch->get("$new?copie=$copy")->form($new)->{fields} };
+$form{phone_mobile} =~ s/^0|\s//g;
+is_deeply [@form{qw(first_name last_name)}, "+33$form{phone_mobile}"], \@name,
+    'and begins the form';
+accepted_ok(request_of($ch->submit($ch->get("$new?copie=$copy"), {}), 'the copy'), 'accepted');
+unlike $ch->get($new)->content, qr/copie=$copy\b/, 'once is enough';
+my $foreign = row("select k.id from portal.contact k where k.child_id = $adam limit 1");
+for my $wrong ($foreign, $copy + 100000, 'x', $contacts[0]{id}) {
+    is $_->get("$new?copie=$wrong")->status, 404, "nobody else's: $wrong" for $ch, $cj;
+}
+
+
+### a child of two families: each household has its own contacts
+
+my $code = free_code(guardian => 'Thomas Moreau');
+my ($th, $thomas) = parent(code => $code);
+my $tj = client(json => 1);
+$tj->{cookies} = $th->{cookies};
+is $th->get("/famille/enfants/$hugo")->status, 200, 'Thomas reads of Hugo';
+$id = request_of(json_post($sj, "/famille/enfants/$hugo/contacts/nouveau",
+    { %jeanne, first_name => 'Odile' }), 'Sophie adds a contact');
+$mail = letter($thomas->{email}, 'contact_asked');
+like $mail->{text}, qr/Odile Vasseur \(Voisin ou voisine\)/, 'the other household is told';
+accepted_ok($id, 'accepted');
+like $sh->get("/famille/enfants/$hugo")->text, qr/Odile Vasseur Voisin/, 'Sophie\'s list';
+unlike $th->get("/famille/enfants/$hugo")->text, qr/Odile Vasseur/, 'Thomas has his own';
+my $hers = row("select id from portal.contact where first_name = 'Odile'");
+for my $path ("contacts/$hers/modifier", "contacts/$hers/retrait") {
+    is $th->get("/famille/enfants/$hugo/$path")->status, 404, "not Thomas': $path";
+    is json_post($tj, "/famille/enfants/$hugo/$path", { comment => 'Non merci' },
+        page => '/famille')->status, 404, "nor by POST: $path";
+}
+
+
+### what agents alone see
+
+my $SECRET = 'jugement du 3 mars, Jean Valjean';
+$r = $ch->get("$page/contacts/interdiction");
+like $r->text, qr/Seuls les agents de la mairie lisent ce signalement/, 'the form says who reads it';
+is $ch->submit($r, { comment => '' })->status, 422, 'words are compulsory';
+$id = request_of($ch->submit($r, { comment => $SECRET }), 'a report');
+is row("select urgent || action from portal.change_set where id = $id"), 'truereport', 'urgent';
+like $ch->get("/famille/demandes/$id")->text, qr/Valjean/, 'who reported it reads it';
+my $before = row('select count(*) from portal.outbox');
+accepted_ok($id, 'recorded');
+is row("select words from portal.collect_ban where child_id = $leo and ended_at is null"),
+    $SECRET, 'the agents have it';
+for my $path ('/famille', $page, '/famille/demandes', '/mes-donnees', "/famille/demandes/$id") {
+    for my $c ($jh, $jj) {
+        unlike $c->get($path)->content, qr/Valjean|jugement/, "not the other guardian: $path";
+    }
+}
+is $jj->get("/famille/demandes/$id")->status, 404, 'a request is its asker\'s';
+unlike $_->get($page)->content, qr/Valjean/, 'nor is it in the file' for $ch, $cj;
+is row("select count(*) from portal.outbox where data::text like '%Valjean%'"), 0, 'nor in a mail';
+
+
+### a child more, a guardian more
+
+$r = $ch->get('/famille');
+ok $r->links->{$_}, "$_ is led to" for qw(/famille/enfants/ajout /famille/responsables/ajout);
+$r = $ch->get('/famille/enfants/ajout');
+like $r->title, qr/^Ajouter un enfant/, 'the form of a child';
+unlike $r->text, qr/Niveau/, 'no level without a school';
+is $ch->submit($r, { last_name => 'Martin' })->status, 422, 'a child has a name and a birth date';
+$id = request_of($ch->submit($r, { last_name => 'Martin', first_name => 'Zélie',
+    birth_date_day => '2', birth_date_month => '5', birth_date_year => '2024',
+    insurer => 'MAIF' }), 'a child');
+like $ch->get('/famille')->text, qr/Ajouter un enfant · Zélie Martin/, 'shown on the file';
+unlike $jh->get('/famille')->text, qr/Zélie/, 'of who asked alone';
+is $jj->get("/famille/enfants/ajout/$id")->status, 404, 'and no other mends it';
+accepted_ok($id, 'accepted');
+my ($zelie) = grep { $_->{first_name} eq 'Zélie' } @{ $jj->get('/famille')->json->{children} };
+ok $zelie, 'it is in the file of both';
+is_deeply [$zelie->{rank}, $zelie->{insurance}{insurer}, scalar @{ $zelie->{authorisations} }],
+    [3, 'MAIF', 7], 'last, with its answers from the first day';
+is codes(json_post($cj, '/famille/enfants/ajout', { last_name => 'MARTIN',
+    first_name => 'Zelie', birth_date => '2024-05-02' })), 'first_name:child_known', 'once';
+
+my $one = request_of(json_post($cj, '/famille/responsables/ajout', { last_name => 'Roy',
+    first_name => 'Ève', link => 'guardian', phone_mobile => '0612345679' }), 'a guardian');
+my $two = request_of(json_post($cj, '/famille/responsables/ajout', { last_name => 'Roy',
+    first_name => 'Max', link => 'other' }), 'another beside');
+is scalar @{ $cj->get('/famille')->json->{asked} }, 2, 'both are open';
+is codes(json_post($cj, '/famille/responsables/ajout', { last_name => 'Roy',
+    authority => 'yes', first_name => 'A', link => 'other' })), 'authority:not_editable',
+    'parental authority is the town\'s to write';
+accepted_ok($one, 'accepted');
+my ($eve) = grep { $_->{first_name} eq 'Ève' } @{ $jj->get('/famille')->json->{guardians} };
+is_deeply [@$eve{qw(rank link phone_mobile connected authority)}],
+    [3, 'guardian', '+33612345679', JSON::PP::false(), undef], 'in the file';
+
+
+### who goes
+
+$r = $ch->get("/famille/enfants/$zelie->{id}");
+ok $r->links->{"/famille/enfants/$zelie->{id}/retrait"}, 'a child\'s removal is led to';
+$id = request_of(json_post($cj, "/famille/enfants/$zelie->{id}/retrait",
+    { comment => 'Erreur de saisie' }), 'a child\'s removal');
+like $ch->get("/famille/enfants/$zelie->{id}")->text, qr/Retirer un enfant du dossier · Zélie/,
+    'shown on its page';
+accepted_ok($id, 'accepted');
+is $ch->get("/famille/enfants/$zelie->{id}")->status, 404, 'gone from the file';
+is row("select count(*) from portal.child where id = $zelie->{id}"), 1, 'and not deleted';
+like $ch->get("/famille/demandes/$id")->text, qr/Retirer un enfant du dossier · Zélie Martin/,
+    'the request can still be read';
+
+my $julien = row("select id from portal.guardian where first_name = 'Julien' and tenant = 1");
+my $account = row("select account_id from portal.subscription where guardian_id = $julien");
+is codes(json_post($cj, "/famille/responsables/$julien/retrait", {})), 'comment:required', 'words';
+$id = request_of(json_post($cj, "/famille/responsables/$julien/retrait",
+    { comment => 'Séparation' }), 'a guardian\'s removal');
+is $jh->get('/famille')->status, 200, 'Julien reads on';
+accepted_ok($id, 'accepted');
+isnt $jh->get('/famille')->status, 200, 'his subscription ended with it';
+is row("select count(*) from portal.subscription where account_id = $account
+    and ended_at is null"), 0, 'in the database too';
+is join(' ', map { $_->{first_name} } @{ $cj->get('/famille')->json->{guardians} }),
+    'Camille Ève', 'who is left';
+
+my $sophie = row("select id from portal.guardian where first_name = 'Sophie' and tenant = 1");
+is codes(json_post($sj, "/famille/responsables/$sophie/retrait", { comment => 'Je pars' })),
+    ':last_guardian', 'a family keeps a guardian';
+my $camille = row("select id from portal.guardian where first_name = 'Camille' and tenant = 1");
+my @race = map { request_of(json_post($cj, "/famille/responsables/$_/retrait",
+    { comment => 'Je pars' }), 'two go') } $eve->{id}, $camille;
+accepted_ok($race[0], 'the first accepted');
+like row("select portal.t_accept($race[1])"), qr/last_guardian/, 'the second not';
+
+
+### as agents decide it, from their own pages
+
+{
+    my $agent = agent_client(json => 1);
+    my $decide = sub {
+        my ($id, $step, %more) = @_;
+        my $version = $agent->get("/demandes/$id")->json->{version};
+        return json_post($agent, "/demandes/$id", { step => $step, version => $version,
+            %more });
+    };
+    my $hc = "/famille/enfants/$hugo/contacts";
+
+    my $add = request_of(json_post($sj, "$hc/nouveau", { %jeanne, first_name => 'Rosalie',
+        rank => 1 }), 'a contact');
+    my $seen = $agent->get("/demandes/$add")->json;
+    is $seen->{request}{subject}, 'Rosalie Vasseur · Hugo Moreau-Dubois', 'whose contact';
+    my %choice = map { $_->{field} => 'accept' } @{ $seen->{items} };
+    my $r = $decide->($add, 'partly', %choice, last_name => 'refuse', reason => 'Non');
+    is codes($r), 'last_name:required', 'nobody is added without a name';
+    $r = $decide->($add, 'partly', %choice, collect => 'refuse', reason => 'Papiers ?');
+    is $r->json->{notice}, 'request_partly', 'added in part' or diag $r->content;
+    is_deeply [map { "$_->{first_name} $_->{collect}" }
+        @{ $sj->get("/famille/enfants/$hugo")->json->{child}{contacts} }]->[0],
+        'Rosalie 0', 'who may not collect';
+
+    my $rosalie = row("select id from portal.contact where first_name = 'Rosalie'");
+    my $ban = request_of(json_post($sj, "$hc/interdiction", { comment => 'Jugement' }), 'a report');
+    is $agent->get("/demandes/$ban")->json->{request}{comment}, 'Jugement', 'agents read it';
+    is $agent->get('/')->json->{requests}[0]{urgent}, JSON::PP::true(), 'before all else';
+    is $decide->($ban, 'accept')->json->{notice}, 'request_accepted', 'recorded';
+    is row("select count(*) from portal.collect_ban where child_id = $hugo"), 1, 'once';
+
+    my $go = request_of(json_post($sj, "$hc/$rosalie/retrait", { comment => 'Non' }), 'a removal');
+    is $decide->($go, 'refuse', reason => 'Non')->json->{notice}, 'request_refused', 'refused';
+    is row("select count(*) from portal.contact where id = $rosalie"), 1, 'who stays';
+    $go = request_of(json_post($sj, "$hc/$rosalie/retrait", { comment => 'Si' }), 'again');
+    is $decide->($go, 'accept')->json->{notice}, 'request_accepted', 'accepted';
+    is row("select count(*) from portal.contact where id = $rosalie"), 0, 'who goes';
+    is $agent->get("/demandes/$go")->json->{request}{subject_gone}, JSON::PP::false(),
+        'as was asked';
+
+    # the town asks for more: the same request is completed
+    my $more = request_of(json_post($sj, '/famille/enfants/ajout', { last_name => 'Dubois',
+        first_name => 'Ana', birth_date => '2023-01-02' }), 'a child');
+    $decide->($more, 'incomplete', reason => 'Son deuxième prénom ?');
+    my $edit = $sj->get("/famille/demandes/$more")->json->{request}{edit};
+    is $edit, "/famille/enfants/ajout/$more", 'to be completed';
+    is request_of(json_post($sj, $edit, { first_name => 'Ana Rose' }), 'completed'), $more,
+        'under its number';
+    is $decide->($more, 'accept')->json->{notice}, 'request_accepted', 'accepted';
+    is_deeply [map { $_->{first_name} } @{ $sj->get('/famille')->json->{children} }]->[-1],
+        'Ana Rose', 'in the file';
+    $_ = row("select subject from portal.change_set where id = $more");
+    is $_, 'Ana Rose Dubois', 'by its last name';
+}
+
+
+### T011: what is not yours is not there
+
+my $strange = row("select k.id from portal.contact k where k.child_id = $adam limit 1");
+for my $path (map({ ("/famille/enfants/$adam/$_", "/famille/enfants/99999/$_") }
+    'generales', 'autorisations', 'retrait', 'contacts/nouveau', 'contacts/interdiction',
+    "contacts/$strange/modifier", "contacts/$strange/retrait"),
+    "$page/contacts/$strange/modifier", "$page/contacts/$strange/retrait",
+    "/famille/enfants/$nina/contacts/$contacts[0]{id}/modifier",
+    "/famille/responsables/$sophie/retrait", '/famille/responsables/ajout/99999',
+    '/famille/enfants/ajout/99999', "/famille/enfants/ajout/$two")
+{
+    for my $c ($ch, $cj) {
+        is $c->get($path)->status, 404, "GET $path";
+    }
+    is json_post($cj, $path, $path =~ /retrait|interdiction/ ? { comment => 'Je veux' } : {},
+        page => '/famille')->status, 404, "POST $path";
+}
+
+
+### twenty at once are one
+
+$r = $sh->get("/famille/enfants/$hugo/contacts/nouveau");
+my $count = "select count(*) from portal.change_set where subject like 'Unique Vasseur%'";
+my @got = Portal::Pending->pages(map { $sh->submit($r, { %jeanne, first_name => 'Unique' },
+    pending => 1) } 1 .. 20);
+is scalar(grep { $_->status == 303 } @got), 20, 'twenty answers';
+is scalar(keys %{ { map { $_->location => 1 } @got } }), 1, 'lead to one receipt';
+is row($count), 1, 'of one request';
+is row("select count(*) from portal.outbox where template = 'contact_asked'
+    and data->>'name' = 'Unique Vasseur'"), 1, 'that was told once';
+
+done_testing;

@@ -1,0 +1,120 @@
+--
+-- The children's sections, additions and removals: constraints and functions.
+--
+
+begin;
+select * from no_plan();
+
+-- portal.enter, for functions that rest on it
+select isnt(ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201'))->>'family', null, 'Camille is in');
+
+create function pg_temp.set(what jsonb) returns bigint language sql as $$
+    insert into portal.change_set (tenant, number, family_id, section, action, child_id, contact_id, guardian_id, subject, account_id, comment, due_on)
+    select 1, '2026-' || lpad(floor(random() * 10000000)::int::text, 7, '0'), family('104201'), what->>'section', what->>'action',
+           (what->>'child')::bigint, (what->>'contact')::bigint, (what->>'guardian')::bigint, 'Essai',
+           account('camille.martin@exemple.fr'), what->>'comment', current_date
+    returning id $$;
+create function pg_temp.child(name text) returns bigint language sql as $$
+    select id from portal.child where first_name = name and tenant = 1 order by id limit 1 $$;
+create function pg_temp.names() returns text language sql as $$
+    select string_agg(first_name, ' ' order by rank) from portal.contact where child_id = pg_temp.child('Nina') $$;
+
+-- constraints
+
+prepare quiet as select pg_temp.set(jsonb_build_object('section', 'child_general', 'action', 'remove', 'child', pg_temp.child('Nina')));
+select throws_ok('quiet', '23514', null, 'a removal without words is none');
+prepare report as select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'report', 'child', pg_temp.child('Nina')));
+select throws_ok('report', '23514', null, 'nor a report');
+prepare other as select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'forget', 'child', pg_temp.child('Nina'), 'comment', 'x'));
+select throws_ok('other', '23514', null, 'nothing else can be asked for');
+select lives_ok($$ select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'add', 'child', pg_temp.child('Nina'))) from generate_series(1, 3) $$, 'additions stand side by side');
+select lives_ok($$ select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'report', 'child', pg_temp.child('Nina'), 'comment', 'Lui')) $$, 'a report');
+select throws_ok($$ select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'report', 'child', pg_temp.child('Nina'), 'comment', 'Elle')) $$, '23505', null, 'one open report of a person about a child: the next takes its place');
+select throws_ok($$ insert into portal.collect_ban (tenant, child_id, words) values (1, pg_temp.child('Nina'), '') $$, '23514', null, 'a ban has words');
+select throws_ok($$ insert into portal.collect_ban (tenant, child_id, words) values (2, pg_temp.child('Nina'), 'Lui') $$, '23503', null, 'and no child of another town');
+select is_empty($$ select grantee from information_schema.role_table_grants where table_name = 'collect_ban' and grantee in ('portal_web', 'portal_jobs', 'portal_batch', 'PUBLIC') $$, 'nobody reads it but functions');
+
+-- general information
+
+select is(portal.school_year(), case when extract(month from current_date) >= 9 then extract(year from current_date) || '-' || extract(year from current_date) + 1
+          else extract(year from current_date) - 1 || '-' || extract(year from current_date) end, 'the school year begins in September');
+select is(portal.child_general_faults(v::jsonb), e::jsonb, what)
+  from (values ('{"insurer": "MAIF", "policy": "1", "until": "2027-01-01"}', '[]', 'insurance: whole'),
+               ('{"insurer": null, "policy": null}', '[]', 'insurance: none'),
+               ('{"policy": "1"}', '[{"field": "insurer", "code": "required"}]', 'a contract has an insurer'),
+               ('{"insurer": "", "until": "2027-01-01"}', '[{"field": "insurer", "code": "required"}]', 'an end too'),
+               ('{"school_level": "cp"}', '[{"field": "school_level", "code": "school_first"}]', 'a level has a school'),
+               ('{"school_name": "École", "school_level": "cp", "school_class": "A"}', '[]', 'and a class')) as x (v, e, what);
+savepoint a;
+select lives_ok($$ select portal.child_general_apply(pg_temp.child('Nina'), portal.child_general_values(pg_temp.child('Nina')) || '{"insurer": null, "policy": null, "until": null, "school_name": null}') $$, 'emptied');
+select is_empty($$ select from portal.insurance where child_id = pg_temp.child('Nina') union all select from portal.schooling where child_id = pg_temp.child('Nina') and year = portal.school_year() $$, 'no insurance, no school this year');
+rollback to a;
+
+-- contacts
+
+select is(portal.child_contact_faults('{"phone_home": "+33320123456"}'), '[]', 'one telephone is enough');
+select is(portal.child_contact_faults('{"phone_mobile": null}')->0->>'code', 'phone_needed', 'one there must be');
+
+savepoint a;
+create temp table nina on commit drop as select id, rank, first_name as name from portal.contact where child_id = pg_temp.child('Nina');
+update portal.contact k set first_name = 'N' || n.rank from nina n where n.id = k.id;
+create function pg_temp.put(name text, place int) returns text language sql as $$
+    select portal.child_contact_apply(k.id, portal.child_contact_values(k.id) || jsonb_build_object('rank', place)) from portal.contact k where k.first_name = name $$;
+select is(pg_temp.names(), 'N1 N2 N3', 'three contacts');
+select lives_ok($$ select pg_temp.put('N3', 1) $$, 'to the front'); select is(pg_temp.names(), 'N3 N1 N2', 'the others close up');
+select lives_ok($$ select pg_temp.put('N3', 2) $$, 'one down'); select is(pg_temp.names(), 'N1 N3 N2', 'it is the second');
+select lives_ok($$ select pg_temp.put('N1', 30) $$, 'far'); select is(pg_temp.names(), 'N3 N2 N1', 'is last');
+select lives_ok($$ select pg_temp.put('N3', null) $$, 'nowhere'); select is(pg_temp.names(), 'N2 N1 N3', 'is last too');
+select is((select string_agg(rank::text, ' ' order by rank) from portal.contact where child_id = pg_temp.child('Nina')), '1 2 3', 'without a gap');
+rollback to a;
+
+-- urgent
+
+select is(portal.contact_urgent(s, a, (select id from portal.contact where child_id = pg_temp.child('Nina') and rank = n), i::jsonb), e, s || ' ' || a || ' of contact ' || n || ' ' || i)
+  from (values ('child_contact', 'report', 1, '[]', true), ('child_contact', 'remove', 1, '[]', true), ('child_contact', 'remove', 2, '[]', false),
+               ('child_contact', 'change', 1, '[{"field": "collect"}]', true), ('child_contact', 'change', 1, '[{"field": "last_name"}]', true),
+               ('child_contact', 'change', 1, '[{"field": "rank"}]', false), ('child_contact', 'change', 2, '[{"field": "collect"}]', false),
+               ('child_contact', 'add', 1, '[{"field": "collect"}]', false), ('child_general', 'remove', 1, '[]', false)) as x (s, a, n, i, e);
+
+-- who comes and who goes
+
+select is(portal.add_faults('child_general', family('104201'), null, '{"first_name": "NINA", "last_name": "martin", "birth_date": "2020-09-03"}'), '[{"field": "first_name", "code": "child_known"}]', 'a child is there once, however it is written');
+select is(portal.add_faults('child_general', family('104201'), null, '{"first_name": "Nina", "last_name": "Martin", "birth_date": "2021-09-03"}'), '[]', 'another birth date is another child');
+select is(portal.remove_faults('guardian_basic', family(f)), e::jsonb, f)
+  from (values ('104201', '[]'), ('104202', '[{"field": "", "code": "last_guardian"}]')) as x (f, e);
+
+savepoint a;
+insert into portal.contact (tenant, family_id, child_id, rank, last_name, first_name, link, phone_mobile)
+select 1, family('104201'), pg_temp.child('Nina'), r, 'X', 'Y', 'other', '+33600000000' from generate_series(4, 30) r;
+select is(portal.add_faults('child_contact', family('104201'), pg_temp.child('Nina'), '{}')->0->>'code', 'list_full', 'a full list');
+rollback to a;
+
+savepoint a;
+create temp table leaves on commit drop as select pg_temp.set(jsonb_build_object('section', 'child_general', 'action', 'remove', 'child', pg_temp.child('Nina'), 'comment', 'x')) as id;
+select lives_ok($$ select portal.change_apply(c) from portal.change_set c join leaves using (id) $$, 'a child goes');
+select is((select count(*) from portal.child_family where child_id = pg_temp.child('Nina')), 0::bigint, 'out of the family');
+select is((select count(*) from portal.health where child_id = pg_temp.child('Nina')), 1::bigint, 'and is not deleted');
+select is((select count(*) from portal.contact where child_id = pg_temp.child('Nina')), 0::bigint, 'but for the household''s contacts');
+rollback to a;
+
+savepoint a;
+create temp table gone on commit drop as select pg_temp.set(jsonb_build_object('section', 'guardian_basic', 'action', 'remove', 'guardian', guardian('104201', 2), 'comment', 'x')) as id;
+select is(portal.change_faults(c), '[]', 'a guardian may go') from portal.change_set c join gone using (id);
+select lives_ok($$ select portal.change_apply(c) from portal.change_set c join gone using (id) $$, 'and goes');
+select is_empty($$ select from portal.subscription where account_id = account('julien.martin@exemple.fr') and ended_at is null $$, 'the subscription ends');
+select is(portal.change_faults(c)->0->>'code', 'subject_gone', 'nobody goes twice') from portal.change_set c join gone using (id);
+create temp table last on commit drop as select pg_temp.set(jsonb_build_object('section', 'guardian_basic', 'action', 'remove', 'guardian', guardian('104201', 1), 'comment', 'x')) as id;
+select throws_ok($$ select portal.change_apply(c) from portal.change_set c join last using (id) $$, '23514', null, 'the last one stays, whoever asks');
+rollback to a;
+
+select is(portal.form_path(b, s, a, 7, 9), p, p)
+  from (values ('/famille', 'child_general', 'add', '/famille/enfants/ajout/9'), ('/famille', 'guardian_basic', 'add', '/famille/responsables/ajout/9'),
+               ('/famille/enfants/1', 'child_contact', 'add', '/famille/enfants/1/contacts/nouveau/9'), ('/famille/enfants/1', 'child_contact', 'change', '/famille/enfants/1/contacts/7/modifier'),
+               ('/famille/enfants/1', 'child_contact', 'remove', '/famille/enfants/1/contacts/7/retrait'), ('/famille/enfants/1', 'child_contact', 'report', '/famille/enfants/1/contacts/interdiction'),
+               ('/famille/enfants/1', 'child_general', 'remove', '/famille/enfants/1/retrait'), ('/famille/enfants/1', 'child_general', 'change', '/famille/enfants/1/generales')) as x (b, s, a, p);
+
+select is((select count(*) from portal.field where section = 'child_authorisations'), (select count(*) from portal.authorisation where child_id = pg_temp.child('Nina')), 'a field for each authorisation');
+select is_empty($$ select name from portal.field where section = 'child_authorisations' except select code from portal.authorisation $$, 'of the same name');
+
+select * from finish();
+rollback;
