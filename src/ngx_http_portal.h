@@ -21,6 +21,7 @@
 #include "crypto/portal_captcha.h"
 #include "input/portal_form.h"
 #include "input/portal_language.h"
+#include "input/portal_upload.h"
 #include "view/portal_view.h"
 #include "call/portal_pg.h"
 #include "redis/portal_redis.h"
@@ -210,7 +211,8 @@ typedef struct {
 } ngx_http_portal_arg_t;
 
 
-typedef struct ngx_http_portal_ctx_s  ngx_http_portal_ctx_t;
+typedef struct ngx_http_portal_ctx_s     ngx_http_portal_ctx_t;
+typedef struct ngx_http_portal_upload_s  ngx_http_portal_upload_t;
 
 /* what a POST does once its form is accepted */
 typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
@@ -254,6 +256,19 @@ typedef enum {
 } ngx_http_portal_gate_e;
 
 
+/* a file that came with a form, still where nginx has put the body */
+
+typedef struct {
+    const portal_field_t            *field;
+    const char                      *type;       /* jpeg, png, webp, pdf */
+    off_t                            start;
+    size_t                           size;
+} ngx_http_portal_file_t;
+
+/* in which a file is read and sealed */
+#define NGX_HTTP_PORTAL_FILE_PIECE  262144
+
+
 /* continues a request once an operation has ended */
 typedef ngx_int_t (*ngx_http_portal_step_pt)(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -293,6 +308,11 @@ struct ngx_http_portal_ctx_s {
     json_t                          *input;      /* what SQL gets */
     json_t                          *place;      /* whose sealed fields these
                                                     are: kind, id */
+    ngx_http_portal_upload_t        *upload;     /* while its body comes */
+    ngx_str_t                        body;       /* multipart, in memory; empty
+                                                    when it is in a file */
+    ngx_uint_t                       nfiles;
+    ngx_http_portal_file_t          *files;
     ngx_str_t                        key;        /* idempotency */
     json_t                          *if_match;   /* versions; NULL: any */
     ngx_str_t                        restore;    /* a form sealed over a
@@ -336,6 +356,7 @@ struct ngx_http_portal_ctx_s {
                                                     Redis could not confirm */
     unsigned                         json:1;     /* the answer's form */
     unsigned                         json_body:1;
+    unsigned                         multipart:1;
     unsigned                         key_header:1;   /* key came in a header */
     unsigned                         negotiated:1;
     unsigned                         foreign:1;  /* another site's page may
@@ -478,6 +499,38 @@ ngx_uint_t ngx_http_portal_conditions(ngx_http_request_t *r,
    target alone, nor from a log-in to the log-in */
 ngx_uint_t ngx_http_portal_leads(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *path);
+
+/* bytes of a body that a form with files may have */
+off_t ngx_http_portal_upload_max(portal_form_t *form);
+/* puts itself where bodies come by, once per configuration */
+void ngx_http_portal_upload_init(void);
+/* before a multipart body is read, and after: NGX_OK or a status; then *e says
+   how it went */
+ngx_int_t ngx_http_portal_upload_begin(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+ngx_int_t ngx_http_portal_upload(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t **raw, portal_body_e *e);
+/* adds the digest of each file to its value */
+ngx_int_t ngx_http_portal_upload_values(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
+/* the file that came for a field of a form that was accepted; NULL: none */
+ngx_http_portal_file_t *ngx_http_portal_file(ngx_http_portal_ctx_t *ctx,
+    const char *field);
+/* all its bytes: in request memory, for as long as the request lives */
+ngx_int_t ngx_http_portal_file_text(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file,
+    ngx_str_t *text);
+/*
+ * The piece n (0...), of NGX_HTTP_PORTAL_FILE_PIECE bytes but for the last one;
+ * piece->data is a buffer of that size, and is set elsewhere when the body is
+ * in memory.
+ * NGX_OK, NGX_DONE behind the last one, NGX_ERROR.
+ */
+ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file, ngx_uint_t n,
+    ngx_str_t *piece);
+
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
@@ -565,6 +618,8 @@ ngx_int_t ngx_http_portal_after_act(ngx_http_request_t *r,
 /* answers a call that failed; 401 also forgets the session */
 ngx_int_t ngx_http_portal_failed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
+/* a body that is not looked at: NGX_OK or a status */
+ngx_int_t ngx_http_portal_unwanted(ngx_http_request_t *r);
 /* shows the form again with ctx->errors */
 ngx_int_t ngx_http_portal_refuse(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);

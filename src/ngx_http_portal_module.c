@@ -295,6 +295,8 @@ ngx_http_portal_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_portal_log_count;
 
+    ngx_http_portal_upload_init();
+
     return NGX_OK;
 }
 

@@ -114,7 +114,7 @@ for my $file (glob 'conf.d/portal/forms/*.form') {
 }
 my %types = map { $_ => 1 }
     qw(text lines name email password phone date choice yesno code integer cents
-    shares country postcode iban bic tax_number tax_notice caf_number token
+    shares country postcode iban bic tax_number tax_notice caf_number file token
     path otp);
 
 # what the C or the SQL could have said

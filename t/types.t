@@ -77,16 +77,24 @@ spew("$dir/templates/types.mustache", <<'END');
 {{/layout}}
 END
 
+my %want = map { $_->[0] => $_->[3] } @fields;
+my $kept = JSON::PP->new->encode({ status => 200, values => \%want });
+
 my $portal = Portal::Stack->new(directives => {
     portal_forms => "$dir/forms", portal_templates => "$dir/templates" },
-    server => join ' ', map { "location = /t/$_ { portal_allow public;
-        portal_page types; portal_post t_echo $_; }" } qw(types part));
+    server => join(' ', map { "location = /t/$_ { portal_allow public;
+        portal_page types; portal_post t_echo $_; }" } qw(types part)) . "
+        location = /t/kept { portal_allow public; portal_get t_kept types;
+            portal_post t_echo types; }");
 $portal->prepare;
 $portal->start_database;
 $portal->psql("create function portal.t_echo(input jsonb) returns json
     language plpgsql as 'begin return json_build_object(''status'', 200,
     ''got'', input - ''_''); end';
-    grant execute on function portal.t_echo(jsonb) to portal_web");
+    create function portal.t_kept(input jsonb) returns json
+    language plpgsql as 'begin return \$t\$$kept\$t\$::json; end';
+    grant execute on function portal.t_echo(jsonb), portal.t_kept(jsonb)
+        to portal_web");
 $portal->start_redis;
 $portal->start_mail;
 $portal->start_nginx;
@@ -96,7 +104,6 @@ wait_for(10, sub { client()->get('/t/types')->status == 200 });
 my $c = client();
 my $j = client(json => 1);
 my %good = map { $_->[0] => $_->[2] } @fields;
-my %want = map { $_->[0] => $_->[3] } @fields;
 
 sub sent {
     my ($path, $fields, %o) = @_;
@@ -208,6 +215,19 @@ $r = sent('/t/types', { country => 'BR', phone => 'x' });
 like $r->content, qr/<option value="BR" selected>/, 'the country chosen';
 $r = sent('/t/types', { country => 'PY', phone => 'x' });
 like $r->content, qr/<option value="PY" selected>PY</, 'by its code, if it must';
+
+
+### what the file holds, shown and sent again untouched, is the same
+
+$page = $c->get('/t/kept');
+my %open = @{ $page->form->{fields} };
+like $open{phone}, qr/^06.12.34.56.78$/, 'a telephone as it is dialled';
+like $open{mobile}, qr/^06.92.12.34.56$/, 'overseas too';
+is $open{price}, '1234,50', 'an amount in euros';
+is $open{shares}, '2,5', 'shares with a comma';
+is $open{income}, '12345', 'a number';
+$r = $c->submit($page, {}, headers => { Accept => 'application/json' });
+is_deeply $r->json->{got}, \%want, 'sent untouched';
 
 
 ### a form of which only a part is sent

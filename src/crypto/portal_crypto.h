@@ -65,6 +65,15 @@ int portal_mac_code(const portal_keys_t *keys, portal_text_t tenant,
 /* lower case, 2 * len chars, not terminated */
 void portal_hex(const uint8_t *in, size_t len, char *out);
 
+/* what a file is told apart by: BLAKE2b-256, added to piece by piece */
+typedef struct {
+    uint8_t  state[384] __attribute__((aligned(64)));
+} portal_digest_t;
+
+void portal_digest_init(portal_digest_t *digest);
+void portal_digest_add(portal_digest_t *digest, const void *data, size_t len);
+void portal_digest_hex(portal_digest_t *digest, char hex[PORTAL_MAC_HEX]);
+
 /* bytes needed for the base64url text of a sealed value of len bytes */
 size_t portal_sealed_len(size_t len);
 /* out: portal_sealed_len() chars, not terminated; returns the length, -1 */

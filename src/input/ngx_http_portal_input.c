@@ -18,6 +18,10 @@ static ngx_int_t ngx_http_portal_body(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_body_checked(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_body_whole(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t **raw, portal_body_e *e, char *err,
+    size_t errlen);
+static ngx_uint_t ngx_http_portal_body_status(ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_portal_body_type(ngx_http_request_t *r,
@@ -46,7 +50,13 @@ ngx_http_portal_input(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_int_t  rc;
 
     rc = ngx_http_portal_body_type(r, ctx);
+
+    if (rc == NGX_OK && ctx->multipart) {
+        rc = ngx_http_portal_upload_begin(r, ctx);
+    }
+
     if (rc != NGX_OK) {
+        (void) ngx_http_portal_unwanted(r);
         return rc;
     }
 
@@ -65,11 +75,26 @@ ngx_http_portal_input(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 static ngx_int_t
 ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
+    off_t             max;
     size_t            len;
     ngx_str_t         value;
     ngx_table_elt_t  *type;
 
-    if (r->headers_in.content_length_n > PORTAL_BODY_MAX) {
+    type = r->headers_in.content_type;
+    max = PORTAL_BODY_MAX;
+
+    /* a form without files has no use for it */
+
+    if (type != NULL && ctx->verdict->form->nfiles
+        && type->value.len >= 10
+        && ngx_strncasecmp(type->value.data, (u_char *) "multipart/", 10)
+           == 0)
+    {
+        ctx->multipart = 1;
+        max = ngx_http_portal_upload_max(ctx->verdict->form);
+    }
+
+    if (r->headers_in.content_length_n > max) {
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     }
 
@@ -77,14 +102,16 @@ ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
     }
 
-    type = r->headers_in.content_type;
-
     if (type == NULL) {
         return (r->headers_in.content_length_n > 0 || r->headers_in.chunked)
                ? NGX_HTTP_UNSUPPORTED_MEDIA_TYPE : NGX_OK;
     }
 
     value = type->value;
+
+    if (ctx->multipart) {
+        return NGX_OK;
+    }
 
     for (len = 0; len < value.len; len++) {
         if (value.data[len] == ';' || value.data[len] == ' ') {
@@ -135,25 +162,17 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     char           name[128];
     json_t        *raw;
     ngx_int_t      rc;
-    ngx_str_t      body;
     ngx_uint_t     status;
     const char    *csrf, *code;
     portal_body_e  e;
 
-    rc = ngx_http_portal_body_text(r, &body);
+    rc = ctx->multipart
+         ? ngx_http_portal_upload(r, ctx, &raw, &e)
+         : ngx_http_portal_body_whole(r, ctx, &raw, &e, name, sizeof(name));
+
     if (rc != NGX_OK) {
         return rc;
     }
-
-    if (ctx->json_body) {
-        e = portal_body_json((char *) body.data, body.len, &raw, name,
-                             sizeof(name));
-    } else {
-        e = portal_body_urlencoded((char *) body.data, body.len, &raw, name,
-                                   sizeof(name));
-    }
-
-    portal_wipe(body.data, body.len);
 
     if (e != PORTAL_BODY_OK) {
         return ngx_http_portal_body_refused(r, ctx, e, name);
@@ -165,13 +184,14 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     csrf = json_string_value(json_object_get(raw, "csrf"));
 
-    if (ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK) {
+    /* of a form with files it was looked at before they were */
+
+    if (!ctx->multipart
+        && ngx_http_portal_check_token(r, ctx, csrf) != NGX_OK)
+    {
         portal_form_wipe(ctx->verdict->form, raw);
         json_decref(raw);
-
-        return ctx->expired ? ngx_http_portal_relogin(r, ctx, 0)
-                            : ngx_http_portal_problem(r, ctx,
-                                                  NGX_HTTP_FORBIDDEN, "csrf");
+        return ngx_http_portal_body_refused(r, ctx, PORTAL_BODY_TOKEN, name);
     }
 
     status = ngx_http_portal_conditions(r, ctx, &code);
@@ -213,10 +233,66 @@ ngx_http_portal_body_checked(ngx_http_request_t *r,
     }
 
     if (json_array_size(ctx->errors)) {
-        return ngx_http_portal_refuse(r, ctx, 422);
+        return ngx_http_portal_refuse(r, ctx,
+                                      ngx_http_portal_body_status(ctx));
+    }
+
+    if (ctx->nfiles && ngx_http_portal_upload_values(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ctx->verdict->act(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_body_whole(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t **raw, portal_body_e *e, char *err, size_t errlen)
+{
+    ngx_int_t  rc;
+    ngx_str_t  body;
+
+    rc = ngx_http_portal_body_text(r, &body);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    *e = ctx->json_body
+         ? portal_body_json((char *) body.data, body.len, raw, err, errlen)
+         : portal_body_urlencoded((char *) body.data, body.len, raw, err,
+                                  errlen);
+
+    portal_wipe(body.data, body.len);
+
+    return NGX_OK;
+}
+
+
+/* HTTP has words of its own for a file that is not as it must be */
+
+static ngx_uint_t
+ngx_http_portal_body_status(ngx_http_portal_ctx_t *ctx)
+{
+    size_t       i;
+    json_t      *error;
+    const char  *code;
+    ngx_uint_t   status;
+
+    status = 422;
+
+    json_array_foreach(ctx->errors, i, error) {
+        code = json_string_value(json_object_get(error, "code"));
+
+        if (ngx_strcmp(code, "file_size") == 0) {
+            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
+
+        if (ngx_strcmp(code, "file_type") == 0) {
+            status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+        }
+    }
+
+    return status;
 }
 
 
@@ -242,6 +318,9 @@ ngx_http_portal_body_refused(ngx_http_request_t *r,
 
     case PORTAL_BODY_MEMORY:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    case PORTAL_BODY_TOKEN:
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_FORBIDDEN, "csrf");
 
     default:
         return ngx_http_portal_problem(r, ctx, NGX_HTTP_BAD_REQUEST, NULL);

@@ -11,7 +11,7 @@
 
 #include <unistr.h>
 
-#include "portal_form.h"
+#include "portal_body.h"
 #include "../crypto/portal_crypto.h"
 
 
@@ -30,8 +30,6 @@ static portal_body_e portal_body_pair(json_t *object, char *name,
     const char *end, char *err, size_t errlen, size_t at);
 static char *portal_body_unescape(char *dst, const char *src,
     const char *end);
-static portal_body_e portal_body_name(const char *name, size_t len,
-    char *err, size_t errlen);
 static portal_body_e portal_body_scan(const char *body, size_t len,
     char *err, size_t errlen);
 static portal_body_e portal_body_json_error(const char *body, size_t len,
@@ -133,7 +131,6 @@ portal_body_pair(json_t *object, char *name, const char *end, char *err,
 {
     char           *eq, *value, *vend, *nend;
     size_t          nlen, vlen;
-    json_t         *json;
     portal_body_e   rc;
 
     eq = memchr(name, '=', (size_t) (end - name));
@@ -156,9 +153,21 @@ portal_body_pair(json_t *object, char *name, const char *end, char *err,
         return rc;
     }
 
-    /* the check of the form says what is wrong, beside the field */
+    return portal_body_set(object, name, nlen, value, vlen) == 0
+           ? PORTAL_BODY_OK
+           : portal_body_fail(PORTAL_BODY_MEMORY, err, errlen, "no memory");
+}
 
-    if (json_object_getn(object, name, nlen) != NULL) {
+
+/* the check of the form says what is wrong, beside the field */
+
+int
+portal_body_set(json_t *object, const char *name, size_t len,
+    const char *value, size_t vlen)
+{
+    json_t  *json;
+
+    if (json_object_getn(object, name, len) != NULL) {
         json = json_array();
 
     } else if (memchr(value, '\0', vlen) != NULL
@@ -170,14 +179,7 @@ portal_body_pair(json_t *object, char *name, const char *end, char *err,
         json = json_stringn_nocheck(value, vlen);
     }
 
-    if (json == NULL
-        || json_object_setn_new_nocheck(object, name, nlen, json) != 0)
-    {
-        return portal_body_fail(PORTAL_BODY_MEMORY, err, errlen,
-                                "no memory");
-    }
-
-    return PORTAL_BODY_OK;
+    return json_object_setn_new_nocheck(object, name, len, json);
 }
 
 
@@ -232,7 +234,7 @@ portal_body_unescape(char *dst, const char *src, const char *end)
 
 /* names go into errors and logs: short, and nothing that moves a terminal */
 
-static portal_body_e
+portal_body_e
 portal_body_name(const char *name, size_t len, char *err, size_t errlen)
 {
     size_t  i;

@@ -14,6 +14,7 @@
 #include "portal_password.h"
 #include "portal_text.h"
 #include "portal_types.h"
+#include "portal_upload.h"
 #include "../crypto/portal_crypto.h"
 
 
@@ -51,6 +52,8 @@ static int portal_check_empty(portal_check_t *check,
     const portal_field_t *field);
 static int portal_check_integer(portal_check_t *check,
     const portal_field_t *field, const json_t *raw);
+static int portal_check_file(portal_check_t *check,
+    const portal_field_t *field, const json_t *raw);
 static int portal_check_password(portal_check_t *check,
     const portal_field_t *field, const char *text, size_t len);
 static int portal_check_words(portal_check_t *check,
@@ -76,8 +79,8 @@ const char *const  portal_form_codes[] = {
     "iban_country", "iban_length", "iban_key", "bic_format",
     "tax_number_format", "tax_number_key", "tax_notice_format",
     "caf_number_format", "shares_format", "shares_range", "cents_format",
-    "cents_range", "private_nir", "private_belief", "private_handicap",
-    "otp_format", NULL
+    "cents_range", "file_type", "file_size", "private_nir",
+    "private_belief", "private_handicap", "otp_format", NULL
 };
 
 
@@ -238,6 +241,10 @@ portal_check_field(portal_check_t *check, const portal_field_t *field)
         && !(field->sealed && json_is_string(raw)))
     {
         return portal_check_integer(check, field, raw);
+    }
+
+    if (field->type == PORTAL_FIELD_FILE) {
+        return portal_check_file(check, field, raw);
     }
 
     if (!json_is_string(raw)) {
@@ -527,32 +534,55 @@ static int
 portal_check_integer(portal_check_t *check, const portal_field_t *field,
     const json_t *raw)
 {
-    int          n;
     char         text[32];
     json_t      *value;
-    json_int_t   number;
     const char  *code;
 
     if (!json_is_integer(raw)) {
         return portal_check_error(check, field->name, "type");
     }
 
-    number = json_integer_value(raw);
+    (void) portal_type_shown(field, raw, text, sizeof(text));
 
-    /* as a person would have typed it */
-
-    n = field->type == PORTAL_FIELD_CENTS && number >= 0
-        ? snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT ",%02d",
-                   number / 100, (int) (number % 100))
-        : snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, number);
-
-    if (portal_check_show(check, field->name, text, (size_t) n, 0) != 0
-        || portal_type_integer(field, number, &value, &code) != 0)
+    if (portal_check_show(check, field->name, text, strlen(text), 0) != 0
+        || portal_type_integer(field, json_integer_value(raw), &value, &code)
+           != 0)
     {
         return -1;
     }
 
     return portal_check_value(check, field, value, code);
+}
+
+
+/* an object is there only where a multipart body's reader has put it */
+
+static int
+portal_check_file(portal_check_t *check, const portal_field_t *field,
+    const json_t *raw)
+{
+    const char  *type, *code;
+
+    if (!check->strict && json_is_string(raw)
+        && json_string_length(raw) == 0)
+    {
+        return portal_check_empty(check, field);
+    }
+
+    if (check->strict || !json_is_object(raw)) {
+        return portal_check_error(check, field->name,
+                                  portal_check_wrong(check, raw));
+    }
+
+    type = json_string_value(json_object_get(raw, "type"));
+
+    code = (portal_file_bit(type) & field->accept) == 0 ? "file_type"
+           : json_integer_value(json_object_get(raw, "size")) > field->max
+           ? "file_size" : NULL;
+
+    return portal_check_value(check, field,
+                              code ? NULL : json_incref((json_t *) raw),
+                              code);
 }
 
 

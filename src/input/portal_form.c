@@ -33,7 +33,7 @@ static const char *const  portal_form_types[] = {
     "text", "name", "email", "password", "date", "choice", "yesno", "code",
     "integer", "token", "path", "lines", "phone", "postcode", "country",
     "iban", "bic", "tax_number", "tax_notice", "caf_number", "shares", "cents",
-    "otp"
+    "otp", "file"
 };
 
 #define PORTAL_FORM_TYPES                                                     \
@@ -42,7 +42,7 @@ static const char *const  portal_form_types[] = {
 #define PORTAL_FORM_TYPE_LIST                                                 \
     "text, lines, name, email, password, phone, date, choice, yesno, code, "  \
     "integer, cents, shares, country, postcode, iban, bic, tax_number, "      \
-    "tax_notice, caf_number, token, path or otp"
+    "tax_notice, caf_number, file, token, path or otp"
 
 
 portal_form_t *
@@ -149,11 +149,13 @@ portal_form_free(portal_form_t *form)
 const portal_field_t *
 portal_form_field(const portal_form_t *form, const char *name)
 {
-    size_t  i;
+    size_t       i;
+    const char  *other;
 
     for (i = 0; i < form->nfields; i++) {
+        other = form->fields[i].name;
 
-        if (strcmp(form->fields[i].name, name) == 0) {
+        if (other != NULL && strcmp(other, name) == 0) {
             return &form->fields[i];
         }
     }
@@ -177,7 +179,7 @@ portal_form_line(portal_form_parser_t *parser, char *line)
     line[strcspn(line, "#")] = '\0';
     parser->rest = line;
 
-    word = portal_form_token(&parser->rest);
+    word = portal_form_token(parser);
 
     if (word == NULL) {
         return 0;
@@ -247,7 +249,7 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
                                 word);
     }
 
-    if (portal_form_token(&parser->rest) != NULL) {
+    if (portal_form_token(parser) != NULL) {
         return portal_form_fail(parser, "\"%s\" stands alone on its line",
                                 word);
     }
@@ -265,8 +267,8 @@ portal_form_add_field(portal_form_parser_t *parser)
 
     form = parser->form;
 
-    name = portal_form_token(&parser->rest);
-    type = portal_form_token(&parser->rest);
+    name = portal_form_token(parser);
+    type = portal_form_token(parser);
 
     if (name == NULL || type == NULL) {
         return portal_form_fail(parser, "a field has a name and a type: "
@@ -362,6 +364,16 @@ portal_form_field_type(portal_form_parser_t *parser, portal_field_t *field,
 
     case PORTAL_FIELD_CENTS:
         field->max = 99999999999;
+        break;
+
+    case PORTAL_FIELD_FILE:
+        field->max = PORTAL_FILE_MAX;
+
+        if (++parser->form->nfiles > PORTAL_FORM_FILES) {
+            return portal_form_fail(parser, "a form has at most %d files",
+                                    PORTAL_FORM_FILES);
+        }
+
         break;
 
     case PORTAL_FIELD_NAME:
@@ -515,13 +527,17 @@ portal_form_plain(const char *s, const char *more)
 
 
 char *
-portal_form_token(char **rest)
+portal_form_token(portal_form_parser_t *parser)
 {
-    char  *word;
+    char  *word, *rest;
+
+    rest = parser->rest;
 
     do {
-        word = strsep(rest, " \t\r");
+        word = strsep(&rest, " \t\r");
     } while (word != NULL && *word == '\0');
+
+    parser->rest = rest;
 
     return word;
 }

@@ -49,10 +49,14 @@ typedef enum {
     PORTAL_FIELD_SHARES,        /* "2.5": by quarters */
     PORTAL_FIELD_CENTS,         /* an amount in euros, as cents */
     PORTAL_FIELD_OTP,           /* one-time code of an authenticator */
+    PORTAL_FIELD_FILE,          /* {"type","size"} */
 } portal_field_e;
 
 #define PORTAL_FIELD_OPTIONS  32
 #define PORTAL_FORM_FIELDS    64
+#define PORTAL_FORM_FILES     8
+#define PORTAL_FILE_MAX       10485760  /* bytes, where the form says nothing */
+#define PORTAL_FILE_MOST      52428800  /* and what it may say */
 #define PORTAL_DATE_TODAY     0     /* a date's min or max: context->today */
 
 #define PORTAL_PASSWORD_MIN    12     /* characters, of one being chosen */
@@ -81,7 +85,9 @@ typedef struct {
     int                   age_max;
     int64_t               lines;       /* at most */
     int64_t               min;         /* length in characters, or value, or */
-    int64_t               max;         /* yyyymmdd, PORTAL_DATE_TODAY */
+    int64_t               max;         /* yyyymmdd, PORTAL_DATE_TODAY; bytes
+                                          of a file */
+    unsigned              accept;      /* of a file: portal_file_bit() */
     char                 *autocomplete;
     char                 *context;     /* comma separated field names */
     char                 *country;     /* the field that says whose postcode
@@ -94,6 +100,8 @@ typedef struct {
     char                 *name;
     size_t                nfields;
     portal_field_t       *fields;
+    size_t                nfiles;      /* of the fields; with none a body is
+                                          never multipart */
     unsigned              captcha:1;   /* captcha_* and the honeypot */
     unsigned              token:1;     /* the call mints a mail's token */
     unsigned              undo:1;      /* and one to take back what it does */
@@ -132,6 +140,7 @@ typedef enum {
     PORTAL_BODY_TOO_MANY,       /* 413: keys or depth */
     PORTAL_BODY_DUPLICATE,      /* 400, JSON: name in err, or "" */
     PORTAL_BODY_MEMORY,         /* 500 */
+    PORTAL_BODY_TOKEN,          /* 403, multipart: no good token in front */
 } portal_body_e;
 
 /*
@@ -203,6 +212,8 @@ typedef struct {
  *   shares_range    outside 0.25 to 20
  *   cents_format    not an amount in euros
  *   cents_range     outside min and max
+ *   file_type       by its first bytes none of those accepted
+ *   file_size       larger than may be
  *   private_nir     a social security number in a text that refuses it
  *   private_belief  a religious diet or practice, likewise
  *   private_handicap  the nature of a handicap, likewise

@@ -33,7 +33,7 @@ int portal_form_field_done(portal_form_parser_t *parser,
 /* nothing but a-z, 0-9 and more */
 int portal_form_plain(const char *s, const char *more);
 /* the next word of the line, or NULL */
-char *portal_form_token(char **rest);
+char *portal_form_token(portal_form_parser_t *parser);
 /* always -1 */
 int portal_form_fail(portal_form_parser_t *parser, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "portal_form_parse.h"
+#include "portal_upload.h"
 
 
 /*
@@ -50,6 +51,10 @@ static int portal_form_refuse(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_country(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
+static int portal_form_accept(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
+static int portal_form_bytes(portal_form_parser_t *parser,
+    portal_field_t *field, const char *value);
 static int portal_form_autocomplete(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_options(portal_form_parser_t *parser,
@@ -61,9 +66,12 @@ static int portal_form_options(portal_form_parser_t *parser,
 static const portal_form_word_t  portal_form_known[] = {
 
     { "required", ~portal_form_bit(PATH), portal_form_required },
+
     { "hidden",
-      ~(portal_form_bit(PASSWORD)|portal_form_bit(OTP)),
+      ~(portal_form_bit(PASSWORD)|portal_form_bit(OTP)
+        |portal_form_bit(FILE)),
       portal_form_hidden },
+
     { "new", portal_form_bit(PASSWORD), portal_form_new },
     { "mobile", portal_form_bit(PHONE), portal_form_mobile },
 
@@ -80,7 +88,8 @@ static const portal_form_word_t  portal_form_known[] = {
 
     { "max",
       portal_form_bit(TEXT)|portal_form_bit(LINES)|portal_form_bit(NAME)
-      |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS),
+      |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS)
+      |portal_form_bit(FILE),
       portal_form_max },
 
     { "age", portal_form_bit(DATE), portal_form_age },
@@ -92,8 +101,10 @@ static const portal_form_word_t  portal_form_known[] = {
 
     { "country", portal_form_bit(POSTCODE), portal_form_country },
 
+    { "accept", portal_form_bit(FILE), portal_form_accept },
+
     { "autocomplete",
-      ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)),
+      ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)|portal_form_bit(FILE)),
       portal_form_autocomplete },
 
     { "options", portal_form_bit(CHOICE), portal_form_options },
@@ -104,7 +115,7 @@ static const portal_form_word_t  portal_form_known[] = {
 
 #define PORTAL_FORM_WORD_LIST                                                 \
     "required, hidden, new, mobile, sealed, min=, max=, age=, lines=, "       \
-    "refuse=, country=, autocomplete= and options="
+    "refuse=, country=, accept=, autocomplete= and options="
 
 
 int
@@ -117,7 +128,7 @@ portal_form_words(portal_form_parser_t *parser, portal_field_t *field)
     seen = 0;
 
     for ( ;; ) {
-        word = portal_form_token(&parser->rest);
+        word = portal_form_token(parser);
         if (word == NULL) {
             return 0;
         }
@@ -250,7 +261,65 @@ static int
 portal_form_max(portal_form_parser_t *parser, portal_field_t *field,
     char *value)
 {
+    if (field->type == PORTAL_FIELD_FILE) {
+        return portal_form_bytes(parser, field, value);
+    }
+
     return portal_form_number(parser, field, "max", value, &field->max);
+}
+
+
+/* as nginx writes sizes */
+
+static int
+portal_form_bytes(portal_form_parser_t *parser, portal_field_t *field,
+    const char *value)
+{
+    char  *end;
+    long   n;
+
+    end = NULL;
+    n = value && strspn(value, "0123456789") < 8 ? strtol(value, &end, 10) : 0;
+
+    if (n > 0 && (end[0] == 'k' || end[0] == 'm') && end[1] == '\0') {
+        n *= end[0] == 'k' ? 1024 : 1048576;
+
+        if (n <= PORTAL_FILE_MOST) {
+            field->max = n;
+            return 0;
+        }
+    }
+
+    return portal_form_fail(parser, "\"max\" of a file is a size of at most "
+                            "%dm: max=10m or max=500k",
+                            PORTAL_FILE_MOST / 1048576);
+}
+
+
+static int
+portal_form_accept(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    char      *p, *save;
+    unsigned   bit;
+
+    p = value ? strtok_r(value, ",", &save) : NULL;
+
+    for ( /* void */ ; p != NULL; p = strtok_r(NULL, ",", &save)) {
+
+        bit = portal_file_bit(p);
+
+        if (bit == 0 || (field->accept & bit)) {
+            field->accept = 0;
+            break;
+        }
+
+        field->accept |= bit;
+    }
+
+    return field->accept ? 0 : portal_form_fail(parser, "\"accept\" lists "
+                               "types of files, each once: "
+                               "accept=jpeg,png,webp,pdf");
 }
 
 
@@ -465,6 +534,11 @@ portal_form_field_done(portal_form_parser_t *parser,
     if (field->type == PORTAL_FIELD_CHOICE && field->noptions == 0) {
         return portal_form_fail(parser, "a choice lists its options: "
                                 "options=one,two");
+    }
+
+    if (field->type == PORTAL_FIELD_FILE && field->accept == 0) {
+        return portal_form_fail(parser, "a file says what it may be: "
+                                "accept=jpeg,png,webp,pdf");
     }
 
     if (field->hidden && field->autocomplete != NULL) {

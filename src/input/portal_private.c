@@ -181,8 +181,11 @@ portal_private_fold(const char *text, size_t len)
             wide[i] |= 0x20;
         }
 
-        folded[used++] = wide[i] >= 'a' && wide[i] <= 'z' ? (char) wide[i]
-                                                          : ' ';
+        folded[used++] = ' ';
+
+        if (wide[i] >= 'a' && wide[i] <= 'z') {
+            folded[used - 1] = (char) wide[i];
+        }
     }
 
     if (folded != NULL) {
@@ -234,7 +237,7 @@ portal_private_nir(const char *text, size_t len, int *found)
         }
 
         if (digit >= 0) {
-            starts[used] = gap > 0;
+            starts[used] = (char) (gap > 0);
             digits[used++] = (char) ('0' + digit);
             gap = 0;
 

@@ -38,7 +38,11 @@ portal_text_clean(const char *text, size_t len, int trim, char **out,
         nfc = malloc(len + 1);
         n = len;
 
-        if (nfc != NULL && len > 0) {
+        if (nfc == NULL) {
+            return PORTAL_TEXT_MEMORY;
+        }
+
+        if (len > 0) {
             memcpy(nfc, text, len);
         }
 

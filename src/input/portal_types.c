@@ -520,6 +520,8 @@ portal_date_split(const char *text, int part[PORTAL_DATE_PARTS])
     const char  *p, *gap;
 
     p = text;
+    memset(digits, 0, sizeof(digits));
+    memset(part, 0, PORTAL_DATE_PARTS * sizeof(part[0]));
 
     for (i = 0; i < PORTAL_DATE_PARTS; i++) {
 

@@ -79,6 +79,13 @@ int portal_type_cents(const portal_field_t *field, const char *text,
 
 
 /*
+ * A value as a person would type it: 1250 cents are 12,50.  0, or -1 where
+ * that is the value itself.
+ */
+int portal_type_shown(const portal_field_t *field, const json_t *value,
+    char *out, size_t len);
+
+/*
  * Normalises one text (in NFC, trimmed, not empty, nothing forbidden in it;
  * terminated).  raw holds the other fields, as they were sent.  *value is a
  * new reference, or NULL with *code set; both NULL: to be taken as not sent.

@@ -68,6 +68,7 @@ portal_type_compact(const char *text, size_t len, const char *more,
 
     s = (const uint8_t *) text;
     used = 0;
+    memset(out, 0, size);
 
     for (i = 0; i < len; i += (size_t) n) {
         n = u8_mbtouc(&c, s + i, len - i);
@@ -100,8 +101,6 @@ portal_type_compact(const char *text, size_t len, const char *more,
             return -1;
         }
     }
-
-    out[used] = '\0';
 
     return 0;
 }
@@ -455,6 +454,50 @@ portal_type_decimal(const char *text, int64_t *hundredths)
     }
 
     *hundredths = n;
+
+    return 0;
+}
+
+
+int
+portal_type_shown(const portal_field_t *field, const json_t *value,
+    char *out, size_t len)
+{
+    char         *dot;
+    json_int_t    n;
+    const char   *text;
+
+    n = json_integer_value(value);
+    text = json_string_value(value);
+
+    if (json_is_integer(value)) {
+
+        /* below 0 only what is refused, shown again */
+
+        if (field->type == PORTAL_FIELD_CENTS && n >= 0) {
+            (void) snprintf(out, len, "%" JSON_INTEGER_FORMAT ",%02d",
+                            n / 100, (int) (n % 100));
+        } else {
+            (void) snprintf(out, len, "%" JSON_INTEGER_FORMAT, n);
+        }
+
+        return 0;
+    }
+
+    if (text == NULL) {
+        return -1;
+    }
+
+    if (field->type != PORTAL_FIELD_SHARES) {
+        return -1;
+    }
+
+    (void) snprintf(out, len, "%s", text);
+
+    dot = strchr(out, '.');
+    if (dot != NULL) {
+        *dot = ',';
+    }
 
     return 0;
 }

@@ -62,6 +62,7 @@ portal_type_phone(const portal_field_t *field, const char *text, size_t len,
 
     ok = 0;
     p = digits;
+    memset(digits, 0, sizeof(digits));
 
     if (portal_phone_digits(text, len, digits) == 0) {
 

@@ -59,7 +59,7 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
     }
 
     if (ctx->foreign) {
-        rc = ngx_http_discard_request_body(r);
+        rc = ngx_http_portal_unwanted(r);
 
         return rc != NGX_OK ? rc
                             : ngx_http_portal_problem(r, ctx,
@@ -358,6 +358,17 @@ ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 }
 
 
+/* who asks before sending a body (Expect) gets the answer, not a "100" */
+
+ngx_int_t
+ngx_http_portal_unwanted(ngx_http_request_t *r)
+{
+    r->expect_tested = 1;
+
+    return ngx_http_discard_request_body(r);
+}
+
+
 /* "portal_error": what nginx itself or another phase refused */
 
 static ngx_int_t
@@ -367,7 +378,7 @@ ngx_http_portal_content_error(ngx_http_request_t *r,
     ngx_int_t   rc;
     ngx_uint_t  status;
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_portal_unwanted(r);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -401,7 +412,7 @@ ngx_http_portal_not_allowed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     const char  *allow;
 
-    if (ngx_http_discard_request_body(r) != NGX_OK) {
+    if (ngx_http_portal_unwanted(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

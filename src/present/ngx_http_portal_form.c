@@ -15,6 +15,9 @@
  */
 
 
+/* a number as it is typed */
+#define NGX_HTTP_PORTAL_SHOWN   64
+
 /* a choice of more is a list to open */
 #define NGX_HTTP_PORTAL_RADIOS  5
 
@@ -27,6 +30,7 @@ static const char *ngx_http_portal_field_kind(const portal_field_t *field,
     const char *policy);
 static void ngx_http_portal_field_input(const portal_field_t *field,
     json_t *model);
+static json_t *ngx_http_portal_field_accept(const portal_field_t *field);
 static const char *ngx_http_portal_field_error(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static const char *ngx_http_portal_field_label(ngx_http_request_t *r,
@@ -90,8 +94,9 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     ngx_snprintf((u_char *) action, sizeof(action), "%V#erreurs%Z", &r->uri);
 
-    model = json_pack("{s:s, s:s, s:o, s:o}", "name", form->name,
+    model = json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", form->name,
                       "action", r->uri.len < 200 ? action : "#erreurs",
+                      "multipart", form->nfiles > 0,
                       "fields", fields, "f", by_name);
 
     return model;
@@ -123,7 +128,6 @@ static json_t *
 ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field)
 {
-    char         digits[NGX_INT64_LEN + 1];
     json_t      *value, *model;
     const char  *label, *hint, *text, *kind, *policy;
     ngx_uint_t   limited, required;
@@ -140,14 +144,6 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     value = ngx_http_portal_field_value(r, ctx, field);
-
-    if (json_is_integer(value)) {
-        ngx_snprintf((u_char *) digits, sizeof(digits), "%L%Z",
-                     (int64_t) json_integer_value(value));
-        json_decref(value);
-        value = json_string(digits);
-    }
-
     text = json_string_value(value);
 
     limited = field->type == PORTAL_FIELD_TEXT
@@ -155,7 +151,8 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
               || field->type == PORTAL_FIELD_LINES;
 
     model = json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s?, s:b, s:b, s:s?, s:o, "
-                      "s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:o}",
+                      "s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, "
+                      "s:o}",
                       "name", field->name, "id", field->name,
                       "label", label ? label : field->name, "hint", hint,
                       "value", text ? text : "", "error",
@@ -172,6 +169,7 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                       "is_select", ngx_strcmp(kind, "select") == 0,
                       "is_lines", ngx_strcmp(kind, "lines") == 0,
                       "is_date", ngx_strcmp(kind, "date") == 0,
+                      "is_file", ngx_strcmp(kind, "file") == 0,
                       "is_hidden", ngx_strcmp(kind, "hidden") == 0,
                       "is_button", ngx_strcmp(kind, "button") == 0,
                       "is_shown", ngx_strcmp(kind, "shown") == 0,
@@ -229,6 +227,9 @@ ngx_http_portal_field_kind(const portal_field_t *field, const char *policy)
     case PORTAL_FIELD_LINES:
         return "lines";
 
+    case PORTAL_FIELD_FILE:
+        return "file";
+
     default:
         return "input";
     }
@@ -280,9 +281,35 @@ ngx_http_portal_field_input(const portal_field_t *field, json_t *model)
         break;
     }
 
+    json_object_set_new(model, "accept",
+                        field->accept ? ngx_http_portal_field_accept(field)
+                                      : json_null());
     json_object_set_new(model, "input_type", json_string(type));
     json_object_set_new(model, "inputmode",
                         mode ? json_string(mode) : json_null());
+}
+
+
+/* what the browser's chooser offers first */
+
+static json_t *
+ngx_http_portal_field_accept(const portal_field_t *field)
+{
+    u_char                    *p, text[128];
+    ngx_uint_t                 i;
+    static const char *const   types[] = { "jpeg", "png", "webp", "pdf" };
+
+    p = text;
+
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+
+        if (field->accept & portal_file_bit(types[i])) {
+            p = ngx_sprintf(p, "%s%s/%s", p == text ? "" : ",",
+                            i < 3 ? "image" : "application", types[i]);
+        }
+    }
+
+    return json_stringn((char *) text, (size_t) (p - text));
 }
 
 
@@ -417,6 +444,7 @@ json_t *
 ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field)
 {
+    char                    shown[NGX_HTTP_PORTAL_SHOWN];
     json_t                 *value, *opens;
     ngx_str_t               text;
     ngx_uint_t              i;
@@ -430,8 +458,9 @@ ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return ngx_http_portal_field_phone(r, ctx, opens);
     }
 
-    if (value == NULL || (field->hidden && opens != NULL)) {
-        value = opens ? opens : value;
+    if (opens != NULL && (value == NULL || field->hidden)) {
+        return portal_type_shown(field, opens, shown, sizeof(shown)) == 0
+               ? json_string(shown) : json_incref(opens);
     }
 
     if (value != NULL) {

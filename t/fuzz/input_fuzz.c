@@ -6,8 +6,8 @@
 
 /*
  * libFuzzer: the first byte chooses; the rest is a urlencoded body, a JSON
- * body, the file of a form, an Accept-Language, or one field.  Beside the sanitizers, what must
- * hold of every answer.
+ * body, a multipart one, the file of a form, an Accept-Language, or one field.
+ * Beside the sanitizers, what must hold of every answer.
  */
 
 
@@ -17,6 +17,7 @@
 #include "../../src/crypto/portal_crypto.h"
 #include "../../src/input/portal_form.h"
 #include "../../src/input/portal_language.h"
+#include "../../src/input/portal_upload.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,7 +34,8 @@ static const char  form_text[] =
     "field h phone\nfield m phone mobile\nfield z postcode country=o\n"
     "field o country\nfield b iban\nfield j bic\nfield x tax_number\n"
     "field r tax_notice\nfield a caf_number\nfield q shares\n"
-    "field f cents\nfield g date age=0..17\ncaptcha\n";
+    "field f cents\nfield g date age=0..17\n"
+    "field v file accept=jpeg,png max=1k\ncaptcha\n";
 
 
 #define holds(condition)  do { if (!(condition)) abort(); } while (0)
@@ -128,6 +130,85 @@ body(const char *text, size_t len, int json)
 }
 
 
+static portal_body_e
+any_token(void *data, const char *token)
+{
+    return PORTAL_BODY_OK;
+}
+
+
+/* in two pieces, or each byte alone: the same, and then as any body */
+
+static portal_body_e
+upload(const char *text, size_t len, size_t first, size_t step, json_t **raw)
+{
+    char             err[128];
+    size_t           i, n;
+    portal_body_e    rc;
+    portal_upload_t  up;
+
+    holds(portal_upload_init(&up, "b", 1, any_token, NULL, err, sizeof(err))
+          == 0);
+
+    rc = PORTAL_BODY_OK;
+
+    for (i = 0; i < len && rc == PORTAL_BODY_OK; i += n) {
+        n = i == 0 ? first : step;
+        n = n < len - i ? n : len - i;
+        rc = portal_upload_feed(&up, text + i, n);
+    }
+
+    if (rc == PORTAL_BODY_OK) {
+        rc = portal_upload_finish(&up);
+    }
+
+    for (i = 0; i < up.nfiles; i++) {
+        holds(up.files[i].start + up.files[i].size <= len);
+    }
+
+    portal_upload_done(&up);
+    *raw = up.raw;
+
+    return rc;
+}
+
+
+static void
+multipart(const char *text, size_t len)
+{
+    char                    out[PORTAL_MULTIPART_BOUNDARY];
+    size_t                  first;
+    json_t                 *whole, *pieces, *values, *typed, *errors;
+    portal_body_e           rc;
+    portal_form_context_t   context;
+
+    holds(portal_multipart_boundary(text, len, out) <= sizeof(out));
+
+    first = len ? 1 + (unsigned char) text[len - 1] % len : 1;
+
+    rc = upload(text, len, first, len, &whole);
+    holds(upload(text, len, 1, 1, &pieces) == rc);
+    holds(json_equal(whole, pieces));
+
+    context.today = "2026-11-24";
+    context.words = NULL;
+
+    if (rc == PORTAL_BODY_OK) {
+        holds(portal_form_check(form, whole, 0, &context, &values, &typed,
+                                &errors)
+              == 0);
+        answer(values, typed, errors);
+
+        json_decref(values);
+        json_decref(typed);
+        json_decref(errors);
+    }
+
+    json_decref(whole);
+    json_decref(pieces);
+}
+
+
 static void
 one(const char *name, const char *text, size_t len)
 {
@@ -211,7 +292,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     holds(text != NULL);
     memcpy(text, data + 1, size);
 
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
 
     case 0:
         body(text, size, 0);
@@ -229,8 +310,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         accept_language(text, size);
         break;
 
+    case 4:
+        multipart(text, size);
+        break;
+
     default:
-        one(form->fields[data[0] / 5 % form->nfields].name, text, size);
+        one(form->fields[data[0] / 6 % form->nfields].name, text, size);
         break;
     }
 

@@ -357,7 +357,7 @@ test_private(void)
         "1 comprim\xc3\xa9 de 500 mg, 2 fois par jour",
         "1234567890123456", "1 85 15 78 006 084", "3 85 05 78 006 084",
         "3023217600053", "18505780060849112345", "x1 85 05",
-        "10h, 12h 30, 14h 15 et 16h 05 06", NULL
+        "10h, 12h 30, 14h 15 et 16h 05 06", "1 85 05 78 +33 0 06 084", NULL
     };
 
     static const char *const  belief[] = {
