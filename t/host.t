@@ -13,12 +13,15 @@ use Portal::Test;
 # both towns over TLS as well, with HTTP/2
 my $portal = Portal::Stack->new;
 my $tls = free_port();
+my %ssl = map { $_ => 1 } slurp(top() . '/conf.d/portal/example.conf')
+    =~ /^\s*(ssl_(?:protocols|ciphers)\s[^;]*;)/mg;
+my $ssl = join ' ', sort keys %ssl;
 $portal->{http} = join '', map {
     my $dir = $portal->dir;
     my $host = $portal->host($_);
     "server { listen 127.0.0.1:$tls ssl http2; server_name $host;
         ssl_certificate $dir/smtp/cert.pem;
-        ssl_certificate_key $dir/smtp/cert.key;
+        ssl_certificate_key $dir/smtp/cert.key; $ssl
         add_header Strict-Transport-Security
             \"max-age=31536000; includeSubDomains\" always;
         portal_tenant $_; include conf.d/portal/pages.inc; }\n"
@@ -214,6 +217,25 @@ for my $path ('/', '/mon-espace', '/nowhere', '/deconnexion', '/%00') {
         'max-age=31536000; includeSubDomains',
         "3.4.1 nginx's own headers are on every answer: $path";
 }
+
+# what example.conf says of TLS, as a client meets it: [what was agreed, or '']
+sub agreed {
+    my (@args) = @_;
+
+    open my $in, '-|', 'sh', '-c', 'exec openssl s_client "$@" </dev/null 2>&1', 'sh',
+        '-connect', "127.0.0.1:$tls", '-servername', 'localhost', @args or die "openssl: $!\n";
+    my $text = do { local $/; <$in> } // '';
+
+    return [map { $_ // '' } $text =~ /New, (TLSv1\.[0-9]), Cipher is (?!\(NONE)/,
+        $text =~ /Server Temp Key: (\w+)/];
+}
+
+is scalar(keys %ssl), 2, '12.1.2 protocols and suites are said, everywhere the same';
+is_deeply agreed(), ['TLSv1.3', 'X25519'], '11.6.2 the newest, and its key exchange';
+is_deeply agreed('-tls1_2'), ['TLSv1.2', 'X25519'], '12.1.2 the one before it likewise';
+is_deeply agreed(@$_), [], "12.1.2 not @$_" for ['-tls1_1', '-cipher', 'ALL:@SECLEVEL=0'],
+    map { ['-tls1_2', '-cipher', "$_:\@SECLEVEL=0"] } 'kRSA', 'kDHE', 'SHA1', 'ECDHE+AES+SHA256',
+    'AESCCM', 'CAMELLIA:ARIA', 'NULL';
 
 # T050: the name of the handshake is one town's, the request's another's
 for my $try (["$url/mon-espace", '-H', "Host: beaulieu.localhost:$tls"],

@@ -105,8 +105,9 @@ like join('', values %c), qr/CURLOPT_PROTOCOLS_STR, "smtp,smtps"/, 'and speaks S
     for my $text (values %sql) {
         while ($text =~ /create or replace function (\w+)\((.*?)\n\$\$;/gs) {
             my ($name, $body) = ($1, $2);
-            $opens{$name} = 1 if $body =~ /session_effect\('open'/
-                || $name ne 'session_effect' && $body =~ /insert into (?:\w*_)?session\b/;
+            next if $name =~ /^(?:agent_)?session_effect$/;
+            $opens{$name} = 1 if $body =~ /\bsession_effect\('open'|\bagent_session_effect\(/
+                || $body =~ /insert into (?:portal\.)?(?:agent_)?session\b/;
         }
     }
     is_deeply [sort keys %told], [sort keys %opens], 'no way in that is not written down';

@@ -43,9 +43,6 @@ ngx_http_portal_conditions(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     case NGX_OK:
         return 0;
 
-    case NGX_ABORT:
-        return NGX_HTTP_BAD_REQUEST;
-
     case NGX_DECLINED:
         *code = "version_changed";
         return NGX_HTTP_PRECONDITION_FAILED;
@@ -57,8 +54,8 @@ ngx_http_portal_conditions(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
 
 /*
- * One that comes twice is refused, whatever it says: who is in between may
- * have looked at the other one.
+ * One that comes twice is refused, whatever it says, as nginx itself does with
+ * If-Match: who is in between may have looked at the other one.
  */
 
 static ngx_uint_t
@@ -148,10 +145,6 @@ ngx_http_portal_if_match(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     if (header == NULL) {
         return NGX_OK;
-    }
-
-    if (ngx_http_portal_header_twice(r, header)) {
-        return NGX_ABORT;
     }
 
     p = header->value.data;

@@ -512,6 +512,7 @@ ngx_http_portal_leads(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     for (i = 0; i < pmcf->acts.nelts; i++) {
 
         if (act[i]->town == ctx->verdict->town
+            && act[i]->agents == ctx->verdict->agents
             && (act[i]->view == NULL
                 || (act[i]->form->login && ctx->verdict->form->login))
             && act[i]->name.len == len
