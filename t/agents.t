@@ -561,6 +561,24 @@ is $portal->psql("select has_table_privilege('portal_api', 'portal.agent', 'inse
 }
 
 
+### while Redis is away
+
+{
+    my $agent = new_agent();
+    my $c = agent_client(as => $agent, json => 1);
+    is $c->get('/compte')->status, 200, 'an agent is known';
+    $portal->stop_redis;
+    ok wait_for(10, sub { $c->get('/t/file')->status == 503 }), 'without Redis nginx alone lets nobody in';
+    is $c->get('/compte')->status, 200, 'where PostgreSQL is asked the agent goes on';
+    is log_in_agent(client(agents => 1, json => 1), $agent)->status, 503, 'nobody logs in';
+    $portal->psql("update portal.agent set state = 'disabled' where email = '$agent->{email}'");
+    is $c->get('/compte')->status, 401, 'T059 and a right that is taken away is gone';
+    $portal->start_redis;
+    ok wait_for(15, sub { log_in_agent(client(agents => 1), $paul)->status == 303 }), 'with it agents log in';
+    forget_attempts();
+}
+
+
 ### what is kept, and how long
 
 {
