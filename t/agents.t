@@ -151,6 +151,7 @@ for my $json (0, 1) {
         from portal.audit where action = 'agent_sign_in' order by id desc limit 1")],
         [$portal->psql("select id from portal.agent where email = '$jeanne->{email}'") . 'ok0'],
         'the audit names the agent';
+    $c->cookie('__Host-agent', undef);
     $page = $c->submit($c->get('/connexion'), { email => '', password => '', otp => '12 34' },
         form => '/connexion');
     is $page->status, 422, 'a form not filled in';
@@ -449,6 +450,19 @@ is $portal->psql("select has_table_privilege('portal_api', 'portal.agent', 'inse
 }
 
 
+### so many at a time
+
+{
+    my $agent = new_agent();
+    my $first = agent_client(as => $agent, json => 1);
+    is $first->get('/t/file')->status, 200, '7.1.2 the first of them';
+    my @more = map { scalar agent_client(as => $agent, json => 1) } 1 .. 10;
+    is $first->get('/compte')->status, 401, '7.1.2 ends when there are ten others';
+    is $first->get('/t/file')->status, 401, '7.1.2 which nginx is told';
+    is $_->get('/compte')->status, 200, '7.1.2 they do not' for @more[0, 9];
+}
+
+
 ### T064: another town
 
 {
@@ -507,6 +521,11 @@ is $portal->psql("select has_table_privilege('portal_api', 'portal.agent', 'inse
     is $c[0]->get('/')->status, 401, 'and what it was worth';
     is $c[1]->get('/')->status, 200, 'the others stay';
 
+    is $c[0]->post('/deconnexion', {})->status, 200, 'sent again it is answered all the same';
+    is $c[1]->get('/')->status, 200, 'and ends nothing else';
+    is twin($c[1], json => 0)->get('/connexion?suite=%2Fcompte')->location, '/compte',
+        'who is logged in is led past the log-in';
+
     my $html = twin($c[1], json => 0);
     $page = $html->get('/session');
     ok((grep { $_ eq 'Se déconnecter partout' } buttons($page)), 'a button for all of them');
@@ -539,6 +558,24 @@ is $portal->psql("select has_table_privilege('portal_api', 'portal.agent', 'inse
     $in = $c->submit($fresh, { email => $agent->{email}, password => $agent->{password}, restore => $restore,
         otp => otp($agent->{totp_secret}) }, form => '/connexion');
     is $in->location, '/t/once?reprise=1', 'back to the form';
+}
+
+
+### while Redis is away
+
+{
+    my $agent = new_agent();
+    my $c = agent_client(as => $agent, json => 1);
+    is $c->get('/compte')->status, 200, 'an agent is known';
+    $portal->stop_redis;
+    ok wait_for(10, sub { $c->get('/t/file')->status == 503 }), 'without Redis nginx alone lets nobody in';
+    is $c->get('/compte')->status, 200, 'where PostgreSQL is asked the agent goes on';
+    is log_in_agent(client(agents => 1, json => 1), $agent)->status, 503, 'nobody logs in';
+    $portal->psql("update portal.agent set state = 'disabled' where email = '$agent->{email}'");
+    is $c->get('/compte')->status, 401, 'T059 and a right that is taken away is gone';
+    $portal->start_redis;
+    ok wait_for(15, sub { log_in_agent(client(agents => 1), $paul)->status == 303 }), 'with it agents log in';
+    forget_attempts();
 }
 
 

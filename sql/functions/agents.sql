@@ -232,12 +232,30 @@ Result: 303 next or / with session open. Errors: agent_sign_in_failed, whichever
 create or replace function agent_session_effect(p_agent agent, input jsonb) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_town  town;
-    v_set   text;
+    v_town    town;
+    v_beyond  bytea[];
+    v_set     text;
 begin
     perform agent_session_end();
 
     select t.* into v_town from town t where t.id = here();
+
+    -- the caller holds the agent's row: two log-ins come one after another
+    with beyond as (
+        select s.hash
+          from agent_session s
+         where s.agent_id = p_agent.id
+           and s.ended_at is null
+           and s.absolute_until > now()
+         order by s.opened_at desc
+        offset v_town.session_limit - 1),
+    ended as (
+        update agent_session s
+           set ended_at = now()
+         where s.hash in (select b.hash from beyond b)
+           and s.ended_at is null
+        returning s.hash)
+    select array_agg(e.hash) into v_beyond from ended e;
 
     insert into agent_session (tenant, hash, agent_id, epoch, browser, absolute_until)
     values (here(), decode(input->'_'->>'session', 'hex'), p_agent.id, p_agent.epoch,
@@ -248,15 +266,16 @@ begin
     v_set := set_config('portal.agent', p_agent.id::text, true)
           || set_config('portal.role', p_agent.role, true);
 
-    return json_build_object('effect', 'open', 'agent', p_agent.id,
-        'epoch', p_agent.epoch, 'name', p_agent.first_name || ' ' || p_agent.last_name,
+    return ended_sessions(v_beyond, json_build_object('effect', 'open',
+        'agent', p_agent.id, 'epoch', p_agent.epoch,
+        'name', p_agent.first_name || ' ' || p_agent.last_name,
         'roles', json_build_array('agent', p_agent.role), 'lang', null,
-        'idle', v_town.agent_idle, 'absolute', v_town.agent_absolute);
+        'idle', v_town.agent_idle, 'absolute', v_town.agent_absolute));
 end
 $$;
 
 comment on function agent_session_effect(agent, jsonb) is
-'Opens a session of an agent, and ends the one that asked. Input: the agent; _.session, the new session''s MAC, _.agent, the browser. Result: the session effect for nginx; it names an agent and no account, so that the other host cannot open it.';
+'Opens a session of an agent, and ends the one that asked, and the oldest beyond the town''s limit. Input: the agent, whose row the caller holds; _.session, the new session''s MAC, _.agent, the browser. Result: the session effect for nginx; it names an agent and no account, so that the other host cannot open it.';
 
 
 create or replace function agent_session_end() returns void
@@ -277,8 +296,18 @@ comment on function agent_session_end() is
 create or replace function agent_sign_out(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
+    v_agent  bigint;
     v_ended  json;
 begin
+    -- sent again after a lost answer, or when the session is over
+    update agent_session s
+       set ended_at = now()
+     where s.hash = decode(input->'_'->>'over', 'hex')
+       and s.ended_at is null
+    returning s.agent_id into v_agent;
+
+    v_agent := coalesce(v_agent, my_agent());
+
     if input->>'everywhere' = 'yes' and my_agent() is not null then
         with ended as (
             update agent_session s
@@ -295,10 +324,11 @@ begin
         perform agent_session_end();
     end if;
 
-    if my_agent() is not null then
+    if v_agent is not null then
         perform note('agent_sign_out', case when input->>'everywhere' = 'yes'
+                                                 and my_agent() is not null
                                             then 'everywhere' else 'ok' end,
-                     'agent', my_agent());
+                     'agent', v_agent);
     end if;
 
     return moved('/connexion', coalesce(v_ended, '{"effect": "close"}'), 'signed_out');
@@ -306,7 +336,7 @@ end
 $$;
 
 comment on function agent_sign_out(jsonb) is
-'Logs an agent out. Input: everywhere (yes: all their sessions end, which nginx is told). Result: 303 /connexion with session close.';
+'Logs an agent out. Input: everywhere (yes: all their sessions end, which nginx is told); _.over (MAC of a cookie that no live session belongs to). Result: 303 /connexion with session close, also where there was none.';
 
 
 create or replace function agent_start(input jsonb) returns json

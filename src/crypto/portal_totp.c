@@ -66,7 +66,7 @@ portal_totp_check(portal_text_t secret, portal_text_t code, int64_t now)
     int64_t  at, step;
 
     if (code.len != PORTAL_TOTP_DIGITS
-        || now < PORTAL_TOTP_STEP * PORTAL_TOTP_WINDOW
+        || now / PORTAL_TOTP_STEP < PORTAL_TOTP_WINDOW
         || oath_base32_decode(secret.data, secret.len, &bytes, &len)
            != OATH_OK)
     {
@@ -79,7 +79,7 @@ portal_totp_check(portal_text_t secret, portal_text_t code, int64_t now)
     /* each is made and compared, whichever it is */
 
     for (i = -PORTAL_TOTP_WINDOW; ok && i <= PORTAL_TOTP_WINDOW; i++) {
-        at = now + i * PORTAL_TOTP_STEP;
+        at = now + (int64_t) i * PORTAL_TOTP_STEP;
 
         if (oath_totp_generate(bytes, len, (time_t) at, PORTAL_TOTP_STEP, 0,
                                PORTAL_TOTP_DIGITS, wanted)

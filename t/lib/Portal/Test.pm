@@ -275,6 +275,9 @@ sub log_in_agent {
         update portal.agent set totp_step = 0 where email = '$agent->{email}'")
         if $o{fresh} // 1;
 
+    # who is logged in is led past the log-in
+    $c->cookie('__Host-agent', undef);
+
     my %fields = (email => $agent->{email}, password => $agent->{password},
         otp => $o{otp} // otp($agent->{totp_secret}));
 
