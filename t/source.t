@@ -37,9 +37,15 @@ cmp_ok scalar(keys %c), '>', 80, 'the sources were found';
 cmp_ok scalar(keys %sql), '>', 6, 'and the functions';
 
 
-### nothing is run
+### nothing is run but what makes photos small, by its path and without arguments
 
-nowhere(qr/\b(?:system|popen|execl|execlp|execle|execv|execvp|execve|fexecve|posix_spawnp?|vfork)\s*\(/,
+my @runs = map { /\b(posix_spawn)\s*\(/g } values %c;
+is @runs, 1, 'one place starts a program';
+like $c{'src/photo/portal_photo.c'}, qr/posix_spawn\(&pid, \(char \*\) t->photo->conf->path\.data, &actions,\s*&attr, argv, envp\)/,
+    'which the configuration names';
+like $c{'src/photo/portal_photo.c'}, qr/\*argv\[\] = \{ name, NULL \};\s*static char\s+\*envp\[\] = \{ NULL \};/,
+    'without arguments or environment';
+nowhere(qr/\b(?:system|popen|execl|execlp|execle|execv|execvp|execve|fexecve|posix_spawnp|fork|vfork)\s*\(/,
     'no shell, no other program');
 
 
