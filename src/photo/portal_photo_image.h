@@ -18,7 +18,7 @@
 
 #define PORTAL_PHOTO_LONG     480       /* pixels of the longer side */
 #define PORTAL_PHOTO_QUALITY  82
-#define PORTAL_PHOTO_WORST    50        /* quality, in steps down to it */
+#define PORTAL_PHOTO_WORST    10        /* quality, in steps down to it */
 #define PORTAL_PHOTO_STEP     8
 #define PORTAL_PHOTO_SMALL    60000     /* bytes; what is larger takes a step */
 
