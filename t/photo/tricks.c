@@ -35,6 +35,7 @@ portal_photo_reason_e portal_photo_tricked_head(const uint8_t *data,
 static void calls(const char *word);
 static void grow(void);
 static void flood(void);
+static void slow(void);
 
 
 portal_photo_reason_e
@@ -66,6 +67,10 @@ portal_photo_tricked_head(const uint8_t *data, size_t len,
 
     if (strcmp(word, "flood") == 0) {
         flood();
+    }
+
+    if (strcmp(word, "slow") == 0) {
+        slow();
     }
 
     if (strcmp(word, "silence") == 0) {
@@ -174,4 +179,19 @@ flood(void)
     }
 
     _exit(PORTAL_PHOTO_EXIT_IO);
+}
+
+
+/* a second or two of work, which succeeds */
+
+static void
+slow(void)
+{
+    unsigned  i;
+
+    for (i = 0; i < 2000000000u; i++) {
+        __asm__ __volatile__ ("");
+    }
+
+    _exit(write(STDOUT_FILENO, "slow", 4) == 4 ? 0 : PORTAL_PHOTO_EXIT_IO);
 }
