@@ -9,17 +9,16 @@
 #include <ngx_event.h>
 
 #include "portal_photo.h"
+#include "portal_process.h"
 #include "../core/portal_count.h"
-
-#include <spawn.h>
 
 
 #define PORTAL_PHOTO_RUN    5000        /* ms, of a process */
 #define PORTAL_PHOTO_LEASE  7000        /* a turn held longer is anyone's */
 #define PORTAL_PHOTO_TICK   10          /* between two looks for a turn */
 #define PORTAL_PHOTO_REAP   5           /* between two looks for an end */
-#define PORTAL_PHOTO_OUT    (128 * 1024)    /* bytes; usual are 30 thousand */
-#define PORTAL_PHOTO_PIECE  (256 * 1024)    /* of a write, four at a time */
+#define PORTAL_PHOTO_OUT    131072      /* bytes; usual are 30 thousand */
+#define PORTAL_PHOTO_PIECE  262144      /* of a write, four at a time */
 
 
 typedef enum {
@@ -53,6 +52,11 @@ typedef struct {
 } portal_photo_task_t;
 
 
+#define portal_photo_of_event(ev)                                             \
+    ((portal_photo_task_t *) ((u_char *) (ev)                                 \
+                              - offsetof(portal_photo_task_t, event)))
+
+
 struct portal_photo_s {
     portal_photo_conf_t      *conf;
     ngx_log_t                *log;
@@ -77,9 +81,6 @@ static void portal_photo_refused(ngx_event_t *ev);
 static void portal_photo_deadline(ngx_event_t *ev);
 static ngx_int_t portal_photo_start(portal_photo_task_t *t);
 static ngx_int_t portal_photo_watch(portal_photo_task_t *t, int fd);
-static ngx_int_t portal_photo_spawn(portal_photo_task_t *t, int fd);
-static int portal_photo_actions(posix_spawn_file_actions_t *actions,
-    int fd);
 static void portal_photo_write(ngx_event_t *wev);
 static void portal_photo_written(portal_photo_task_t *t);
 static void portal_photo_read(ngx_event_t *rev);
@@ -145,25 +146,28 @@ void
 portal_photo_destroy(portal_photo_t *photo)
 {
     int                   status;
-    ngx_queue_t          *q;
+    ngx_queue_t          *q, *next;
     portal_photo_task_t  *t;
 
     if (photo->tick.timer_set) {
         ngx_del_timer(&photo->tick);
     }
 
-    while (!ngx_queue_empty(&photo->waiting)) {
-        q = ngx_queue_head(&photo->waiting);
-        ngx_queue_remove(q);
-
+    for (q = ngx_queue_head(&photo->waiting);
+         q != ngx_queue_sentinel(&photo->waiting);
+         q = next)
+    {
+        next = ngx_queue_next(q);
         t = (portal_photo_task_t *) ngx_queue_data(q, portal_op_t, queue);
+
         portal_photo_free(t);
     }
 
-    while (!ngx_queue_empty(&photo->running)) {
-        q = ngx_queue_head(&photo->running);
-        ngx_queue_remove(q);
-
+    for (q = ngx_queue_head(&photo->running);
+         q != ngx_queue_sentinel(&photo->running);
+         q = next)
+    {
+        next = ngx_queue_next(q);
         t = (portal_photo_task_t *) ngx_queue_data(q, portal_op_t, queue);
 
         portal_photo_kill(t);
@@ -189,14 +193,10 @@ portal_photo_op(portal_photo_t *photo)
 {
     portal_photo_task_t  *t;
 
-    t = ngx_alloc(sizeof(portal_photo_task_t), photo->log);
+    t = ngx_calloc(sizeof(portal_photo_task_t), photo->log);
     if (t == NULL) {
         return NULL;
     }
-
-    /* out is written before it is read */
-
-    ngx_memzero(t, offsetof(portal_photo_task_t, out));
 
     t->photo = photo;
     t->pid = -1;
@@ -265,11 +265,14 @@ portal_photo_post(portal_photo_t *photo, portal_photo_op_t *op,
 static void
 portal_photo_next(portal_photo_t *photo)
 {
-    ngx_queue_t          *q;
+    ngx_queue_t          *q, *next;
     portal_photo_task_t  *t;
 
-    while (!ngx_queue_empty(&photo->waiting)) {
-        q = ngx_queue_head(&photo->waiting);
+    for (q = ngx_queue_head(&photo->waiting);
+         q != ngx_queue_sentinel(&photo->waiting);
+         q = next)
+    {
+        next = ngx_queue_next(q);
         t = (portal_photo_task_t *) ngx_queue_data(q, portal_op_t, queue);
 
         if (!t->pub.op.detached && portal_photo_turn(t) != NGX_OK) {
@@ -342,8 +345,6 @@ portal_photo_refuse(portal_photo_task_t *t, portal_op_status_e status)
         ngx_del_timer(&t->pub.op.timer);
     }
 
-    t->event.data = t;
-
     ngx_post_event(&t->event, &ngx_posted_events);
 }
 
@@ -353,7 +354,7 @@ portal_photo_refused(ngx_event_t *ev)
 {
     portal_photo_task_t  *t;
 
-    t = ev->data;
+    t = portal_photo_of_event(ev);
 
     portal_photo_end(t);
     portal_photo_free(t);
@@ -397,7 +398,7 @@ static ngx_int_t
 portal_photo_start(portal_photo_task_t *t)
 {
     int        fd[2];
-    ngx_int_t  rc;
+    ngx_err_t  err;
 
     if (socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0, fd) == -1) {
         ngx_log_error(NGX_LOG_ERR, portal_photo_log(t), ngx_errno,
@@ -405,20 +406,24 @@ portal_photo_start(portal_photo_task_t *t)
         return NGX_ERROR;
     }
 
-    rc = portal_photo_watch(t, fd[0]);
-
-    if (rc == NGX_OK) {
-        rc = portal_photo_spawn(t, fd[1]);
-
-        if (rc != NGX_OK) {
-            ngx_close_connection(t->c);
-            t->c = NULL;
-        }
+    if (portal_photo_watch(t, fd[0]) != NGX_OK) {
+        (void) close(fd[1]);
+        return NGX_ERROR;
     }
+
+    err = portal_process_start((char *) t->photo->conf->path.data, fd[1],
+                               &t->pid);
 
     (void) close(fd[1]);
 
-    if (rc != NGX_OK) {
+    if (err) {
+        ngx_log_error(NGX_LOG_ERR, portal_photo_log(t), err,
+                      "photo process \"%V\" could not be started",
+                      &t->photo->conf->path);
+
+        ngx_close_connection(t->c);
+        t->c = NULL;
+
         return NGX_ERROR;
     }
 
@@ -476,93 +481,6 @@ portal_photo_watch(portal_photo_task_t *t, int fd)
     t->c = c;
 
     return NGX_OK;
-}
-
-
-/*
- * posix_spawn() shares this process' memory until the program is in its
- * place, and copies none of it.  Many of nginx's descriptors would stay open
- * across that, hence closefrom.
- */
-
-static ngx_int_t
-portal_photo_spawn(portal_photo_task_t *t, int fd)
-{
-    int                          rc;
-    pid_t                        pid;
-    sigset_t                     none;
-    posix_spawnattr_t            attr;
-    posix_spawn_file_actions_t   actions;
-
-    static char   name[] = "portal-photo";
-    static char  *argv[] = { name, NULL };
-    static char  *envp[] = { NULL };
-
-    rc = posix_spawn_file_actions_init(&actions);
-    if (rc != 0) {
-        goto failed;
-    }
-
-    rc = posix_spawnattr_init(&attr);
-    if (rc != 0) {
-        (void) posix_spawn_file_actions_destroy(&actions);
-        goto failed;
-    }
-
-    sigemptyset(&none);
-
-    (void) posix_spawnattr_setsigmask(&attr, &none);
-    (void) posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-
-    rc = portal_photo_actions(&actions, fd);
-
-    if (rc == 0) {
-        rc = posix_spawn(&pid, (char *) t->photo->conf->path.data, &actions,
-                         &attr, argv, envp);
-    }
-
-    (void) posix_spawnattr_destroy(&attr);
-    (void) posix_spawn_file_actions_destroy(&actions);
-
-    if (rc == 0) {
-        t->pid = pid;
-        return NGX_OK;
-    }
-
-failed:
-
-    ngx_log_error(NGX_LOG_ERR, portal_photo_log(t), rc,
-                  "photo process \"%V\" could not be started",
-                  &t->photo->conf->path);
-
-    return NGX_ERROR;
-}
-
-
-static int
-portal_photo_actions(posix_spawn_file_actions_t *actions, int fd)
-{
-    int  rc;
-
-    rc = posix_spawn_file_actions_adddup2(actions, fd, STDIN_FILENO);
-
-    if (rc == 0) {
-        rc = posix_spawn_file_actions_adddup2(actions, fd, STDOUT_FILENO);
-    }
-
-    /* nginx's is the error log */
-
-    if (rc == 0) {
-        rc = posix_spawn_file_actions_addopen(actions, STDERR_FILENO,
-                                              "/dev/null", O_WRONLY, 0);
-    }
-
-    if (rc == 0) {
-        rc = posix_spawn_file_actions_addclosefrom_np(actions,
-                                                      STDERR_FILENO + 1);
-    }
-
-    return rc;
 }
 
 
@@ -703,8 +621,7 @@ portal_photo_reap(ngx_event_t *ev)
     portal_photo_t       *photo;
     portal_photo_task_t  *t;
 
-    t = (portal_photo_task_t *) ((u_char *) ev
-                                 - offsetof(portal_photo_task_t, event));
+    t = portal_photo_of_event(ev);
     photo = t->photo;
 
     pid = waitpid(t->pid, &status, WNOHANG);

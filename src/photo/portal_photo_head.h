@@ -18,7 +18,7 @@
  * allocated, and the work is one pass over the bytes at most.
  */
 
-#define PORTAL_PHOTO_BYTES   (10 * 1024 * 1024)
+#define PORTAL_PHOTO_BYTES   10485760   /* 10 MB */
 #define PORTAL_PHOTO_PIXELS  40000000
 #define PORTAL_PHOTO_SIDE    32767      /* pixels of width, of height */
 #define PORTAL_PHOTO_SCANS   32         /* of a JPEG; cameras write 1 to 12 */

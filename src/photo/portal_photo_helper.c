@@ -189,10 +189,10 @@ portal_photo_allow(scmp_filter_ctx filter)
     /* memory that can be run would be the beginning of all the rest */
 
     if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,
-                         SCMP_A0(SCMP_CMP_EQ, STDIN_FILENO))
+                         SCMP_A0(SCMP_CMP_EQ, STDIN_FILENO, 0))
         != 0
         || seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-                            SCMP_A0(SCMP_CMP_EQ, STDOUT_FILENO))
+                            SCMP_A0(SCMP_CMP_EQ, STDOUT_FILENO, 0))
            != 0
         || seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0))

@@ -63,8 +63,8 @@ portal_photo_scale_begin(portal_photo_scale_t *scale, uint32_t in_width,
     scale->y = 0;
     scale->left = in_height;
 
-    scale->row = portal_photo_alloc(scale->width * 3 * sizeof(uint32_t));
-    scale->sums = portal_photo_alloc(scale->width * 3 * sizeof(uint64_t));
+    scale->row = portal_photo_alloc(sizeof(uint32_t) * 3 * scale->width);
+    scale->sums = portal_photo_alloc(sizeof(uint64_t) * 3 * scale->width);
     scale->rgb = portal_photo_alloc((size_t) scale->width * scale->height * 3);
 }
 
@@ -80,7 +80,7 @@ portal_photo_scale_row(portal_photo_scale_t *scale, const uint8_t *rgb)
 {
     uint32_t  i, x, n, here, left, *row;
 
-    if (scale->y == scale->height) {
+    if (scale->y == scale->height || scale->in_width == 0) {
         return;
     }
 

@@ -118,7 +118,7 @@ is_deeply [said()], [], 'nothing of this is worth a line';
     my ($worker, $pid) = @{ $found[0] // [0, 0] };
     is slurp_("/proc/$pid/comm"), "portal-photo\n", 'it is the program';
     is slurp_("/proc/$pid/environ"), '', 'without environment';
-    is slurp_("/proc/$pid/cmdline"), "portal-photo\0", 'without arguments';
+    is slurp_("/proc/$pid/cmdline"), "$program\0", 'without arguments';
     SKIP: {
         skip 'only root may look', 2 if $> != 0;
         my %fd = map { m{(\d+)$} ? ($1 => readlink) : () } glob "/proc/$pid/fd/*";
