@@ -70,11 +70,11 @@ portal_process_files(posix_spawn_file_actions_t *actions, int fd)
         rc = posix_spawn_file_actions_adddup2(actions, fd, STDOUT_FILENO);
     }
 
-    /* nginx's is the error log */
+    /* nginx's is the error log; this program may not write there anyway */
 
     if (rc == 0) {
         rc = posix_spawn_file_actions_addopen(actions, STDERR_FILENO,
-                                              "/dev/null", O_WRONLY, 0);
+                                              "/dev/null", O_RDONLY, 0);
     }
 
     /* many of nginx's descriptors would stay open across an exec */
