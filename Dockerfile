@@ -8,6 +8,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev make \
         nginx nginx-dev dpkg-dev libpq-dev libhiredis-dev libsodium-dev \
         liboath-dev libjansson-dev libcurl4-openssl-dev libunistring-dev libzxcvbn-dev \
+        libjpeg62-turbo-dev libpng-dev libwebp-dev libseccomp-dev \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /portal
@@ -16,7 +17,7 @@ RUN make build \
     && install -D -m 0644 -t /image/usr/lib/nginx/modules \
         build/nginx/ngx_http_portal_module.so \
     && install -D -t /image/usr/local/bin build/portal-tool \
-        conf.d/image/portal-alive \
+        build/portal-photo conf.d/image/portal-alive \
     && install -D -m 0644 conf.d/image/nginx.conf /image/etc/nginx/nginx.conf \
     && mkdir -p /image/usr/share/portal /image/etc/nginx/portal \
     && cp -r conf.d /image/etc/nginx/ \
@@ -32,7 +33,8 @@ ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx libpq5 \
         libhiredis0.14 libsodium23 liboath0 libjansson4 libcurl4 libunistring2 \
-        libzxcvbn0 ca-certificates \
+        libzxcvbn0 libjpeg62-turbo libpng16-16 libwebp7 libseccomp2 \
+        ca-certificates \
     && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/* \
         /etc/nginx/modules-enabled/* /var/log/nginx/*
 

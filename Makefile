@@ -19,15 +19,18 @@ WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pie \
 	-Wl,-z,relro,-z,now
+PHOTO_LIBS = -ljpeg -lpng -lwebp -lseccomp
 
 TOP := $(CURDIR)
 MODULE = build/nginx/ngx_http_portal_module.so
 TOOL = build/portal-tool
+PHOTO = build/portal-photo
 ASAN = build/sanitized/nginx
 
 SOURCES = $(wildcard src/*.c src/*/*.c)
 HEADERS = $(wildcard src/*.h src/*/*.h)
 TOOL_SOURCES = $(wildcard src/crypto/*.c src/tool/*.c)
+PHOTO_SOURCES = $(wildcard src/photo/portal_photo_*.c)
 NEWS = config $(SOURCES) $(HEADERS)
 
 export PORT NODES SANITIZE
@@ -48,7 +51,7 @@ stop: ## end what make run started
 
 
 .PHONY: build module modules
-build: module $(TOOL) ## the module and the tool
+build: module $(TOOL) $(PHOTO) ## the module and the two programs
 
 module: $(MODULE) ## build/nginx/ngx_http_portal_module.so for Debian's nginx
 
@@ -62,6 +65,12 @@ $(TOOL): $(TOOL_SOURCES) $(wildcard src/crypto/*.h)
 	@mkdir -p build
 	$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -Isrc \
 		$(TOOL_SOURCES) -o $@.new -lsodium -loath
+	@mv $@.new $@
+
+$(PHOTO): $(PHOTO_SOURCES) $(wildcard src/photo/*.h)
+	@mkdir -p build
+	$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -Isrc \
+		$(PHOTO_SOURCES) -o $@.new $(PHOTO_LIBS)
 	@mv $@.new $@
 
 $(ASAN): $(NEWS) t/lib/build-sanitized

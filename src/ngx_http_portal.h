@@ -29,6 +29,7 @@
 #include "cache/portal_l1.h"
 #include "jobs/portal_jobs.h"
 #include "mail/portal_mail.h"
+#include "photo/portal_photo.h"
 
 
 #define NGX_HTTP_PORTAL_VERSION    "0.1.0"
@@ -167,6 +168,7 @@ typedef struct {
     ngx_array_t                      acts;       /* all that take a POST */
 
     portal_mail_conf_t               mail;
+    portal_photo_conf_t              photo;
 
     ngx_int_t                        request_id;     /* variable's index */
 
@@ -197,6 +199,7 @@ typedef struct {
     portal_l1_t                     *l1;
     portal_jobs_t                   *periodic;
     portal_mail_t                   *mail;
+    portal_photo_t                  *photo;      /* NULL without portal_photo */
     ngx_uint_t                       refusing;   /* calls: the database is
                                                     not known to be ours */
 } ngx_http_portal_services_t;

@@ -557,6 +557,68 @@ ngx_http_portal_conf_mail_check(ngx_conf_t *cf, portal_mail_conf_t *mail,
 /* DIR and the languages in it; the first is what nobody asked otherwise gets */
 
 char *
+ngx_http_portal_conf_photo(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ngx_str_t            *value, rest;
+    ngx_uint_t            i, *n, most;
+    ngx_file_info_t       fi;
+    const char           *name;
+    portal_photo_conf_t  *photo;
+
+    photo = &pmcf->photo;
+    value = cf->args->elts;
+
+    if (photo->path.len) {
+        return "is duplicate";
+    }
+
+    photo->path = value[1];
+    photo->queue = NGX_HTTP_PORTAL_PHOTO_QUEUE;
+
+    if (ngx_conf_full_name(cf->cycle, &photo->path, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_file_info(photo->path.data, &fi) == NGX_FILE_ERROR
+        || !ngx_is_file(&fi) || (fi.st_mode & 0111) == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is no program; write where portal-photo "
+                           "is, mode 0755", &photo->path);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_portal_conf_prefix(&value[i], "processes=", &rest)) {
+            name = "processes";
+            n = &photo->processes;
+            most = PORTAL_PHOTO_SHARED;
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "queue=", &rest)) {
+            name = "queue";
+            n = &photo->queue;
+            most = 65535;
+
+        } else {
+            return ngx_http_portal_conf_invalid(cf, &value[i],
+                       "\"processes=\" or \"queue=\"");
+        }
+
+        if (ngx_http_portal_conf_number(cf, &rest, name, 1, n) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        *n = ngx_min(*n, most);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_main_conf_t *pmcf = conf;

@@ -18,6 +18,7 @@
  */
 
 #define NGX_HTTP_PORTAL_HASH_QUEUE  64
+#define NGX_HTTP_PORTAL_PHOTO_QUEUE 16
 
 char *ngx_http_portal_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -28,6 +29,8 @@ char *ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_portal_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_photo(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

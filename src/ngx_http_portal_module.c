@@ -91,6 +91,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_photo"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
+      ngx_http_portal_conf_photo,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_languages"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
       ngx_http_portal_conf_languages,
@@ -583,6 +590,15 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    if (pmcf->photo.path.len) {
+        ngx_http_portal.photo = portal_photo_create(cycle, &pmcf->photo,
+                                          portal_l1_counters(pmcf->l1)
+                                          + PORTAL_HASH_SHARED);
+        if (ngx_http_portal.photo == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     if (ngx_http_portal_check_init(cycle, pmcf) != NGX_OK
         || ngx_http_portal_town_init(cycle, pmcf) != NGX_OK)
     {
@@ -651,6 +667,10 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
 
     if (ngx_http_portal.mail) {
         portal_mail_destroy(ngx_http_portal.mail);
+    }
+
+    if (ngx_http_portal.photo) {
+        portal_photo_destroy(ngx_http_portal.photo);
     }
 
     portal_jobs_destroy(ngx_http_portal.periodic);

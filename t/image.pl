@@ -52,6 +52,7 @@ $p->{directives} = {
     portal_languages => '/usr/share/portal/lang fr en',
     portal_templates => '/usr/share/portal/templates',
     portal_forms     => '/etc/nginx/conf.d/portal/forms',
+    portal_photo     => '/usr/local/bin/portal-photo',
 };
 spew("$dir/portal.conf", join("\n", $p->nginx->_portal_conf, ''), 0644);
 make_dir("$dir/sites", 0755);

@@ -8,7 +8,7 @@
 
 
 #define PORTAL_L1_MAGIC     0x706f7274616c4c31ull
-#define PORTAL_L1_LAYOUT    2
+#define PORTAL_L1_LAYOUT    3
 
 #define PORTAL_L1_WAYS      16
 #define PORTAL_L1_RESERVED  (PORTAL_L1_WAYS / 4)

@@ -31,7 +31,7 @@
 
 #define PORTAL_L1_KEY       32      /* the session's MAC, uniform bytes */
 #define PORTAL_L1_VALUE     256     /* at most */
-#define PORTAL_L1_COUNTERS  64
+#define PORTAL_L1_COUNTERS  96
 
 typedef struct portal_l1_s  portal_l1_t;
 

@@ -249,6 +249,33 @@ static ngx_http_portal_metric_t  ngx_http_portal_metric_table[] = {
       "Passwords that had no turn.",
       "", NGX_HTTP_PORTAL_COUNT, PORTAL_COUNT_HASH_REFUSED },
 
+    { "portal_photos_total", "counter",
+      "Photos to be made small, by their end.",
+      "{outcome=\"ok\"}", NGX_HTTP_PORTAL_COUNT,
+      PORTAL_COUNT_PHOTO + PORTAL_OP_OK },
+    { NULL, NULL, NULL,
+      "{outcome=\"refused\"}", NGX_HTTP_PORTAL_COUNT,
+      PORTAL_COUNT_PHOTO + PORTAL_OP_REFUSED },
+    { NULL, NULL, NULL,
+      "{outcome=\"busy\"}", NGX_HTTP_PORTAL_COUNT,
+      PORTAL_COUNT_PHOTO + PORTAL_OP_BUSY },
+    { NULL, NULL, NULL,
+      "{outcome=\"down\"}", NGX_HTTP_PORTAL_COUNT,
+      PORTAL_COUNT_PHOTO + PORTAL_OP_DOWN },
+    { NULL, NULL, NULL,
+      "{outcome=\"lost\"}", NGX_HTTP_PORTAL_COUNT,
+      PORTAL_COUNT_PHOTO + PORTAL_OP_LOST },
+
+    { "portal_photo_seconds_total", "counter",
+      "Time of all of them, with the wait.",
+      "", NGX_HTTP_PORTAL_SECONDS, PORTAL_COUNT_PHOTO_TIME },
+
+    { "portal_photo_running", "gauge", "Photos being made small.",
+      "", NGX_HTTP_PORTAL_GAUGE, PORTAL_GAUGE_PHOTO_RUNNING },
+
+    { "portal_photo_waiting", "gauge", "Photos that wait for it.",
+      "", NGX_HTTP_PORTAL_GAUGE, PORTAL_GAUGE_PHOTO_WAITING },
+
     { "portal_render_seconds", "summary", "Time to render a template.",
       "_sum", NGX_HTTP_PORTAL_SECONDS, PORTAL_COUNT_RENDER_TIME },
     { NULL, NULL, NULL,
@@ -331,7 +358,7 @@ ngx_http_portal_gauges_event(ngx_event_t *ev)
 void
 ngx_http_portal_gauges_set(void)
 {
-    ngx_uint_t     pending;
+    ngx_uint_t     pending, running;
     ngx_atomic_t  *g;
 
     g = portal_gauges;
@@ -357,6 +384,12 @@ ngx_http_portal_gauges_set(void)
 
     (void) portal_hash_stats(ngx_http_portal.hash, &pending);
     g[PORTAL_GAUGE_HASH_WAITING] = pending;
+
+    if (ngx_http_portal.photo) {
+        portal_photo_stats(ngx_http_portal.photo, &running, &pending);
+        g[PORTAL_GAUGE_PHOTO_RUNNING] = running;
+        g[PORTAL_GAUGE_PHOTO_WAITING] = pending;
+    }
 }
 
 

@@ -4,6 +4,7 @@
 --   get    PATH
 --   mix    cheap pages, and a family file every tenth request
 --   login  POST /connexion of an account drawn at random; PATH: how many
+--   photo  POST PATH of the file CSRF
 -- The last line printed is the result for t/bench/run.
 
 local cookies, mode, host, path, accept = {}
@@ -50,6 +51,13 @@ function init(args)
         for i = 3, 20 do
             ways[i] = heads(i < 12 and "/bench/gated" or "/aide", html)
         end
+    elseif mode == "photo" then
+        local file = io.open(args[6], "rb")
+        local body = file:read("*a")
+        file:close()
+        whole = "POST " .. path .. " HTTP/1.1\r\nHost: " .. host
+            .. "\r\nContent-Type: image/jpeg\r\nContent-Length: " .. #body
+            .. "\r\n\r\n" .. body
     else
         head = heads(path, accept)
     end
@@ -63,6 +71,10 @@ function request()
         return head .. "X-Real-IP: 10." .. math.random(0, 255) .. "."
             .. math.random(0, 255) .. "." .. math.random(1, 254)
             .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+    end
+
+    if whole then
+        return whole
     end
 
     return (ways and ways[math.random(#ways)] or head)

@@ -4,6 +4,7 @@
 PLAIN_crypto = $(wildcard src/crypto/*.c)
 PLAIN_input = $(wildcard src/input/portal_*.c) $(PLAIN_crypto)
 PLAIN_mail = src/mail/portal_mime.c
+PLAIN_photo = src/photo/portal_photo_head.c src/photo/portal_photo_scale.c
 PLAIN_view = $(wildcard src/view/*.c)
 PLAIN_LIBS = -lsodium -loath -ljansson -lunistring -lzxcvbn -lm
 
@@ -34,6 +35,27 @@ build/fuzz/%: t/fuzz/%.c $$(PLAIN_$$(call part,$$*)) $(HEADERS) \
 		$(wildcard t/unit/*.h)
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) $(filter %.c,$^) -o $@ $(PLAIN_LIBS)
+
+# t/photo: the program with its tricks, and a module that hands bodies to the
+# service of the nginx whose objects are in NGINX_OBJS
+NGINX_OBJS ?= build/nginx
+
+.PHONY: photo-programs
+photo-programs: build/unit/photo-tricks $(NGINX_OBJS)/photo_desk.so
+
+build/unit/photo-tricks: $(PHOTO_SOURCES) t/photo/tricks.c \
+		$(wildcard src/photo/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(HARDEN) -Isrc -c \
+		-Dportal_photo_head=portal_photo_tricked_head \
+		src/photo/portal_photo_helper.c -o $@.o
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(HARDEN) -Isrc $@.o \
+		t/photo/tricks.c \
+		$(filter-out %_helper.c,$(PHOTO_SOURCES)) -o $@ $(PHOTO_LIBS)
+
+$(NGINX_OBJS)/photo_desk.so: t/photo/desk.c $(HEADERS)
+	$(CC) -std=gnu11 -O1 -g -shared -fPIC -Isrc -isystem $(NGINX_OBJS) \
+		$(SYSTEM) t/photo/desk.c -o $@
 
 # each for a while, from where the last run ended
 .PHONY: fuzz-programs

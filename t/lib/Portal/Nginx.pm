@@ -220,6 +220,7 @@ sub _directives {
         portal_redis => $out->{redis} // 'unix:' . $stack->redis_socket
             . " password=$stack->{redis_password}",
         portal_mail => $self->_mail,
+        portal_photo => $stack->photo,
         portal_templates => "$top/src/templates",
         portal_forms => "$top/conf.d/portal/forms",
         portal_languages => "$top/src/lang fr en",

@@ -34,6 +34,8 @@ my $OWNER = $$;
 #   nodes    1; with more of them the port is a balancer's in front of them
 #   durable  PostgreSQL keeps its promises across a crash of the machine
 #   jobs     'purge=300ms chain=200ms': instead of each hour and 5 s
+#   photo    'PROGRAM processes=1': another one than build/portal-photo, and
+#            options
 #   http     text for nginx's http{}, or text by server: { 'saint-aubin' => }
 #   server   text for both towns' servers
 #   agents   text for their agents' servers
@@ -356,6 +358,7 @@ sub start_nginx {
     my ($self) = @_;
 
     $self->_copy_static;
+    $self->_copy_photo;
     $_->start for $self->servers;
 }
 
@@ -366,6 +369,26 @@ sub stop_nginx {
 }
 
 sub reload { my ($self) = @_; $_->reload for $self->nodes }
+
+# the workers' user may not pass through the checkout
+sub photo {
+    my ($self) = @_;
+
+    return "$self->{dir}/portal-photo" . (($self->{photo} // '') =~ s/^\S*//r);
+}
+
+sub _copy_photo {
+    my ($self) = @_;
+
+    my ($from) = ($self->{photo} || 'build/portal-photo') =~ /^(\S+)/;
+    my $to = "$self->{dir}/portal-photo";
+
+    # a process that runs it keeps the old one
+    unlink $to;
+    File::Copy::copy($from =~ m{^/} ? $from : top() . "/$from", $to)
+        or die "$from: $!\n";
+    chmod 0755, $to;
+}
 
 # what workers read themselves, and so may not lie in the checkout
 sub _copy_static {
