@@ -10,8 +10,8 @@
 /*
  * A form with files.  Its body is read as it comes, before nginx puts it away:
  * where the token is not good, or the body none, not a byte of a file is kept.
- * What is kept is in memory, or in nginx's temporary file, which has no name any
- * more; a file stays there until somebody asks for its bytes.
+ * What is kept is in memory, or in nginx's temporary file, which has no name
+ * any more; a file stays there until somebody asks for its bytes.
  */
 
 
