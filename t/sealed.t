@@ -131,7 +131,7 @@ my $julien = in('julien', json => 1);
     $r = $html->follow($r);
     like $r->text, qr/Numéro fiscal Avant : \Q$tax->{tax_number}\E Demandé : $canary{tax_number}/,
         'the receipt: today\'s value, and the one asked for';
-    like $r->text, qr/Revenu fiscal de référence, en euros Avant : \d+ Demandé : 73918264/,
+    like $r->text, qr/Revenu fiscal de référence, en euros Avant : [\d ]+ € Demandé : 73 918 264 €/,
         'of the income';
 
     my $person = $html->get("/famille/responsables/$id{camille}");
