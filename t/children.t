@@ -531,4 +531,23 @@ is row($count), 1, 'of one request';
 is row("select count(*) from portal.outbox where template = 'contact_asked'
     and data->>'name' = 'Unique Vasseur'"), 1, 'that was told once';
 
+
+### what writes to others is bounded
+
+{
+    my $account = row("select id from portal.account where email = 'sophie.dubois\@exemple.fr'");
+    $portal->psql("update portal.attempt set count = 60, next_at = first_at + interval '1 day'
+        where kind = 'ask' and key = int8send($account)");
+    my $path = "/famille/enfants/$hugo/contacts/nouveau";
+    $r = json_post($sj, $path, { %jeanne, first_name => 'Trop' });
+    is $r->status, 429, 'not without end';
+    is codes($r), ':too_many', 'said';
+    $r = $sh->submit($sh->get($path), { %jeanne, first_name => 'Trop' });
+    is $r->status, 429, 'HTML: not without end';
+    like $r->text, qr/Trop/, 'HTML: with what was typed';
+    is row("select count(*) from portal.change_set where subject like 'Trop %'"), 0, 'nothing is kept';
+    request_of(json_post($sj, "/famille/enfants/$hugo/contacts/interdiction",
+        { comment => 'Jugement' }), 'a report never waits');
+}
+
 done_testing;

@@ -658,6 +658,32 @@ comment on function asked_faults(jsonb, bigint, bigint, jsonb) is
     'What is wrong with what is asked for, whatever the action. Input: the form; family and child; the section as it would be.';
 
 
+create or replace function ask_limit(p_section text, p_action text) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_wait  int;
+begin
+    if p_action <> 'add' and (p_section, p_action) <> ('child_contact', 'change') then
+        return null;
+    end if;
+
+    v_wait := take('ask', int8send(me()), 60, '1 day');
+
+    if v_wait = 0 then
+        return null;
+    end if;
+
+    perform note('ask_change', 'too_many');
+
+    return json_build_object('status', 429, 'wait', v_wait,
+        'errors', json_build_array(json_build_object('field', '', 'code', 'too_many')));
+end
+$$;
+
+comment on function ask_limit(text, text) is
+    'What stands side by side or writes to others is bounded: 60 additions and changes of contacts a day of an account. Result: null to go on, or 429 too_many with "wait".';
+
+
 create or replace function ask_change(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -732,6 +758,12 @@ begin
         return done(input, moved('/famille/demandes/' || v_open.id, null, 'withdrawn'));
     end if;
 
+    v_refusal := ask_limit(v_section, v_action);
+
+    if v_refusal is not null then
+        return done(input, v_refusal);
+    end if;
+
     v_set := send_change(v_section, v_action, v_who.guardian_id, v_who.child_id,
                          v_who.contact_id, case v_action when 'add'
                              then added_name(v_section, v_who.name, v_after)
@@ -745,7 +777,7 @@ $$;
 
 comment on function ask_change(jsonb) is
 'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send; idempotency key.
-Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs.
+Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs; 429 too_many, see ask_limit().
 The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it.';
 
 
