@@ -51,6 +51,27 @@ begin
 end
 $$;
 
+-- the one function that writes into the families' file, and what it calls
+
+alter function change_apply(change_set) owner to portal_apply;
+grant execute on function change_apply(change_set) to portal_api;
+
+do $$
+declare
+    v_name  text;
+begin
+    for v_name in
+        select p.oid::regprocedure
+          from pg_proc p
+         where p.pronamespace = 'portal'::regnamespace
+           and p.prokind = 'f'
+           and pg_get_userbyid(p.proowner) = 'portal_api'
+    loop
+        execute format('grant execute on function %s to portal_apply', v_name);
+    end loop;
+end
+$$;
+
 grant execute on function fold(text) to portal_owner, portal_batch;
 grant execute on function luminance(text), contrast(text, text), theme_faults(jsonb)
    to portal_owner, portal_batch;

@@ -3,6 +3,7 @@
 --
 --   portal_owner   owns the tables, under forced row-level security
 --   portal_api     owns the functions that answer requests: column rights
+--   portal_apply   owns change_apply(): the only way into the families' file
 --   portal_batch   owns the functions of the jobs, which cross the towns
 --   portal_web     what nginx logs in as for requests: EXECUTE only
 --   portal_jobs    what nginx logs in as for jobs: EXECUTE only
@@ -12,8 +13,8 @@ do $$
 declare
     v_role  text;
 begin
-    foreach v_role in array array['portal_owner', 'portal_api', 'portal_batch',
-                                  'portal_web', 'portal_jobs']
+    foreach v_role in array array['portal_owner', 'portal_api', 'portal_apply',
+                                  'portal_batch', 'portal_web', 'portal_jobs']
     loop
         begin
             if not exists (select from pg_roles where rolname = v_role) then

@@ -422,7 +422,7 @@ comment on function change_faults(change_set) is
 
 
 create or replace function change_apply(p_set change_set) returns void
-    language plpgsql set search_path = portal, pg_temp as $$
+    language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_values  jsonb;
     v_id      bigint := request_subject(p_set);
@@ -622,13 +622,19 @@ comment on function send_change(text, text, bigint, bigint, bigint, text, jsonb,
 create or replace function lock_subject(p_guardian bigint, p_child bigint) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
-    perform 1 from guardian g where g.id = p_guardian for no key update;
-    perform 1 from child c where c.id = p_child for no key update;
+    -- their families, in the order in which a change of the file bumps them
+    perform 1
+       from family f
+      where f.id in (select g.family_id from guardian g where g.id = p_guardian
+                      union all
+                     select m.family_id from child_family m where m.child_id = p_child)
+      order by f.tenant, f.id
+        for no key update;
 end
 $$;
 
 comment on function lock_subject(bigint, bigint) is
-    'Locks whom a request is about, so that two decisions about them come one after the other.';
+    'Locks the families of whom a request is about, so that what is asked and decided about them comes one after the other.';
 
 
 create or replace function added_name(p_section text, p_about text, v jsonb) returns text

@@ -299,7 +299,7 @@ grant insert (tenant, number, family_id, section, action, guardian_id, child_id,
               contact_id, subject, account_id, asker_id, urgent, replaces, reverses,
               comment, due_on),
       update (state, version, urgent, taken_by, comment, reason_code, reason, updated_at,
-              decided_at, decided_by, guardian_id, child_id, contact_id)
+              decided_at, decided_by)
    on change_set to portal_api;
 
 grant select, insert on change_item to portal_api;
@@ -315,9 +315,43 @@ create policy batch on change_set to portal_batch using (true) with check (true)
 grant select, delete on change_set to portal_batch;
 
 
--- an accepted request changes the file
+-- an accepted request changes the file: one function does, change_apply(), and
+-- its owner alone may.  What answers families and agents reads.
 
-grant insert, update, delete on address, tax, insurance, schooling, contact to portal_api;
-grant select (iban, iban_mac), insert, update, delete on bank to portal_api;
-grant update on health, authorisation, child, guardian to portal_api;
-grant insert, delete on guardian, child, child_family to portal_api;
+do $$
+declare
+    v_table  text;
+begin
+    for v_table in
+        select c.oid::regclass
+          from pg_class c
+          join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant'
+         where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r'
+           and c.relname in ('family', 'guardian', 'address', 'tax', 'bank', 'child',
+                             'child_family', 'schooling', 'insurance', 'authorisation',
+                             'health', 'contact', 'subscription', 'field_policy',
+                             'change_set', 'change_item')
+    loop
+        execute format('create policy apply on %s to portal_apply '
+            'using (tenant = current_setting(''portal.tenant'')::int) '
+            'with check (tenant = current_setting(''portal.tenant'')::int)', v_table);
+    end loop;
+end
+$$;
+
+grant usage on schema portal to portal_apply;
+grant select on town, section, field, field_policy, change_set, change_item, family,
+                guardian, address, tax, bank, child, child_family, schooling, insurance,
+                authorisation, health, contact, subscription
+   to portal_apply;
+grant insert, update, delete on guardian, address, tax, bank, child_family, schooling,
+                                insurance, contact
+   to portal_apply;
+grant insert, update on child, authorisation, health to portal_apply;
+grant update (version, updated_at) on family to portal_apply;
+grant update (ended_at) on subscription to portal_apply;
+grant update (guardian_id, child_id, contact_id) on change_set to portal_apply;
+
+-- requests keep the sealed value that was there
+
+grant select (iban, iban_mac) on bank to portal_api;

@@ -52,16 +52,15 @@ create policy tenant on collect_ban to portal_owner, portal_api
     using (tenant = current_setting('portal.tenant')::int)
     with check (tenant = current_setting('portal.tenant')::int);
 
+create policy apply on collect_ban to portal_apply
+    using (tenant = current_setting('portal.tenant')::int)
+    with check (tenant = current_setting('portal.tenant')::int);
+
 grant select on collect_ban to portal_api;
-grant insert (tenant, child_id, family_id, set_id, words), update (ended_at)
-   on collect_ban to portal_api;
+grant update (ended_at) on collect_ban to portal_api;
+grant insert (tenant, child_id, family_id, set_id, words) on collect_ban to portal_apply;
 
 
 -- who is to be added may be named anew when the town has asked for more
 
 grant update (subject) on change_set to portal_api;
-
-
--- a child that is added begins with its answers and its health row
-
-grant insert on authorisation, health to portal_api;
