@@ -428,8 +428,9 @@ $id = request_of(json_post($cj, "/famille/responsables/$julien/retrait",
 is $jh->get('/famille')->status, 200, 'Julien reads on';
 accepted_ok($id, 'accepted');
 isnt $jh->get('/famille')->status, 200, 'his subscription ended with it';
-is row("select count(*) from portal.subscription where account_id = $account
-    and ended_at is null"), 0, 'in the database too';
+is row("select count(*) || ' ' || count(ended_at) || ' ' || count(guardian_id)
+    from portal.subscription where account_id = $account"), '1 1 0', 'and stays known';
+is scalar @{ $jj->get('/mes-donnees')->json->{subscriptions} }, 1, 'to its person too';
 is join(' ', map { $_->{first_name} } @{ $cj->get('/famille')->json->{guardians} }),
     'Camille Ève', 'who is left';
 

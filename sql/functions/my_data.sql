@@ -43,7 +43,7 @@ begin atomic
                '[]'::json)
       from subscription u
       join family f on f.tenant = u.tenant and f.id = u.family_id
-      join guardian g on g.tenant = u.tenant and g.id = u.guardian_id
+      left join guardian g on g.tenant = u.tenant and g.id = u.guardian_id
      where u.account_id = (p_account).id;
 end;
 

@@ -61,6 +61,26 @@ grant update (ended_at) on collect_ban to portal_api;
 grant insert (tenant, child_id, family_id, set_id, words) on collect_ban to portal_apply;
 
 
+-- who has had access to a family stays known when the guardian has left it; the
+-- rows of all towns are looked through, which no town's owner may
+
+reset role;
+
+alter table subscription
+    alter column guardian_id drop not null,
+    drop constraint subscription_tenant_family_id_guardian_id_fkey,
+    add foreign key (tenant, family_id) references family on delete cascade,
+    add foreign key (tenant, family_id, guardian_id)
+        references guardian (tenant, family_id, id) on delete set null (guardian_id),
+    add constraint subscription_guardian_known
+        check (guardian_id is not null or ended_at is not null);
+
+set role portal_owner;
+
+comment on column subscription.guardian_id is
+    'The guardian; null: no longer of that family.';
+
+
 -- who is to be added may be named anew when the town has asked for more
 
 grant update (subject) on change_set to portal_api;

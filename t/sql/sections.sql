@@ -102,6 +102,7 @@ create temp table gone on commit drop as select pg_temp.set(jsonb_build_object('
 select is(portal.change_faults(c), '[]', 'a guardian may go') from portal.change_set c join gone using (id);
 select lives_ok($$ select portal.change_apply(c) from portal.change_set c join gone using (id) $$, 'and goes');
 select is_empty($$ select from portal.subscription where account_id = account('julien.martin@exemple.fr') and ended_at is null $$, 'the subscription ends');
+select throws_ok($$ update portal.subscription set ended_at = null where account_id = account('julien.martin@exemple.fr') $$, '23514', null, 'a live subscription has its guardian');
 select is(portal.change_faults(c)->0->>'code', 'subject_gone', 'nobody goes twice') from portal.change_set c join gone using (id);
 create temp table last on commit drop as select pg_temp.set(jsonb_build_object('section', 'guardian_basic', 'action', 'remove', 'guardian', guardian('104201', 1), 'comment', 'x')) as id;
 select throws_ok($$ select portal.change_apply(c) from portal.change_set c join last using (id) $$, '23514', null, 'the last one stays, whoever asks');
