@@ -48,6 +48,7 @@ for my $file (qw(pages monitoring)) {
         $path =~ s/"//g;
         $path =~ s/^\^|\\z$//g;
         $path =~ s/\(\?<(\w+)>[^()]*\)/{$1}/g;
+        $path =~ s/\(\/\{\w+\}\)\?$//;       # the same for one that is open
         my ($act) = grep { $_ } map { [split] } $body =~ /portal_(?:post|verify)\s+([^;]*);/;
         my $verify = $body =~ /portal_verify/;
         $page{$path} = {
@@ -175,6 +176,7 @@ for my $name (sort keys %form) {
         my $said = seen($fields->{$field}) // {};
         my %want = (
             text => [string => maxLength => $is->{max} // 255],
+            lines => [string => maxLength => $is->{max} // 2000],
             name => [string => maxLength => $is->{max} // 100],
             email => [string => format => 'email'],
             password => [string => maxLength => 256, minLength => $is->{new} ? 12 : undef],
@@ -186,8 +188,10 @@ for my $name (sort keys %form) {
             code => ['string'], path => ['string'],
             token => [string => pattern => '^[A-Za-z0-9_-]{43}$'],
         );
-        my ($type, %limit) = @{ $want{ $is->{type} } };
-        is $said->{type}, $type, "$name.$field: type";
+        my ($type, %limit) = @{ $want{ $is->{type} } // ['string'] };
+        my $empty = $form->{partial} && !$is->{hidden};      # null asks for emptying
+        push @{ $limit{enum} }, undef if $empty && $limit{enum};
+        is_deeply $said->{type}, $empty ? [$type, 'null'] : $type, "$name.$field: type";
         is_deeply $said->{$_}, $limit{$_}, "$name.$field: $_" for sort keys %limit;
     }
 }
@@ -251,7 +255,8 @@ sub ask {
     my ($id, $c, %o) = @_;
 
     my $op = $op{$id} or die "no operation $id\n";
-    my $path = $op->{path} =~ s/\{\w+\}/$o{id}/r . ($o{query} // '');
+    my @ids = ref $o{id} ? @{ $o{id} } : $o{id};
+    my $path = $op->{path} =~ s/\{\w+\}/@ids > 1 ? shift @ids : $ids[0]/ger . ($o{query} // '');
     my %headers = %{ $o{headers} // {} };
     my $status = $o{status} // 200;
 
@@ -341,6 +346,51 @@ ask($_ => $c, status => 404, id => 999999) for qw(guardian child);
 ask(chooseFamily => $c, fields => { family => $file->{family}{id} });
 ask($_ => $c) for qw(session mySpace myData subscriptions);
 
+
+# what it asks the town to change
+
+{
+    my ($guardian) = map { $_->{id} } grep { $_->{self} } @{ $file->{guardians} };
+    my ($child) = map { $_->{id} } grep { @{ $_->{contacts} } } @{ $file->{children} };
+    $child //= $file->{children}[0]{id};
+    my ($contact) = map { $_->{contacts}[0]{id} // () } grep { $_->{id} == $child }
+        @{ $file->{children} };
+    my %fields = (GuardianAddition => { last_name => 'Petit', first_name => 'Rose',
+            link => 'other', profession => undef, phone_work => undef },
+        ChildAddition => { last_name => 'Petit', first_name => 'Rose',
+            birth_date => '2020-05-06', diet => undef });
+
+    for my $of (sort map { /^send(\w+)/ ? $1 : () } keys %op) {
+        my $path = $op{"send$of"}{path};
+        my $id = $path =~ /contact\}/ ? [$child, $contact] : $path =~ /enfant\}/ ? $child
+            : $guardian;
+        next if $path =~ /contact\}/ && !$contact;
+
+        ask("ask$of" => $c, id => $id);
+        ask("send$of" => $c, id => $id, fields => { %{ $fields{$of} // {} }, step => 'check' })
+            if $path !~ /retrait|interdiction/;
+        ask("send$of" => $c, id => $id, fields => $fields{$of}, status => 412,
+            headers => { 'If-Match' => '"0"' });
+        ask("send$of" => $c, id => $id, fields => $fields{$of},
+            status => $of eq 'GuardianRemoval' && @{ $file->{guardians} } < 2 ? 422 : 200);
+        next if $path !~ /\{/;
+        ask("$_$of" => $c, id => [999999, 999999], fields => $fields{$of}, status => 404)
+            for qw(ask send);
+    }
+
+    my $open = ask(requests => $c)->json->{open};
+    cmp_ok scalar @$open, '>', 8, 'requests are open';
+    ask(request => $c, id => $_->{id}) for @$open;
+    ask(guardian => $c, id => $guardian);
+    ask(child => $c, id => $child);
+    ask(myData => $c);
+    ask($_ => $c, status => 404, id => 999999) for qw(request withdrawRequest);
+    ask(withdrawRequest => $c, id => $open->[0]{id}, status => 412,
+        headers => { 'If-Match' => '"0"' });
+    ask(withdrawRequest => $c, id => $_->{id}) for @$open;
+    ask(requests => $c);
+}
+
 # all of the demo's families, for what one of them has and another has not
 for my $account (grep { ($_->{town} // 'saint-aubin') eq 'saint-aubin' }
     @{ $p->demo->{accounts} })
@@ -401,13 +451,13 @@ ask(signIn => $c, status => 429, fields => { email => $waiting->{email}, passwor
 
 # what is refused wherever it is sent
 
-my $person = new_account();
+my $person = account(qr/separated/);       # who has a family
 my $d = client(json => 1, source => '127.0.21.3');
 json_post($d, '/connexion', { map { $_ => $person->{$_} } qw(email password) });
 
 for my $id (sort grep { $op{$_}{method} eq 'POST' } keys %op) {
     my $op = $op{$id};
-    my $path = $op->{path} =~ s/\{\w+\}/1/r;
+    my $path = $op->{path} =~ s/\{\w+\}/1/gr;
     my %token = (headers => { 'X-CSRF-Token' => $d->get('/session')->json->{csrf} });
     my $with = sub { (headers => { %{ $token{headers} }, @_ }) };
 

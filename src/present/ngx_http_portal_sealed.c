@@ -12,11 +12,12 @@
  *
  *     {"$sealed" : "child/UUID/allergies/BASE64URL"}
  *
- * becomes the string it hides.  No text of a person can look like this: inside
+ * becomes the string it hides, whoever has written the spaces: PostgreSQL, or
+ * jansson where a document was parsed for its effects.  No text of a person can look like this: inside
  * a JSON string its quotes would be escaped.
  */
 
-#define NGX_HTTP_PORTAL_SEALED_MARK  "{\"$sealed\" : \""
+#define NGX_HTTP_PORTAL_SEALED_MARK  "{\"$sealed\""
 
 
 static u_char *ngx_http_portal_open_one(ngx_http_request_t *r, u_char *p,
@@ -124,6 +125,14 @@ ngx_http_portal_open_one(ngx_http_request_t *r, u_char *p, u_char *end,
     ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
 
     p += sizeof(NGX_HTTP_PORTAL_SEALED_MARK) - 1;
+
+    while (p < end && (*p == ' ' || *p == ':')) {
+        p++;
+    }
+
+    if (p == end || *p++ != '"') {
+        return NULL;
+    }
 
     /* kind, id, field, sealed */
 
