@@ -325,7 +325,8 @@ ask($_ => $c) for qw(home session mySpace myAccount connections changePasswordPa
     changeAddressPage myData myDataCsv closing subscriptions newSubscription noCode);
 ask(myDataCsv => $c, headers => { Accept => 'text/csv' });
 ask(prolong => $c);
-ask($_ => $c, status => 403, id => 1) for qw(family guardian child);
+ask($_ => $c, status => 403, id => 1)
+    for qw(family guardian child requests request), grep { /^ask[A-Z]/ } sort keys %op;
 ask($_ => $c, status => 404, id => 999999) for qw(subscription unsubscribe);
 ask(chooseFamily => $c, status => 404, fields => { family => 999999 });
 
@@ -351,11 +352,12 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
 
 {
     my ($guardian) = map { $_->{id} } grep { $_->{self} } @{ $file->{guardians} };
-    my ($child) = map { $_->{id} } grep { @{ $_->{contacts} } } @{ $file->{children} };
-    $child //= $file->{children}[0]{id};
-    my ($contact) = map { $_->{contacts}[0]{id} // () } grep { $_->{id} == $child }
-        @{ $file->{children} };
-    my %fields = (GuardianAddition => { last_name => 'Petit', first_name => 'Rose',
+    my ($young) = grep { @{ $_->{contacts} } } @{ $file->{children} };
+    my ($child, $contact) = ($young->{id}, $young->{contacts}[0]{id});
+    my %answer = map { $_->{code} => $_->{answer} } @{ $young->{authorisations} };
+    my %fields = (ChildAuthorisations => { image_press => $answer{image_press} eq 'no' ? 'yes' : 'no' },
+        ChildGeneral => { diet => $young->{diet} eq 'no_meat' ? 'vegetarian' : 'no_meat' },
+        GuardianAddition => { last_name => 'Petit', first_name => 'Rose',
             link => 'other', profession => undef, phone_work => undef },
         ChildAddition => { last_name => 'Petit', first_name => 'Rose',
             birth_date => '2020-05-06', diet => undef });
@@ -364,7 +366,6 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
         my $path = $op{"send$of"}{path};
         my $id = $path =~ /contact\}/ ? [$child, $contact] : $path =~ /enfant\}/ ? $child
             : $guardian;
-        next if $path =~ /contact\}/ && !$contact;
 
         ask("ask$of" => $c, id => $id);
         ask("send$of" => $c, id => $id, fields => { %{ $fields{$of} // {} }, step => 'check' })
