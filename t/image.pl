@@ -57,7 +57,7 @@ $p->{directives} = {
 spew("$dir/portal.conf", join("\n", $p->nginx->_portal_conf, ''), 0644);
 make_dir("$dir/sites", 0755);
 my $site = slurp('conf.d/image/site.conf');
-$site =~ s/8080/$port/;
+$site =~ s/8080/$port/g;
 $site =~ s/famille\.saint-aubin\.example/localhost/;
 spew("$dir/sites/town.conf", $site, 0644);
 
@@ -93,6 +93,8 @@ is $c->get('/static/portal.css')->status, 200, 'the style sheet';
 is system('podman', @flags, 'exec', $NAME, 'portal-alive'), 0,
     'the health check\'s command';
 like out('exec', $NAME, 'id', '-u'), qr/^33$/m, 'not root';
+is system('podman', @flags, 'exec', $NAME, 'sh', '-c', 'echo GIF89a | portal-photo') >> 8, 11,
+    'portal-photo has its sandbox here, too, and says what is no photo';
 isnt system('podman', @flags, 'exec', $NAME, 'sh', '-c', ': >/etc/nginx/x'), 0,
     'nothing in it can be changed';
 like out('logs', $NAME), qr{"path":"/famille","status":200},

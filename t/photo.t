@@ -453,7 +453,7 @@ refused('RIFF' . pack('V', 36) . 'WEBPVP8X' . pack('VVa3a3', 10, 2, "\x5f\0\0", 
     refused(substr($few, 0, -2) . $last x 3000 . "\xff\xd9", $DAMAGED, 'T121 3,000 scans');
     refused(substr($few, 0, -2) . $last . "\xff\xda\0\x08\1\1\0\1\1\0" x 300_000 . "\xff\xd9", $DAMAGED,
         'T121 300,000 scans');
-    cmp_ok time - $start, '<', patient(5), 'T121 soon';
+    cmp_ok time - $start, '<', patient(20), 'T121 soon';
 }
 
 
@@ -478,7 +478,7 @@ refused('RIFF' . pack('V', 36) . 'WEBPVP8X' . pack('VVa3a3', 10, 2, "\x5f\0\0", 
     is scalar(grep { /SecretMaker|48\.8566|Exif/ } @all), 0, 'nor is there one';
 }
 
-cmp_ok $slowest, '<', patient(5), sprintf 'none of %d took long: %.2f s at most', $runs, $slowest;
+cmp_ok $slowest, '<', patient(20), sprintf 'none of %d took long: %.2f s at most', $runs, $slowest;
 
 
 ### T133: a picture that has taken the program over can do nothing with it
@@ -492,9 +492,8 @@ cmp_ok $slowest, '<', patient(5), sprintf 'none of %d took long: %.2f s at most'
         for qw(open openat2 socket connect exec fork kill ptrace run protect stderr stdout-in limit i386);
     is $trick->('grow'), $SIZE, 'T133 512 MB and no more';
     is $trick->('crash'), 'signal 11', 'T133 it may crash';
-    my ($end, undef, $took) = run('TRICK hang', program => $tricks, slow => 1);
-    is $end, 'signal 9', 'T133 it may not hang';
-    cmp_ok $took, '<', patient(20), 'T133 nor for long';
+    # killed after five seconds of work, or thirty of the clock
+    like $trick->('hang'), qr/^signal (?:9|14)$/, 'T133 it may not hang';
     is $trick->('nonsense'), 97, 'the tricks themselves were played';
     unlike slurp($program), qr/TRICK|tricked/, 'T133 there are none in the program that is installed';
     refused('TRICK crash', $TYPE, 'T133 to which it is a text');

@@ -182,14 +182,14 @@ flood(void)
 }
 
 
-/* a second or two of work, which succeeds */
+/* some tenths of a second of work, which succeeds */
 
 static void
 slow(void)
 {
     unsigned  i;
 
-    for (i = 0; i < 2000000000u; i++) {
+    for (i = 0; i < 500000000u; i++) {
         __asm__ __volatile__ ("");
     }
 
