@@ -272,8 +272,7 @@ comment on column change_event.by_id is 'Account or agent.';
 
 do $$
 declare
-    v_table   text;
-    v_column  record;
+    v_table  text;
 begin
     foreach v_table in array array['field_policy', 'refusal', 'change_set', 'change_item',
                                    'change_event']
@@ -285,12 +284,12 @@ begin
             'with check (tenant = current_setting(''portal.tenant'')::int)', v_table);
         execute format('comment on column portal.%I.tenant is %L', v_table, 'The town.');
     end loop;
-
-    execute 'comment on column portal.change_set.id is ''Number within the installation; unique with the town.''';
-    execute 'comment on column portal.change_set.family_id is ''The family.''';
-    execute 'comment on column portal.change_set.created_at is ''When it was asked for.''';
 end
 $$;
+
+comment on column change_set.id is 'Number within the installation; unique with the town.';
+comment on column change_set.family_id is 'The family.';
+comment on column change_set.created_at is 'When it was asked for.';
 
 grant select on section, field, field_policy, refusal to portal_api;
 

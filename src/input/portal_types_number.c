@@ -380,6 +380,8 @@ portal_type_cents(const portal_field_t *field, const char *text, size_t len,
     char    *copy, amount[32];
     int64_t  cents;
 
+    cents = 0;
+
     copy = malloc(len + 1);
     if (copy == NULL) {
         return -1;
