@@ -13,8 +13,8 @@
  *     {"$sealed" : "child/UUID/allergies/BASE64URL"}
  *
  * becomes the string it hides, whoever wrote the spaces: PostgreSQL, or jansson
- * where a document was parsed for its effects.  No text of a person can look like this: inside
- * a JSON string its quotes would be escaped.
+ * where a document was parsed for its effects.  No text of a person can look
+ * like this: inside a JSON string its quotes would be escaped.
  */
 
 #define NGX_HTTP_PORTAL_SEALED_MARK  "{\"$sealed\""
