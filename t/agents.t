@@ -352,8 +352,11 @@ for my $change (["disabled", "state = 'disabled'"], ['of another role', "role = 
     my $form = $page->get('/session');
 
     is $json->get('/')->status, 200, "T059 $what: before";
+    is $json->get('/t/file')->status, 200, "T059 $what: and where nginx alone decides" for 1, 2;
     $portal->psql("update portal.agent set $set where email = '$agent->{email}'");
-    is $json->get('/')->status, 401, "T059 $what: the next request is refused";
+    my $first = $what eq 'disabled' ? '/t/file' : '/';
+    is $json->get($first)->status, 401, "T059 $what: the next request is refused, $first";
+    is $json->get($_)->status, 401, "T059 $what: and others" for qw(/t/file /compte);
     my $posted = $page->submit($form, {}, form => 'prolongation');
     is $posted->status, 401, "T059 $what: so is a form";
     like $posted->title, qr/^Connexion des agents/, "T059 $what: with the agents' log-in";

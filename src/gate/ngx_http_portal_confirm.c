@@ -11,7 +11,8 @@
  * Redis may hold a session that PostgreSQL has ended: an old dump came back, or
  * a log-out could not be told while it hung.  Where the request makes no call
  * of its own, whose portal.enter() would find out, one trip of enter alone
- * does, once for each copy in the time that it is trusted.
+ * does, once for each copy in the time that it is trusted.  Of agents, who are
+ * few and may do more, it does each time: who is disabled is out at once.
  */
 
 
@@ -37,7 +38,7 @@ ngx_http_portal_session_confirm(ngx_http_request_t *r,
         return ngx_http_portal_confirm_result(r, ctx);
     }
 
-    if (!ctx->live || ctx->confirmed || ctx->unsure
+    if (!ctx->live || (ctx->confirmed && !plcf->agents) || ctx->unsure
         || ngx_http_portal_confirm_later(r, plcf))
     {
         return NGX_OK;
