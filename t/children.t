@@ -533,6 +533,25 @@ is row("select count(*) from portal.outbox where template = 'contact_asked'
     and data->>'name' = 'Unique Vasseur'"), 1, 'that was told once';
 
 
+### two guardians go at once: one stays
+
+{
+    accepted_ok($two, 'a second guardian');
+    my $max = row("select id from portal.guardian where first_name = 'Max'");
+    my @go = ($race[1], request_of(json_post($cj, "/famille/responsables/$max/retrait",
+        { comment => 'Lui aussi' }), 'both are asked for'));
+    my @agents = map { scalar agent_client(json => 1, role => $_) } qw(validator administrator);
+    my @got = Portal::Pending->pages(map {
+        my $page = $agents[$_]->get("/demandes/$go[$_]")->json;
+        $agents[$_]->post("/demandes/$go[$_]", { csrf => $page->{csrf}, step => 'accept',
+            version => $page->{version} }, pending => 1);
+    } 0, 1);
+    is join(' ', sort map { $_->status } @got), '200 422', 'one goes';
+    is codes((grep { $_->status == 422 } @got)[0]), ':last_guardian', 'the other may not';
+    is row('select count(*) from portal.guardian where family_id = 1'), 1, 'one is left';
+}
+
+
 ### what writes to others is bounded
 
 {
