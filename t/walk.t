@@ -182,7 +182,8 @@ sub ask {
 sub move { my ($id, $state) = @_; $set{$id}{state} = $state; $set{$id}{version}++ }
 
 sub withdraw {
-    my $id = pick(sort keys %set) // return;
+    my @mine = map { values %$_ } values %open;
+    my $id = (rand() < 0.5 && @mine ? pick(sort @mine) : pick(sort keys %set)) // return;
     my $set = $set{$id};
     my $c = $parent{ $set->{who} // return };
     my $r = $c->post("/famille/demandes/$id", { csrf => $csrf{$c} });
