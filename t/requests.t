@@ -391,6 +391,21 @@ is json_post($aj, "/demandes/$id", { step => 'accept',
     version => $aj->get("/demandes/$id")->json->{version} })->status, 200, 'and it is done';
 
 
+### the same address as another's
+
+{
+    my $other = $camille->get("/famille/responsables/$him/adresse");
+    like $other->text, qr/Reprendre l’adresse de.*Camille Martin/, 'who lives at the same place';
+    my $copied = $camille->get("/famille/responsables/$him/adresse?copie=$me");
+    is { @{ $copied->form("/famille/responsables/$him/adresse")->{fields} } }->{line1},
+        live('line1'), 'the form begins with that address';
+    is $camille->get("/famille/responsables/$him/adresse?copie=$stranger")->status, 404,
+        "never with another family's";
+    is $camille->get("/famille/responsables/$him/adresse?copie=$him")->status, 404,
+        'nor with itself';
+}
+
+
 ### twenty at once
 
 {

@@ -234,6 +234,40 @@ comment on function urgent(text, jsonb) is
     'Whether a request concerns a child''s safety, so that the staff is shown it before it is decided. Input: section, items.';
 
 
+create or replace function address_copies(p_guardian bigint) returns json
+    language sql stable
+begin atomic
+    select coalesce(json_agg(json_build_object('id', g.id,
+               'name', g.first_name || ' ' || g.last_name, 'link', g.link, 'child', null)
+               order by g.rank), '[]')
+      from guardian g
+      join address a on a.tenant = g.tenant and a.guardian_id = g.id
+     where g.family_id = my_family()
+       and g.id <> p_guardian
+       and may('guardian_address', 'same_family');
+end;
+
+comment on function address_copies(bigint) is
+    'The family''s other guardians whose address another one''s may be made of: who lives at the same place.';
+
+
+create or replace function copied_address(p_guardian bigint, p_copy text) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select section_values('guardian_address', g.id) - 'hosted_by'
+              from guardian g
+              join address a on a.tenant = g.tenant and a.guardian_id = g.id
+             where g.id = to_id(p_copy)
+               and g.family_id = my_family()
+               and g.id <> p_guardian
+               and may('guardian_address', 'same_family'));
+end
+$$;
+
+comment on function copied_address(bigint, text) is
+    'The address of another guardian of the family, as values; null when there is none such.';
+
+
 create or replace function section_faults(p_section text, v jsonb) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin

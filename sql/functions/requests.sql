@@ -205,8 +205,9 @@ begin atomic
                                               else 'editable' end, 32767)
                                    order by 3) p))
       from (select p.name, p.rank, p.policy, p.sealed, p_now->p.name as now,
-                   case when i.field is not null then i.asked
-                        else coalesce(p_copy->p.name, p_now->p.name) end as asked,
+                   case when p_copy ? p.name then p_copy->p.name
+                        when i.field is not null then i.asked
+                        else p_now->p.name end as asked,
                    coalesce(i.asked_hint, p_now #>> array['_hint', p.name])
                        is not null as hint
               from form_policies(p_section, p_action, p_now) p
@@ -240,7 +241,9 @@ begin
         end if;
 
         if coalesce(input->>'copy', '') <> '' then
-            v_copy := copied_contact(v_who.child_id, input->>'copy');
+            v_copy := case v_section
+                when 'guardian_address' then copied_address(v_who.guardian_id, input->>'copy')
+                else copied_contact(v_who.child_id, input->>'copy') end;
         end if;
     end if;
 
@@ -257,6 +260,8 @@ begin
 
     if v_section = 'child_contact' and v_action = 'add' then
         v_copies := contact_copies(v_who.child_id);
+    elsif v_section = 'guardian_address' then
+        v_copies := address_copies(v_who.guardian_id);
     end if;
 
     v_form := form_values(v_section, v_action, v_open, v_now, v_copy, v_who.kind,
@@ -282,7 +287,7 @@ end
 $$;
 
 comment on function section_form(jsonb) is
-'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact may begin with, "check": null, "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
 
 
 create or replace function change_step(p_id bigint, p_event text, p_state text,
