@@ -30,6 +30,10 @@ select f.section, f.name, f.rank, f.policy, f.validation, f.sealed from field_fi
    set rank = excluded.rank, policy = excluded.policy, validation = excluded.validation,
        sealed = excluded.sealed;
 
+-- documents of families that other functions made do not count any more
+
+update town set version = version + 1;
+
 do $$
 declare
     v_function  record;
@@ -76,7 +80,9 @@ grant execute on function fold(text) to portal_owner, portal_batch;
 grant execute on function luminance(text), contrast(text, text), theme_faults(jsonb)
    to portal_owner, portal_batch;
 grant execute on function audit_hash(audit, bigint, bytea) to portal_batch;
-grant execute on function family_bump(bigint[], int[]) to portal_owner;
+grant execute on function family_bump(bigint[], int[]),
+    families_changed(int, bigint[], bigint[]), other_households(int, bigint[])
+   to portal_owner;
 grant execute on function family_bump(bigint[], int[]) to portal_batch;
 grant execute on function close_account(bigint, text), warn_account(bigint),
     pending_matters(bigint), erase_accounts(text, town, int),

@@ -743,7 +743,7 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
 {
     const char  *missing;
     ngx_str_t    error = ngx_string("error");
-    ngx_str_t    request_id = ngx_string("request_id");
+    ngx_str_t    request_id = ngx_string("portal_request_id");
 
     missing = pmcf->keys == NULL ? "portal_keys FILE"
               : pmcf->pg.hosts.elts == NULL ? "portal_database CONNINFO"

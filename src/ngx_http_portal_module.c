@@ -565,6 +565,7 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    portal_random_forget();
     portal_count_attach(pmcf->counts);
 
     /*

@@ -381,6 +381,9 @@ is_deeply [sql("select count(*) from portal.outbox where template like 'change%'
     and data->>'number' not in (select number from portal.change_set)")], [0],
     'mails tell of requests that there are';
 
+is_deeply [sql('select portal.check_documents()')], [0],
+    'what is kept ready of a file is what the file holds';
+
 close $in;
 waitpid -1, 0;
 

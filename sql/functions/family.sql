@@ -186,39 +186,42 @@ comment on function child_documents(bigint, bigint, text[]) is
 
 
 create or replace function family(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+    language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_family  bigint := my_family();
-    v_me      bigint := me();
-    v_self    text[] := seen_by('self');
-    v_same    text[] := seen_by('same_family');
-    v_result  json;
+    v_family    bigint := my_family();
+    v_me        bigint := me();
+    v_document  family_document;
 begin
-    select json_build_object('status', 200,
-               'family', json_build_object('id', f.id, 'number', f.number,
-                   'version', f.version, 'updated', f.updated_at::date),
-               'families', (select json_agg(json_build_object('id', o.id,
-                                       'number', o.number, 'label', o.label,
-                                       'current', o.id = v_family) order by u.id)
-                              from subscription u
-                              join family o on o.tenant = u.tenant and o.id = u.family_id
-                             where u.account_id = v_me
-                               and u.ended_at is null
-                               and u.effective_at is not null),
-               'guardians', (select json_agg(g.document order by g.rank)
-                               from guardian_documents(v_family, null, v_me, v_self,
-                                                       v_same) g),
-               'children', coalesce((select json_agg(c.document order by c.rank)
-                                       from child_documents(v_family, null, v_same) c),
-                                    '[]'::json),
-               'asked', asked_additions())
-      into v_result
-      from family f
-     where f.id = v_family;
+    select d.* into v_document
+      from family_document d
+      join family f on f.tenant = d.tenant and f.id = d.family_id and f.version = d.version
+      join town t on t.id = d.tenant and t.version = d.town_version
+     where d.family_id = v_family;
 
-    return coalesce(v_result, json_build_object('status', 404, 'family', null,
+    if not found then
+        v_document := made_document(v_family);
+        perform keep_document(v_document);
+    end if;
+
+    if v_me = any (v_document.viewers) then
+        return json_build_object('status', 200,
+            'family', v_document.head,
+            'families', (select json_agg(json_build_object('id', o.id,
+                                    'number', o.number, 'label', o.label,
+                                    'current', o.id = v_family) order by u.id)
+                           from subscription u
+                           join family o on o.tenant = u.tenant and o.id = u.family_id
+                          where u.account_id = v_me
+                            and u.ended_at is null
+                            and u.effective_at is not null),
+            'guardians', v_document.guardians[array_position(v_document.viewers, v_me)],
+            'children', v_document.children,
+            'asked', asked_additions());
+    end if;
+
+    return json_build_object('status', 404, 'family', null,
         'families', json_build_array(), 'guardians', json_build_array(),
-        'children', json_build_array(), 'asked', json_build_array()));
+        'children', json_build_array(), 'asked', json_build_array());
 end
 $$;
 

@@ -93,6 +93,14 @@ int portal_open_bytes(const portal_keys_t *keys, const char *purpose,
     void *out, size_t outlen);
 #define PORTAL_SEAL_OVERHEAD  (2 + 24 + 16)
 
+/*
+ * The system's random bytes, drawn ahead: for what is shown and only has to be
+ * another one each time (masks, ids of requests), never for a secret.
+ * forget: where a process begins, before its first ones.
+ */
+void portal_random(void *out, size_t len);
+void portal_random_forget(void);
+
 /* 32 random bytes as base64url (43 chars, not terminated) */
 void portal_secret(char out[PORTAL_SECRET_B64]);
 /* 1 when the text has the form of portal_secret()'s */

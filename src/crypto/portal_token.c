@@ -148,7 +148,7 @@ portal_csrf_make(const portal_keys_t *keys, portal_text_t tenant,
     size_t   i;
     uint8_t  buf[2 * PORTAL_MAC_LEN];
 
-    randombytes_buf(buf, PORTAL_MAC_LEN);
+    portal_random(buf, PORTAL_MAC_LEN);
     portal_subkey_mac(keys, PORTAL_USE_FORM, "csrf", tenant, binding,
                       buf + PORTAL_MAC_LEN);
 

@@ -72,7 +72,7 @@ static ngx_http_variable_t  ngx_http_portal_vars[] = {
       NGX_HTTP_PORTAL_VAR_PATH, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("portal_request_id"), NULL, ngx_http_portal_variable_log,
-      NGX_HTTP_PORTAL_VAR_REQUEST_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      NGX_HTTP_PORTAL_VAR_REQUEST_ID, 0, 0 },
 
     { ngx_string("portal_call_time"), NULL, ngx_http_portal_variable_log,
       NGX_HTTP_PORTAL_VAR_CALL_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -282,9 +282,9 @@ static ngx_int_t
 ngx_http_portal_variable_log(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    u_char                        id[16];
     ngx_int_t                     rc;
     ngx_str_t                     value;
-    ngx_http_variable_value_t    *vv;
     ngx_http_portal_main_conf_t  *pmcf;
 
     rc = NGX_OK;
@@ -305,13 +305,16 @@ ngx_http_portal_variable_log(ngx_http_request_t *r,
             break;
         }
 
-        vv = ngx_http_get_indexed_variable(r, (ngx_uint_t) pmcf->request_id);
-        if (vv == NULL) {
+        /* made once: later it is found by its index */
+
+        value.data = ngx_pnalloc(r->pool, 2 * sizeof(id));
+        if (value.data == NULL) {
             return NGX_ERROR;
         }
 
-        value.data = vv->data;
-        value.len = vv->len;
+        portal_random(id, sizeof(id));
+        portal_hex(id, sizeof(id), (char *) value.data);
+        value.len = 2 * sizeof(id);
         break;
 
     default:

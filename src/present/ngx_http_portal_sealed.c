@@ -20,6 +20,7 @@
 #define NGX_HTTP_PORTAL_SEALED_MARK  "{\"$sealed\""
 
 
+static u_char *ngx_http_portal_sealed_mark(u_char *p, u_char *end);
 static u_char *ngx_http_portal_open_one(ngx_http_request_t *r, u_char *p,
     u_char *end, u_char **out, u_char *last);
 static u_char *ngx_http_portal_json_escape(u_char *dst, u_char *last,
@@ -41,8 +42,7 @@ ngx_http_portal_open_sealed(ngx_http_request_t *r, ngx_str_t *text)
     p = text->data;
     end = text->data + text->len;
 
-    mark = memmem(p, (size_t) (end - p), NGX_HTTP_PORTAL_SEALED_MARK,
-                  sizeof(NGX_HTTP_PORTAL_SEALED_MARK) - 1);
+    mark = ngx_http_portal_sealed_mark(p, end);
     if (mark == NULL) {
         return NGX_OK;
     }
@@ -82,8 +82,7 @@ ngx_http_portal_open_sealed(ngx_http_request_t *r, ngx_str_t *text)
             return NGX_ERROR;
         }
 
-        mark = memmem(p, (size_t) (end - p), NGX_HTTP_PORTAL_SEALED_MARK,
-                      sizeof(NGX_HTTP_PORTAL_SEALED_MARK) - 1);
+        mark = ngx_http_portal_sealed_mark(p, end);
 
     } while (mark != NULL);
 
@@ -105,6 +104,32 @@ ngx_http_portal_sealed_wipe(void *data)
     ngx_str_t *opened = data;
 
     portal_wipe(opened->data, opened->len);
+}
+
+
+/* by its dollar, which is rare: memmem() looks at everything twice */
+
+static u_char *
+ngx_http_portal_sealed_mark(u_char *p, u_char *end)
+{
+    size_t   len;
+    u_char  *start;
+
+    len = sizeof(NGX_HTTP_PORTAL_SEALED_MARK) - 1;
+    start = p;
+
+    while ((p = memchr(p, '$', (size_t) (end - p))) != NULL) {
+
+        if (p - start >= 2 && (size_t) (end - p) >= len - 2
+            && ngx_memcmp(p - 2, NGX_HTTP_PORTAL_SEALED_MARK, len) == 0)
+        {
+            return p - 2;
+        }
+
+        p++;
+    }
+
+    return NULL;
 }
 
 

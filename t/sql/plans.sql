@@ -32,6 +32,8 @@ select 1, 'X', 'Y', email, email_mac, '$argon2id$', repeat('A', 60), 'reader' fr
 insert into portal.agent_session (tenant, hash, agent_id, epoch, absolute_until)
 select 1, email_mac, id, 1, now() + interval '1 day' from portal.agent where first_name = 'X';
 insert into portal.agent_device (tenant, agent_id, mac, epoch) select tenant, id, email_mac, 1 from portal.agent where first_name = 'X';
+insert into portal.family_document (tenant, family_id, version, town_version) select 1, id, 0, 1 from portal.family where number like 'X%';
+analyze portal.family_document;
 analyze portal.agent; analyze portal.agent_session; analyze portal.agent_device;
 grant usage on schema tap to portal_api;
 grant execute on all functions in schema tap to portal_api;
@@ -64,6 +66,7 @@ select unalike(plan_of(q), '%Seq Scan on ' || t || '%', 'no scan of ' || t || ':
     ('code', $$select 1 from code k where k.mac = '\x00' and k.used_at is null$$),
     ('token', $$select 1 from token k where k.mac = '\x00'$$),
     ('guardian', $$select * from guardian_documents(1, null, 1, '{}', '{}') order by rank$$),
+    ('family_document', $$select d.* from family_document d join family f on f.tenant = d.tenant and f.id = d.family_id and f.version = d.version where d.family_id = 1$$),
     ('guardian', $$select * from guardian g where g.search = 'MARTINCAMILLE'$$),
     ('child', $$select * from child_documents(1, null, '{child_health,child_contacts,child_authorisations}') order by rank$$),
     ('child_family', $$select * from child_documents(1, null, '{child_health}') order by rank$$),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -579,6 +580,60 @@ test_secrets(void)
 }
 
 
+/* what is drawn ahead is never given twice, nor by two processes */
+
+static void
+test_random(void)
+{
+    int      fd[2], status;
+    size_t   i, k, same;
+    pid_t    pid;
+    uint8_t  drawn[200][16], big[3000], theirs[16];
+
+    for (i = 0; i < 200; i++) {
+        portal_random(drawn[i], sizeof(drawn[i]));
+    }
+
+    for (same = 0, i = 0; i < 200; i++) {
+        for (k = 0; k < i; k++) {
+            same += memcmp(drawn[i], drawn[k], sizeof(drawn[i])) == 0;
+        }
+    }
+
+    ok(same == 0, "200 draws, no two alike");
+
+    memset(big, 0, sizeof(big));
+    portal_random(big, sizeof(big));
+
+    for (same = 0, i = 0; i + 16 <= sizeof(big); i += 16) {
+        same += memcmp(big + i, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16) == 0;
+    }
+
+    ok(same == 0, "more than is drawn at once");
+
+    if (pipe(fd) == -1 || (pid = fork()) == -1) {
+        ok(0, "a process");
+        return;
+    }
+
+    if (pid == 0) {
+        portal_random_forget();
+        portal_random(theirs, sizeof(theirs));
+        _exit(write(fd[1], theirs, sizeof(theirs)) != sizeof(theirs));
+    }
+
+    portal_random(drawn[0], sizeof(drawn[0]));
+
+    ok(read(fd[0], theirs, sizeof(theirs)) == sizeof(theirs)
+       && waitpid(pid, &status, 0) == pid && status == 0
+       && memcmp(theirs, drawn[0], sizeof(theirs)) != 0,
+       "a process that forgets what its parent had drawn has its own");
+
+    close(fd[0]);
+    close(fd[1]);
+}
+
+
 static void
 test_csrf(void)
 {
@@ -696,6 +751,7 @@ main(void)
     test_seal_places();
     test_bytes();
     test_secrets();
+    test_random();
     test_csrf();
     test_totp();
 
