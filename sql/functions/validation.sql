@@ -275,7 +275,7 @@ begin
     end if;
 
     -- the person first, as families' own requests do
-    perform lock_subject(request.guardian_id, request.child_id);
+    perform lock_subject(request.guardian_id, request.child_id, request.family_id);
     select c.* into request from change_set c where c.id = request.id for update;
 
     v_form := decision_document(request);
