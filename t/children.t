@@ -28,7 +28,7 @@ begin
             set_config('portal.account', '0', true),
             set_config('portal.family', '0', true);
     select * into v_set from portal.change_set c where c.id = p_id;
-    perform portal.lock_subject(v_set.guardian_id, v_set.child_id);
+    perform portal.lock_subject(v_set.guardian_id, v_set.child_id, v_set.family_id);
     update portal.change_item i
        set state = case when i.field = any (p_refused) then 'refused' else 'accepted' end
      where i.set_id = p_id;

@@ -624,13 +624,18 @@ comment on function send_change(text, text, bigint, bigint, bigint, text, jsonb,
     'Makes or completes a request with these items, applies a change where the town lets all of them count without an agent, and writes the receipt. The caller has locked the account and the person. Result: the request.';
 
 
-create or replace function lock_subject(p_guardian bigint, p_child bigint) returns void
+drop function if exists lock_subject(bigint, bigint);
+
+create or replace function lock_subject(p_guardian bigint, p_child bigint, p_family bigint)
+    returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
-    -- their families, in the order in which a change of the file bumps them
+    -- in the order in which a change of the file bumps them
     perform 1
        from family f
-      where f.id in (select g.family_id from guardian g where g.id = p_guardian
+      where f.id in (select p_family
+                      union all
+                     select g.family_id from guardian g where g.id = p_guardian
                       union all
                      select m.family_id from child_family m where m.child_id = p_child)
       order by f.tenant, f.id
@@ -638,8 +643,8 @@ begin
 end
 $$;
 
-comment on function lock_subject(bigint, bigint) is
-    'Locks the families of whom a request is about, so that what is asked and decided about them comes one after the other.';
+comment on function lock_subject(bigint, bigint, bigint) is
+    'Locks the families of whom something is about, so that what is asked and decided about them comes one after the other. Whoever writes into the file, or ends what hangs on it, begins with this: rows of requests, subscriptions and codes come after their family. Input: guardian, child, the family itself; each may be null.';
 
 
 create or replace function added_name(p_section text, p_about text, v jsonb) returns text
@@ -726,7 +731,7 @@ begin
     -- one request of an account after the other; then the person, as deciding
     -- does: whoever comes second sees what the first has made of the file
     perform 1 from account a where a.id = me() for no key update;
-    perform lock_subject(v_who.guardian_id, v_who.child_id);
+    perform lock_subject(v_who.guardian_id, v_who.child_id, my_family());
 
     v_form := section_form(input);
     v_refusal := coalesce(case when v_form->>'version' is null then v_form end,
@@ -1024,7 +1029,7 @@ begin
        and c.family_id = my_family();
 
     if p_lock and v_set.id is not null then
-        perform lock_subject(v_set.guardian_id, v_set.child_id);
+        perform lock_subject(v_set.guardian_id, v_set.child_id, v_set.family_id);
         select c.* into v_set from change_set c where c.id = v_set.id for update;
     end if;
 

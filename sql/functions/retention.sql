@@ -54,6 +54,14 @@ begin
     perform post(gen_random_uuid(), v_account.email, v_account.email_mac, 'account_closed',
                  v_account.lang, jsonb_build_object('inactive', p_why = 'inactive'));
 
+    -- the families first, as lock_subject() does with one
+    perform 1
+       from family f
+      where f.id in (select u.family_id from subscription u
+                      where u.account_id = p_account and u.ended_at is null)
+      order by f.tenant, f.id
+        for no key update;
+
     update subscription u
        set ended_at = now(),
            effective_at = least(u.effective_at, now())

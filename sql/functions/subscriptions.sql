@@ -177,6 +177,12 @@ begin
         return done_adding(v_step, input, code_refused('too_many', v_wait));
     end if;
 
+    if v_step = 'add' then
+        perform lock_subject(null, null, (select k.family_id from code k
+                                           where k.mac = decode(input->>'code_mac', 'hex')
+                                             and k.used_at is null));
+    end if;
+
     -- two who send the same code: the second waits here, then finds it used
     select k.tenant, k.id, k.family_id, k.guardian_id
       into v_code.tenant, v_code.id, v_code.family_id, v_code.guardian_id
@@ -301,6 +307,8 @@ begin
         return v_again;
     end if;
 
+    perform lock_subject(null, null, (select u.family_id from subscription u
+                                       where u.id = v_id and u.account_id = me()));
     perform from subscription u
       where u.id = v_id and u.account_id = me()
         for update;

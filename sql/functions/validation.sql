@@ -227,15 +227,20 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    -- who has seen a family's data is kept, whatever they decide
-    perform note('read_request', 'ok', 'change_set', v_set.id);
+    -- who has seen a family's data is kept, whatever they decide; the audit
+    -- outlives the request, so that it says itself where that was sealed data
+    perform note('read_' || case when exists (select from field f
+                                               where f.section = v_set.section and f.sealed)
+                                 then split_part(v_set.section, '_', 2)
+                                 else 'request' end,
+                 'ok', 'change_set', v_set.id);
 
     return decision_document(v_set);
 end
 $$;
 
 comment on function agent_request(jsonb) is
-    'A request to be decided; the audit says who has read it. Input: request. Result: decision_document(); 404. For agents.';
+    'A request to be decided; the audit says who has read it (read_request; read_tax, read_bank, read_health where sealed data is seen). Input: request. Result: decision_document(); 404. For agents.';
 
 
 -- deciding ----------------------------------------------------------------
@@ -275,7 +280,7 @@ begin
     end if;
 
     -- the person first, as families' own requests do
-    perform lock_subject(request.guardian_id, request.child_id);
+    perform lock_subject(request.guardian_id, request.child_id, request.family_id);
     select c.* into request from change_set c where c.id = request.id for update;
 
     v_form := decision_document(request);
@@ -344,6 +349,7 @@ declare
     v_step    text := input->>'step';
     v_again   json;
     v_locked  record;
+    v_result  json;
 begin
     perform require_agent('validator', 'administrator');
 
@@ -355,13 +361,8 @@ begin
 
     v_locked := locked_request(input);
 
-    if v_locked.refusal is not null then
-        perform note('decide', coalesce(v_locked.refusal->'errors'->0->>'code', 'unknown'),
-                     'change_set', (v_locked.request).id);
-        return done(input, v_locked.refusal);
-    end if;
-
-    return done(input, case
+    v_result := case
+        when v_locked.refusal is not null then v_locked.refusal
         when v_step in ('take', 'release') then take_request(v_locked.request, v_step)
         when v_step in ('refuse', 'incomplete', 'partly', 'reverse')
              and input->>'reason' is null and input->>'reason_code' is null
@@ -372,7 +373,15 @@ begin
             then refused('reason_code', 'choice')
         when v_step = 'incomplete' then ask_more(v_locked.request, input)
         when v_step = 'reverse' then reverse_request(v_locked.request, input)
-        else conclude(v_locked.request, v_step, input) end);
+        else conclude(v_locked.request, v_step, input) end;
+
+    -- what was done has its row; so has what was not
+    if (v_result->>'status')::int >= 400 then
+        perform note('decide', coalesce(v_result->'errors'->0->>'code', 'unknown'),
+                     'change_set', (v_locked.request).id);
+    end if;
+
+    return done(input, v_result);
 end
 $$;
 

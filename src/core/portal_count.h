@@ -84,6 +84,7 @@ typedef enum {
     PORTAL_COUNT_OUTBOX_FAILED,
     PORTAL_COUNT_OUTBOX_EXPIRED,
     PORTAL_COUNT_OUTBOX_OLDEST,         /* seconds */
+    PORTAL_COUNT_AUDIT_UNCHAINED,       /* read with it */
 
     PORTAL_COUNTS
 } portal_count_e;

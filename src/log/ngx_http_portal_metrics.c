@@ -318,6 +318,10 @@ static ngx_http_portal_metric_t  ngx_http_portal_metric_table[] = {
       "When the outbox was last read.",
       "", NGX_HTTP_PORTAL_OUTBOX, PORTAL_COUNT_OUTBOX_READ },
 
+    { "portal_audit_unchained", "gauge",
+      "Rows of the audit that are not chained yet.",
+      "", NGX_HTTP_PORTAL_OUTBOX, PORTAL_COUNT_AUDIT_UNCHAINED },
+
     { NULL, NULL, NULL, NULL, NGX_HTTP_PORTAL_COUNT, 0 }
 };
 

@@ -8,8 +8,9 @@
 
 
 /*
- * The worker that mails asks now and then how full the outbox is, for metrics
- * and health; the answer is the node's.
+ * The worker that mails asks now and then how full the outbox is, and how much
+ * of the audit is not chained, for metrics and health; the answer is the
+ * node's.
  */
 
 #define NGX_HTTP_PORTAL_OUTBOX_EVERY  15000
@@ -81,7 +82,8 @@ ngx_http_portal_outbox_answer(portal_op_t *op)
         { "sent", PORTAL_COUNT_OUTBOX_SENT },
         { "failed", PORTAL_COUNT_OUTBOX_FAILED },
         { "expired", PORTAL_COUNT_OUTBOX_EXPIRED },
-        { "oldest", PORTAL_COUNT_OUTBOX_OLDEST }
+        { "oldest", PORTAL_COUNT_OUTBOX_OLDEST },
+        { "unchained", PORTAL_COUNT_AUDIT_UNCHAINED }
     };
 
     json_t      *stats, *value;

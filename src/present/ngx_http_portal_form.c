@@ -437,7 +437,9 @@ ngx_http_portal_type_hint(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
  * What was typed; before that what the document says the form opens with
  * ("values"), and what the page's address brought for a field of the same name
  * (a link's token, where to go on after the log-in).  A hidden field is the
- * document's first: typed, it was of the page before this one.
+ * document's first: typed, it was of the page before this one.  But a form that
+ * comes back with its key is that page's still: the same key with another
+ * version would be another request.
  */
 
 json_t *
@@ -458,7 +460,7 @@ ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return ngx_http_portal_field_phone(r, ctx, opens);
     }
 
-    if (opens != NULL && (value == NULL || field->hidden)) {
+    if (opens != NULL && (value == NULL || (field->hidden && !ctx->again))) {
         return portal_type_shown(field, opens, shown, sizeof(shown)) == 0
                ? json_string(shown) : json_incref(opens);
     }

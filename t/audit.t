@@ -1,0 +1,232 @@
+#!/usr/bin/perl
+
+# The audit of requests and decisions: each thing done has exactly one row, that
+# says who, where, what and in which request (T214); who has read sealed data is
+# in it by name, without a value (T215); the chain holds, and what is not
+# chained yet is a metric.
+
+use strict;
+use warnings;
+use utf8;
+
+use Portal::Fault;
+use Portal::Place qw(spawn);
+use Portal::Test;
+
+my $p = portal(jobs => 'chain=200ms');
+my $family = $p->psql("select id from portal.family where number = '104201'");
+my ($me, $him) = map { $_->[0] } $p->psql("select id from portal.guardian
+    where family_id = $family order by rank");
+my ($leo, $nina) = map { $_->[0] } $p->psql("select child_id from portal.child_family
+    where family_id = $family order by rank");
+my ($contact, $other) = map { $_->[0] } $p->psql("select id from portal.contact
+    where child_id = $leo and family_id = $family order by rank, id");
+
+my $camille = signed_in(qr/couple/);
+my $j = as_json($camille);
+my $account = $p->psql("select id from portal.account where email = 'camille.martin\@exemple.fr'");
+my ($agent, $validator) = agent_client();
+my $aj = as_json($agent);
+my $who = $p->psql("select id from portal.agent where email = '$validator->{email}'");
+my %csrf = map { $_ => $_->get('/session')->json->{csrf} } $j, $aj;
+my ($page, $child) = ("/famille/responsables/$me", "/famille/enfants/$leo");
+
+# the rows that the code leaves behind
+sub rows {
+    my ($code) = @_;
+
+    my $last = $p->psql('select coalesce(max(id), 0) from portal.audit');
+    my $r = $code->();
+    my @rows = map { { action => $_->[0], outcome => $_->[1], object => "$_->[2] $_->[3]",
+        who => "$_->[4] $_->[5]", family => $_->[6], request => $_->[7], town => $_->[8],
+        all => $_->[9] } } $p->psql("select action, outcome, object, object_id, account_id,
+        agent_id, family_id, request, tenant, a::text from portal.audit a
+        where id > $last order by id");
+
+    return ($r, @rows);
+}
+
+# one row and no other
+sub one_ok {
+    my ($name, $status, $want, $code) = @_;
+
+    my ($r, @rows) = rows($code);
+    is $r->status, $status, "$name: $status" or diag $r->content;
+    is scalar @rows, 1, "T214 $name: one row" or diag explain \@rows;
+    my $row = $rows[0] // return $r;
+    is "$row->{action} $row->{outcome}", $want, "$name: $want";
+    like $row->{object}, qr/^change_set [1-9]/, "$name: of which request";
+    is $row->{town}, 1, "$name: of which town";
+    is $row->{who}, $want =~ /^(?:ask|withdraw)/ ? "$account " : " $who", "$name: by whom";
+    is $row->{family}, $want =~ /^(?:ask|withdraw)/ ? $family : '', "$name: for which family";
+    like $row->{request}, qr/^[0-9a-f]{16,}$/, "$name: in which request of nginx";
+
+    return $r;
+}
+
+sub ask {
+    my ($path, $fields) = @_;
+
+    return $j->post($path, { csrf => $csrf{$j}, %$fields });
+}
+
+sub last_set { return scalar $p->psql('select max(id) from portal.change_set') }
+
+sub decide {
+    my ($id, %fields) = @_;
+
+    my $doc = $aj->get("/demandes/$id")->json;
+    return sub { $aj->post("/demandes/$id", { csrf => $csrf{$aj}, version => $doc->{version},
+        %fields }) };
+}
+
+
+### asking, each page once
+
+my @ASKED = (
+    ["$page/base", { profession => 'Relieuse' }],
+    ["$page/adresse", { line2 => 'Bâtiment C' }],
+    ["$page/fiscales", { reference_income => '41237' }],
+    ["$page/bancaires", { iban => 'FR1420041010050500013M02606', holder => 'Camille Martin',
+        mandate => 'yes' }],
+    ["/famille/responsables/$him/adresse", { line2 => 'Bâtiment D' }],
+    ['/famille/responsables/ajout', { last_name => 'Nouveau', first_name => 'Ana',
+        link => 'other' }],
+    ['/famille/enfants/ajout', { last_name => 'Nouvel', first_name => 'Ulysse',
+        birth_date => '2024-02-03' }],
+    ["$child/generales", { birth_place => 'Douai' }],
+    ["$child/autorisations", { image_press => 'unanswered' }],
+    ["$child/sante", { notes => 'Canari-de-la-lecture' }],
+    ["/famille/enfants/$nina/retrait", { comment => 'Déménage' }],
+    ["$child/contacts/nouveau", { last_name => 'Voisin', first_name => 'Ali',
+        link => 'neighbour', phone_mobile => '06 12 34 56 78', collect => 'yes',
+        emergency => 'no' }],
+    ["$child/contacts/$contact/modifier", { last_name => 'Changé' }],
+    ["$child/contacts/$contact/retrait", { comment => 'Parti' }],
+    ["$child/contacts/interdiction", { comment => 'Ne doit pas venir' }],
+);
+my %set;
+
+for (@ASKED) {
+    my ($path, $fields) = @$_;
+
+    one_ok("asking $path", 200, 'ask_change sent', sub { ask($path, $fields) });
+    $set{$path} = last_set();
+}
+
+one_ok('asking again', 200, 'ask_change sent', sub { ask("$page/base", { employer => 'Atelier' }) });
+my $base = last_set();
+
+{
+    my (undef, @rows) = rows(sub { ask("$page/base", { employer => 'X', step => 'check' }) });
+    is scalar @rows, 0, 'a check, which stores nothing, leaves none';
+    (undef, @rows) = rows(sub { $j->get("/famille/demandes/$base") });
+    is scalar @rows, 0, 'nor does reading one\'s own';
+}
+
+
+### what agents do
+
+one_ok('taking', 200, 'take_request ok', decide($base, step => 'take'));
+one_ok('giving back', 200, 'release_request ok', decide($base, step => 'release'));
+one_ok('asking for more', 200, 'decide incomplete',
+    decide($base, step => 'incomplete', reason => 'Où ?'));
+one_ok('completing', 200, 'ask_change sent', sub { ask("$page/base", { employer => 'Reliure' }) });
+one_ok('no reason', 422, 'decide reason_needed', decide($base, step => 'refuse'));
+one_ok('ready words of nobody', 422, 'decide choice',
+    decide($base, step => 'refuse', reason_code => 'nobody_wrote_it'));
+one_ok('not each line', 422, 'decide required', decide($base, step => 'partly', reason => 'Non.'));
+one_ok('half of a whole', 422, 'decide whole_only',
+    decide($set{"$page/adresse"}, step => 'partly', reason => 'Non.'));
+one_ok('accepting in part', 200, 'decide partly', decide($base, step => 'partly',
+    profession => 'accept', employer => 'refuse', reason => 'Non.'));
+one_ok('undoing', 200, 'reverse_request ok', decide($base, step => 'reverse', reason => 'Erreur.'));
+one_ok('accepting', 200, 'decide accepted', decide($set{"$page/adresse"}, step => 'accept'));
+one_ok('refusing', 200, 'decide refused',
+    decide($set{"$child/generales"}, step => 'refuse', reason => 'Non.'));
+one_ok('too late', 409, 'decide request_decided',
+    decide($set{"$child/generales"}, step => 'accept'));
+{
+    my $late = decide($set{"$child/sante"}, step => 'accept');
+    $p->psql("update portal.health set swims = 'no' where child_id = $leo");
+    one_ok('over an old page', 409, 'decide request_changed', $late);
+}
+
+
+### taking back
+
+one_ok('taking back', 200, 'withdraw_change ok',
+    sub { $j->post('/famille/demandes/' . $set{"$child/autorisations"}, { csrf => $csrf{$j} }) });
+{
+    my $line2 = $p->psql("select coalesce(line2, '') from portal.address where guardian_id = $him");
+    one_ok('asking for what is there', 200, 'withdraw_change ok',
+        sub { ask("/famille/responsables/$him/adresse", { line2 => $line2 }) });
+}
+
+$p->psql("insert into portal.field_policy (tenant, section, field, policy, validation)
+    values (1, 'guardian_basic', 'phone_home', 'editable', 'automatic')");
+one_ok('what counts at once', 200, 'ask_change accepted',
+    sub { ask("$page/base", { phone_home => '03 20 11 22 33' }) });
+
+
+### reading what is sealed
+
+my $reader = as_json(scalar agent_client(as => new_agent(role => 'reader')));
+my @CANARIES = ('Canari-de-la-lecture', '41237', 'FR1420041010050500013M02606', '2606');
+
+for (['fiscales', 'read_tax'], ['bancaires', 'read_bank'], ['sante', 'read_health'],
+    ['contacts/nouveau', 'read_request'])
+{
+    my ($path, $action) = @$_;
+    my ($set) = map { $set{$_} } grep { m{/\Q$path\E$} } sort keys %set;
+
+    for my $c ($agent, $aj, $reader) {
+        my ($r, @rows) = rows(sub { $c->get("/demandes/$set") });
+        is $r->status, 200, "reading $path";
+        is join(' ', map { "$_->{action} $_->{outcome} $_->{object}" } @rows),
+            "$action ok change_set $set", "T215 $path: one row, which names it";
+        my $all = $rows[0]{all} // '';
+        is_deeply [grep { index($all, $_) >= 0 } @CANARIES], [], "T215 $path: and no value"
+            if $action ne 'read_request';
+        like $rows[0]{who}, qr/^ [1-9]/, "T215 $path: by which agent";
+    }
+}
+
+{
+    my (undef, @rows) = rows(sub { $aj->get('/demandes/999999') });
+    is scalar @rows, 0, 'nothing read, nothing told';
+    (undef, @rows) = rows(sub { $aj->get('/') });
+    is scalar @rows, 0, 'the queue has no values';
+}
+
+
+### the chain
+
+ok wait_for(20, sub { $p->psql('select count(*) from portal.audit where chain is null') == 0 }),
+    'all is chained';
+is scalar $p->psql("select portal.audit_verify()->>'status'", 'portal_jobs'), 200, 'the chain holds';
+
+# nothing is chained while another does it, and operators see that
+my $busy = spawn(undef, $p->dir . '/busy.log', 'psql', '-X', '-q', $p->pg->psql_args, '-c',
+    'select pg_advisory_lock(7706737706), pg_sleep(600)');
+ok wait_for(10, sub { $p->psql("select count(*) from pg_stat_activity where
+    wait_event = 'PgSleep' and query like '%7706737706%'") }), 'the job is kept away';
+$aj->get("/demandes/$base") for 1 .. 3;
+my $tail = $p->psql('select count(*) from portal.audit where chain is null');
+cmp_ok $tail, '>=', 3, 'some rows are not chained';
+ok wait_for(40, sub { (metrics()->{portal_audit_unchained} // -1) == $tail }),
+    "portal_audit_unchained: $tail" or diag metrics()->{portal_audit_unchained} // 'none';
+$p->psql("select count(pg_terminate_backend(pid)) from pg_stat_activity
+    where query like '%7706737706%' and pid <> pg_backend_pid()");
+waitpid $busy, 0;
+ok wait_for(40, sub { (metrics()->{portal_audit_unchained} // -1) == 0 }), 'and none at last';
+is scalar $p->psql("select portal.audit_verify()->>'status'", 'portal_jobs'), 200, 'the chain holds';
+
+# a row that is changed behind everybody's back
+$p->psql("set session_replication_role = replica; update portal.audit set outcome = 'ok'
+    where action = 'decide' and outcome = 'refused'");
+is scalar $p->psql("select portal.audit_verify()->>'bad' = (select min(id)::text
+    from portal.audit where action = 'decide' and object_id = " . $set{"$child/generales"} . ")"), 't',
+    'T212 a refusal made an acceptance is found';
+
+done_testing;
