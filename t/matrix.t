@@ -10,7 +10,7 @@ use strict;
 use warnings;
 use utf8;
 
-use Portal::Fault;
+use Portal::Declared qw(forms locations);
 use Portal::Place qw(slurp);
 use Portal::Test;
 
@@ -22,37 +22,22 @@ my $portal = portal();
 
 ### what there is
 
-my (%form, %place, @places);
-
-for my $file (glob top() . '/conf.d/portal/forms/*.form') {
-    my ($name) = $file =~ m{([^/]+)\.form$};
-    $form{$name}{$_} = 1 for map { /^(\w+)/ ? $1 : () } split /\n/, slurp($file);
-}
+my $form = forms();
+my (%place, @places);
 
 for my $host (qw(pages agents)) {
-    my $text = slurp(top() . "/conf.d/portal/$host.inc") =~ s/(?:^|\s)#.*//gmr;
-    $text =~ s{include conf\.d/portal/errors\.inc;}{slurp(top()
-        . '/conf.d/portal/errors.inc') =~ s/(?:^|\s)#.*//gmr}e;
-    my $words = () = $text =~ /^location\b/gm;
-    my $found = 0;
+    for my $location (locations($host), locations('errors')) {
+        my ($act) = map { [split] } $location->{body} =~ /portal_(?:post|verify)\s+([^;]*);/;
+        my $acts = $act ? $form->{ $act->[$location->{body} =~ /portal_verify/ ? 2 : 1] } : {};
+        die "$location->{path}: no form\n" if !$acts;
 
-    while ($text =~ /^location\s+([=~]\s*)?("[^"]*"|\S+)\s*\{(.*?)^\}/gms) {
-        my ($exact, $path, $body) = ($1, $2, $3);
-        $found++;
-        $path =~ s/"//g;
-        $path =~ s/^\^|\\z$//g;
-        $path =~ s/\(\?<(\w+)>[^()]*\)/{$1}/g;
-        my ($act) = map { [split] } $body =~ /portal_(?:post|verify)\s+([^;]*);/;
-        my $form = $act ? $form{ $act->[$body =~ /portal_verify/ ? 2 : 1] } : {};
-        die "$path: no form\n" if !$form;
-
-        # the same with its end and without
-        my @paths = $path =~ s{\((/\{\w+\})\)\?$}{} ? ($path, "$path$1") : $path;
-        @paths = '/...' if !$exact;          # "location /" is all else
-        push @places, map { $place{"$host $_"} = { key => "$host $_", host => $host,
-            path => $_, body => $body, form => $form } } @paths;
+        # the same with its end and without; "location /" is all else
+        for my $end ('', grep { defined } $location->{open}) {
+            my $path = $location->{exact} ? "$location->{path}$end" : '/...';
+            push @places, $place{"$host $path"} = { key => "$host $path", host => $host,
+                path => $path, form => $acts };
+        }
     }
-    is $found, $words, "$host.inc: each location was understood";
 }
 
 
