@@ -120,13 +120,32 @@ begin
 end
 $$;
 
-grant select, delete on upload, upload_piece to portal_api;
+grant select, delete on upload to portal_api;
+grant select on upload_piece to portal_api;
 grant insert (tenant, id, family_id, account_id, section, field, guardian_id, child_id,
               kind, size, pieces),
       update (stored, set_id, left_at)
    on upload to portal_api;
 grant insert on upload_piece to portal_api;
-grant select, insert, update, delete on child_photo to portal_api;
+grant select on child_photo to portal_api;
+
+
+-- an accepted photo is the child's
+
+do $$
+declare
+    v_table  text;
+begin
+    foreach v_table in array array['upload', 'child_photo'] loop
+        execute format('create policy apply on portal.%I to portal_apply '
+            'using (tenant = current_setting(''portal.tenant'')::int) '
+            'with check (tenant = current_setting(''portal.tenant'')::int)', v_table);
+    end loop;
+end
+$$;
+
+grant select, insert, update, delete on child_photo to portal_apply;
+grant select, update (left_at) on upload to portal_apply;
 
 
 -- jobs erase what is past its time
