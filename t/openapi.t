@@ -46,6 +46,7 @@ for my $file (qw(pages monitoring)) {
         next if $body =~ /portal_error;/;
 
         $path =~ s/"//g;
+        $path =~ s{\\\.}{.}g;
         $path =~ s/^\^|\\z$//g;
         $path =~ s/\(\?<(\w+)>[^()]*\)/{$1}/g;
         $path =~ s/\(\/\{\w+\}\)\?$//;       # the same for one that is open
@@ -328,7 +329,8 @@ ask($_ => $c) for qw(home session mySpace myAccount connections changePasswordPa
 ask(myDataCsv => $c, headers => { Accept => 'text/csv' });
 ask(prolong => $c);
 ask($_ => $c, status => 403, id => 1)
-    for qw(family guardian child requests request), grep { /^ask[A-Z]/ } sort keys %op;
+    for qw(family guardian child requests request),
+    grep { /^(?:ask[A-Z]|childPhoto|requestPhoto)/ } sort keys %op;
 ask($_ => $c, status => 404, id => 999999) for qw(subscription unsubscribe);
 ask(chooseFamily => $c, status => 404, fields => { family => 999999 });
 
