@@ -54,6 +54,7 @@ create index upload_over on upload (tenant, created_at);
 comment on table upload is
     'A file that somebody has sent with a form. It is the account''s until a request names it.';
 comment on column upload.id is 'Random, made by nginx: its pieces are sealed for it.';
+comment on column upload.family_id is 'The family.';
 comment on column upload.account_id is 'Who sent it; null: the account is no more.';
 comment on column upload.section is 'Section whose form it came with.';
 comment on column upload.field is 'Field of that form.';
@@ -115,8 +116,6 @@ begin
             'with check (tenant = current_setting(''portal.tenant'')::int)', v_table);
         execute format('comment on column portal.%I.tenant is %L', v_table, 'The town.');
     end loop;
-
-    execute 'comment on column portal.upload.family_id is ''The family.''';
 end
 $$;
 
