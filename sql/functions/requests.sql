@@ -244,6 +244,7 @@ declare
     v_copy     jsonb := '{}';
     v_version  text;
     v_form     json;
+    v_kept     json;
     v_copies   json := '[]';
 begin
     if v_who.id is not null then
@@ -274,6 +275,8 @@ begin
         v_copies := contact_copies(v_who.child_id);
     end if;
 
+    v_kept := case when v_action = 'change' then
+        kept_uploads(v_section, v_who.guardian_id, v_who.child_id, v_open.id) else '[]' end;
     v_form := form_values(v_section, v_action, v_open, v_now, v_copy, v_who.kind,
                           v_who.seal_id, v_version);
 
@@ -282,7 +285,8 @@ begin
         'person', json_build_object('kind', v_who.kind, 'id', v_who.id,
             'name', v_who.name, 'path', v_who.back),
         'values', v_form->'values', 'current', v_form->'current',
-        'policy', v_form->'policy',
+        'policy', (v_form->'policy')::jsonb || jsonb_strip_nulls(jsonb_build_object(
+            'document', document_policy(v_section, v_action, v_kept))),
         'request', case when v_open.id is not null then
             json_build_object('id', v_open.id, 'number', v_open.number,
                 'state', v_open.state) end,
@@ -291,7 +295,7 @@ begin
         'checked', (select s.checked from section s where s.name = v_section)
                    and v_action = 'change',
         'copies', v_copies, 'has_copies', json_array_length(v_copies) > 0,
-        'check', null, 'kept', kept_uploads(v_section, v_who.guardian_id, v_who.child_id),
+        'check', null, 'kept', v_kept, 'has_kept', json_array_length(v_kept) > 0,
         'about', section_about(v_section, v_who.id),
         'days', (select t.validation_days from town t where t.id = here()));
 end
@@ -712,7 +716,8 @@ create or replace function ask_change(input jsonb) returns json
 declare
     v_section  text := input->>'section';
     v_action   text := coalesce(input->>'action', 'change');
-    v_step     text := coalesce(nullif(input->>'step', 'remove'), 'send');
+    v_step     text := case when input->>'drop' is not null then 'edit'
+                            else coalesce(nullif(input->>'step', 'remove'), 'send') end;
     v_who      record := subject(v_section, input);
     v_form     json;
     v_open     change_set;
@@ -741,6 +746,13 @@ begin
     perform 1 from account a where a.id = me() for no key update;
     perform lock_subject(v_who.guardian_id, v_who.child_id);
 
+    v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
+                           v_who.contact_id, to_id(input->>'request'));
+
+    if input->>'drop' is not null then
+        perform drop_kept(input, v_who.guardian_id, v_who.child_id, v_open.id);
+    end if;
+
     v_form := section_form(input);
     v_refusal := coalesce(case when v_form->>'version' is null then v_form end,
         stale(input, v_form->>'version'),
@@ -751,9 +763,6 @@ begin
         return done(input, v_refusal);
     end if;
 
-    v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
-                           v_who.contact_id, to_id(input->>'request'));
-
     if v_action in ('change', 'add') then
         v_now := case v_action when 'change' then section_values(v_section, v_who.id)
                                else '{}' end;
@@ -763,7 +772,10 @@ begin
     end if;
 
     v_after := asked_values(v_now, v_items);
-    v_faults := asked_faults(input, my_family(), v_who.child_id, v_after);
+    v_faults := asked_faults(input, my_family(), v_who.child_id, v_after)
+                || case when v_step <> 'edit'
+                        then document_faults(input, v_who.guardian_id, v_who.child_id,
+                                             v_open.id) else '[]' end;
 
     if v_faults <> '[]' then
         return done(input, json_build_object('status', 422, 'errors', v_faults));
@@ -802,7 +814,7 @@ end
 $$;
 
 comment on function ask_change(jsonb) is
-'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send, of a photo also remove: that it be taken out; idempotency key.
+'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send, of a photo also remove: that it be taken out; drop: number of a file among "kept" that is to be forgotten, which is an edit; idempotency key.
 Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs; 429 too_many, see ask_limit().
 The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it.';
 
@@ -903,6 +915,9 @@ begin
         'decided_at', p_set.decided_at, 'comment', p_set.comment,
         'reason', request_reason(p_set), 'visible', v_who.visible,
         'edit', case when v_open and v_who.visible then v_who.path end,
+        'documents', case when v_who.visible then request_documents(p_set, '/famille')
+                          else '[]'::json end,
+        'has_documents', v_who.visible and has_documents(p_set),
         'items', case when v_who.visible
                       then request_items(p_set, v_who.kind, v_who.seal_id)
                       else '[]'::json end);

@@ -295,6 +295,8 @@ begin
                            and (c.id is null and d.left_at is null
                                     and d.created_at < now() - interval '1 day'
                                 or d.left_at < v_before
+                                or d.section <> 'child_photo' and c.decided_at
+                                   <= now() - make_interval(days => p_town.keep_document)
                                 or d.section = 'child_photo' and c.updated_at < v_before
                                    and c.state in ('refused', 'replaced', 'withdrawn'))
                            and not exists (select from child_photo p

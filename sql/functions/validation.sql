@@ -181,6 +181,7 @@ begin
                              'refused', coalesce(i.state = 'refused', false))
                              order by i.rank), '[]')
                     from decision_items(p_set, v_now) i),
+        'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
         'conflict', v_open and exists (select from decision_items(p_set, v_now) i
                                         where i.conflict),
         'others', (select coalesce(json_agg(json_build_object('id', o.id,

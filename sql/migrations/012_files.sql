@@ -13,7 +13,8 @@ alter table town
     add column upload_space    int not null default 50
                check (upload_space between 1 and 10000),
     add column keep_photo      int not null default 30
-               check (keep_photo between 0 and 3650);
+               check (keep_photo between 0 and 3650),
+    add column keep_document   int check (keep_document between 0 and 3650);
 
 comment on column town.uploads_waiting is
     'Files of a family that no request has named yet, at most.';
@@ -21,6 +22,24 @@ comment on column town.upload_space is
     'Megabytes of all files that are kept of a family, at most.';
 comment on column town.keep_photo is
     'Days that a photo is kept once it is no longer the child''s, or was refused: so long its acceptance can be undone.';
+
+
+comment on column town.keep_document is
+    'Days that documents are kept once their request is decided, 0: until the next purge; null: as long as the request.';
+
+
+create table section_document (
+    tenant   int not null references town,
+    section  text not null,
+    needed   text not null check (needed in ('no', 'asked', 'required')),
+    primary key (tenant, section)
+);
+
+comment on table section_document is
+    'Where a town has decided whether a request needs a document; a row of a section that is no more counts for nothing.';
+comment on column section_document.section is 'Section.';
+comment on column section_document.needed is
+    'no: none can be sent; asked: one can be; required: no request without one.';
 
 
 create table upload (
@@ -108,7 +127,9 @@ do $$
 declare
     v_table  text;
 begin
-    foreach v_table in array array['upload', 'upload_piece', 'child_photo'] loop
+    foreach v_table in array array['section_document', 'upload', 'upload_piece',
+                                   'child_photo']
+    loop
         execute format('alter table portal.%I enable row level security', v_table);
         execute format('alter table portal.%I force row level security', v_table);
         execute format('create policy tenant on portal.%I to portal_owner, portal_api '
@@ -120,7 +141,7 @@ end
 $$;
 
 grant select, delete on upload to portal_api;
-grant select on upload_piece to portal_api;
+grant select on upload_piece, section_document to portal_api;
 grant insert (tenant, id, family_id, account_id, section, field, guardian_id, child_id,
               kind, size, pieces),
       update (stored, set_id, left_at)

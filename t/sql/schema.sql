@@ -85,14 +85,14 @@ select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
-$$, $$ select unnest(array['address_link', 'address_password', 'agent_photo', 'agent_request', 'agent_sign_in',
+$$, $$ select unnest(array['address_link', 'address_password', 'agent_document_file', 'agent_photo', 'agent_request', 'agent_sign_in',
     'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'ask_change',
     'change_address', 'change_password', 'child', 'child_photo', 'choose_family', 'close_my_account',
     'closing', 'confirm', 'confirm_address', 'confirmation', 'confirmation_secret',
     'connections', 'decide', 'end_others', 'enter', 'enter_agent', 'family',
     'forgot_password', 'guardian', 'key_check', 'my_account', 'my_agent_session',
     'my_data', 'my_password', 'my_request', 'my_requests', 'my_session', 'my_space',
-    'new_subscription', 'prolong', 'queue', 'request_photo', 'resend_confirmation', 'reset_link',
+    'new_subscription', 'prolong', 'queue', 'request_document_file', 'request_photo', 'resend_confirmation', 'reset_link',
     'reset_password', 'schema_version', 'seal_place', 'section_form', 'session_lost',
     'session_owner', 'set_language', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up',
     'sign_up_sent', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'town',

@@ -29,22 +29,38 @@ select is_empty($$ select table_name, grantee from information_schema.role_table
 -- storing
 
 select is(pg_temp.store()->>'status', '200', 'the first piece');
-select is(portal.kept_uploads('child_photo', null, pg_temp.child())::text, '[]', 'half a file is none');
+select is(portal.kept_uploads('child_photo', null, pg_temp.child(), null)::text, '[]', 'half a file is none');
 select is(pg_temp.store('{"piece": 2}')->>'status', '404', 'the third before the second');
 select is(pg_temp.store('{"piece": 1}')->>'status', '200', 'the second piece');
 select is(pg_temp.store('{"piece": 1}')->>'status', '404', 'not twice');
-select is(portal.kept_uploads('child_photo', null, pg_temp.child())::jsonb, '[{"file_kind": "jpeg", "kilobytes": 300}]', 'it is kept for its sender');
-select is(portal.kept_uploads('child_photo', null, pg_temp.child() + 1)::text, '[]', 'for that child');
+select is(portal.kept_uploads('child_photo', null, pg_temp.child(), null)::jsonb, '[{"number": 1, "name": "photo.jpg", "file_kind": "jpeg", "kilobytes": 300, "waits": true}]', 'it is kept for its sender');
+select is(portal.kept_uploads('child_photo', null, pg_temp.child() + 1, null)::text, '[]', 'for that child');
 select is(portal.store_upload(pg_temp.up() || '{"child": "99999"}')::jsonb->>'status', '404', 'of a child that is none of theirs nothing is stored');
 select is(pg_temp.store('{"id": "6f3c1c5e-0000-4000-8000-000000000002", "pieces": 1}')->>'status', '200', 'another photo');
 select is((select count(*)::int from portal.upload), 1, 'takes the place of the first');
+create function pg_temp.me() returns text language sql as $$ select guardian_id::text from portal.subscription where account_id = account('camille.martin@exemple.fr') $$;
+create function pg_temp.paper(p_n int, what jsonb default '{}') returns text language sql as $$
+    select coalesce(r #>> '{errors,0,code}', r->>'status')
+      from (select portal.store_upload(jsonb_build_object('section', 'guardian_address', 'guardian', pg_temp.me()) || what || jsonb_build_object('upload', jsonb_build_object(
+        'id', '6f3c1c5e-0000-4000-8000-0000000001' || lpad(p_n::text, 2, '0'), 'field', 'document', 'kind', 'pdf', 'store', 'document', 'size', 1000,
+        'pieces', 1, 'piece', 0, 'sealed', repeat('A', 60)) || coalesce(what->'upload', '{}')))::jsonb as r) x $$;
+select is(pg_temp.store('{"store": "document"}') #>> '{errors,0,code}', 'unknown_field', 'a document is no photo');
+select is(pg_temp.paper(1, '{"upload": {"store": "photo"}}'), 'unknown_field', 'nor the other way');
+select is(pg_temp.paper(1, '{"section": "guardian_basic"}'), 'unknown_field', 'no document where none is asked for');
 update portal.town set uploads_waiting = 1 where id = 1;
-select is(pg_temp.store('{"id": "6f3c1c5e-0000-4000-8000-000000000003", "store": "document"}') #>> '{errors,0,code}', 'uploads_waiting', 'no more than so many wait');
+select is(pg_temp.paper(1), 'uploads_waiting', 'no more than so many wait');
 update portal.town set uploads_waiting = 20, upload_space = 1 where id = 1;
-select is(pg_temp.store('{"id": "6f3c1c5e-0000-4000-8000-000000000003", "store": "document", "size": 748577}') #>> '{errors,0,code}', 'upload_space', 'nor one byte more than so many');
-select is(pg_temp.store('{"id": "6f3c1c5e-0000-4000-8000-000000000003", "store": "document", "size": 748576, "pieces": 3}')->>'status', '200', 'the last byte fits');
-delete from portal.upload where id = '6f3c1c5e-0000-4000-8000-000000000003';
+select is(pg_temp.paper(1, '{"upload": {"size": 748577}}'), 'upload_space', 'nor one byte more than so many');
+select is(pg_temp.paper(1, '{"upload": {"size": 748576}}'), '200', 'the last byte fits');
 update portal.town set upload_space = 50 where id = 1;
+select is((select string_agg(pg_temp.paper(n), ' ' order by n) from generate_series(2, 6) n), '200 200 200 200 documents_many', 'five at most for a request');
+select is((select string_agg(x->>'name', ' ') from jsonb_array_elements(portal.kept_uploads('guardian_address', pg_temp.me()::bigint, null, null)::jsonb) x),
+    'justificatif-1.pdf justificatif-2.pdf justificatif-3.pdf justificatif-4.pdf justificatif-5.pdf', 'by names of ours');
+delete from portal.upload where section = 'guardian_address';
+select is(portal.document_needed('guardian_address', 'change') || portal.document_needed('guardian_address', 'add') || portal.document_needed('child_health', 'change'), 'askednono', 'where one is asked for');
+insert into portal.section_document values (1, 'guardian_address', 'required'), (1, 'child_health', 'asked');
+select is(portal.document_needed('guardian_address', 'change') || portal.document_needed('child_health', 'change'), 'requiredasked', 'is the town''s to say');
+select is(portal.document_faults(jsonb_build_object('section', 'guardian_address'), pg_temp.me()::bigint, null, null) #>> '{0,code}', 'required', 'none, where it must be');
 
 -- asking
 
