@@ -181,6 +181,7 @@ typedef struct {
     portal_pg_statement_t           *session_lost;
     portal_pg_statement_t           *session_owner;
     portal_pg_statement_t           *seal_place;
+    portal_pg_statement_t           *store_upload;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
@@ -216,6 +217,7 @@ typedef struct {
 
 typedef struct ngx_http_portal_ctx_s     ngx_http_portal_ctx_t;
 typedef struct ngx_http_portal_upload_s  ngx_http_portal_upload_t;
+typedef struct ngx_http_portal_store_s   ngx_http_portal_store_t;
 
 /* what a POST does once its form is accepted */
 typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
@@ -248,6 +250,7 @@ typedef struct {
     unsigned                         error:1;    /* shows nginx's own errors */
     unsigned                         handled:1;  /* has a content handler */
     unsigned                         passive:1;  /* no use of the session */
+    unsigned                         sends:1;    /* get says a file */
 } ngx_http_portal_loc_conf_t;
 
 
@@ -266,10 +269,25 @@ typedef struct {
     const char                      *type;       /* jpeg, png, webp, pdf */
     off_t                            start;
     size_t                           size;
+    u_char                           id[36];     /* that it is stored under */
+    unsigned                         stored:1;
 } ngx_http_portal_file_t;
 
 /* in which a file is read and sealed */
 #define NGX_HTTP_PORTAL_FILE_PIECE  262144
+
+
+/* a stored file that is being opened, to be sent */
+
+typedef struct {
+    ngx_str_t                        type;
+    ngx_str_t                        name;
+    u_char                          *bytes;
+    size_t                           size;
+    size_t                           have;       /* opened so far */
+    ngx_uint_t                       piece;      /* the next one */
+    unsigned                         attachment:1;
+} ngx_http_portal_sent_t;
 
 
 /* continues a request once an operation has ended */
@@ -302,6 +320,7 @@ struct ngx_http_portal_ctx_s {
     portal_redis_op_t               *redis_op;
     portal_pg_op_t                  *pg_op;
     portal_hash_op_t                *hash_op;
+    portal_photo_op_t               *photo_op;
     ngx_http_portal_step_pt          step;
 
     /* input */
@@ -316,6 +335,7 @@ struct ngx_http_portal_ctx_s {
                                                     when it is in a file */
     ngx_uint_t                       nfiles;
     ngx_http_portal_file_t          *files;
+    ngx_http_portal_store_t         *store;      /* while they are stored */
     ngx_str_t                        key;        /* idempotency */
     json_t                          *if_match;   /* versions; NULL: any */
     ngx_str_t                        restore;    /* a form sealed over a
@@ -327,6 +347,8 @@ struct ngx_http_portal_ctx_s {
     portal_op_status_e               call_status;
     u_char                           sqlstate[6];
     ngx_uint_t                       failed;     /* statement's index */
+
+    ngx_http_portal_sent_t          *sent;       /* of portal_file */
 
     /* effects */
     u_char                           secret[PORTAL_SECRET_B64];
@@ -554,6 +576,14 @@ ngx_uint_t ngx_http_portal_seal_waits(ngx_http_portal_ctx_t *ctx);
 /* seals a field's value for ctx->place into ctx->input; ctx->values loses it */
 ngx_int_t ngx_http_portal_seal_field(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+/* 1: a file of the form is to be stored before its function is called */
+ngx_uint_t ngx_http_portal_store_waits(ngx_http_portal_ctx_t *ctx);
+/* stores them, then goes on with then, or shows the form again */
+ngx_int_t ngx_http_portal_store(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt then);
+/* sets what the function gets of such a file */
+ngx_int_t ngx_http_portal_store_value(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field);
 /* hashes (hash NULL) or verifies a password, then step; NGX_DONE, status */
 ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
@@ -698,6 +728,9 @@ const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);
 ngx_int_t ngx_http_portal_add_header(ngx_http_request_t *r, const char *name,
     const char *value, size_t len);
+/* the same of one of ngx_http_portal_headers(), which it replaces */
+void ngx_http_portal_set_header(ngx_http_request_t *r, const char *name,
+    const char *value, size_t len);
 ngx_uint_t ngx_http_portal_sent_header(ngx_http_request_t *r,
     const char *name, size_t len);
 /* those of every answer */
@@ -708,6 +741,9 @@ ngx_int_t ngx_http_portal_content_language(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* replaces {"$sealed": ...} by what it hides; in request memory, wiped */
 ngx_int_t ngx_http_portal_open_sealed(ngx_http_request_t *r, ngx_str_t *text);
+/* the document of "portal_file": the file itself is the answer */
+ngx_int_t ngx_http_portal_file_send(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 ngx_int_t ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_chain_t *out, off_t len);
 ngx_int_t ngx_http_portal_mail_render(void *data, ngx_str_t *row,

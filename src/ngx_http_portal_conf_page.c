@@ -64,6 +64,10 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       ngx_string("select portal.seal_place($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, seal_place) },
 
+    { ngx_string("store_upload"),
+      ngx_string("select portal.store_upload($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, store_upload) },
+
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
@@ -278,7 +282,21 @@ static ngx_int_t
 ngx_http_portal_conf_act(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
     ngx_http_portal_loc_conf_t *plcf)
 {
+    size_t                        i;
     ngx_http_portal_loc_conf_t  **act;
+
+    for (i = 0; i < plcf->form->nfields; i++) {
+
+        if (plcf->form->fields[i].store == PORTAL_STORE_PHOTO
+            && pmcf->photo.path.len == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "form \"%s\" takes photos; write "
+                               "\"portal_photo PROGRAM\" in http before this",
+                               plcf->form->name);
+            return NGX_ERROR;
+        }
+    }
 
     act = ngx_array_push(&pmcf->acts);
     if (act == NULL) {
@@ -301,8 +319,8 @@ ngx_http_portal_conf_page(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                    *value;
     ngx_http_portal_main_conf_t  *pmcf;
 
-    if (plcf->view != NULL) {
-        return "is duplicate";
+    if (plcf->view != NULL || plcf->sends) {
+        return "is duplicate, or beside another page";
     }
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
@@ -334,17 +352,23 @@ ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                    *value;
     ngx_http_portal_main_conf_t  *pmcf;
 
-    if (plcf->view != NULL) {
-        return "is duplicate, or beside \"portal_page\"";
+    if (plcf->view != NULL || plcf->get != NULL) {
+        return "is duplicate, or beside another page";
     }
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
     value = cf->args->elts;
 
-    plcf->get = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
-    plcf->view = ngx_http_portal_conf_view(cf, pmcf, &value[2]);
+    /* portal_file has no template */
 
-    if (plcf->get == NULL || plcf->view == NULL
+    plcf->get = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
+    plcf->sends = cf->args->nelts == 2;
+
+    if (!plcf->sends) {
+        plcf->view = ngx_http_portal_conf_view(cf, pmcf, &value[2]);
+    }
+
+    if (plcf->get == NULL || (plcf->view == NULL && !plcf->sends)
         || ngx_http_portal_content(cf, plcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;

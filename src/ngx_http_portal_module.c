@@ -147,6 +147,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_file"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_get,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_post"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
       ngx_http_portal_conf_post,
@@ -511,6 +518,12 @@ ngx_http_portal_merge_content(ngx_conf_t *cf,
     if (conf->error && (conf->view != NULL || conf->act != NULL)) {
         return ngx_http_portal_misplaced(cf, conf,
                    "a page and \"portal_error\" are in one location; write "
+                   "them in two");
+    }
+
+    if (conf->sends && conf->act != NULL) {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "a form and \"portal_file\" are in one location; write "
                    "them in two");
     }
 

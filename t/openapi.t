@@ -46,14 +46,15 @@ for my $file (qw(pages monitoring)) {
         next if $body =~ /portal_error;/;
 
         $path =~ s/"//g;
+        $path =~ s{\\\.}{.}g;
         $path =~ s/^\^|\\z$//g;
         $path =~ s/\(\?<(\w+)>[^()]*\)/{$1}/g;
         $path =~ s/\(\/\{\w+\}\)\?$//;       # the same for one that is open
         my ($act) = grep { $_ } map { [split] } $body =~ /portal_(?:post|verify)\s+([^;]*);/;
         my $verify = $body =~ /portal_verify/;
         $page{$path} = {
-            get  => $body =~ /portal_(?:get|page|health|metrics)\b/ ? 1 : 0,
-            call => $body =~ /portal_get\b/ ? 1 : 0,
+            get  => $body =~ /portal_(?:get|page|file|health|metrics)\b/ ? 1 : 0,
+            call => $body =~ /portal_(?:get|file)\b/ ? 1 : 0,
             form => $act ? $act->[$verify ? 2 : 1] : undef,
             gate => $body =~ /portal_allow\s+(\w+)/ ? "$1" : '',
             limit => $body =~ /limit_req/ ? 1 : 0, verify => $verify ? 1 : 0,
@@ -159,7 +160,9 @@ for my $name (sort keys %form) {
     my $form = $form{$name};
     my $body = $part->{requestBodies}{$name} or next;
     is_deeply [sort keys %{ $body->{content} }],
-        [qw(application/json application/x-www-form-urlencoded)], "$name: both encodings";
+        [qw(application/json application/x-www-form-urlencoded),
+        (grep { $_->{type} eq 'file' } values %{ $form->{fields} }) ? 'multipart/form-data' : ()],
+        "$name: the encodings";
     my $schema = seen($body->{content}{'application/json'}{schema});
     my $fields = $schema->{properties};
 
@@ -326,7 +329,8 @@ ask($_ => $c) for qw(home session mySpace myAccount connections changePasswordPa
 ask(myDataCsv => $c, headers => { Accept => 'text/csv' });
 ask(prolong => $c);
 ask($_ => $c, status => 403, id => 1)
-    for qw(family guardian child requests request), grep { /^ask[A-Z]/ } sort keys %op;
+    for qw(family guardian child requests request),
+    grep { /^(?:ask[A-Z]|childPhoto|requestPhoto)/ } sort keys %op;
 ask($_ => $c, status => 404, id => 999999) for qw(subscription unsubscribe);
 ask(chooseFamily => $c, status => 404, fields => { family => 999999 });
 
@@ -362,7 +366,7 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
         ChildAddition => { last_name => 'Petit', first_name => 'Rose',
             birth_date => '2020-05-06', diet => undef });
 
-    for my $of (sort map { /^send(\w+)/ ? $1 : () } keys %op) {
+    for my $of (sort grep { $_ ne 'ChildPhoto' } map { /^send(\w+)/ ? $1 : () } keys %op) {
         my $path = $op{"send$of"}{path};
         my $id = $path =~ /contact\}/ ? [$child, $contact] : $path =~ /enfant\}/ ? $child
             : $guardian;
@@ -378,6 +382,31 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
         ask("$_$of" => $c, id => [999999, 999999], fields => $fields{$of}, status => 404)
             for qw(ask send);
     }
+
+    # JSON carries no file
+    my $photo = sub {
+        my ($status, %headers) = @_;
+        my $jpeg = "\xff\xd8\xff" . 'x' x 64;
+        open my $in, '-|', q(printf 'P6 2 2 255 abcdefghijkl' | cjpeg) or die;
+        binmode $in;
+        $jpeg = do { local $/; <$in> } if $status == 200;
+        return answered(sendChildPhoto => $c->post("/famille/enfants/$child/photo", join("\r\n",
+            '--b', 'Content-Disposition: form-data; name="photo"; filename="x"', '', $jpeg,
+            '--b--', ''), headers => { 'Content-Type' => 'multipart/form-data; boundary=b',
+            'X-CSRF-Token' => $c->get('/session')->json->{csrf}, %headers }), $status);
+    };
+    ask(askChildPhoto => $c, id => $child);
+    $photo->(422);
+    ask(sendChildPhoto => $c, id => $child, status => 412, headers => { 'If-Match' => '"0"' });
+    my $sent = $photo->(200)->json->{location} =~ s/.*\///r;
+    ask(requestPhoto => $c, id => $sent);
+    ask($_ => $c, id => 999999, status => 404) for qw(askChildPhoto sendChildPhoto childPhoto
+        requestPhoto requestPhotoBefore);
+    $p->psql("insert into portal.child_photo (tenant, child_id, upload_id)
+        select 1, $child, id from portal.upload where set_id = $sent;
+        update portal.change_item set old = asked where set_id = $sent");
+    ask(childPhoto => $c, id => $child);
+    ask(requestPhotoBefore => $c, id => $sent);
 
     my $open = ask(requests => $c)->json->{open};
     cmp_ok scalar @$open, '>', 8, 'requests are open';

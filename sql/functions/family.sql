@@ -112,7 +112,10 @@ begin atomic
            json_build_object(
                'id', c.id, 'rank', m.rank, 'first_name', c.first_name,
                'last_name', c.last_name, 'birth_date', c.birth_date,
-               'birth_place', c.birth_place, 'sex', c.sex, 'photo', null,
+               'birth_place', c.birth_place, 'sex', c.sex,
+               'photo', case when p.child_id is not null then
+                   json_build_object('path', '/famille/enfants/' || c.id || '/photo.jpg',
+                       'since', p.since::date) end,
                'school', (select json_build_object('name', s.name, 'level', s.level,
                                      'class', s.class, 'year', s.year)
                             from schooling s
@@ -177,6 +180,8 @@ begin atomic
       join child c on c.tenant = m.tenant and c.id = m.child_id
       left join insurance i on i.tenant = c.tenant and i.child_id = c.id
       left join health h on h.tenant = c.tenant and h.child_id = c.id
+      left join child_photo p on p.tenant = c.tenant and p.child_id = c.id
+                             and 'child_photo' = any (p_same)
      where m.family_id = p_family
        and (p_id is null or c.id = p_id);
 end;

@@ -173,6 +173,9 @@ begin
     when 'child_contact' then
         return child_contact_values(p_id);
 
+    when 'child_photo' then
+        return child_photo_values(p_id);
+
     end case;
 end
 $$;
@@ -204,6 +207,7 @@ begin
     return case p_section
         when 'guardian_bank' then bank_input(v_input, p_now, p_open)
         when 'child_health' then health_input(v_input, p_now, p_open)
+        when 'child_photo' then child_photo_input(v_input)
         else v_input end;
 end
 $$;
@@ -285,6 +289,7 @@ begin
                when 'child_health' then health_faults(v)
                when 'child_general' then child_general_faults(v)
                when 'child_contact' then child_contact_faults(v)
+               when 'child_photo' then child_photo_faults(v)
                else '[]' end;
 end
 $$;
@@ -347,6 +352,9 @@ begin
 
     when 'child_contact' then
         perform child_contact_apply(p_id, v);
+
+    when 'child_photo' then
+        perform child_photo_apply(p_id, v);
 
     end case;
 end

@@ -38,6 +38,21 @@ comment on function shown(text, uuid, text, boolean, jsonb, text) is
     'A value of a request as a page shows it: nginx opens what is sealed; of what has a hint only that is shown.';
 
 
+create or replace function item_shown(p_set change_set, p_place text, p_which text,
+    p_kind text, p_seal uuid, p_field text, p_sealed boolean, value jsonb, hint text)
+    returns json
+    language sql stable
+    return case when (p_set).section <> 'child_photo'
+                then shown(p_kind, p_seal, p_field, p_sealed, value, hint)
+                when exists (select from upload w where w.id = (value #>> '{}')::uuid)
+                then to_json(p_place || '/demandes/' || (p_set).id || '/photo' || p_which
+                             || '.jpg')
+                else 'null' end;
+
+comment on function item_shown(change_set, text, text, text, uuid, text, boolean, jsonb, text) is
+    'shown(), but of a photo the path of the picture. Input: the request, what its pages'' paths begin with, which picture: empty, -avant or -actuelle; the rest as of shown().';
+
+
 drop function if exists open_request(text, text, bigint, bigint, bigint);
 
 create or replace function open_request(p_section text, p_action text, p_guardian bigint,
@@ -230,6 +245,7 @@ declare
     v_copy     jsonb := '{}';
     v_version  text;
     v_form     json;
+    v_kept     json;
     v_copies   json := '[]';
 begin
     if v_who.id is not null then
@@ -264,6 +280,8 @@ begin
         v_copies := address_copies(v_who.guardian_id);
     end if;
 
+    v_kept := case when v_action = 'change' then
+        kept_uploads(v_section, v_who.guardian_id, v_who.child_id, v_open.id) else '[]' end;
     v_form := form_values(v_section, v_action, v_open, v_now, v_copy, v_who.kind,
                           v_who.seal_id, v_version);
 
@@ -272,7 +290,8 @@ begin
         'person', json_build_object('kind', v_who.kind, 'id', v_who.id,
             'name', v_who.name, 'path', v_who.back),
         'values', v_form->'values', 'current', v_form->'current',
-        'policy', v_form->'policy',
+        'policy', (v_form->'policy')::jsonb || jsonb_strip_nulls(jsonb_build_object(
+            'document', document_policy(v_section, v_action, v_kept))),
         'request', case when v_open.id is not null then
             json_build_object('id', v_open.id, 'number', v_open.number,
                 'state', v_open.state) end,
@@ -281,13 +300,14 @@ begin
         'checked', (select s.checked from section s where s.name = v_section)
                    and v_action = 'change',
         'copies', v_copies, 'has_copies', json_array_length(v_copies) > 0,
-        'check', null, 'about', section_about(v_section, v_who.id),
+        'check', null, 'kept', v_kept, 'has_kept', json_array_length(v_kept) > 0,
+        'about', section_about(v_section, v_who.id),
         'days', (select t.validation_days from town t where t.id = here()));
 end
 $$;
 
 comment on function section_form(jsonb) is
-'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state"} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
 
 
 create or replace function change_step(p_id bigint, p_event text, p_state text,
@@ -594,6 +614,7 @@ begin
     end if;
 
     perform put_items(v_set.id, p_items);
+    perform name_uploads(v_set);
     update change_set c
        set urgent = urgent(p_section, p_items)
                     or contact_urgent(p_section, p_action, p_contact, p_items)
@@ -705,7 +726,8 @@ create or replace function ask_change(input jsonb) returns json
 declare
     v_section  text := input->>'section';
     v_action   text := coalesce(input->>'action', 'change');
-    v_step     text := coalesce(input->>'step', 'send');
+    v_step     text := case when input->>'drop' is not null then 'edit'
+                            else coalesce(nullif(input->>'step', 'remove'), 'send') end;
     v_who      record := subject(v_section, input);
     v_form     json;
     v_open     change_set;
@@ -724,6 +746,7 @@ begin
         v_refusal := repeated(input);
 
         if v_refusal is not null then
+            perform drop_upload(input);
             return v_refusal;
         end if;
     end if;
@@ -732,6 +755,13 @@ begin
     -- does: whoever comes second sees what the first has made of the file
     perform 1 from account a where a.id = me() for no key update;
     perform lock_subject(v_who.guardian_id, v_who.child_id, my_family());
+
+    v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
+                           v_who.contact_id, to_id(input->>'request'));
+
+    if input->>'drop' is not null then
+        perform drop_kept(input, v_who.guardian_id, v_who.child_id, v_open.id);
+    end if;
 
     v_form := section_form(input);
     v_refusal := coalesce(case when v_form->>'version' is null then v_form end,
@@ -743,9 +773,6 @@ begin
         return done(input, v_refusal);
     end if;
 
-    v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
-                           v_who.contact_id, to_id(input->>'request'));
-
     if v_action in ('change', 'add') then
         v_now := case v_action when 'change' then section_values(v_section, v_who.id)
                                else '{}' end;
@@ -755,7 +782,10 @@ begin
     end if;
 
     v_after := asked_values(v_now, v_items);
-    v_faults := asked_faults(input, my_family(), v_who.child_id, v_after);
+    v_faults := asked_faults(input, my_family(), v_who.child_id, v_after)
+                || case when v_step <> 'edit'
+                        then document_faults(input, v_who.guardian_id, v_who.child_id,
+                                             v_open.id) else '[]' end;
 
     if v_faults <> '[]' then
         return done(input, json_build_object('status', 422, 'errors', v_faults));
@@ -767,7 +797,9 @@ begin
 
     if v_action = 'change' and v_items = '[]' then
         if v_open.id is null then
-            return done(input, refused('', 'nothing_asked'));
+            return done(input, case when v_section = 'child_photo' and v_step = 'send'
+                                    then refused('photo', 'required')
+                                    else refused('', 'nothing_asked') end);
         end if;
 
         perform withdraw(v_open);
@@ -792,7 +824,7 @@ end
 $$;
 
 comment on function ask_change(jsonb) is
-'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send; idempotency key.
+'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send, of a photo also remove: that it be taken out; drop: number of a file among "kept" that is to be forgotten, which is an edit; idempotency key.
 Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs; 429 too_many, see ask_limit().
 The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it.';
 
@@ -846,11 +878,11 @@ create or replace function request_items(p_set change_set, p_kind text, p_seal u
     language sql stable
 begin atomic
     select coalesce(json_agg(json_build_object('field', i.field,
-               'before', shown(p_kind, p_seal, i.field, coalesce(f.sealed, false), i.old,
-                               i.old_hint),
-               'asked', shown(p_kind, p_seal, i.field, coalesce(f.sealed, false), i.asked,
-                              i.asked_hint),
-               'state', i.state, 'refused', coalesce(i.state = 'refused', false))
+               'before', item_shown(p_set, '/famille', '-avant', p_kind, p_seal, i.field,
+                                    coalesce(f.sealed, false), i.old, i.old_hint),
+               'asked', item_shown(p_set, '/famille', '', p_kind, p_seal, i.field,
+                                   coalesce(f.sealed, false), i.asked, i.asked_hint),
+               'picture', (p_set).section = 'child_photo', 'state', i.state, 'refused', coalesce(i.state = 'refused', false))
                order by f.rank), '[]')
       from change_item i
       left join field f on f.section = (p_set).section and f.name = i.field
@@ -893,6 +925,9 @@ begin
         'decided_at', p_set.decided_at, 'comment', p_set.comment,
         'reason', request_reason(p_set), 'visible', v_who.visible,
         'edit', case when v_open and v_who.visible then v_who.path end,
+        'documents', case when v_who.visible then request_documents(p_set, '/famille')
+                          else '[]'::json end,
+        'has_documents', v_who.visible and has_documents(p_set),
         'items', case when v_who.visible
                       then request_items(p_set, v_who.kind, v_who.seal_id)
                       else '[]'::json end);

@@ -202,6 +202,7 @@ begin
         when 'agent_session' then p_town.keep_session
         when 'agent_device' then 90
         when 'change_set' then p_town.keep_request
+        when 'upload' then p_town.keep_photo
         when 'idempotency' then 1
         when 'captcha_used' then 0
         else p_town.keep_audit end);
@@ -290,6 +291,27 @@ begin
                                            'withdrawn')
                          limit p_limit);
 
+    when 'upload' then
+        -- what no request names after a day; a photo that is no longer needed
+        delete from upload u
+         where u.tenant = p_town.id
+           and u.id in (select d.id
+                          from upload d
+                          left join change_set c on c.tenant = d.tenant
+                                                and c.id = d.set_id
+                         where d.tenant = p_town.id
+                           and (c.id is null and d.left_at is null
+                                    and d.created_at < now() - interval '1 day'
+                                or d.left_at < v_before
+                                or d.section <> 'child_photo' and c.decided_at
+                                   <= now() - make_interval(days => p_town.keep_document)
+                                or d.section = 'child_photo' and c.updated_at < v_before
+                                   and c.state in ('refused', 'replaced', 'withdrawn'))
+                           and not exists (select from child_photo p
+                                            where p.tenant = d.tenant
+                                              and p.upload_id = d.id)
+                         limit p_limit);
+
     when 'outbox' then
         delete from outbox o
          where o.tenant = p_town.id
@@ -320,7 +342,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, change_set, outbox, audit or retention_run. Captchas go when over, idempotency keys after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, change_set, upload, outbox, audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function job_due(p_name text, p_every int) returns boolean
@@ -366,8 +388,8 @@ begin
               || set_config('portal.request', '', true);
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
-            'session', 'device', 'agent_session', 'agent_device', 'change_set', 'outbox',
-            'audit', 'retention_run', 'account_unconfirmed', 'account_closed', 'account_inactive',
+            'session', 'device', 'agent_session', 'agent_device', 'change_set', 'upload',
+            'outbox', 'audit', 'retention_run', 'account_unconfirmed', 'account_closed', 'account_inactive',
             'account_warned']
         loop
             exit when v_left = 0;

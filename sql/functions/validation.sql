@@ -170,16 +170,18 @@ begin
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', (select coalesce(json_agg(json_build_object('field', i.field,
-                             'before', shown(v_kind, v_seal, i.field, i.sealed, i.old,
-                                             i.old_hint),
-                             'now', shown(v_kind, v_seal, i.field, i.sealed, i.now,
-                                          i.now_hint),
-                             'asked', shown(v_kind, v_seal, i.field, i.sealed, i.asked,
-                                            i.asked_hint),
+                             'before', item_shown(p_set, '', '-avant', v_kind, v_seal,
+                                 i.field, i.sealed, i.old, i.old_hint),
+                             'now', item_shown(p_set, '', '-actuelle', v_kind, v_seal,
+                                 i.field, i.sealed, i.now, i.now_hint),
+                             'asked', item_shown(p_set, '', '', v_kind, v_seal,
+                                 i.field, i.sealed, i.asked, i.asked_hint),
+                             'picture', p_set.section = 'child_photo',
                              'conflict', i.conflict, 'done', i.done, 'state', i.state,
                              'refused', coalesce(i.state = 'refused', false))
                              order by i.rank), '[]')
                     from decision_items(p_set, v_now) i),
+        'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
         'conflict', v_open and exists (select from decision_items(p_set, v_now) i
                                         where i.conflict),
         'others', (select coalesce(json_agg(json_build_object('id', o.id,
@@ -495,6 +497,13 @@ declare
 begin
     if v_now is null then
         return refused('', 'subject_gone', 409);
+    end if;
+
+    if p_set.section = 'child_photo'
+       and child_photo_faults(jsonb_build_object('photo', item_photo(p_set, 'before')))
+           <> '[]'
+    then
+        return refused('', 'photo_gone', 409);
     end if;
 
     v_set := new_request(p_set.section, 'change', p_set.guardian_id, p_set.child_id,

@@ -468,6 +468,11 @@ ngx_http_portal_ctx_detach(void *data)
         portal_op_detach(&ctx->hash_op->op);
         ctx->hash_op = NULL;
     }
+
+    if (ctx->photo_op) {
+        portal_op_detach(&ctx->photo_op->op);
+        ctx->photo_op = NULL;
+    }
 }
 
 

@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_portal_body_checked(ngx_http_request_t *r,
 static ngx_int_t ngx_http_portal_body_whole(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t **raw, portal_body_e *e, char *err,
     size_t errlen);
+static ngx_int_t ngx_http_portal_body_wrong(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static ngx_uint_t ngx_http_portal_body_status(ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r,
     ngx_str_t *body);
@@ -233,8 +235,12 @@ ngx_http_portal_body_checked(ngx_http_request_t *r,
     }
 
     if (json_array_size(ctx->errors)) {
-        return ngx_http_portal_refuse(r, ctx,
-                                      ngx_http_portal_body_status(ctx));
+
+        /* a good file is kept, so that it need not be sent again */
+
+        return ngx_http_portal_store_waits(ctx)
+               ? ngx_http_portal_store(r, ctx, ngx_http_portal_body_wrong)
+               : ngx_http_portal_body_wrong(r, ctx);
     }
 
     if (ctx->nfiles && ngx_http_portal_upload_values(r, ctx) != NGX_OK) {
@@ -242,6 +248,13 @@ ngx_http_portal_body_checked(ngx_http_request_t *r,
     }
 
     return ctx->verdict->act(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_body_wrong(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    return ngx_http_portal_refuse(r, ctx, ngx_http_portal_body_status(ctx));
 }
 
 

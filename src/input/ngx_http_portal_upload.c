@@ -301,6 +301,7 @@ ngx_http_portal_upload_files(ngx_http_request_t *r,
         file->type = from->type;
         file->start = (off_t) from->start;
         file->size = (size_t) from->size;
+        file->stored = 0;
     }
 
     return NGX_OK;

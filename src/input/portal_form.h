@@ -69,6 +69,13 @@ typedef enum {
 #define PORTAL_PRIVATE_BELIEF    0x2   /* a diet by its religion */
 #define PORTAL_PRIVATE_HANDICAP  0x4   /* the nature of a handicap */
 
+/* what becomes of a file */
+typedef enum {
+    PORTAL_STORE_NOT = 0,
+    PORTAL_STORE_PHOTO,                /* kept sealed, small and upright */
+    PORTAL_STORE_DOCUMENT,             /* kept sealed, as it is */
+} portal_store_e;
+
 typedef struct {
     char                 *name;
     portal_field_e        type;
@@ -88,6 +95,7 @@ typedef struct {
     int64_t               max;         /* yyyymmdd, PORTAL_DATE_TODAY; bytes
                                           of a file */
     unsigned              accept;      /* of a file: portal_file_bit() */
+    portal_store_e        store;       /* and how it is kept */
     char                 *autocomplete;
     char                 *context;     /* comma separated field names */
     char                 *country;     /* the field that says whose postcode

@@ -51,6 +51,8 @@ static int portal_form_refuse(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_country(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
+static int portal_form_store(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
 static int portal_form_accept(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_bytes(portal_form_parser_t *parser,
@@ -102,6 +104,7 @@ static const portal_form_word_t  portal_form_known[] = {
     { "country", portal_form_bit(POSTCODE), portal_form_country },
 
     { "accept", portal_form_bit(FILE), portal_form_accept },
+    { "store", portal_form_bit(FILE), portal_form_store },
 
     { "autocomplete",
       ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)|portal_form_bit(FILE)),
@@ -115,7 +118,7 @@ static const portal_form_word_t  portal_form_known[] = {
 
 #define PORTAL_FORM_WORD_LIST                                                 \
     "required, hidden, new, mobile, sealed, min=, max=, age=, lines=, "       \
-    "refuse=, country=, accept=, autocomplete= and options="
+    "refuse=, country=, accept=, store=, autocomplete= and options="
 
 
 int
@@ -320,6 +323,25 @@ portal_form_accept(portal_form_parser_t *parser, portal_field_t *field,
     return field->accept ? 0 : portal_form_fail(parser, "\"accept\" lists "
                                "types of files, each once: "
                                "accept=jpeg,png,webp,pdf");
+}
+
+
+static int
+portal_form_store(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    if (value != NULL && strcmp(value, "photo") == 0) {
+        field->store = PORTAL_STORE_PHOTO;
+
+    } else if (value != NULL && strcmp(value, "document") == 0) {
+        field->store = PORTAL_STORE_DOCUMENT;
+
+    } else {
+        return portal_form_fail(parser, "\"store\" says how a file is kept: "
+                                "store=photo or store=document");
+    }
+
+    return 0;
 }
 
 

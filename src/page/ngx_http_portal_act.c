@@ -50,6 +50,10 @@ ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                                            "can be opened");
     }
 
+    if (ngx_http_portal_store_waits(ctx)) {
+        return ngx_http_portal_store(r, ctx, ngx_http_portal_act_post);
+    }
+
     if (!ngx_http_portal_seal_waits(ctx)) {
         return ngx_http_portal_act_go(r, ctx);
     }

@@ -291,6 +291,10 @@ ngx_http_portal_content_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ngx_http_portal_problem(r, ctx, status, NULL);
     }
 
+    if (ctx->verdict->sends) {
+        return ngx_http_portal_file_send(r, ctx);
+    }
+
     return ngx_http_portal_present(r, ctx, status, ctx->verdict->view);
 }
 

@@ -197,6 +197,16 @@ ngx_http_portal_prepare_field(ngx_http_request_t *r,
         purpose = "token";
         break;
 
+    case PORTAL_FIELD_FILE:
+
+        if (field->store) {
+            return ngx_http_portal_store_value(ctx, field) == NGX_OK
+                   ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        keep = 1;
+        break;
+
     default:
         keep = 1;
         break;

@@ -92,6 +92,29 @@ ngx_http_portal_sent_header(ngx_http_request_t *r, const char *name,
 }
 
 
+/* name as it was pushed; value is not copied */
+
+void
+ngx_http_portal_set_header(ngx_http_request_t *r, const char *name,
+    const char *value, size_t len)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (ngx_strcmp(h[i].key.data, name) == 0) {
+                h[i].value.data = (u_char *) value;
+                h[i].value.len = len;
+            }
+        }
+    }
+}
+
+
 ngx_int_t
 ngx_http_portal_headers(ngx_http_request_t *r)
 {

@@ -5,6 +5,14 @@
 begin;
 select * from no_plan();
 
+-- the first child has a photo
+insert into portal.upload (tenant, id, section, field, kind, size, pieces, stored)
+select 1, gen_random_uuid(), 'child_photo', 'photo', 'jpeg', 1, 1, 1;
+insert into portal.child_photo (tenant, child_id, upload_id)
+select 1, m.child_id, u.id from portal.upload u, portal.child_family m
+ where m.tenant = 1 and m.family_id = family('104201') and m.rank = (
+       select min(x.rank) from portal.child_family x where x.tenant = 1 and x.family_id = m.family_id);
+
 create temp table doc on commit drop as
 select ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201')) as d;
 
@@ -38,6 +46,7 @@ create function pg_temp.part(name text) returns boolean language sql as $$
                    when 'child_general' then c->>'birth_date' is not null
                    when 'child_authorisations' then c->'authorisations' <> '[]'
                    when 'child_health' then c->'health' <> 'null'
+                   when 'child_photo' then c->'photo' <> 'null'
                    when 'child_contacts' then c->'contacts' <> '[]' end
       from (select x.d->'guardians'->1 as g, x.d->'children'->0 as c
               from (select tap.ask('saint-aubin', 'family', '{}', tap.account('camille.martin@exemple.fr'), tap.family('104201')) as d) x) y $$;
@@ -45,7 +54,7 @@ select is(pg_temp.part(field_group), see, field_group || ' of the same family, a
   from portal.visibility where viewer = 'same_family';
 
 savepoint a;
-update portal.visibility set see = false, ask = false where viewer = 'same_family' and field_group in ('guardian_basic', 'guardian_address', 'child_health', 'child_contacts', 'child_authorisations');
+update portal.visibility set see = false, ask = false where viewer = 'same_family' and field_group in ('guardian_basic', 'guardian_address', 'child_health', 'child_contacts', 'child_authorisations', 'child_photo');
 update portal.town set shared_groups = '{guardian_tax,guardian_bank}';
 select is(pg_temp.part(v.field_group), v.see or v.field_group in ('guardian_tax', 'guardian_bank'), v.field_group || ' when the table changes and the town shares')
   from portal.visibility v where v.viewer = 'same_family';

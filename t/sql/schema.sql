@@ -85,17 +85,17 @@ select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
-$$, $$ select unnest(array['address_link', 'address_password', 'agent_request', 'agent_sign_in',
+$$, $$ select unnest(array['address_link', 'address_password', 'agent_document_file', 'agent_photo', 'agent_request', 'agent_sign_in',
     'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'ask_change',
-    'change_address', 'change_password', 'child', 'choose_family', 'close_my_account',
+    'change_address', 'change_password', 'child', 'child_photo', 'choose_family', 'close_my_account',
     'closing', 'confirm', 'confirm_address', 'confirmation', 'confirmation_secret',
     'connections', 'decide', 'end_others', 'enter', 'enter_agent', 'family',
     'forgot_password', 'guardian', 'key_check', 'my_account', 'my_agent_session',
     'my_data', 'my_password', 'my_request', 'my_requests', 'my_session', 'my_space',
-    'new_subscription', 'prolong', 'queue', 'resend_confirmation', 'reset_link',
+    'new_subscription', 'prolong', 'queue', 'request_document_file', 'request_photo', 'resend_confirmation', 'reset_link',
     'reset_password', 'schema_version', 'seal_place', 'section_form', 'session_lost',
     'session_owner', 'set_language', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up',
-    'sign_up_sent', 'subscribe', 'subscription', 'subscriptions', 'town',
+    'sign_up_sent', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'town',
     'undo_address', 'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
@@ -120,14 +120,14 @@ select is_empty($$
      where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r'
        and (has_table_privilege('portal_api', c.oid, 'truncate')
             or (has_table_privilege('portal_api', c.oid, 'delete')
-                and c.relname not in ('idempotency', 'change_item')))
-$$, 'the functions delete nothing but idempotency keys and what is asked anew');
+                and c.relname not in ('idempotency', 'change_item', 'upload')))
+$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew');
 
 select is_empty($$
     select c.relname, p.name from pg_class c, unnest(array['insert', 'update', 'delete']) p (name)
      where c.relnamespace = 'portal'::regnamespace
        and c.relname in ('guardian', 'address', 'tax', 'bank', 'child', 'child_family', 'schooling',
-                         'insurance', 'authorisation', 'health', 'contact')
+                         'insurance', 'authorisation', 'health', 'contact', 'child_photo')
        and (has_table_privilege('portal_api', c.oid, p.name)
             or p.name <> 'delete' and has_any_column_privilege('portal_api', c.oid, p.name))
 $$, 'what answers requests writes nothing into the families'' file');
