@@ -171,7 +171,7 @@ select t.slug, 'guardian', g.tenant, g.id, g.seal_id, x.field, x.value
   join town t on t.id = g.tenant
  cross join lateral (values
      ('tax_number', pg_temp.tax_number(g.id)),
-     ('notice_reference', '26' || substr(md5(g.id::text), 1, 11)),
+     ('notice_reference', '26' || upper(substr(md5(g.id::text), 1, 11))),
      ('reference_income', (14000 + abs(hashint8(g.id)::bigint) % 52000)::text),
      ('caf_number', lpad((abs(hashint8(g.id + 5)::bigint) % 10000000)::text, 7, '0')),
      ('iban', pg_temp.iban(g.id))) as x (field, value)

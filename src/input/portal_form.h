@@ -89,6 +89,7 @@ typedef struct {
                                           of a file */
     unsigned              accept;      /* of a file: portal_file_bit() */
     char                 *autocomplete;
+    char                 *group;       /* whose heading it stands under */
     char                 *context;     /* comma separated field names */
     char                 *country;     /* the field that says whose postcode
                                           it is */
