@@ -54,6 +54,18 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
   ) as v (n, slug, name, origin, host, theme, phone, hours, counter, mail_name, effect, words,
           texts, creditor_id);
 
+-- what agents answer without writing it anew
+insert into refusal (tenant, code, rank, kind, texts)
+select t.id, w.code, w.rank, w.kind, w.texts
+  from town t
+ cross join (values
+    ('proof_needed', 1, 'incomplete', '{"fr": "Merci d’apporter un justificatif au guichet, ou de l’envoyer par courrier.", "en": "Please bring a document to the counter, or send it by post."}'::jsonb),
+    ('unclear', 2, 'incomplete', '{"fr": "Nous ne sommes pas sûrs de bien lire votre demande. Pouvez-vous la préciser ?", "en": "We are not sure that we understand your request. Could you say more?"}'),
+    ('not_ours', 3, 'refused', '{"fr": "Cette information est tenue par l’école : adressez-vous à elle.", "en": "This information is kept by the school: please ask there."}'),
+    ('not_shown', 4, 'refused', '{"fr": "Le justificatif ne correspond pas à ce qui est demandé.", "en": "The document does not match what you ask for."}'))
+    as w (code, rank, kind, texts)
+    on conflict do nothing;
+
 insert into family (tenant, number, label, external_id)
 select t.id, g.family, string_agg(distinct g.last_name, ' / '), 'F' || g.family
   from d_guardian g

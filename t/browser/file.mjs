@@ -259,9 +259,8 @@ async function agents(browser) {
     button(page, "Accepter en partie").click());
 
   town(`update portal.address set line1 = '${mark} impasse du Verger'
-    where id in (select g.address_id from portal.change_set c
-      join portal.guardian g on g.id = c.guardian_id
-      where c.number = '${asked.address.number}')`);
+    where guardian_id = (select guardian_id from portal.change_set
+      where number = '${asked.address.number}')`);
   await take(agent, "address");
   ok(await main(agent).getByText(/^Le dossier a changé depuis la demande/).isVisible(),
     "the file has moved: it is said");
