@@ -148,18 +148,6 @@ insert into d_account (town, email, password, first_name, last_name, situation, 
 ('beaulieu', 'remi.girard@exemple.fr', 'escargot-montgolfiere-36', 'Rémi', 'Girard', 'separated', '{20302:1}'),
 ('beaulieu', 'solene.andre@exemple.fr', 'pamplemousse-horloge-84', 'Solène', 'André', 'unlinked', '{}');
 
--- what agents answer without writing it anew
-insert into refusal (tenant, code, rank, kind, texts)
-select t.id, w.code, w.rank, w.kind, w.texts
-  from town t
- cross join (values
-    ('proof_needed', 1, 'incomplete', '{"fr": "Merci d’apporter un justificatif au guichet, ou de l’envoyer par courrier.", "en": "Please bring a document to the counter, or send it by post."}'::jsonb),
-    ('unclear', 2, 'incomplete', '{"fr": "Nous ne sommes pas sûrs de bien lire votre demande. Pouvez-vous la préciser ?", "en": "We are not sure that we understand your request. Could you say more?"}'),
-    ('not_ours', 3, 'refused', '{"fr": "Cette information est tenue par l’école : adressez-vous à elle.", "en": "This information is kept by the school: please ask there."}'),
-    ('not_shown', 4, 'refused', '{"fr": "Le justificatif ne correspond pas à ce qui est demandé.", "en": "The document does not match what you ask for."}'))
-    as w (code, rank, kind, texts)
-    on conflict do nothing;
-
 -- of the towns themselves: who decides, and who sets the rest
 create temp table d_agent (
     n bigint generated always as identity, town text, email text, password text,

@@ -54,6 +54,18 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
   ) as v (n, slug, name, origin, host, theme, phone, hours, counter, mail_name, effect, words,
           texts, creditor_id);
 
+-- what agents answer without writing it anew
+insert into refusal (tenant, code, rank, kind, texts)
+select t.id, w.code, w.rank, w.kind, w.texts
+  from town t
+ cross join (values
+    ('proof_needed', 1, 'incomplete', '{"fr": "Merci d’apporter un justificatif au guichet, ou de l’envoyer par courrier.", "en": "Please bring a document to the counter, or send it by post."}'::jsonb),
+    ('unclear', 2, 'incomplete', '{"fr": "Nous ne sommes pas sûrs de bien lire votre demande. Pouvez-vous la préciser ?", "en": "We are not sure that we understand your request. Could you say more?"}'),
+    ('not_ours', 3, 'refused', '{"fr": "Cette information est tenue par l’école : adressez-vous à elle.", "en": "This information is kept by the school: please ask there."}'),
+    ('not_shown', 4, 'refused', '{"fr": "Le justificatif ne correspond pas à ce qui est demandé.", "en": "The document does not match what you ask for."}'))
+    as w (code, rank, kind, texts)
+    on conflict do nothing;
+
 insert into family (tenant, number, label, external_id)
 select t.id, g.family, string_agg(distinct g.last_name, ' / '), 'F' || g.family
   from d_guardian g
@@ -171,7 +183,7 @@ select t.slug, 'guardian', g.tenant, g.id, g.seal_id, x.field, x.value
   join town t on t.id = g.tenant
  cross join lateral (values
      ('tax_number', pg_temp.tax_number(g.id)),
-     ('notice_reference', '26' || substr(md5(g.id::text), 1, 11)),
+     ('notice_reference', '26' || upper(substr(md5(g.id::text), 1, 11))),
      ('reference_income', (14000 + abs(hashint8(g.id)::bigint) % 52000)::text),
      ('caf_number', lpad((abs(hashint8(g.id + 5)::bigint) % 10000000)::text, 7, '0')),
      ('iban', pg_temp.iban(g.id))) as x (field, value)

@@ -124,7 +124,7 @@ select row_number() over () as n, 'grandville' as town, 'guardian' as kind, :g0 
   from generate_series(1, :count) f
  cross join lateral (values
      ('tax_number', pg_temp.tax_number(f)),
-     ('notice_reference', '26' || substr(md5(f::text), 1, 11)),
+     ('notice_reference', '26' || upper(substr(md5(f::text), 1, 11))),
      ('reference_income', (14000 + abs(hashint8(f)::bigint) % 52000)::text),
      ('caf_number', lpad((f % 10000000)::text, 7, '0')),
      ('iban', pg_temp.iban(f))) as x (field, value);

@@ -20,7 +20,8 @@ binmode $_, ':encoding(UTF-8)' for Test::More->builder->output,
     Test::More->builder->failure_output;
 
 # labels that nothing names literally
-my %UNNAMED = map { $_ => 1 } qw(display.yes display.no display.none);
+my %UNNAMED = map { $_ => 1 } qw(display.yes display.no display.none
+    display.unanswered);
 
 # the town's guide writes these with the typewriter's apostrophe, and so does
 # the screen: a parent finds the words of the paper
@@ -99,9 +100,10 @@ my $sql = join "\n", map { text($_) } glob 'sql/functions/*.sql';
 $used{$_} = 1 for $code =~ /"([a-z_]+(?:\.\w+)+)"/g;
 
 # forms: { form => { field => options } }
-my (%forms, %fields);
+my (%forms, %fields, %groups);
 for my $file (glob 'conf.d/portal/forms/*.form') {
     my ($form) = $file =~ m{([^/]+)\.form$};
+    $groups{$_} = 1 for text($file) =~ /^group\s+(\w+)/mg;
     for (text($file) =~ /^field\s+(.*)/mg) {
         my ($field, $type) = split;
         my ($options) = /\boptions=(\S+)/;
@@ -132,10 +134,11 @@ sub in_use {
     return @rest == 2 && $rest[1] =~ /^(?:title|message)$/
         && ($rest[0] =~ /^[45]\d\d$/ || said($rest[0])) if $head eq 'problem';
     return $shown{ $rest[0] } || exists $fields{ $rest[0] }
-        || grep { $labels{fr}{"list.$_"} // '' eq $rest[0] } keys %shown
+        || exists $forms{ $rest[0] } || grep { $labels{fr}{"list.$_"} // '' eq $rest[0] } keys %shown
         if $head eq 'list';
 
     return @rest == 1 && $types{ $rest[0] } if $head eq 'hint';
+    return @rest == 1 && $groups{ $rest[0] } if $head eq 'group';
 
     if ($head eq 'field') {
         return 0 if pop(@rest) !~ /^(?:label|hint)$/;
@@ -163,6 +166,7 @@ for my $form (sort keys %forms) {
             keys %{ $fields{$field} };
     }
 }
+push @mute, grep { !exists $labels{fr}{"group.$_"} } sort keys %groups;
 is join(', ', @mute), '', 'each visible field of a form has a label';
 
 # and errors

@@ -17,6 +17,7 @@
 
 static int portal_form_line(portal_form_parser_t *parser, char *line);
 static int portal_form_flag(portal_form_parser_t *parser, const char *word);
+static int portal_form_group(portal_form_parser_t *parser);
 static int portal_form_add_field(portal_form_parser_t *parser);
 static int portal_form_field_name(portal_form_parser_t *parser,
     const char *name);
@@ -136,6 +137,7 @@ portal_form_free(portal_form_t *form)
 
         free(field->name);
         free(field->autocomplete);
+        free(field->group);
         free(field->context);
         free(field->country);
     }
@@ -189,6 +191,10 @@ portal_form_line(portal_form_parser_t *parser, char *line)
         return portal_form_add_field(parser);
     }
 
+    if (strcmp(word, "group") == 0) {
+        return portal_form_group(parser);
+    }
+
     return portal_form_flag(parser, word);
 }
 
@@ -239,9 +245,9 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
 
     } else {
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
-                                "\"field NAME TYPE ...\", captcha, "
-                                "idempotent, session, token, undo, login, "
-                                "logout, versioned or partial", word);
+                                "\"field NAME TYPE ...\", \"group NAME\", "
+                                "captcha, idempotent, session, token, undo, "
+                                "login, logout, versioned or partial", word);
     }
 
     if (had) {
@@ -253,6 +259,27 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         return portal_form_fail(parser, "\"%s\" stands alone on its line",
                                 word);
     }
+
+    return 0;
+}
+
+
+static int
+portal_form_group(portal_form_parser_t *parser)
+{
+    char  *name;
+
+    name = portal_form_token(parser);
+
+    if (name == NULL || strlen(name) >= sizeof(parser->group)
+        || !portal_form_plain(name, "_") || portal_form_token(parser) != NULL)
+    {
+        return portal_form_fail(parser, "a group has a name of at most %d of "
+                                "a-z, 0-9 and _: \"group NAME\"",
+                                (int) sizeof(parser->group) - 1);
+    }
+
+    memcpy(parser->group, name, strlen(name) + 1);
 
     return 0;
 }
@@ -297,6 +324,12 @@ portal_form_add_field(portal_form_parser_t *parser)
     }
 
     form->nfields++;
+
+    if (parser->group[0] != '\0'
+        && (field->group = strdup(parser->group)) == NULL)
+    {
+        return portal_form_fail(parser, "no memory");
+    }
 
     if (portal_form_words(parser, field) != 0) {
         return -1;

@@ -97,6 +97,7 @@ typedef struct {
     unsigned              accept;      /* of a file: portal_file_bit() */
     portal_store_e        store;       /* and how it is kept */
     char                 *autocomplete;
+    char                 *group;       /* whose heading it stands under */
     char                 *context;     /* comma separated field names */
     char                 *country;     /* the field that says whose postcode
                                           it is */

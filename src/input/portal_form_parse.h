@@ -22,6 +22,7 @@ typedef struct {
     char           *err;
     size_t          errlen;
     char           *rest;              /* of the line being read */
+    char            group[PORTAL_BODY_NAME];    /* of the fields to come */
 } portal_form_parser_t;
 
 

@@ -24,6 +24,11 @@
 
 static json_t *ngx_http_portal_field(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+static void ngx_http_portal_form_rows(ngx_http_portal_ctx_t *ctx,
+    json_t *by_name);
+static const char *ngx_http_portal_field_group(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *model,
+    const char **last);
 static const char *ngx_http_portal_field_policy(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field);
 static const char *ngx_http_portal_field_kind(const portal_field_t *field,
@@ -62,6 +67,7 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     char           action[256];
     json_t        *model, *fields, *by_name, *field;
     size_t         i;
+    const char    *group, *last;
     portal_form_t  *form;
 
     form = ctx->verdict->form;
@@ -72,6 +78,7 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     fields = json_array();
     by_name = json_object();
+    last = NULL;
 
     for (i = 0; i < form->nfields; i++) {
 
@@ -80,8 +87,12 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         }
 
         field = ngx_http_portal_field(r, ctx, &form->fields[i]);
+        group = ngx_http_portal_field_group(r, ctx, &form->fields[i], field,
+                                            &last);
 
-        if (json_array_append(fields, field) != 0
+        if (json_object_set_new(field, "group",
+                             group ? json_string(group) : json_null()) != 0
+            || json_array_append(fields, field) != 0
             || json_object_set_new(by_name, form->fields[i].name, field) != 0)
         {
             json_decref(fields);
@@ -89,6 +100,8 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
             return NULL;
         }
     }
+
+    ngx_http_portal_form_rows(ctx, by_name);
 
     /* with the fragment the browser goes to the errors, scripts or not */
 
@@ -100,6 +113,50 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                       "fields", fields, "f", by_name);
 
     return model;
+}
+
+
+/* "items" of the document that are about a field have it beside them */
+
+static void
+ngx_http_portal_form_rows(ngx_http_portal_ctx_t *ctx, json_t *by_name)
+{
+    json_t  *item, *field;
+    size_t   i;
+
+    json_array_foreach(json_object_get(ctx->document, "items"), i, item) {
+        field = json_object_get(by_name,
+                       json_string_value(json_object_get(item, "field")));
+
+        (void) json_object_set_new(item, "input",
+                               field ? json_incref(field) : json_null());
+    }
+}
+
+
+/* the heading over the first field of a group that the page has */
+
+static const char *
+ngx_http_portal_field_group(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field, json_t *model, const char **last)
+{
+    char                          name[PORTAL_BODY_NAME + 8];
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (field->group == NULL || field->hidden
+        || json_is_true(json_object_get(model, "is_shown"))
+        || (*last != NULL && ngx_strcmp(*last, field->group) == 0))
+    {
+        return NULL;
+    }
+
+    *last = field->group;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    ngx_snprintf((u_char *) name, sizeof(name), "group.%s%Z", field->group);
+
+    return portal_views_label(pmcf->views[ctx->language], name);
 }
 
 
@@ -586,7 +643,9 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
 
         /* a button once chosen could not be left otherwise */
 
-        if (!required && field->noptions <= NGX_HTTP_PORTAL_RADIOS) {
+        if (!required && !field->hidden
+            && field->noptions <= NGX_HTTP_PORTAL_RADIOS)
+        {
             ngx_http_portal_field_option(r, ctx, field, list, "display.none",
                                          "",
                                          value ? value : "");
@@ -601,8 +660,8 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
                                      value);
 
         if (!required) {
-            ngx_http_portal_field_option(r, ctx, field, list, "display.none",
-                                         "unanswered",
+            ngx_http_portal_field_option(r, ctx, field, list,
+                                         "display.unanswered", "unanswered",
                                          value && *value ? value
                                                          : "unanswered");
         }
@@ -621,7 +680,7 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
 }
 
 
-/* label: its name, or "list" for the field's own list */
+/* label: its name, or "list" for the field's own list, else the form's */
 
 static void
 ngx_http_portal_field_option(ngx_http_request_t *r,
@@ -643,6 +702,13 @@ ngx_http_portal_field_option(ngx_http_request_t *r,
     }
 
     words = portal_views_label(pmcf->views[ctx->language], label);
+
+    if (words == NULL && label == name) {
+        ngx_snprintf((u_char *) name, sizeof(name), "list.%s.%s%Z",
+                     ctx->verdict->form->name, option);
+        name[sizeof(name) - 1] = '\0';
+        words = portal_views_label(pmcf->views[ctx->language], name);
+    }
 
     /* the summary of errors leads to the first */
 

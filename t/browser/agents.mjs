@@ -1,32 +1,9 @@
 /* The agents' host: the log-in by keyboard alone on a narrow screen, its
    mistakes, and every page looked at. */
 
-import { createHmac } from "node:crypto";
-import { arrive, button, heading, link, main, ok, open, portal, run }
+import { arrive, button, heading, link, main, ok, open, otp, portal, run, tabTo }
   from "./guide.mjs";
 import { inspect } from "./inspect.mjs";
-
-/* RFC 6238, as the agent's telephone does it */
-function code(secret) {
-  const bits = [...secret].map((c) =>
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0"))
-    .join("");
-  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000)));
-  const mac = createHmac("sha1", key).update(step).digest();
-  const n = mac.readUInt32BE(mac[19] & 15) & 0x7fffffff;
-  return String(n % 1000000).padStart(6, "0");
-}
-
-/* Tab until that has the focus; how often, or null */
-async function tabTo(page, locator, most = 20) {
-  for (let i = 1; i <= most; i++) {
-    await page.keyboard.press("Tab");
-    if (await locator.evaluate((e) => e === document.activeElement)) return i;
-  }
-  return null;
-}
 
 run(async (browser) => {
   const page = await open(browser, { viewport: { width: 390, height: 844 } });
@@ -70,7 +47,7 @@ run(async (browser) => {
   await tabTo(page, field("Mot de passe"), 40);
   await page.keyboard.type(agent.password);
   await tabTo(page, field("Code à 6 chiffres"), 2);
-  await page.keyboard.type(code(agent.totp_secret));
+  await page.keyboard.type(otp(agent.totp_secret));
   ok(await tabTo(page, button(main(page), "Me connecter"), 1) === 1,
     "then the button");
   await page.keyboard.press("Enter");

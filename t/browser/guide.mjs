@@ -3,11 +3,13 @@
  * steps as a parent takes them, by the labels on the screen.
  */
 
+import { execFileSync } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 /* told by t/browser.t: url, mail_dir, code, questions, name, account (of the
-   demo), tool and redis (command lines) */
+   demo), agents_url, agent, tool, redis and psql (command lines) */
 export const portal = JSON.parse(process.env.PORTAL_BROWSER);
 
 let count = 0;
@@ -165,4 +167,31 @@ export async function signIn(page, email, secret = password) {
   await page.getByLabel("Adresse électronique", { exact: true }).fill(email);
   await page.getByLabel("Mot de passe", { exact: true }).fill(secret);
   await button(main(page), "Me connecter").click();
+}
+
+/* RFC 6238, as the agent's telephone does it */
+export function otp(secret) {
+  const bits = [...secret].map((c) =>
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0"))
+    .join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000)));
+  const mac = createHmac("sha1", key).update(step).digest();
+  const n = mac.readUInt32BE(mac[19] & 15) & 0x7fffffff;
+  return String(n % 1000000).padStart(6, "0");
+}
+
+/* Tab until that has the focus; how often, or null */
+export async function tabTo(page, locator, most = 20) {
+  for (let i = 1; i <= most; i++) {
+    await page.keyboard.press("Tab");
+    if (await locator.evaluate((e) => e === document.activeElement)) return i;
+  }
+  return null;
+}
+
+/* what the town's own software changes */
+export function town(sql) {
+  execFileSync("psql", [...portal.psql, "-qc", sql]);
 }

@@ -54,3 +54,34 @@ export async function inspect(page, name, own, lang = "fr") {
   ok(bad.length === 0, `${name}: ${new URL(page.url()).pathname}`,
     bad.join("\n"));
 }
+
+/* at 320 pixels, and with letters twice as large: all of it is there, and
+   nothing is beside the screen */
+export async function stretched(page, name) {
+  const bad = [];
+  const size = page.viewportSize();
+
+  for (const [width, letters] of [[320, ""], [640, ""], [1280, "212.5%"]]) {
+    await page.setViewportSize({ width, height: 900 });
+    bad.push(...await page.evaluate(([what, font]) => {
+      document.documentElement.style.fontSize = font;
+      const found = [];
+      const over = document.documentElement.scrollWidth - innerWidth;
+      if (over > 0) found.push(`${what}: ${over} px too wide`);
+      for (const e of document.querySelectorAll("main *, header *, nav *")) {
+        const { right, width: w } = e.getBoundingClientRect();
+        if (!w || e.closest("input, .vh, .skip, thead, [hidden]")) continue;
+        const style = getComputedStyle(e);
+        const hides = /hidden|clip/.test(style.overflowX)
+          && e.scrollWidth > e.clientWidth + 1;
+        if (right > innerWidth + 1 || hides) {
+          found.push(`${what}: cut: ${e.outerHTML.slice(0, 120)}`);
+        }
+      }
+      document.documentElement.style.fontSize = "";
+      return found.slice(0, 5);
+    }, [`${width} ${letters}`, letters]));
+  }
+  await page.setViewportSize(size);
+  ok(bad.length === 0, `${name}: nothing is cut`, bad.join("\n"));
+}
