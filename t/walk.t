@@ -327,6 +327,8 @@ my @ACTS = ((\&ask) x 6, (\&look) x 3, \&withdraw, (\&study) x 2, (\&decide) x 6
     \&import_writes, sub { my @own = grep { $_->{who} } values %set; other(pick(@own)) if @own });
 
 for my $n (1 .. $steps) {
+    # from everywhere: what a client may do in a while is not what is walked here
+    $_->{source} = '127.0.40.' . ($n % 250 + 1) for values %parent;
     pick(@ACTS)->();
     last if @wrong > 20;
 }
