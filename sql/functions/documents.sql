@@ -11,7 +11,7 @@ set search_path = portal, pg_temp;
 
 
 create or replace function made_document(p_family bigint) returns family_document
-    language plpgsql stable set search_path = portal, pg_temp as $$
+    language plpgsql stable set search_path = portal, pg_temp set timezone = 'UTC' as $$
 declare
     v_self    text[] := seen_by('self');
     v_same    text[] := seen_by('same_family');
@@ -21,7 +21,7 @@ begin
     -- it reads is of one moment
     select f.tenant, f.id, f.version, t.version,
            json_build_object('id', f.id, 'number', f.number, 'version', f.version,
-               'updated', (f.updated_at at time zone 'UTC')::date)
+               'updated', f.updated_at::date)
       into v_result.tenant, v_result.family_id, v_result.version, v_result.town_version,
            v_result.head
       from family f

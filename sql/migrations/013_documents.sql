@@ -184,6 +184,23 @@ create trigger child_shared_anew after update on child_family
     execute function child_shared();
 
 
+-- the photo is a part of the child's document too
+
+do $$
+declare
+    v_event  text;
+begin
+    foreach v_event in array array['insert', 'update', 'delete'] loop
+        execute format(
+            'create trigger child_photo_%1$s_bump after %1$s on portal.child_photo '
+            'referencing %2$s table as changed for each statement '
+            'execute function portal.child_part_changed()',
+            v_event, case v_event when 'delete' then 'old' else 'new' end);
+    end loop;
+end
+$$;
+
+
 -- a part that moves to another person leaves the file of the first one
 
 create function family_part_left() returns trigger
@@ -224,7 +241,9 @@ begin
             'execute function portal.family_part_left()', v_table);
     end loop;
 
-    foreach v_table in array array['schooling', 'insurance', 'authorisation', 'health'] loop
+    foreach v_table in array array['schooling', 'insurance', 'authorisation', 'health',
+                                   'child_photo']
+    loop
         execute format('create trigger %1$s_left after update on portal.%1$s for each row '
             'when (old.child_id <> new.child_id) '
             'execute function portal.child_part_left()', v_table);
