@@ -99,6 +99,14 @@ sub look {
     my $path = pick(sort keys %section);
     my $doc = $parent{$who}->get("/famille/responsables/$guardian/$path")->json;
 
+    # kept ready, and built
+    my ($ready) = grep { $_->{id} == $guardian }
+        @{ $parent{$who}->get('/famille')->json->{guardians} };
+    my $built = $parent{$who}->get("/famille/responsables/$guardian")->json->{guardian};
+    my $json = JSON::PP->new->canonical;
+    wrong("$who reads the file, which is of before") if $json->encode($ready)
+        ne $json->encode($built);
+
     for my $field (@{ $section{$path}{fields} }) {
         my $set = $set{ $open{$who}{$path} // 0 };
         my $shown = $set && exists $set->{items}{$field} ? $set->{items}{$field}{asked}
@@ -385,6 +393,7 @@ is_deeply [sql("select count(*) from portal.outbox where template like 'change%'
 
 is_deeply [sql('select portal.check_documents()')], [0],
     'what is kept ready of a file is what the file holds';
+ok +(sql('select count(*) from portal.family_document'))[0] > 0, 'and some are kept';
 
 close $in;
 waitpid -1, 0;
