@@ -40,6 +40,97 @@ create or replace function queue_row(p_set change_set) returns json
 comment on function queue_row(change_set) is 'A request as the queue shows it.';
 
 
+create or replace function queue_page(p_state text, p_section text, p_whose text,
+    p_number text, p_from change_set)
+    returns setof change_set
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_urgent  boolean := coalesce((p_from).urgent, true);
+    v_at      timestamptz := coalesce((p_from).created_at, '-infinity');
+    v_id      bigint := coalesce((p_from).id, 0);
+begin
+    -- a query for each way, so that each goes along an index and ends with the
+    -- page; of a state the urgent ones, then the rest, as the last page ended
+    if p_number is not null then
+        return query
+        select c.*
+          from change_set c
+         where c.number = p_number
+           and case p_state when 'waiting' then c.state in ('sent', 'taken')
+                            when 'incomplete' then c.state = 'incomplete'
+                            else c.state in ('accepted', 'partly', 'refused') end
+           and (p_section is null or c.section = p_section)
+           and case p_whose when 'mine' then c.taken_by = my_agent()
+                            when 'nobody' then c.taken_by is null else true end;
+
+    elsif p_state = 'done' then
+        return query
+        select c.*
+          from change_set c
+         where c.state in ('accepted', 'partly', 'refused')
+           and c.id < coalesce((p_from).id, 9223372036854775807)
+           and (p_section is null or c.section = p_section)
+           and case p_whose when 'mine' then c.taken_by = my_agent()
+                            when 'nobody' then c.taken_by is null else true end
+         order by c.id desc
+         limit 51;
+
+    elsif p_state = 'incomplete' then
+        return query
+        select c.*
+          from change_set c
+         where c.state = 'incomplete'
+           and c.urgent <= v_urgent
+           and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
+           and (p_section is null or c.section = p_section)
+           and case p_whose when 'mine' then c.taken_by = my_agent()
+                            when 'nobody' then c.taken_by is null else true end
+         order by c.urgent desc, c.created_at, c.id
+         limit 51;
+
+    elsif p_whose = 'mine' then
+        return query
+        select c.*
+          from change_set c
+         where c.state in ('sent', 'taken')
+           and c.taken_by = my_agent()
+           and c.urgent <= v_urgent
+           and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
+           and (p_section is null or c.section = p_section)
+         order by c.urgent desc, c.created_at, c.id
+         limit 51;
+
+    else
+        return query
+        select w.*
+          from ((select c.*
+                   from change_set c
+                  where c.state in ('sent', 'taken')
+                    and c.urgent = v_urgent
+                    and (c.created_at, c.id) > (v_at, v_id)
+                    and (p_section is null or c.section = p_section)
+                    and (p_whose is distinct from 'nobody' or c.taken_by is null)
+                  order by c.created_at, c.id
+                  limit 51)
+                 union all
+                (select c.*
+                   from change_set c
+                  where c.state in ('sent', 'taken')
+                    and c.urgent = false and v_urgent
+                    and (p_section is null or c.section = p_section)
+                    and (p_whose is distinct from 'nobody' or c.taken_by is null)
+                  order by c.created_at, c.id
+                  limit 51)) w
+         order by w.urgent desc, w.created_at, w.id
+         limit 51;
+    end if;
+end
+$$;
+
+comment on function queue_page(text, text, text, text, change_set) is
+    'The next 51 requests of the queue, in its order: oldest first, safety before all; the finished ones the latest first. Input: as queue()''s; the last one seen, null at the start.';
+
+
 create or replace function queue(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
@@ -56,26 +147,12 @@ begin
 
     select c.* into v_from from change_set c where c.id = v_after;
 
-    -- oldest first, safety before all; the finished ones the latest first
-    with found as (
-        select c
-          from change_set c
-         where case v_state when 'waiting' then c.state in ('sent', 'taken')
-                            when 'incomplete' then c.state = 'incomplete'
-                            when 'done' then c.state in ('accepted', 'partly', 'refused')
-                            else c.state in ('sent', 'taken') end
-           and (v_section is null or c.section = v_section)
-           and (v_number is null or c.number = v_number)
-           and case v_whose when 'mine' then c.taken_by = my_agent()
-                            when 'nobody' then c.taken_by is null else true end
-           and (v_from.id is null
-                or case when v_state = 'done' then c.id < v_from.id
-                        else (not c.urgent, c.created_at, c.id)
-                             > (not v_from.urgent, v_from.created_at, v_from.id) end)
-         order by case when v_state = 'done' then -c.id end,
-                  not c.urgent, c.created_at, c.id
-         limit 51)
-    select json_agg(queue_row(f.c)), count(*) into v_rows, v_count from found f;
+    select json_agg(queue_row(q) order by n), count(*)
+      into v_rows, v_count
+      from (select p as q, row_number() over () as n
+              from queue_page(case when v_state in ('incomplete', 'done') then v_state
+                                   else 'waiting' end,
+                              v_section, v_whose, v_number, v_from) p) x;
 
     return json_build_object('status', 200,
         'requests', coalesce((select json_agg(r.row order by r.n)
