@@ -14,7 +14,8 @@ comment on function agent_name(bigint) is 'Name of an agent of this town, or nul
 
 
 create or replace function queue_row(p_set change_set) returns json
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return (select json_build_object('id', (p_set).id, 'number', (p_set).number,
                        'section', (p_set).section, 'action', (p_set).action,
                        'what', what_of((p_set).section, (p_set).action),
@@ -36,6 +37,8 @@ create or replace function queue_row(p_set change_set) returns json
                                and (p_set).taken_by = my_agent())
               from family f
              where f.id = (p_set).family_id);
+end
+$$;
 
 comment on function queue_row(change_set) is 'A request as the queue shows it.';
 
@@ -223,6 +226,29 @@ create or replace function refusals(p_kind text) returns json
 comment on function refusals(text) is 'The town''s ready words for an act: refused or incomplete.';
 
 
+create or replace function decision_now(p_set change_set) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return case when p_set.action = 'change' and request_subject(p_set) is not null
+                then section_values(p_set.section, request_subject(p_set)) end;
+end
+$$;
+
+comment on function decision_now(change_set) is
+    'What the file holds of the section that a request changes; null where it changes none.';
+
+
+create or replace function decision_version(p_set change_set, p_now jsonb) returns text
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return document_version(to_json(p_set.id), to_json(p_set.version), p_now::json);
+end
+$$;
+
+comment on function decision_version(change_set, jsonb) is
+    'Version of decision_document(), which a decision names: of the request and of what the file holds. Input: request, decision_now().';
+
+
 create or replace function decision_document(p_set change_set) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -230,10 +256,8 @@ declare
     v_seal  uuid := coalesce((select g.seal_id from guardian g where g.id = p_set.guardian_id),
                              (select c.seal_id from child c where c.id = p_set.child_id));
     v_open  boolean := p_set.state in ('sent', 'taken');
-    v_now   jsonb := case when p_set.action = 'change' and request_subject(p_set) is not null
-                          then section_values(p_set.section, request_subject(p_set)) end;
-    v_version  text := document_version(to_json(p_set.id), to_json(p_set.version),
-                                        v_now::json);
+    v_now   jsonb := decision_now(p_set);
+    v_version  text := decision_version(p_set, v_now);
 begin
     return json_build_object('status', 200, 'version', v_version,
         'request', (queue_row(p_set)::jsonb || jsonb_build_object(
@@ -325,7 +349,8 @@ comment on function agent_request(jsonb) is
 -- deciding ----------------------------------------------------------------
 
 create or replace function is_own_family(p_set change_set) returns boolean
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return exists (
         select
           from agent a
@@ -339,6 +364,8 @@ create or replace function is_own_family(p_set change_set) returns boolean
                              join account c on c.tenant = u.tenant and c.id = u.account_id
                             where u.family_id = (p_set).family_id and u.ended_at is null
                               and c.email_mac = a.email_mac)));
+end
+$$;
 
 comment on function is_own_family(change_set) is
     'Whether a request is about the agent''s own family, by their address: nobody decides for themselves.';
@@ -348,8 +375,8 @@ create or replace function locked_request(input jsonb, out request change_set,
     out refusal json)
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_step  text := input->>'step';
-    v_form  json;
+    v_step     text := input->>'step';
+    v_version  text;
 begin
     select c.* into request from change_set c where c.id = to_id(input->>'request');
 
@@ -362,7 +389,7 @@ begin
     perform lock_subject(request.guardian_id, request.child_id, request.family_id);
     select c.* into request from change_set c where c.id = request.id for update;
 
-    v_form := decision_document(request);
+    v_version := decision_version(request, decision_now(request));
 
     refusal := case
         when is_own_family(request) then refused('', 'own_family', 403)
@@ -376,8 +403,8 @@ begin
             then refused('', 'version_needed', 428)
         when v_step not in ('take', 'release') and request.taken_by <> my_agent()
             then refused('', 'taken_by_other', 409)
-        else coalesce(stale(input, v_form->>'version'),
-                 case when input->>'version' <> v_form->>'version'
+        else coalesce(stale(input, v_version),
+                 case when input->>'version' <> v_version
                       then refused('', 'request_changed', 409) end) end;
 end
 $$;
