@@ -171,6 +171,40 @@ is $portal->psql("select used_at is not null from portal.code where used_by = $i
 }
 
 
+### a request of the family waits for its answer
+
+{
+    my ($c, $person) = parent(source => '127.0.10.9');
+    my ($id, $guardian) = @{ ($portal->psql("select a.id, u.guardian_id from portal.account a
+        join portal.subscription u on u.account_id = a.id
+        where a.email = '$person->{email}'"))[0] };
+    my $base = "/famille/responsables/$guardian/base";
+    my $r = $c->submit($c->get($base), { profession => 'Potière', step => 'send' },
+        form => $base);
+    my ($path) = ($r->location // '') =~ m{^(/famille/demandes/\d+)};
+    ok $path, 'a change is asked for' or diag $r->text;
+    my ($set) = $path =~ /(\d+)/;
+
+    for my $state ('sent', 'taken', 'incomplete') {
+        $portal->psql("update portal.change_set set state = '$state', reason = 'Une raison.',
+            taken_by = (select min(id) from portal.agent where tenant = 1) where id = $set");
+        my $page = $c->get($CLOSE);
+        ok !$page->form($CLOSE), "$state: no form";
+        is same_session($c, json => 1)->get($CLOSE)->json->{pending}[0]{matter}, 'request',
+            "$state: it says why";
+        my $j = same_session($c, json => 1);
+        is json_post($j, $CLOSE, { current_password => $person->{password} })->status, 422,
+            "$state: nor is it closed without";
+        is state_of($id), 'active 5 f', "$state: it is open";
+    }
+
+    is $c->submit($c->get($path), {}, form => $path)->status, 303, 'taken back';
+    is close_with($c, $person->{password})->location, '/?avis=closed', 'then it can be';
+    is $portal->psql("select state from portal.change_set where id = $set"), 'withdrawn',
+        'the town keeps what was asked';
+}
+
+
 ### guessing, and sending twice
 
 {

@@ -103,6 +103,66 @@ sub logged {
 }
 
 
+### requests: with their values for a while, without a name for longer
+
+{
+    my ($c, $person) = parent(source => '127.0.9.5');
+    my $account = $portal->psql("select id from portal.account where email = '$person->{email}'");
+    my $guardian = $portal->psql("select guardian_id from portal.subscription
+        where account_id = $account");
+    my $base = "/famille/responsables/$guardian/base";
+    my (@id, $n);
+
+    # what a guardian may change of this family, and takes back again
+    for my $then ('withdrawn', 'withdrawn', 'sent') {
+        my $r = $c->submit($c->get($base), { profession => 'Métier ' . ++$n, step => 'send' },
+            form => $base);
+        push @id, $r->location =~ m{/demandes/(\d+)} or die $r->text;
+        my $path = "/famille/demandes/$id[-1]";
+        $c->submit($c->get($path), {}, form => $path) if $then eq 'withdrawn';
+    }
+    my ($old, $young, $open) = @id;
+    $portal->psql("update portal.town set keep_request = 100 where id = 1");
+    $portal->psql("update portal.change_set set updated_at = now() - case id when $young
+        then interval '99 days' else interval '101 days' end where id in ($old, $young, $open)");
+    gone("change_set where id = $old", 'a request that is over goes when its days are');
+    is rows("change_item where set_id = $old") + rows("change_event where set_id = $old"), 0,
+        'with the values that it asked for, and its history';
+    is rows("change_set where id = $young"), 1, 'a younger one stays';
+    is rows("change_set where id = $open"), 1, 'one that waits for an answer stays, however old';
+    ok rows("audit where object = 'change_set' and object_id = $old"), 'the audit stays';
+    ok logged(qr/saint-aubin change_set 1/), 'the log says so';
+
+    # as the job does with one that nobody uses: not before all is answered
+    $portal->psql("update portal.account set last_used_on = current_date - 1200,
+        warned_on = current_date - 40 where id = $account");
+    my $now = $portal->psql('select clock_timestamp()');
+    ok wait_for(20, sub { $portal->psql("select ran_at > '$now' from portal.job
+        where name = 'purge'") eq 't' }), 'the job runs';
+    ok wait_for(20, sub { $portal->psql("select ran_at > '$now'::timestamptz + interval '0.5 s'
+        from portal.job where name = 'purge'") eq 't' }), 'and is done with a run';
+    is $portal->psql("select state from portal.account where id = $account"), 'active',
+        'an account whose request is open is not closed';
+    my $path = "/famille/demandes/$open";
+    is sign_in($c = client(source => '127.0.9.6'), $person)->status, 303, 'its owner is in time';
+    $c->submit($c->get($path), {}, form => $path);
+
+    my $r = $c->submit($c->get('/mes-donnees/fermeture'),
+        { current_password => $person->{password} }, form => '/mes-donnees/fermeture');
+    is $r->location, '/?avis=closed', 'who has nothing open closes the account';
+    is rows("change_set where id in ($young, $open)"), 2, 'the town keeps what was asked';
+    $portal->psql("update portal.account set closed_at = now() - interval '800 days'
+        where id = $account");
+    gone("account where id = $account", 'what is left of the account goes');
+    is rows("change_set where id in ($young, $open) and account_id is null"), 2,
+        'the requests stay, and are nobody\'s';
+    is scalar($portal->psql("select count(*) from portal.change_set s where s.id in
+        ($young, $open) and s::text like '%$person->{email}%'")), 0, 'no address is in them';
+    is rows("change_event where set_id = $open and by_kind = 'family'"), 2,
+        'their history says that it was the family';
+}
+
+
 ### life goes on: another worker, and a database that was away
 
 {

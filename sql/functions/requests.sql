@@ -140,7 +140,8 @@ comment on function asked_items(text, jsonb, jsonb, bigint) is
 
 
 create or replace function asked_values(p_now jsonb, p_items jsonb) returns jsonb
-    language sql immutable
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
     return p_now
         || (select coalesce(jsonb_object_agg(i->>'field', i->'asked'), '{}')
               from jsonb_array_elements(p_items) i)
@@ -151,6 +152,8 @@ create or replace function asked_values(p_now jsonb, p_items jsonb) returns json
                '_hint', coalesce(p_now->'_hint', '{}')
                         || (select coalesce(jsonb_object_agg(i->>'field', i->'hint'), '{}')
                               from jsonb_array_elements(p_items) i));
+end
+$$;
 
 comment on function asked_values(jsonb, jsonb) is
     'A section''s values with what is asked laid over them. Input: values; [{"field", "asked", "mac" in hex, "hint"}].';
@@ -185,8 +188,9 @@ comment on function what_of(text, text) is
 create or replace function form_values(p_section text, p_action text, p_open change_set,
     p_now jsonb, p_copy jsonb, p_kind text, p_seal uuid, p_version text)
     returns json
-    language sql stable
-begin atomic
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (
     select json_build_object(
                'values', (select json_object_agg(w.name, w.value)
                             from (select v.name, v.value
@@ -227,8 +231,9 @@ begin atomic
                        is not null as hint
               from form_policies(p_section, p_action, p_now) p
               left join change_item i on i.tenant = here() and i.set_id = (p_open).id
-                                     and i.field = p.name) f;
-end;
+                                     and i.field = p.name) f);
+end
+$$;
 
 comment on function form_values(text, text, change_set, jsonb, jsonb, text, uuid, text) is
     'Values, current values and policy of section_form(). Input: section, action, the open request, values of the section now and those to begin with, kind and seal id of the person, the page''s version.';
@@ -540,13 +545,16 @@ comment on function put_items(bigint, jsonb) is
 create or replace function section_items(p_section text, input jsonb, p_now jsonb,
     p_open bigint)
     returns jsonb
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return (select coalesce(jsonb_agg(jsonb_build_object('field', i.field, 'old', i.old,
                        'old_mac', encode(i.old_mac, 'hex'), 'old_hint', i.old_hint,
                        'asked', i.asked, 'mac', encode(i.asked_mac, 'hex'),
                        'hint', i.asked_hint, 'sealed', i.sealed,
                        'validation', i.validation) order by i.rank), '[]')
               from asked_items(p_section, input, p_now, p_open) i);
+end
+$$;
 
 comment on function section_items(text, jsonb, jsonb, bigint) is
     'asked_items() as one value.';
@@ -875,8 +883,9 @@ comment on function request_person(change_set) is
 
 create or replace function request_items(p_set change_set, p_kind text, p_seal uuid)
     returns json
-    language sql stable
-begin atomic
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (
     select coalesce(json_agg(json_build_object('field', i.field,
                'before', item_shown(p_set, '/famille', '-avant', p_kind, p_seal, i.field,
                                     coalesce(f.sealed, false), i.old, i.old_hint),
@@ -887,19 +896,23 @@ begin atomic
       from change_item i
       left join field f on f.section = (p_set).section and f.name = i.field
      where i.tenant = (p_set).tenant
-       and i.set_id = (p_set).id;
-end;
+       and i.set_id = (p_set).id);
+end
+$$;
 
 comment on function request_items(change_set, text, uuid) is
     'The items of a request as its asker sees them.';
 
 
 create or replace function request_reason(p_set change_set) returns json
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return case when (p_set).reason is not null or (p_set).reason_code is not null then
         json_build_object('code', (p_set).reason_code, 'text', (p_set).reason,
             'ready', ready_words((p_set).reason_code,
                                  (select a.lang from account a where a.id = me()))) end;
+end
+$$;
 
 comment on function request_reason(change_set) is
     'Why a request was refused or more is asked for, or null.';

@@ -14,7 +14,8 @@ comment on function agent_name(bigint) is 'Name of an agent of this town, or nul
 
 
 create or replace function queue_row(p_set change_set) returns json
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return (select json_build_object('id', (p_set).id, 'number', (p_set).number,
                        'section', (p_set).section, 'action', (p_set).action,
                        'what', what_of((p_set).section, (p_set).action),
@@ -36,8 +37,101 @@ create or replace function queue_row(p_set change_set) returns json
                                and (p_set).taken_by = my_agent())
               from family f
              where f.id = (p_set).family_id);
+end
+$$;
 
 comment on function queue_row(change_set) is 'A request as the queue shows it.';
+
+
+create or replace function queue_page(p_state text, p_section text, p_whose text,
+    p_number text, p_from change_set)
+    returns setof change_set
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_urgent  boolean := coalesce((p_from).urgent, true);
+    v_at      timestamptz := coalesce((p_from).created_at, '-infinity');
+    v_id      bigint := coalesce((p_from).id, 0);
+begin
+    -- a query for each way, so that each goes along an index and ends with the
+    -- page; of a state the urgent ones, then the rest, as the last page ended
+    if p_number is not null then
+        return query
+        select c.*
+          from change_set c
+         where c.number = p_number
+           and case p_state when 'waiting' then c.state in ('sent', 'taken')
+                            when 'incomplete' then c.state = 'incomplete'
+                            else c.state in ('accepted', 'partly', 'refused') end
+           and (p_section is null or c.section = p_section)
+           and case p_whose when 'mine' then c.taken_by = my_agent()
+                            when 'nobody' then c.taken_by is null else true end;
+
+    elsif p_state = 'done' then
+        return query
+        select c.*
+          from change_set c
+         where c.state in ('accepted', 'partly', 'refused')
+           and c.id < coalesce((p_from).id, 9223372036854775807)
+           and (p_section is null or c.section = p_section)
+           and case p_whose when 'mine' then c.taken_by = my_agent()
+                            when 'nobody' then c.taken_by is null else true end
+         order by c.id desc
+         limit 51;
+
+    elsif p_state = 'incomplete' then
+        return query
+        select c.*
+          from change_set c
+         where c.state = 'incomplete'
+           and c.urgent <= v_urgent
+           and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
+           and (p_section is null or c.section = p_section)
+           and case p_whose when 'mine' then c.taken_by = my_agent()
+                            when 'nobody' then c.taken_by is null else true end
+         order by c.urgent desc, c.created_at, c.id
+         limit 51;
+
+    elsif p_whose = 'mine' then
+        return query
+        select c.*
+          from change_set c
+         where c.state in ('sent', 'taken')
+           and c.taken_by = my_agent()
+           and c.urgent <= v_urgent
+           and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
+           and (p_section is null or c.section = p_section)
+         order by c.urgent desc, c.created_at, c.id
+         limit 51;
+
+    else
+        return query
+        select w.*
+          from ((select c.*
+                   from change_set c
+                  where c.state in ('sent', 'taken')
+                    and c.urgent = v_urgent
+                    and (c.created_at, c.id) > (v_at, v_id)
+                    and (p_section is null or c.section = p_section)
+                    and (p_whose is distinct from 'nobody' or c.taken_by is null)
+                  order by c.created_at, c.id
+                  limit 51)
+                 union all
+                (select c.*
+                   from change_set c
+                  where c.state in ('sent', 'taken')
+                    and c.urgent = false and v_urgent
+                    and (p_section is null or c.section = p_section)
+                    and (p_whose is distinct from 'nobody' or c.taken_by is null)
+                  order by c.created_at, c.id
+                  limit 51)) w
+         order by w.urgent desc, w.created_at, w.id
+         limit 51;
+    end if;
+end
+$$;
+
+comment on function queue_page(text, text, text, text, change_set) is
+    'The next 51 requests of the queue, in its order: oldest first, safety before all; the finished ones the latest first. Input: as queue()''s; the last one seen, null at the start.';
 
 
 create or replace function queue(input jsonb) returns json
@@ -56,26 +150,12 @@ begin
 
     select c.* into v_from from change_set c where c.id = v_after;
 
-    -- oldest first, safety before all; the finished ones the latest first
-    with found as (
-        select c
-          from change_set c
-         where case v_state when 'waiting' then c.state in ('sent', 'taken')
-                            when 'incomplete' then c.state = 'incomplete'
-                            when 'done' then c.state in ('accepted', 'partly', 'refused')
-                            else c.state in ('sent', 'taken') end
-           and (v_section is null or c.section = v_section)
-           and (v_number is null or c.number = v_number)
-           and case v_whose when 'mine' then c.taken_by = my_agent()
-                            when 'nobody' then c.taken_by is null else true end
-           and (v_from.id is null
-                or case when v_state = 'done' then c.id < v_from.id
-                        else (not c.urgent, c.created_at, c.id)
-                             > (not v_from.urgent, v_from.created_at, v_from.id) end)
-         order by case when v_state = 'done' then -c.id end,
-                  not c.urgent, c.created_at, c.id
-         limit 51)
-    select json_agg(queue_row(f.c)), count(*) into v_rows, v_count from found f;
+    select json_agg(queue_row(q) order by n), count(*)
+      into v_rows, v_count
+      from (select p as q, row_number() over () as n
+              from queue_page(case when v_state in ('incomplete', 'done') then v_state
+                                   else 'waiting' end,
+                              v_section, v_whose, v_number, v_from) p) x;
 
     return json_build_object('status', 200,
         'requests', coalesce((select json_agg(r.row order by r.n)
@@ -146,6 +226,29 @@ create or replace function refusals(p_kind text) returns json
 comment on function refusals(text) is 'The town''s ready words for an act: refused or incomplete.';
 
 
+create or replace function decision_now(p_set change_set) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return case when p_set.action = 'change' and request_subject(p_set) is not null
+                then section_values(p_set.section, request_subject(p_set)) end;
+end
+$$;
+
+comment on function decision_now(change_set) is
+    'What the file holds of the section that a request changes; null where it changes none.';
+
+
+create or replace function decision_version(p_set change_set, p_now jsonb) returns text
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return document_version(to_json(p_set.id), to_json(p_set.version), p_now::json);
+end
+$$;
+
+comment on function decision_version(change_set, jsonb) is
+    'Version of decision_document(), which a decision names: of the request and of what the file holds. Input: request, decision_now().';
+
+
 create or replace function decision_document(p_set change_set) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -153,10 +256,8 @@ declare
     v_seal  uuid := coalesce((select g.seal_id from guardian g where g.id = p_set.guardian_id),
                              (select c.seal_id from child c where c.id = p_set.child_id));
     v_open  boolean := p_set.state in ('sent', 'taken');
-    v_now   jsonb := case when p_set.action = 'change' and request_subject(p_set) is not null
-                          then section_values(p_set.section, request_subject(p_set)) end;
-    v_version  text := document_version(to_json(p_set.id), to_json(p_set.version),
-                                        v_now::json);
+    v_now   jsonb := decision_now(p_set);
+    v_version  text := decision_version(p_set, v_now);
 begin
     return json_build_object('status', 200, 'version', v_version,
         'request', (queue_row(p_set)::jsonb || jsonb_build_object(
@@ -248,7 +349,8 @@ comment on function agent_request(jsonb) is
 -- deciding ----------------------------------------------------------------
 
 create or replace function is_own_family(p_set change_set) returns boolean
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return exists (
         select
           from agent a
@@ -262,6 +364,8 @@ create or replace function is_own_family(p_set change_set) returns boolean
                              join account c on c.tenant = u.tenant and c.id = u.account_id
                             where u.family_id = (p_set).family_id and u.ended_at is null
                               and c.email_mac = a.email_mac)));
+end
+$$;
 
 comment on function is_own_family(change_set) is
     'Whether a request is about the agent''s own family, by their address: nobody decides for themselves.';
@@ -271,8 +375,8 @@ create or replace function locked_request(input jsonb, out request change_set,
     out refusal json)
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_step  text := input->>'step';
-    v_form  json;
+    v_step     text := input->>'step';
+    v_version  text;
 begin
     select c.* into request from change_set c where c.id = to_id(input->>'request');
 
@@ -285,7 +389,7 @@ begin
     perform lock_subject(request.guardian_id, request.child_id, request.family_id);
     select c.* into request from change_set c where c.id = request.id for update;
 
-    v_form := decision_document(request);
+    v_version := decision_version(request, decision_now(request));
 
     refusal := case
         when is_own_family(request) then refused('', 'own_family', 403)
@@ -299,8 +403,8 @@ begin
             then refused('', 'version_needed', 428)
         when v_step not in ('take', 'release') and request.taken_by <> my_agent()
             then refused('', 'taken_by_other', 409)
-        else coalesce(stale(input, v_form->>'version'),
-                 case when input->>'version' <> v_form->>'version'
+        else coalesce(stale(input, v_version),
+                 case when input->>'version' <> v_version
                       then refused('', 'request_changed', 409) end) end;
 end
 $$;

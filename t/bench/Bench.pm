@@ -7,6 +7,7 @@ use strict;
 use utf8;
 use warnings;
 
+use Digest::SHA ();
 use Exporter qw(import);
 use List::Util qw(max min sum0);
 use POSIX ();
@@ -37,6 +38,21 @@ sub compile {
         @include, '-o', $out, @args);
 
     return $out;
+}
+
+
+# the six digits of now, as an authenticator shows them (RFC 6238)
+sub otp {
+    my ($secret) = @_;
+
+    my %value;
+    @value{'A' .. 'Z', 2 .. 7} = 0 .. 31;
+    my $bits = join '', map { sprintf '%05b', $value{$_} } split //, $secret;
+    my $mac = Digest::SHA::hmac_sha1(pack('Q>', int(time / 30)),
+        pack 'B*', $bits);
+
+    return sprintf '%06d', (unpack('N', substr $mac, ord(substr $mac, 19) & 15,
+        4) & 0x7fffffff) % 1_000_000;
 }
 
 

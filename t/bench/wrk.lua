@@ -2,6 +2,7 @@
 --
 -- Requests of sessions drawn at random from the file COOKIES.  MODE:
 --   get    PATH
+--   agent  the same, of an agent
 --   mix    cheap pages, and a family file every tenth request
 --   login  POST /connexion of an account drawn at random; PATH: how many
 --   photo  POST PATH of the file CSRF
@@ -60,6 +61,9 @@ function init(args)
             .. "\r\n\r\n" .. body
     else
         head = heads(path, accept)
+        if mode == "agent" then
+            head = head:gsub("__Host%-portal=$", "__Host-agent=")
+        end
     end
 end
 

@@ -74,5 +74,45 @@ select unalike(plan_of(q), '%Seq Scan on ' || t || '%', 'no scan of ' || t || ':
     ('health', $$select * from child_documents(1, null, '{child_health}') order by rank$$)) as x (t, q);
 
 reset role;
+
+
+-- the queue of a town with many requests: what its functions themselves read
+
+insert into portal.change_set (tenant, number, family_id, section, action, subject, due_on, created_at, urgent, state, taken_by, reason, decided_at)
+select 1, '2020-' || lpad((n + 1000000)::text, 7, '0'), f.ids[1 + n % 5000], 'guardian_basic', 'add', 'X', current_date,
+       now() - n * interval '1 minute', n % 500 = 0, s, case s when 'taken' then (select min(id) from portal.agent where tenant = 1) end,
+       case s when 'incomplete' then 'X' end, case s when 'accepted' then now() end
+  from generate_series(1, 40000) n, (select array_agg(id) as ids from portal.family where number like 'X%') f,
+       lateral (select case when n % 400 = 0 then 'taken' when n % 401 = 0 then 'incomplete' when n % 3 = 0 then 'accepted' else 'sent' end) x (s);
+analyze portal.change_set;
+select set_config('portal.tenant', '1', true), set_config('portal.account', '0', true), set_config('portal.family', '0', true),
+       set_config('portal.session', '', true), set_config('portal.request', '', true), set_config('portal.role', 'validator', true),
+       set_config('portal.agent', (select min(id)::text from portal.agent where tenant = 1), true);
+
+-- how many rows of change_set a call reads; -1: it goes through all of them
+create function tap.rows_read(query text) returns bigint language plpgsql as $$
+declare v_before record; v_after record;
+begin
+    select coalesce(seq_scan, 0) as scans, coalesce(idx_tup_fetch, 0) as rows into v_before from pg_stat_xact_user_tables where relid = 'portal.change_set'::regclass;
+    execute query;
+    select coalesce(seq_scan, 0) as scans, coalesce(idx_tup_fetch, 0) as rows into v_after from pg_stat_xact_user_tables where relid = 'portal.change_set'::regclass;
+    return case when v_after.scans > v_before.scans then -1 else v_after.rows - v_before.rows end;
+end $$;
+
+create temp table page as select (portal.queue('{}')->>'next')::bigint as next;
+select ok(n between 0 and most, 'by an index, and no more than it shows (' || n || '): ' || left(q, 80))
+  from (values
+    (300, $$select portal.queue('{}')$$),
+    (300, $$select portal.queue('{"whose": "mine"}')$$),
+    (300, $$select portal.queue('{"whose": "nobody"}')$$),
+    (300, $$select portal.queue('{"state": "incomplete"}')$$),
+    (300, $$select portal.queue('{"state": "done"}')$$),
+    (10, $$select portal.queue('{"number": "2020-1020000"}')$$),
+    (300, $$select portal.queue(jsonb_build_object('after', (select next::text from page)))$$),
+    -- in the middle of all that waits
+    (300, $$select portal.queue(jsonb_build_object('after', (select max(id)::text from portal.change_set where tenant = 1 and number = '2020-1020001')))$$),
+    (20, $$select portal.agent_request(jsonb_build_object('request', (select next::text from page)))$$)) as x (most, q),
+       lateral rows_read(q) n;
+
 select * from finish();
 rollback;
