@@ -12,6 +12,12 @@ select id from portal.family where number in ('104201', '104202', '104203');
 insert into portal.subscription (tenant, account_id, family_id, guardian_id, since, effective_at)
 select 1, account('ines.faure@exemple.fr'), family('104203'), guardian('104203', 1), now(), now();
 
+insert into portal.upload (tenant, id, section, field, kind, size, pieces, stored)
+select 1, gen_random_uuid(), 'child_photo', 'photo', 'jpeg', 1, 1, 1;
+insert into portal.child_photo (tenant, child_id, upload_id, since)
+select 1, min(m.child_id), (select id from portal.upload), '2026-01-02 12:00Z'
+  from portal.child_family m where m.tenant = 1 and m.family_id = family('104201');
+
 -- reads the file of each connected account, so that a document of it is kept
 create function pg_temp.warm() returns bigint language sql as $$
     select count(tap.ask('saint-aubin', 'family', '{}', u.account_id, u.family_id))
@@ -108,7 +114,7 @@ select tab, a.attname::text as col, pg_temp.shake(tab, a.attname::text, b.built)
 
 select is_empty($$select * from shaken where what not in ('moved', 'still', 'fixed')$$, 'each column that changes a document makes it be built anew');
 select is((select string_agg(tab || '.' || col, ' ' order by tab collate "C", col collate "C") from shaken where what = 'fixed'),
-    'address.family_id address.guardian_id authorisation.child_id authorisation.code bank.family_id child.id child_family.child_id child_family.family_id contact.family_id family.id guardian.family_id guardian.id health.child_id subscription.ended_at subscription.family_id tax.family_id',
+    'address.family_id address.guardian_id authorisation.child_id authorisation.code bank.family_id child.id child_family.child_id child_family.family_id child_photo.upload_id contact.family_id family.id guardian.family_id guardian.id health.child_id subscription.ended_at subscription.family_id tax.family_id',
     'keys that nothing may take alone: see below');
 select is((select string_agg(tab || '.' || col, ' ' order by tab collate "C", col collate "C") from shaken where what = 'still'),
     'address.city_code bank.iban bank.iban_mac child.external_id family.external_id family.label family.updated_at family.version guardian.external_id health.allergies_mac health.allergy_action_mac health.notes_mac health.treatment_mac subscription.code_id subscription.effective_at subscription.id subscription.since tax.caf_mac tax.notice_reference_mac tax.reference_income_mac tax.tax_number_mac',
@@ -137,7 +143,7 @@ begin
                     return v_wrong || ' wrong without it, ' || v_back || ' with it again';
                 end if;
                 v_count := v_count + 1;
-            when foreign_key_violation then null;
+            when foreign_key_violation or check_violation then null;
         end;
     end loop;
     return case when v_count > 0 then 'ok' else 'none' end;
