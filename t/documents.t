@@ -25,7 +25,7 @@ my ($camille, $julien) = map { in($_) } qw(camille julien);
 my $agent = agent_client();
 my ($me) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
     join portal.family f on f.id = g.family_id where f.number = '104201' order by g.rank");
-my $page = "/famille/responsables/$me/adresse";
+our $page = "/famille/responsables/$me/adresse";
 my $pdf = "%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\nKanarienvogel\n%%EOF\n";
 
 # the form as a browser sends it; file: [bytes, name, declared type]
@@ -213,6 +213,21 @@ $portal->psql('select portal.purge()');
 is $camille->get("/famille/demandes/$id/justificatif-1")->status, 404, 'once it is, the document is erased';
 $portal->psql("update portal.town set keep_document = null where id = 1;
     delete from portal.section_document");
+
+# who is asked for more can join one, whatever the section
+{
+    my $base = "/famille/responsables/$me/base";
+    my $f = $camille->get($base);
+    my $n = number_of($camille->submit($f, { profession => 'Menuisière', step => 'send' }, form => $base));
+    unlike $camille->get($base)->content, qr/name="document"/, 'the section asks for none';
+    is $agent->submit($agent->get("/demandes/$n"), { step => 'incomplete', reason => 'Un justificatif ?' },
+        form => "/demandes/$n")->status, 303, 'the town asks for more';
+    like $camille->get($base)->content, qr/name="document"/, 'now one can be joined';
+    local $page = $base;
+    my $done = send_form($camille, $camille->get($base), { step => 'send' }, [$pdf]);
+    is number_of($done), $n, 'the request is completed';
+    is $agent->get("/demandes/$n/justificatif-1")->content, $pdf, 'with it';
+}
 
 $r = send_form($camille, $camille->get($page), { line1 => '2 rue Z', step => 'check' }, [$pdf]);
 $id = number_of($camille->submit($r, { step => 'send' }, form => $page));

@@ -330,7 +330,7 @@ ask(myDataCsv => $c, headers => { Accept => 'text/csv' });
 ask(prolong => $c);
 ask($_ => $c, status => 403, id => 1)
     for qw(family guardian child requests request),
-    grep { /^(?:ask[A-Z]|childPhoto|requestPhoto)/ } sort keys %op;
+    grep { /^(?:ask[A-Z]|childPhoto|request[A-Z])/ } sort keys %op;
 ask($_ => $c, status => 404, id => 999999) for qw(subscription unsubscribe);
 ask(chooseFamily => $c, status => 404, fields => { family => 999999 });
 
@@ -384,16 +384,21 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
     }
 
     # JSON carries no file
+    my $send = sub {
+        my ($id, $path, $status, $name, $bytes, @fields) = @_;
+        return answered($id => $c->post($path, join("\r\n", map({ ('--b',
+            qq(Content-Disposition: form-data; name="$_->[0]"), '', $_->[1]) } @fields), '--b',
+            qq(Content-Disposition: form-data; name="$name"; filename="x"), '', $bytes, '--b--',
+            ''), headers => { 'Content-Type' => 'multipart/form-data; boundary=b',
+            'X-CSRF-Token' => $c->get('/session')->json->{csrf} }), $status);
+    };
     my $photo = sub {
-        my ($status, %headers) = @_;
+        my ($status) = @_;
         my $jpeg = "\xff\xd8\xff" . 'x' x 64;
         open my $in, '-|', q(printf 'P6 2 2 255 abcdefghijkl' | cjpeg) or die;
         binmode $in;
         $jpeg = do { local $/; <$in> } if $status == 200;
-        return answered(sendChildPhoto => $c->post("/famille/enfants/$child/photo", join("\r\n",
-            '--b', 'Content-Disposition: form-data; name="photo"; filename="x"', '', $jpeg,
-            '--b--', ''), headers => { 'Content-Type' => 'multipart/form-data; boundary=b',
-            'X-CSRF-Token' => $c->get('/session')->json->{csrf}, %headers }), $status);
+        return $send->(sendChildPhoto => "/famille/enfants/$child/photo", $status, 'photo', $jpeg);
     };
     ask(askChildPhoto => $c, id => $child);
     $photo->(422);
@@ -407,6 +412,11 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
         update portal.change_item set old = asked where set_id = $sent");
     ask(childPhoto => $c, id => $child);
     ask(requestPhotoBefore => $c, id => $sent);
+
+    my $paper = $send->(sendGuardianAddress => "/famille/responsables/$guardian/adresse", 200,
+        'document', "%PDF-1.4\n", [line1 => '4 rue du Papier'])->json->{location} =~ s/.*\///r;
+    ask(requestDocument => $c, id => [$paper, 1]);
+    ask(requestDocument => $c, id => [$paper, 2], status => 404);
 
     my $open = ask(requests => $c)->json->{open};
     cmp_ok scalar @$open, '>', 8, 'requests are open';

@@ -345,6 +345,7 @@ like $camille->get("/famille/demandes/$gone")->text, qr/Demandé :\s*Pas de phot
 is $camille->get("$page.jpg")->status, 200, 'until that is accepted it stays';
 is decide($gone, 'accept')->status, 303, 'accepted';
 is $camille->get("$page.jpg")->status, 404, 'it is gone';
+unlike $camille->get('/famille')->content, qr/photo\.jpg/, 'from the family’s page, too';
 $portal->psql("update portal.upload set left_at = now() - interval '31 days' where left_at is not null");
 $portal->psql('select portal.purge()');
 is $portal->psql('select count(*) from portal.upload where left_at is not null'), 0,

@@ -27,6 +27,18 @@ comment on function document_needed(text, text) is
     'Whether a request of that section needs a document: no, asked or required. Address and tax ask for one where the town has not decided.';
 
 
+create or replace function document_wanted(p_section text, p_action text, p_open change_set)
+    returns text
+    language sql stable
+    return case when document_needed(p_section, p_action) = 'no'
+                     and p_action = 'change' and p_section <> 'child_photo'
+                     and (p_open).state is not distinct from 'incomplete'
+                then 'asked' else document_needed(p_section, p_action) end;
+
+comment on function document_wanted(text, text, change_set) is
+    'document_needed(), but who is asked to complete a request can always join a document. Input: section, action, the account''s open request.';
+
+
 create or replace function place_uploads(p_section text, p_guardian bigint, p_child bigint,
     p_open bigint)
     returns setof upload
@@ -121,7 +133,9 @@ begin
     -- a picture is a photo's, a document another section's that has one
     if (u->>'store' = 'photo') <> (input->>'section' = 'child_photo')
        or u->>'store' = 'document'
-          and document_needed(input->>'section', coalesce(input->>'action', 'change')) = 'no'
+          and document_wanted(input->>'section', coalesce(input->>'action', 'change'),
+                  open_request(input->>'section', 'change', v_who.guardian_id,
+                               v_who.child_id, null)) = 'no'
     then
         return refused(u->>'field', 'unknown_field');
     end if;
@@ -245,16 +259,19 @@ comment on function document_faults(jsonb, bigint, bigint, bigint) is
     'A request that needs a document and has none. Input: the form, whom it is about, the open request. Result: errors.';
 
 
-create or replace function document_policy(p_section text, p_action text, p_kept json)
+drop function if exists document_policy(text, text, json);
+
+create or replace function document_policy(p_section text, p_action text,
+    p_open change_set, p_kept json)
     returns text
     language sql stable
-    return case document_needed(p_section, p_action)
+    return case document_wanted(p_section, p_action, p_open)
                when 'asked' then 'editable'
                when 'required' then case when json_array_length(p_kept) > 0 then 'editable'
                                          else 'required' end end;
 
-comment on function document_policy(text, text, json) is
-    'Policy of the form''s field for a document; null: it has none. Input: section, action, kept_uploads().';
+comment on function document_policy(text, text, change_set, json) is
+    'Policy of the form''s field for a document; null: it has none. Input: section, action, the account''s open request, kept_uploads().';
 
 
 create or replace function drop_upload(input jsonb) returns void
