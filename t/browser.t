@@ -29,6 +29,7 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
 
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['sealed.mjs'],
+    ['file.mjs', 'scripts'], ['file.mjs', 'plain'],
     ['english.mjs'], ['agents.mjs'], ['policy.mjs'],
     ['mails.mjs'])
 {
@@ -37,10 +38,15 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
 
     want_to_be_more() if $program->[0] eq 'policy.mjs';
 
+    # a code is good once, and the next program does not wait for another
+    $portal->psql('set session_replication_role = replica;
+        update portal.agent set totp_step = 0');
+
     local $ENV{PORTAL_BROWSER} = $json->ascii->encode({
         url => $portal->url, agents_url => $portal->agents_url, agent => agent(), mail_dir => $portal->mail_dir,
         code => $code->{code}, name => $code->{guardian},
-        questions => $questions, account => account(qr/couple/),
+        questions => $questions, psql => [$portal->pg->psql_args],
+        account => account($program->[0] eq 'file.mjs' ? qr/separated/ : qr/couple/),
         mails => $program->[0] eq 'mails.mjs' ? long_mails() : undef,
         tool => [top() . '/build/portal-tool', '-k', $portal->keys, 'batch'],
         redis => ['-s', $portal->redis_socket, '-a',

@@ -279,7 +279,7 @@ portal_form_group(portal_form_parser_t *parser)
                                 (int) sizeof(parser->group) - 1);
     }
 
-    memcpy(parser->group, name, strlen(name) + 1);
+    (void) snprintf(parser->group, sizeof(parser->group), "%s", name);
 
     return 0;
 }

@@ -36,7 +36,7 @@ async function edit(page, person, section) {
   await link(main(page), person).click();
   await page.getByRole("heading", { name: person, level: 1 }).waitFor();
   await page.getByRole("link", { name: section, exact: true }).click();
-  await page.getByRole("button", { name: /^(Envoyer|Continuer)/ }).waitFor();
+  await page.getByRole("button", { name: /^(Envoyer pour validation|Continuer)$/ }).waitFor();
   await look(page, section);
 }
 
@@ -306,6 +306,8 @@ async function answers(page, self, name) {
 
   await page.goto(portal.url + asked.address.path);
   await link(page, "Compléter ma demande").click();
+  await page.getByText("Quel est le numéro ?").waitFor();
+  ok(true, "the form says what is missing");
   await field(page, /^Numéro et voie/).fill(`${mark} bis rue des Tilleuls`);
   await look(page, "to be completed");
   await button(page, "Continuer").click();

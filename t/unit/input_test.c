@@ -261,6 +261,28 @@ bad_form(const char *text, unsigned want, const char *says)
 }
 
 
+/* each field has a group of its own from then on */
+
+static void
+test_parse_groups(void)
+{
+    char            err[512];
+    unsigned        line;
+    portal_form_t  *got;
+
+    got = parse("field a text\ngroup one\nfield b text\nfield c text\n"
+                "group two\nfield d text", &line, err, sizeof(err));
+
+    ok(got != NULL && got->fields[0].group == NULL
+       && strcmp(got->fields[1].group, "one") == 0
+       && strcmp(got->fields[2].group, "one") == 0
+       && strcmp(got->fields[3].group, "two") == 0,
+       "fields stand under the group before them");
+
+    portal_form_free(got);
+}
+
+
 static void
 test_parse_errors(void)
 {
@@ -306,6 +328,9 @@ test_parse_errors(void)
     bad_form("field a date\nfield a_day text", 2, "part of the date");
     bad_form("captcha x", 1, "stands alone");
     bad_form("captcha\ncaptcha", 2, "said twice");
+    bad_form("group", 1, "a group has a name");
+    bad_form("group a b", 1, "a group has a name");
+    bad_form("group A", 1, "a group has a name");
     bad_form("field a text caf\xc3\xa9", 1, "unknown word");
 
     memset(big, 'a', sizeof(big));
@@ -372,6 +397,7 @@ test_parse(void)
        && strcmp(portal_field_type(PORTAL_FIELD_TEXT), "text") == 0,
        "types have names");
 
+    test_parse_groups();
     test_parse_errors();
 }
 
