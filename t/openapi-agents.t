@@ -56,7 +56,7 @@ for my $page (@pages) {
     my $item = $api->{paths}{$path} or next;
     my ($act) = map { [split] } $body =~ /portal_(?:post|verify)\s+([^;]*);/;
     my $name = $act ? $act->[$body =~ /portal_verify/ ? 2 : 1] : '';
-    my $get = $body =~ /portal_(?:get|page)\b/;
+    my $get = $body =~ /portal_(?:get|page|file)\b/;
 
     is join(' ', grep { $_ ne 'parameters' } sort keys %$item),
         join(' ', ('get') x !!$get, ('post') x !!$act), "$path: the same methods";
@@ -138,6 +138,7 @@ sub answered {
     my $said = seen($op->{responses}{ $r->status }) or return ok 0, "$what: a status that is written";
     my ($type) = split /;/, $r->header('content-type') // '';
     ok $said->{content}{$type}, "$what: $type is written there" or return;
+    return $r if $type !~ /json$/;
     is wrong($said->{content}{$type}{schema}, $r->json), '', "$what: as written" or diag $r->content;
     is defined $r->header('etag'), defined $said->{headers}{ETag}, "$what: ETag or none";
 
@@ -158,8 +159,7 @@ my $family = as_json($parent);
 my ($me) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
     join portal.family f on f.id = g.family_id where f.number = '104201' and g.rank = 1");
 $portal->psql("insert into portal.refusal (tenant, code, rank, kind, texts)
-    values (1, 'proof', 1, 'refused', '{\"fr\": \"Justificatif illisible.\"}'),
-           (1, 'more', 1, 'incomplete', '{\"fr\": \"Précisez.\"}')" =~ s/([^\x00-\x7f])/Encode::encode('UTF-8', $1)/ger);
+    values (1, 'more', 1, 'incomplete', '{\"fr\": \"Encore.\"}')");
 
 sub asked {
     my (%fields) = @_;
@@ -228,6 +228,22 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
         iban => 'FR1420041010050500013M02606', mandate => 'yes' });
     json_post($family, '/famille/enfants/ajout', { last_name => 'Petit', first_name => 'Rose',
         birth_date => '2020-05-06' });
+    my ($photo) = send_file($family, "/famille/enfants/$child/photo", {}, photo => grey(200))
+        ->json->{location} =~ /(\d+)/;
+    answered(agentPhoto => $c->get("/demandes/$photo/photo.jpg"), 200);
+    answered(agentPhotoBefore => $c->get("/demandes/$photo/photo-avant.jpg"), 404);
+    answered(agentPhotoNow => $c->get("/demandes/$photo/photo-actuelle.jpg"), 404);
+    post(decide => $c, "/demandes/$photo", { step => 'accept', version => $now->("/demandes/$photo") },
+        200, 'a photo');
+    ($photo) = send_file($family, "/famille/enfants/$child/photo", {}, photo => grey(90))
+        ->json->{location} =~ /(\d+)/;
+    answered(agentPhotoBefore => $c->get("/demandes/$photo/photo-avant.jpg"), 200);
+    answered(agentPhotoNow => $c->get("/demandes/$photo/photo-actuelle.jpg"), 200);
+    answered(agentPhoto => $c->get('/demandes/999999/photo.jpg'), 404);
+    my ($with) = send_file($family, "/famille/responsables/$me/adresse", { line2 => 'Escalier 9' },
+        document => "%PDF-1.4\n%%EOF\n")->json->{location} =~ /(\d+)/;
+    answered(agentDocument => $c->get("/demandes/$with/justificatif-1"), 200);
+    answered(agentDocument => $c->get("/demandes/$with/justificatif-2"), 404);
     my @all = $portal->psql("select id from portal.change_set order by id");
     cmp_ok scalar @all, '>', 6, 'requests of all kinds';
     answered(agentRequest => $c->get("/demandes/$_->[0]"), 200, "request $_->[0]") for @all;
