@@ -20,8 +20,13 @@ my $api = YAML::PP->new(boolean => 'JSON::PP')->load_file(top() . '/docs/openapi
 my %labels = map { $_ => JSON::PP->new->utf8->decode(slurp(top() . "/src/lang/$_.json")) } qw(fr en);
 my $portal = portal();
 
-# what a form has besides its section's fields
-my @BESIDES = qw(comment version step);
+# what a form has besides its section's fields: words, and where the town asks
+# for any, documents
+sub besides {
+    my ($form) = @_;
+
+    return qw(comment version step), $form->{fields}{document} ? qw(document drop) : ();
+}
 
 sub names { return join ' ', sort @_ }
 
@@ -38,7 +43,7 @@ for my $section (sort keys %$sections) {
     my @fields = map { $_->{name} } @{ $sections->{$section}{fields} };
     my $form = $forms->{$section} // { fields => {} };
 
-    is names(keys %{ $form->{fields} }), names(@fields, @BESIDES), "$section: the form";
+    is names(keys %{ $form->{fields} }), names(@fields, besides($form)), "$section: the form";
     is names(grep { $form->{fields}{$_}{sealed} } keys %{ $form->{fields} }),
         names(map { $_->{sealed} ? $_->{name} : () } @{ $sections->{$section}{fields} }),
         "$section: sealed ones";
@@ -46,7 +51,7 @@ for my $section (sort keys %$sections) {
     is names(grep { $form->{fields}{$_}{required} } keys %{ $form->{fields} }), '',
         "$section: what is required is the town's to say";
     is names(keys %{ $api->{schemas}{"form-$section"}{properties} }),
-        names(@fields, @BESIDES, qw(csrf key)), "$section: OpenAPI";
+        names(@fields, besides($form), qw(csrf key)), "$section: OpenAPI";
     for my $lang (sort keys %labels) {
         is names(grep { !defined $labels{$lang}{list}{field}{$_} } @fields), '',
             "$section: each has a name ($lang)";
@@ -104,6 +109,15 @@ sub codes {
 # is a box of that name on the page
 sub has_box { return $_[0]->content =~ /name="\Q$_[1]\E(?:_day|_month|_year)?"/ ? 1 : 0 }
 
+# asks for a field alone
+sub try {
+    my ($section, $name, $value) = @_;
+
+    return send_file($j, page_of($section), {}, $name => grey(100))
+        if $forms->{$section}{fields}{$name}{type} eq 'file';
+    return json_post($j, page_of($section), { $name => $value });
+}
+
 # a value that the form takes, another one than was there
 my %value = (yesno => 'yes', date => '2024-05-06', phone => '06 39 98 77 66',
     email => 'autre@parents.example', postcode => '59000', country => 'FR', integer => 7,
@@ -136,27 +150,28 @@ for my $section (sort keys %$sections) {
         ok !has_box($page, $name), "$what hidden: no box";
         is names(map { my $part = $_; exists $doc->json->{$part}{$name} ? $part : () }
             qw(values current policy)), '', "$what hidden: nowhere in JSON";
-        is codes(json_post($j, $path, { $name => value_of($section, $name) })) =~
+        is codes(try($section, $name, value_of($section, $name))) =~
             /(?:^| )\Q$name\E:unknown_field/ ? 1 : 0, 1, "$what hidden: unknown in JSON";
         my $csrf = $j->get('/session')->json->{csrf};
         is $h->post($path, { csrf => $csrf, $name => value_of($section, $name), step => 'send' })
-            ->status, 422, "$what hidden: refused in a form";
+            ->status, 422, "$what hidden: refused in a form" if $field->{name} ne 'photo';
 
         town($section, $name, 'shown');
         ($page, $doc) = ($h->get($path), $j->get($path));
         ok !has_box($page, $name), "$what shown: no box";
         is $doc->json->{policy}{$name}, 'shown', "$what shown: said in JSON";
-        is codes(json_post($j, $path, { $name => value_of($section, $name) })) =~
+        is codes(try($section, $name, value_of($section, $name))) =~
             /(?:^| )\Q$name\E:not_editable/ ? 1 : 0, 1, "$what shown: T101 not to be asked for";
 
         town($section, $name, 'required');
         ($page, $doc) = ($h->get($path), $j->get($path));
         ok has_box($page, $name), "$what required: a box";
-        # a value with a hint stays when it is left empty, as does a mandate
+        # a value with a hint stays when it is left empty, as does a mandate;
+        # a photo has no emptying but its own button
         my $kept = $name eq 'iban';
         is $doc->json->{policy}{$name}, $kept ? 'editable' : 'required', "$what required: said in JSON";
         like codes(json_post($j, $path, { $name => undef })), qr/(?:^| )\Q$name\E:required/,
-            "$what required: not to be emptied" if !$kept && $name ne 'mandate';
+            "$what required: not to be emptied" if !$kept && $name !~ /^(?:mandate|photo)$/;
 
         town($section, $name, 'editable');
         is $j->get($path)->json->{policy}{$name}, $field->{policy} eq 'required' && !$kept ? 'required'

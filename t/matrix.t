@@ -133,9 +133,23 @@ my %asked = (
         collect => 'no', emergency => 'yes' }],
 );
 my %request;
+
+# a photo that the file has, another one that is asked for, and a document
+{
+    my $path = "/famille/enfants/$id{enfant}/photo";
+    my ($first) = send_file($camille, $path, {}, photo => grey(200))->json->{location} =~ m{(\d+)};
+    my $desk = as('validator', 'agents', 1);
+    my $doc = $desk->get("/demandes/$first")->json;
+    is $desk->post("/demandes/$first", { csrf => $doc->{csrf}, version => $doc->{version},
+        step => 'accept' })->status, 200, 'a photo is in the file';
+    ($request{photo}) = send_file($camille, $path, {}, photo => grey(90))->json->{location} =~ m{(\d+)};
+}
+$id{numero} = 1;
+
 for my $what (sort keys %asked) {
     my ($path, $fields) = @{ $asked{$what} };
-    my $r = json_post($camille, $path, $fields);
+    my $r = $what eq 'change' ? send_file($camille, $path, $fields, document => "%PDF-1.4\n%%EOF\n")
+        : json_post($camille, $path, $fields);
     ($request{$what}) = ($r->json->{location} // '') =~ m{/demandes/(\d+)};
     ok $request{$what}, "asked for: $what" or diag $r->content;
 }
@@ -145,7 +159,8 @@ sub path_of {
 
     my $which = $place->{path} =~ m{responsables/ajout} ? 'guardian'
         : $place->{path} =~ m{enfants/ajout} ? 'child'
-        : $place->{path} =~ m{contacts/nouveau} ? 'contact' : 'change';
+        : $place->{path} =~ m{contacts/nouveau} ? 'contact'
+        : $place->{path} =~ m{demandes/.*photo} ? 'photo' : 'change';
 
     return '/rien-de-tel' if $place->{path} eq '/...';
     return $place->{path} =~ s/\{(\w+)\}/$1 eq 'demande' ? $request{$which}

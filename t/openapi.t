@@ -534,7 +534,8 @@ for my $id (sort grep { $op{$_}{method} eq 'GET' && @{ $op{$_}{security} // [] }
     my $said = `bash $script 2>&1`;
     is $?, 0, 'docs/json.md: the walk' or diag $said;
     like $said, qr{"/inscription/envoyee"\n"valid"\n"confirmed"\n\{.*"family_number".*\}
-        \n"subscribed"\n"signed_out"\n"/mon-espace"\n"\d+"\n.*"password_changed"\n$}sx,
+        \n"subscribed"\n"signed_out"\n"/mon-espace"\n"\d+"\n.*"password_changed"\n
+        \{"field":"line1","asked":"3\ rue\ des\ Lilas"\}\n"20\d\d-\d{7}"\n"sent"\n"withdrawn"\n$}sx,
         'docs/json.md: what each step says';
 }
 

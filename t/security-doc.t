@@ -83,16 +83,17 @@ is $told, $counted, 'the numbers in the text are those of the table';
 ### every other file that is named
 
 for my $file ($doc =~ m{`((?:t|src|sql|conf\.d|docs)/[^`\s]+)`}g) {
-    ok -e $file, "$file is there" if !exists $text{$file};
-    $text{$file} //= '';
+    ok defined text_of($file), "$file is there" if !exists $text{$file};
 }
 
-# a limit's test is there, too
-my ($limits) = $doc =~ /^## Limits, and their tests\n(.*?)^## /ms;
-my @limits = map { /^\| ([^|]+) \| (`.*) \|$/ ? [$1, $2] : () } split /\n/, $limits;
-cmp_ok scalar(@limits), '>', 9, 'the limits were found';
-for my $limit (@limits) {
-    proven($limit->[0], $_) for split / ‖ /, $limit->[1];
+# the test of a limit, or of an attack, is there, too
+for my $kind (qw(Limits Attacks)) {
+    my ($text) = $doc =~ /^## $kind, and their tests\n(.*?)^## /ms;
+    my @rows = map { /^\| (?:[^|`]+ \| )?([^|`]+) \| (`.*) \|$/ ? [$1, $2] : () } split /\n/, $text;
+    cmp_ok scalar(@rows), '>', 9, "$kind were found";
+    for my $row (@rows) {
+        proven($row->[0], $_) for split / ‖ /, $row->[1];
+    }
 }
 
 # a fault's own test is in the table of faults

@@ -112,7 +112,7 @@ sub round_of {
     my ($round) = @_;
     my %round;
 
-    for my $section (sort keys %$sections) {
+    for my $section (grep { $_ ne 'child_photo' } sort keys %$sections) {
         my $group = $sections->{$section}{group};
 
         for my $field (@{ $sections->{$section}{fields} }) {
@@ -309,7 +309,7 @@ my $a = round_of('a');
 cmp_ok scalar(map { keys %$_ } map { values %{ $_->{of} } } values %$a), '>', 35,
     'values that are nowhere else';
 for my $group (sort keys %$rule) {
-    ok((grep { $_->{of}{$group} } values %$a) || $group eq 'child_authorisations',
+    ok((grep { $_->{of}{$group} } values %$a) || $group =~ /^child_(?:authorisations|photo)$/,
         "$group has some");
 }
 
@@ -346,6 +346,31 @@ for my $who (qw(same_family other_family)) {
 
 is decide($asked->{$_}, 'accept')->status, 200, "accepted: $_" for sort keys %$asked;
 as_the_table_says($b, 'accepted');
+
+
+### photos and documents
+
+{
+    my $photo = "/famille/enfants/$id{tom}/photo";
+    my $thomas = $in{self}{json};
+    my ($first) = send_file($thomas, $photo, {}, photo => grey(200))->json->{location} =~ /(\d+)/;
+    is decide($first, 'accept')->status, 200, 'a photo is in the file';
+    my ($request) = send_file($thomas, $photo, {}, photo => grey(90))->json->{location} =~ /(\d+)/;
+    my ($with) = send_file($thomas, $path{guardian_address}, { line2 => 'Escalier 9' },
+        document => "%PDF-1.4\nCanari\n%%EOF\n")->json->{location} =~ /(\d+)/;
+
+    for my $viewer (qw(self same_family other_family)) {
+        my $j = $in{$viewer}{json};
+        my $see = $rule->{child_photo}{$viewer}{see};
+        is $j->get("$photo.jpg")->status, $see ? 200 : 404, "photo: $viewer";
+        my $own = $viewer eq 'self' ? 200 : 404;
+        is $j->get("/famille/demandes/$request/$_.jpg")->status, $own, "$_ of the request: $viewer"
+            for qw(photo photo-avant);
+        is $j->get("/famille/demandes/$with/justificatif-1")->status, $own, "the document: $viewer";
+    }
+    is $in{agent}{json}->get("/demandes/$_")->status, 200, "$_: an agent"
+        for "$request/photo.jpg", "$request/photo-actuelle.jpg", "$with/justificatif-1";
+}
 
 
 ### what a town shares

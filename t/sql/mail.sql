@@ -43,8 +43,14 @@ alter table portal.audit disable trigger all;
 delete from portal.audit where object_id = 8 and action = 'test';
 select as_jobs('audit_verify', '{}')->>'status' as missing \gset
 rollback to a;
-select is(:'bad'::text, :'changed', 'a row that was changed is named');
-select is(:'missing'::text, '409', 'a row that is missing is seen');
+alter table portal.audit disable trigger all;
+update portal.audit a set action = b.action, object_id = b.object_id from portal.audit b
+ where a.action = 'test' and a.object_id in (11, 12) and b.action = 'test' and b.object_id = 23 - a.object_id;
+select as_jobs('audit_verify', '{}')->>'bad' as swapped, (select min(id) from portal.audit where action = 'test' and object_id in (11, 12)) as first \gset
+rollback to a;
+select is(:'bad'::text, :'changed', 'T212 a row that was changed is named');
+select is(:'missing'::text, '409', 'T212 a row that is missing is seen');
+select is(:'swapped'::text, :'first', 'T212 of two that changed places the first is named');
 
 select * from finish();
 rollback;

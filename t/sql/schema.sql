@@ -151,15 +151,17 @@ select ok(not has_table_privilege('portal_batch', 'portal.family', 'select')
 
 select portal.enter('saint-aubin', null, null, null, null, null, 1, 'r');
 insert into portal.audit (tenant, action, outcome) values (1, 'test', 'ok');
-select throws_ok('update portal.audit set outcome = ''x''', '42501', null, 'audit: no update');
-select throws_ok('delete from portal.audit', '42501', null, 'audit: no delete');
-select throws_ok('truncate portal.audit', '42501', null, 'audit: no truncate');
+select throws_ok('update portal.audit set outcome = ''x''', '42501', null, 'T211 audit: no update');
+select throws_ok('delete from portal.audit', '42501', null, 'T211 audit: no delete');
+select throws_ok('truncate portal.audit', '42501', null, 'T211 audit: no truncate');
 select throws_ok($$update portal.town set slug = 'autre' where id = 1$$, '23514', null,
     'a town keeps its slug');
 
 -- row-level security, as the functions' owner
 
 set local role portal_api;
+select throws_ok('alter table portal.audit disable trigger all', '42501', null, 'T211 audit: its triggers stay');
+select throws_ok('drop trigger audit_row_kept on portal.audit', '42501', null, 'T211 and are not dropped');
 set local portal.tenant = '';
 select throws_ok('select 1 from portal.family', '22P02', null, 'town empty: an error, no row');
 select throws_ok('select 1 from portal.child where id = 1', '22P02', null, 'by index too');

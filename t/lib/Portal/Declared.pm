@@ -82,6 +82,7 @@ sub locations {
         $path =~ s/"//g;
         $path =~ s/^\^|\\z$//g;
         $path =~ s/\(\?<(\w+)>[^()]*\)/{$1}/g;
+        $path =~ s/\\\././g;
         my $open = $path =~ s{\((/\{\w+\})\)\?$}{} ? $1 : undef;
         push @found, { path => $path, open => $open, exact => $exact ? 1 : 0, body => $body };
     }

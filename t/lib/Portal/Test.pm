@@ -33,7 +33,7 @@ our @EXPORT = (@Test::More::EXPORT, qw(
     portal client mails mail_to letter free_code account sign_up confirm sign_in
     subscribe parent expect_complaint wait_for top
     agent agent_client log_in_agent new_agent otp
-    json_post written_answer link_for counted buttons tool
+    json_post send_file grey written_answer link_for counted buttons tool
     new_account patient
 ));
 
@@ -334,6 +334,32 @@ sub json_post {
     my $csrf = $c->get(delete $o{page} // $path)->json->{csrf};
 
     return $c->post($path, { csrf => $csrf, %$fields }, %o);
+}
+
+# the same with a file, which JSON cannot carry
+sub send_file {
+    my ($c, $path, $fields, $name, $bytes) = @_;
+
+    my $csrf = $c->get($path)->json->{csrf};
+    my $body = join "\r\n", map({ ('--b', qq(Content-Disposition: form-data; name="$_->[0]"), '',
+        Encode::encode('UTF-8', $_->[1])) } [csrf => $csrf], map { [$_, $fields->{$_}] }
+        sort keys %$fields), '--b', qq(Content-Disposition: form-data; name="$name"; filename="x"), '',
+        $bytes, '--b--', '';
+
+    return $c->post($path, $body,
+        headers => { 'Content-Type' => 'multipart/form-data; boundary=b' });
+}
+
+# a small JPEG, all of one grey
+sub grey {
+    my ($level) = @_;
+
+    my $file = portal()->dir . '/grey';
+    open my $out, '>:raw', $file or die "$file: $!\n";
+    print $out "P5\n8 8\n255\n" . chr($level) x 64;
+    close $out;
+
+    return scalar `cjpeg $file`;
 }
 
 # what answers the written question of a page without scripts
