@@ -28,7 +28,7 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
     q{select captcha_questions from portal.town where slug = 'saint-aubin'}));
 
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
-    ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['sealed.mjs'],
+    ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['files.mjs'], ['sealed.mjs'],
     ['file.mjs', 'scripts'], ['file.mjs', 'plain'],
     ['english.mjs'], ['agents.mjs'], ['policy.mjs'],
     ['mails.mjs'])

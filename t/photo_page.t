@@ -126,6 +126,7 @@ like $form->title, qr/Ajouter une photo/, 'its title';
 like $form->text, qr/JPEG, PNG ou WebP, 10.Mo au plus/, 'says what may be sent';
 like $form->text, qr/aucun droit à l’image/, 'the right to pictures is another matter';
 like $form->content, qr/enctype="multipart\/form-data"/, 'it takes files';
+unlike $form->content, qr/Photo de l\S+enfant <span class="optional">/, 'without one it asks for nothing';
 like $camille->get("/famille/enfants/$child")->text, qr/Pas de photo.*Ajouter une photo/s,
     'the child’s page leads there';
 is $camille->get("$page.jpg")->status, 404, 'no picture yet';
