@@ -4,7 +4,7 @@
 # for everybody, GET and POST, against t/matrix.tsv.  A location that the table
 # does not name fails, as does a line of the table that is no location.
 #
-#     perl t/matrix.t --write      # prints the table as the portal is now
+#     perl -It/lib t/matrix.t --write      # prints the table as the portal is now
 
 use strict;
 use warnings;

@@ -397,4 +397,30 @@ for my $section (sort keys %$sections) {
     ok $rule->{$group}{agent}{ask}, "$section: agents decide, as they just did";
 }
 
+
+
+### an account that is another guardian's from now on
+
+{
+    my @of = map { $account{$_}{id} } qw(self same_family);
+    $portal->psql("update portal.subscription set ended_at = now()
+            where account_id in ($of[0], $of[1]) and ended_at is null;
+        insert into portal.subscription (tenant, account_id, family_id, guardian_id, since,
+        effective_at) select tenant, $of[0], family_id, id, now(), now()
+        from portal.guardian where id = $id{lea};
+        update portal.town set shared_groups = '{}' where id = 1");
+    my $h = client(source => '127.0.32.9');
+    sign_in($h, $account{self});
+    my $j = json_of($h);
+    my %tax = %{ $b->{guardian_tax}{of}{guardian_tax} };
+    my %seen = map { $_ => plain($j->get($_)->content) } '/famille', '/mes-donnees',
+        "/famille/responsables/$id{thomas}", $path{guardian_tax};
+
+    is join(', ', map { found(\%seen, $_) } values %tax), '', 'nothing is left of what was its own';
+    my ($lea) = grep { $_->{id} == $id{lea} } @{ $j->get('/famille')->json->{guardians} };
+    ok $lea->{self} && $lea->{tax_visible}, 'but what is now';
+    is $j->get($path{guardian_tax})->status, 404, 'nor may it ask';
+    is $in{same_family}{json}->get('/famille')->status, 403, 'who is nobody\'s has no family';
+}
+
 done_testing;
