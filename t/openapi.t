@@ -12,6 +12,7 @@ use utf8;
 
 use Digest::SHA qw(sha256_hex);
 use JSON::Validator;
+use Portal::Declared qw(forms locations);
 use Portal::Fault;
 use Portal::Place qw(slurp);
 use Time::HiRes qw(sleep time);
@@ -23,47 +24,26 @@ my $part = $api->{components};
 
 ### against pages.inc
 
-my (%page, %form);
+my %form = %{ forms() };
+my %page;
 
-for my $file (glob top() . '/conf.d/portal/forms/*.form') {
-    my ($name) = $file =~ m{([^/]+)\.form$};
-    my $form = $form{$name} = { fields => {} };
+for my $location (map { locations($_) } qw(pages monitoring)) {
+    my $body = $location->{body};
+    next if $body =~ /portal_error;/;
 
-    for (split /\n/, slurp($file) =~ s/#.*//gr) {
-        my ($word, @rest) = split or next;
-        if ($word ne 'field') { $form->{$word} = 1; next }
-        my ($field, $type, @words) = @rest;
-        $form->{fields}{$field} = { type => $type, order => scalar keys %{ $form->{fields} },
-            map { /(\w+)(?:=(.*))?/; ($1 => $2 // 1) } @words };
-    }
+    my ($act) = grep { $_ } map { [split] } $body =~ /portal_(?:post|verify)\s+([^;]*);/;
+    my $verify = $body =~ /portal_verify/;
+    $page{ $location->{path} } = {
+        get  => $body =~ /portal_(?:get|page|file|health|metrics)\b/ ? 1 : 0,
+        call => $body =~ /portal_(?:get|file)\b/ ? 1 : 0,
+        form => $act ? $act->[$verify ? 2 : 1] : undef,
+        gate => $body =~ /portal_allow\s+(\w+)/ ? "$1" : '',
+        limit => $body =~ /limit_req/ ? 1 : 0, verify => $verify ? 1 : 0,
+        query => [sort $body =~ /\$arg_(\w+)/g],
+    };
 }
 
-for my $file (qw(pages monitoring)) {
-    my $text = slurp(top() . "/conf.d/portal/$file.inc") =~ s/(?:^|\s)#.*//gmr;
-
-    while ($text =~ /location\s+[=~]?\s*("[^"]*"|\S+)\s*\{(.*?)^\}/gms) {
-        my ($path, $body) = ($1, $2);
-        next if $body =~ /portal_error;/;
-
-        $path =~ s/"//g;
-        $path =~ s{\\\.}{.}g;
-        $path =~ s/^\^|\\z$//g;
-        $path =~ s/\(\?<(\w+)>[^()]*\)/{$1}/g;
-        $path =~ s/\(\/\{\w+\}\)\?$//;       # the same for one that is open
-        my ($act) = grep { $_ } map { [split] } $body =~ /portal_(?:post|verify)\s+([^;]*);/;
-        my $verify = $body =~ /portal_verify/;
-        $page{$path} = {
-            get  => $body =~ /portal_(?:get|page|file|health|metrics)\b/ ? 1 : 0,
-            call => $body =~ /portal_(?:get|file)\b/ ? 1 : 0,
-            form => $act ? $act->[$verify ? 2 : 1] : undef,
-            gate => $body =~ /portal_allow\s+(\w+)/ ? "$1" : '',
-            limit => $body =~ /limit_req/ ? 1 : 0, verify => $verify ? 1 : 0,
-            query => [sort $body =~ /\$arg_(\w+)/g],
-        };
-    }
-}
-
-# the agents' host has forms of its own
+# the agents' host has forms of its own: t/openapi-agents.t
 my %named = map { ($_->{form} // '') => 1 } values %page;
 delete @form{ grep { !$named{$_} } keys %form };
 
