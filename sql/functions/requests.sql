@@ -298,6 +298,7 @@ begin
         'policy', (v_form->'policy')::jsonb || jsonb_strip_nulls(jsonb_build_object(
             'document', document_policy(v_section, v_action, v_open, v_kept),
             'photo', case when v_section = 'child_photo' and v_open.id is null
+                               and v_form->'policy'->>'photo' = 'editable'
                                and json_array_length(v_kept) = 0 then 'required' end)),
         'request', case when v_open.id is not null then
             json_build_object('id', v_open.id, 'number', v_open.number,
