@@ -420,6 +420,9 @@ location_refused('a form', 'portal_allow public; portal_post sign_up nope;', qr{
 location_refused('two portal_page', 'portal_allow public; portal_page home; portal_page help;', qr/"portal_page" directive is duplicate/);
 location_refused('two portal_get', 'portal_allow public; portal_get family family; portal_get family family;', qr/"portal_get" directive is duplicate/);
 location_refused('two portal_post', 'portal_allow public; portal_post sign_up inscription; portal_post sign_up inscription;', qr/"portal_post" directive is duplicate/);
+location_refused('two of portal_file', 'portal_allow family; portal_file child_photo; portal_file child_photo;', qr/"portal_file" directive is duplicate/);
+location_refused('a page beside a file', 'portal_allow family; portal_file child_photo; portal_page help;', qr/beside another page/);
+location_refused('a form beside a file', 'portal_allow family; portal_file child_photo; portal_post ask_change child_photo;', qr/a form and "portal_file" are in one location/);
 location_refused('a function', 'portal_allow public; portal_get drop;table home;' =~ s/;t/-t/r, qr/invalid function "drop-table"; write the name of a function/);
 location_refused('an argument', 'portal_allow public; portal_page home; portal_arg _x y;', qr/write one that does not begin with "_"/);
 location_refused('an argument\'s flag', 'portal_allow public; portal_page home; portal_arg x y hmac;', qr/"hmac"; write "mac"/);
