@@ -766,7 +766,14 @@ begin
 
     -- one request of an account after the other; then the person, as deciding
     -- does: whoever comes second sees what the first has made of the file
-    perform 1 from account a where a.id = me() for no key update;
+    perform 1 from account a where a.id = me() and a.state = 'active' for no key update;
+
+    if not found then
+        -- closed while this one waited for it
+        perform drop_upload(input);
+        return done(input, json_build_object('status', 404, 'errors', json_build_array()));
+    end if;
+
     perform lock_subject(v_who.guardian_id, v_who.child_id, my_family());
 
     v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,

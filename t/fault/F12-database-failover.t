@@ -51,6 +51,10 @@ Portal::Test::adopt($p);
 wait_for(5, sub { client()->get('/')->title =~ /Saint-Aubin/ });
 my $couple = account(qr/couple/);
 my $c = signed_in($couple);
+my $agent = agent_client();
+my $base = '/famille/responsables/' . $first->query("select u.guardian_id
+    from portal.subscription u join portal.account a on a.id = u.account_id
+    where a.email = '$couple->{email}'") . '/base';
 my ($n, %answered) = (0);
 
 my $page = ticket(client(json => 1))->page;
@@ -90,10 +94,17 @@ sub failover {
 
     my ($happened, $promoted, %bad);
     my $writer = client(json => 1);
+    my $asked = $c->submit($c->get($base), { step => 'send',
+        profession => "Métier, $what" }, form => $base);
+    my ($id) = ($asked->location // '') =~ m{/demandes/(\d+)};
+    ok $id, "$what: a change was asked for" or diag $asked->text;
+    my $form = $agent->get("/demandes/$id");
+    my $decision;
     my $start = time;
     my @pages = load(long($seconds, 60), 4, sub { ticket($writer) }, 1, sub {
         if (!$happened) {
             $happened = time;
+            $decision = decide($form, $id, pending => 1, forget => 1);
             $happen->();
         } elsif (!$promoted && time > $happened + 1) {
             $standby->promote;
@@ -123,7 +134,32 @@ sub failover {
     is_deeply [$standby->query('select number from portal.ticket
         group by 1 having count(*) > 1')], [], "$what: nothing twice";
     is $c->get('/famille')->status, 200, "$what: who was logged in still is";
+
+    # the decision that was on its way: done or not, and sent again done once
+    like $decision->page->status, qr/^(?:303|503)$/,
+        "$what: the decision was answered, or nobody knows";
+    my $again;
+    ok wait_for(10, sub {
+        $again = decide($form, $id);
+        $again->status == 303;
+    }), "$what: sent again" or diag $again->text;
+    is_deeply [$standby->query("select s.state, s.version, g.profession,
+        (select count(*) from portal.audit a where a.action = 'decide'
+            and a.outcome = 'accepted' and a.object_id = s.id),
+        (select count(*) from portal.outbox o where o.template =
+            'change_accepted' and o.data->>'number' = s.number)
+        from portal.change_set s join portal.guardian g on g.id = s.guardian_id
+        where s.id = $id")], [['accepted', 2,
+            Encode::encode('UTF-8', "Métier, $what"), 1, 1]],
+        "$what: accepted once, with its audit and mail";
     is sign_in(client(), $couple)->status, 303, "$what: log-in";
+}
+
+sub decide {
+    my ($form, $id, @how) = @_;
+
+    return $agent->submit($form, { step => 'accept' }, form => "/demandes/$id",
+        @how);
 }
 
 sub ticket {
