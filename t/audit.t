@@ -146,6 +146,11 @@ one_ok('refusing', 200, 'decide refused',
     decide($set{"$child/generales"}, step => 'refuse', reason => 'Non.'));
 one_ok('too late', 409, 'decide request_decided',
     decide($set{"$child/generales"}, step => 'accept'));
+for my $path ('/famille/responsables/ajout', "/famille/enfants/$nina/retrait") {
+    one_ok("accepting $path", 200, 'decide accepted', decide($set{$path}, step => 'accept'));
+    one_ok("undoing $path", 409, 'decide request_not_accepted',
+        decide($set{$path}, step => 'reverse', reason => 'Erreur.'));
+}
 {
     my $late = decide($set{"$child/sante"}, step => 'accept');
     $p->psql("update portal.health set swims = 'no' where child_id = $leo");

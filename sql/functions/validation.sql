@@ -396,7 +396,9 @@ begin
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
             then refused('', 'request_decided', 409)
-        when v_step = 'reverse' and request.state not in ('accepted', 'partly')
+        -- who was added or has gone is no value that could be put back
+        when v_step = 'reverse' and (request.state not in ('accepted', 'partly')
+                                     or request.action <> 'change')
             then refused('', 'request_not_accepted', 409)
         when input->>'version' is null
              and jsonb_typeof(input->'_'->'if_match') is distinct from 'array'

@@ -21,12 +21,26 @@ use Portal::Place qw(slurp spew);
 my $seed = $ENV{SEED} // time % 100_000;
 diag "SEED=$seed";
 
-my $p = portal(nodes => 2, jobs => 'purge=300ms chain=200ms');
+# who waits for long waits in turn, which a slow machine makes longer: only a
+# deadlock is to end a wait here
+my $p = Portal::Stack->new(nodes => 2, jobs => 'purge=300ms chain=200ms');
+$p->{directives} = { portal_database =>
+    '"' . $p->pg->conninfo('portal_web') . '" timeout=20s' };
+$p->prepare;
+$p->start_database;
+$p->psql("alter role portal_web in database portal set lock_timeout = '15s';
+    alter role portal_web in database portal set statement_timeout = '20s'");
+$p->start_redis;
+$p->start_mail;
+$p->start_nginx;
+Portal::Test::adopt($p);
+wait_for(10, sub { client()->get('/')->title =~ /Saint-Aubin/ });
+
 my $seconds = long(20, 120);
 
 # who holds a lock holds it for longer, so that they meet
 $p->psql("create function portal.t_dawdle() returns trigger language plpgsql
-        as 'begin perform pg_sleep(random() * 0.03); return null; end';
+        as 'begin perform pg_sleep(random() * 0.02); return null; end';
     create trigger t_dawdle after insert on portal.audit
         for each row execute function portal.t_dawdle();
     create trigger t_dawdle after insert on portal.change_event
