@@ -75,7 +75,7 @@ back_ok($c, '/mon-espace', 'too many', 4);
 
 ### a lock: lock_timeout
 
-my $unlock = locked('health');
+my $unlock = locked('family_document');
 busy_ok($c, '/famille', 'locked', 4);
 my $waiting = $c->get('/famille', pending => 1);
 others_ok('one waits for a lock', '/mes-abonnements', '/');
