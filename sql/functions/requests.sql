@@ -31,11 +31,12 @@ create or replace function shown(p_kind text, p_seal uuid, p_field text, p_seale
     language sql stable
     return case when hint is not null then to_json('•••• ' || hint)
                 when p_sealed and jsonb_typeof(value) = 'string'
-                then sealed_value(p_kind, p_seal, p_field, (value #>> '{}')::sealed)
+                then case when p_seal is not null then
+                    sealed_value(p_kind, p_seal, p_field, (value #>> '{}')::sealed) end
                 else coalesce(value, 'null')::json end;
 
 comment on function shown(text, uuid, text, boolean, jsonb, text) is
-    'A value of a request as a page shows it: nginx opens what is sealed; of what has a hint only that is shown.';
+    'A value of a request as a page shows it: nginx opens what is sealed, nobody what was sealed for who has left the file; of what has a hint only that is shown.';
 
 
 create or replace function item_shown(p_set change_set, p_place text, p_which text,
@@ -663,22 +664,26 @@ drop function if exists lock_subject(bigint, bigint);
 create or replace function lock_subject(p_guardian bigint, p_child bigint, p_family bigint)
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_families  bigint[] := array(
+                    select p_family where p_family is not null
+                     union
+                    select g.family_id from guardian g where g.id = p_guardian
+                     union
+                    select m.family_id from child_family m where m.child_id = p_child);
 begin
-    -- in the order in which a change of the file bumps them
+    -- a change of one household may bump those that it shares a child with: all
+    -- of them, in the order in which a change of the file bumps them
     perform 1
        from family f
-      where f.id in (select p_family
-                      union all
-                     select g.family_id from guardian g where g.id = p_guardian
-                      union all
-                     select m.family_id from child_family m where m.child_id = p_child)
+      where f.id = any (v_families || other_households(here(), v_families))
       order by f.tenant, f.id
         for no key update;
 end
 $$;
 
 comment on function lock_subject(bigint, bigint, bigint) is
-    'Locks the families of whom something is about, so that what is asked and decided about them comes one after the other. Whoever writes into the file, or ends what hangs on it, begins with this: rows of requests, subscriptions and codes come after their family. Input: guardian, child, the family itself; each may be null.';
+    'Locks the families of whom something is about, and those that share a child with them, so that what is asked and decided about them comes one after the other. Whoever writes into the file, or ends what hangs on it, begins with this: rows of requests, subscriptions and codes come after their family. Input: guardian, child, the family itself; each may be null.';
 
 
 create or replace function added_name(p_section text, p_about text, v jsonb) returns text

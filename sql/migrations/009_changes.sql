@@ -176,12 +176,16 @@ create table change_set (
            or reason_code is not null)
 );
 
--- one open request of a person about a thing: the next one replaces it
+-- one open request of a person about a thing: the next one replaces it. Those
+-- whose guardian or contact has left the file are about nothing any more: they
+-- stand side by side until an agent refuses them.
 create unique index change_set_open
     on change_set (tenant, account_id, section, action, coalesce(guardian_id, 0),
                    coalesce(child_id, 0), coalesce(contact_id, 0))
  where state in ('sent', 'taken', 'incomplete') and action <> 'add'
-       and account_id is not null;
+       and account_id is not null and (guardian_id is not null or child_id is not null)
+       and (section <> 'child_contact' or action not in ('change', 'remove')
+            or contact_id is not null);
 create index change_set_mine on change_set (tenant, account_id, id);
 create index change_set_queue on change_set (tenant, urgent desc, created_at, id)
  where state in ('sent', 'taken');
