@@ -119,7 +119,12 @@ is_deeply [said()], [], 'nothing of this is worth a line';
     is slurp_("/proc/$pid/cmdline"), "$program\0", 'without arguments';
     SKIP: {
         skip 'only root may look', 2 if $> != 0;
-        my %fd = map { m{(\d+)$} ? ($1 => readlink) : () } glob "/proc/$pid/fd/*";
+        # the loader has a library open for a moment
+        my %fd;
+        wait_for(5, sub {
+            %fd = map { m{(\d+)$} ? ($1 => readlink) : () } glob "/proc/$pid/fd/*";
+            keys %fd == 3;
+        });
         is_deeply [sort keys %fd], [0, 1, 2], 'three descriptors' or diag explain \%fd;
         is_deeply [map { s/\d+/N/r } @fd{0, 1, 2}], ['socket:[N]', 'socket:[N]', '/dev/null'],
             'a socket and nothing';
@@ -254,7 +259,7 @@ is_deeply [$nginx->workers], \@workers, 'the workers are the same';
     my $file = $nginx->dir . '/conf/nginx.conf';
     my $conf = slurp_($file);
     my $dir = $p->dir;
-    expect_complaint(qr/is no program|invalid |"portal_photo" directive is duplicate/);
+    expect_complaint(qr/is no program|invalid |"portal_photo" directive is duplicate|takes photos/);
     for (["$dir/none", qr/"\Q$dir\E\/none" is no program; write where portal-photo is/],
         [$dir, qr/is no program/], ["$dir/keys", qr/is no program/],
         ["$program workers=2", qr/invalid parameter "workers=2"; write "processes=" or "queue="/],
@@ -269,7 +274,9 @@ is_deeply [$nginx->workers], \@workers, 'the workers are the same';
         like $text, qr/nginx\.conf:\d+$/m, 'and where';
     }
     spew($file, $conf =~ s/^portal_photo\s[^;]*;//mr, 0600);
-    is +($nginx->test_conf)[0], 1, 'without portal_photo';
+    my ($ok, $text) = $nginx->test_conf;
+    ok !$ok, 'without portal_photo: not with a form that takes photos';
+    like $text, qr/form "child_photo" takes photos; write "portal_photo PROGRAM"/, 'and why';
     spew($file, $conf, 0600);
 }
 
