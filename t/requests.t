@@ -302,6 +302,23 @@ my ($undone) = $r->location =~ /(\d+)/;
 is scalar($portal->psql("select reverses from portal.change_set where id = $undone")), $id,
     'and says what it undoes';
 
+# what was there then no longer goes with what the file holds now
+my ($child) = map { $_->[0] } $portal->psql("select m.child_id from portal.child_family m
+    join portal.family f on f.id = m.family_id where f.number = '$FAMILY' order by m.rank limit 1");
+$portal->psql("delete from portal.insurance where child_id = $child");
+$id = number_of(ask($camille, "/famille/enfants/$child/generales", { insurer => 'MAIF' }));
+is decide($agent, $id, { step => 'accept' })->status, 303, 'an insurance where there was none';
+$portal->psql("update portal.insurance set policy = 'P 12' where child_id = $child");
+$rows = counted(qw(change_set change_item change_event outbox));
+$case = $agent->get("/demandes/$id");
+$r = decide($agent, $id, { step => 'reverse', reason => 'Erreur de saisie.' }, $case);
+is $r->status, 422, 'a contract without its insurer does not come back';
+like $r->text, qr/Saisissez le nom de l’assurance/, 'the agent reads which field';
+is counted(qw(change_set change_item change_event outbox)), $rows, 'nothing is written';
+is scalar($portal->psql("select insurer || ' ' || policy from portal.insurance
+    where child_id = $child")), 'MAIF P 12', 'nor in the file';
+is state_of($id), 'accepted', 'the request is as it was';
+
 
 ### the file changes between reading and asking
 

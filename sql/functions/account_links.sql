@@ -14,12 +14,13 @@ comment on function unchecked(jsonb) is
     'There was no room to check the password that was typed: nothing was tried.';
 
 
-create or replace function take_guess(p_mac bytea, input jsonb) returns int
+create or replace function take_guess(p_mac bytea, input jsonb, p_who text default 'sign_in')
+    returns int
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_ip       bytea := decode(input->'_'->>'ip_mac', 'hex');
     v_net      bytea := decode(input->'_'->>'net_mac', 'hex');
-    v_counter  record := guess_counter(p_mac, input);
+    v_counter  record := guess_counter(p_mac, input, p_who);
     v_wait     int;
 begin
     -- CNIL 2022-100, case 2: a wait of more than a minute after five failures,
@@ -28,8 +29,9 @@ begin
     v_wait := take(v_counter.kind, v_counter.key, 5, '24 hours', 61, 25);
 
     -- a whole school may be one address: only what fails stays counted, and
-    -- devices that are known do not wait for what others there have tried
-    if v_wait = 0 and v_counter.kind = 'sign_in' then
+    -- devices that are known do not wait for what others there have tried; who
+    -- guesses agents' passwords and who guesses citizens' is the same
+    if v_wait = 0 and v_counter.kind = p_who then
         v_wait := take('sign_in_ip', v_ip, 100, '15 minutes');
 
         if v_wait = 0 then
@@ -41,7 +43,7 @@ begin
         end if;
 
         if v_wait > 0 then
-            perform give_back('sign_in', p_mac);
+            perform give_back(p_who, p_mac);
         end if;
     end if;
 
@@ -49,27 +51,28 @@ begin
 end
 $$;
 
-comment on function take_guess(bytea, jsonb) is
+comment on function take_guess(bytea, jsonb, text) is
 'Counts a password before it is checked, wherever it is asked for: on the address, or the known device, see guess_counter(); by client, 100 in 15 minutes (an IPv4 address or an IPv6 /64), and 400 by /48.
-Input: MAC of the account''s address; _.ip_mac, _.net_mac, _.device. Result: 0 to go on, else the seconds to wait.';
+Input: MAC of the address; _.ip_mac, _.net_mac, _.device; whose, as guess_counter(). Result: 0 to go on, else the seconds to wait.';
 
 
-create or replace function give_back_guess(p_mac bytea, input jsonb, p_all boolean)
+create or replace function give_back_guess(p_mac bytea, input jsonb, p_all boolean,
+    p_who text default 'sign_in')
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_counter  record := guess_counter(p_mac, input);
+    v_counter  record := guess_counter(p_mac, input, p_who);
 begin
     perform give_back(v_counter.kind, v_counter.key, p_all);
 
-    if v_counter.kind = 'sign_in' then
+    if v_counter.kind = p_who then
         perform give_back('sign_in_ip', decode(input->'_'->>'ip_mac', 'hex')),
                 give_back('sign_in_net', decode(input->'_'->>'net_mac', 'hex'));
     end if;
 end
 $$;
 
-comment on function give_back_guess(bytea, jsonb, boolean) is
+comment on function give_back_guess(bytea, jsonb, boolean, text) is
     'A password was right, or was not checked: see give_back().';
 
 

@@ -84,59 +84,13 @@ Result: as enter(). Errors, raised: PT401 no such live session of an active agen
 
 -- log-in ------------------------------------------------------------------------
 
-create or replace function agent_counter(p_mac bytea, input jsonb, out kind text,
-    out key bytea)
-    language plpgsql stable set search_path = portal, pg_temp as $$
-begin
-    select 'agent_device', sha256(p_mac || d.mac)
-      into kind, key
-      from agent a
-      join agent_device d on d.tenant = a.tenant and d.agent_id = a.id and d.epoch = a.epoch
-     where a.email_mac = p_mac
-       and a.state = 'active'
-       and d.mac = decode(input->'_'->>'device', 'hex')
-       and d.last_at > now() - interval '90 days';
-
-    if not found then
-        kind := 'agent';
-        key := p_mac;
-    end if;
-end
-$$;
-
-comment on function agent_counter(bytea, jsonb) is
-'Where a guess of an agent''s password or code is counted: on the address typed, or apart, for a device that the agent has logged in from. Input: MAC of the address; _.device.';
-
-
 create or replace function agent_sign_in_lookup(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_mac      bytea := decode(input->>'email_mac', 'hex');
-    v_ip       bytea := decode(input->'_'->>'ip_mac', 'hex');
-    v_net      bytea := decode(input->'_'->>'net_mac', 'hex');
-    v_counter  record := agent_counter(v_mac, input);
-    v_wait     int;
-    v_agent    agent;
+    v_mac    bytea := decode(input->>'email_mac', 'hex');
+    v_wait   int := take_guess(v_mac, input, 'agent');
+    v_agent  agent;
 begin
-    v_wait := take(v_counter.kind, v_counter.key, 5, '24 hours', 61, 25);
-
-    -- by client together with citizens' passwords: it is the same who guesses
-    if v_wait = 0 and v_counter.kind = 'agent' then
-        v_wait := take('sign_in_ip', v_ip, 100, '15 minutes');
-
-        if v_wait = 0 then
-            v_wait := take('sign_in_net', v_net, 400, '15 minutes');
-
-            if v_wait > 0 then
-                perform give_back('sign_in_ip', v_ip);
-            end if;
-        end if;
-
-        if v_wait > 0 then
-            perform give_back('agent', v_mac);
-        end if;
-    end if;
-
     select a.* into v_agent
       from agent a
      where a.email_mac = v_mac
@@ -150,27 +104,8 @@ end
 $$;
 
 comment on function agent_sign_in_lookup(jsonb) is
-'What nginx checks an agent''s password and code against; never shown. Counts the attempt before it is made. Input: email_mac; _.ip_mac, _.net_mac, _.device.
+'What nginx checks an agent''s password and code against; never shown. Counts the attempt before it is made. Input: email_mac; _ as take_guess().
 Result: {"status": 200, "hash", "account": the agent, "epoch", "seal_id", "otp": the sealed secret, all null when unknown, "wait": seconds, 0 to go on}.';
-
-
-create or replace function agent_give_back(p_mac bytea, input jsonb, p_all boolean)
-    returns void
-    language plpgsql set search_path = portal, pg_temp as $$
-declare
-    v_counter  record := agent_counter(p_mac, input);
-begin
-    perform give_back(v_counter.kind, v_counter.key, p_all);
-
-    if v_counter.kind = 'agent' then
-        perform give_back('sign_in_ip', decode(input->'_'->>'ip_mac', 'hex')),
-                give_back('sign_in_net', decode(input->'_'->>'net_mac', 'hex'));
-    end if;
-end
-$$;
-
-comment on function agent_give_back(bytea, jsonb, boolean) is
-    'Password and code were right, or were not checked: see give_back().';
 
 
 create or replace function agent_sign_in(input jsonb) returns json
@@ -185,7 +120,7 @@ declare
     v_session  json;
 begin
     if unchecked(input) then
-        perform agent_give_back(v_mac, input, false);
+        perform give_back_guess(v_mac, input, false, 'agent');
         return refused('', 'busy', 503);
     end if;
 
@@ -207,7 +142,7 @@ begin
         return refused('', 'agent_sign_in_failed');
     end if;
 
-    perform agent_give_back(v_mac, input, true);
+    perform give_back_guess(v_mac, input, true, 'agent');
 
     v_session := agent_session_effect(v_agent, input);
 

@@ -54,8 +54,6 @@ comment on function item_shown(change_set, text, text, text, uuid, text, boolean
     'shown(), but of a photo the path of the picture. Input: the request, what its pages'' paths begin with, which picture: empty, -avant or -actuelle; the rest as of shown().';
 
 
-drop function if exists open_request(text, text, bigint, bigint, bigint);
-
 create or replace function open_request(p_section text, p_action text, p_guardian bigint,
     p_child bigint, p_contact bigint, p_request bigint default null)
     returns change_set
@@ -426,12 +424,12 @@ comment on function change_values(change_set) is
     'A section as the accepted items of a request make it, over what the file holds now; null when whom it is about is no more.';
 
 
-create or replace function change_faults(p_set change_set) returns jsonb
-    language plpgsql set search_path = portal, pg_temp as $$
+create or replace function change_faults(p_set change_set, p_values jsonb default null)
+    returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_values  jsonb := p_values;
 begin
-    -- who comes and who goes is counted by one decision after the other
-    perform 1 from family f where f.id = p_set.family_id for no key update;
-
     if p_set.action in ('change', 'remove') and request_subject(p_set) is null
        or p_set.section like 'child%' and (p_set.action, p_set.section)
                                           <> ('add', 'child_general')
@@ -443,18 +441,22 @@ begin
         return fault('', 'subject_gone');
     end if;
 
+    if v_values is null and p_set.action in ('change', 'add') then
+        v_values := change_values(p_set);
+    end if;
+
     return case p_set.action
-        when 'change' then section_faults(p_set.section, change_values(p_set))
-        when 'add' then ask_faults(p_set.section, '{}', change_values(p_set))
+        when 'change' then section_faults(p_set.section, v_values)
+        when 'add' then ask_faults(p_set.section, '{}', v_values)
                         || add_faults(p_set.section, p_set.family_id, p_set.child_id,
-                                      change_values(p_set))
+                                      v_values)
         when 'remove' then remove_faults(p_set.section, p_set.family_id)
         else '[]' end;
 end
 $$;
 
-comment on function change_faults(change_set) is
-    'Why a request, with the items that are accepted, cannot be written into the file as it is now: whom it is about is gone, a family would be without a guardian, a list is full, what would be there does not go together. Whoever decides asks it before change_apply(), in the same transaction. Result: errors.';
+comment on function change_faults(change_set, jsonb) is
+    'Why a request cannot be written into the file as it is now: whom it is about is gone, a family would be without a guardian, a list is full, what would be there does not go together. Input: the request, whose families the caller has locked; the section as it would be (null: as the accepted items make it). Whoever decides asks it before change_apply(), in the same transaction. Result: errors.';
 
 
 create or replace function change_apply(p_set change_set) returns void
@@ -485,7 +487,7 @@ end
 $$;
 
 comment on function change_apply(change_set) is
-    'Writes a request into the file: the accepted items over what it holds now, whom it adds, whom it takes out, or what it reports. The caller has locked the person and has asked change_faults().';
+    'Writes a request into the file: the accepted items over what it holds now, whom it adds, whom it takes out, or what it reports. The caller has locked whom it is about, see lock_subject(), and has asked change_faults().';
 
 
 create or replace function new_request(p_section text, p_action text, p_guardian bigint,
@@ -601,8 +603,6 @@ comment on function withdraw(change_set) is
     'The account takes its own open request back. The caller has locked the account.';
 
 
-drop function if exists send_change(text, bigint, bigint, bigint, text, jsonb, change_set, text);
-
 create or replace function send_change(p_section text, p_action text, p_guardian bigint,
     p_child bigint, p_contact bigint, p_name text, p_items jsonb, p_open change_set,
     p_comment text)
@@ -658,8 +658,6 @@ $$;
 comment on function send_change(text, text, bigint, bigint, bigint, text, jsonb, change_set, text) is
     'Makes or completes a request with these items, applies a change where the town lets all of them count without an agent, and writes the receipt. The caller has locked the account and the person. Result: the request.';
 
-
-drop function if exists lock_subject(bigint, bigint);
 
 create or replace function lock_subject(p_guardian bigint, p_child bigint, p_family bigint)
     returns void

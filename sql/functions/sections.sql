@@ -255,8 +255,6 @@ create or replace function section_add(p_set change_set, v jsonb) returns bigint
 declare
     v_id  bigint;
 begin
-    perform 1 from family f where f.id = p_set.family_id for no key update;
-
     case p_set.section
 
     when 'child_general' then
@@ -320,8 +318,6 @@ comment on function remove_faults(text, bigint) is
 create or replace function section_remove(p_set change_set) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
-    perform 1 from family f where f.id = p_set.family_id for no key update;
-
     case p_set.section
 
     when 'child_general' then

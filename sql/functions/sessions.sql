@@ -235,28 +235,35 @@ comment on function device_seen(account, jsonb) is
 'An account has logged in: notes its device, and writes to the owner when there were others and this one is new. Input: the account; _.device (MAC of the cookie that came) or _.new_device (of the one that is given), _.agent.';
 
 
-create or replace function guess_counter(p_mac bytea, input jsonb, out kind text,
-    out key bytea)
+create or replace function guess_counter(p_mac bytea, input jsonb, p_who text default 'sign_in',
+    out kind text, out key bytea)
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    select 'sign_in_device', sha256(p_mac || d.mac)
+    select p_who || '_device', sha256(p_mac || d.mac)
       into kind, key
-      from account a
-      join device d on d.tenant = a.tenant and d.account_id = a.id and d.epoch = a.epoch
-     where a.email_mac = p_mac
-       and a.state = 'active'
-       and d.mac = decode(input->'_'->>'device', 'hex')
+      from (select d.mac, d.last_at
+              from account a
+              join device d on d.tenant = a.tenant and d.account_id = a.id
+                           and d.epoch = a.epoch
+             where p_who = 'sign_in' and a.email_mac = p_mac and a.state = 'active'
+             union all
+            select d.mac, d.last_at
+              from agent a
+              join agent_device d on d.tenant = a.tenant and d.agent_id = a.id
+                                 and d.epoch = a.epoch
+             where p_who = 'agent' and a.email_mac = p_mac and a.state = 'active') d
+     where d.mac = decode(input->'_'->>'device', 'hex')
        and d.last_at > now() - interval '90 days';
 
     if not found then
-        kind := 'sign_in';
+        kind := p_who;
         key := p_mac;
     end if;
 end
 $$;
 
-comment on function guess_counter(bytea, jsonb) is
-'Where a guess of this account''s password is counted: on the address that was typed, or apart, for a device that has logged in to it before: others'' guesses do not lock its owner out. Input: MAC of the address; _.device.';
+comment on function guess_counter(bytea, jsonb, text) is
+'Where a guess of a password, of an agent''s code too, is counted: on the address that was typed, or apart, for a device that has logged in with it before: others'' guesses do not lock its owner out. Input: MAC of the address; _.device; whose: sign_in (an account''s) or agent.';
 
 
 grant execute on function my_session(jsonb), prolong(jsonb), session_owner(jsonb),

@@ -259,8 +259,6 @@ comment on function document_faults(jsonb, bigint, bigint, bigint) is
     'A request that needs a document and has none. Input: the form, whom it is about, the open request. Result: errors.';
 
 
-drop function if exists document_policy(text, text, json);
-
 create or replace function document_policy(p_section text, p_action text,
     p_open change_set, p_kept json)
     returns text

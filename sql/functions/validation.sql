@@ -252,13 +252,30 @@ comment on function decision_version(change_set, jsonb) is
 create or replace function decision_document(p_set change_set) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_kind  text := case when p_set.section like 'guardian%' then 'guardian' else 'child' end;
-    v_seal  uuid := coalesce((select g.seal_id from guardian g where g.id = p_set.guardian_id),
-                             (select c.seal_id from child c where c.id = p_set.child_id));
-    v_open  boolean := p_set.state in ('sent', 'taken');
-    v_now   jsonb := decision_now(p_set);
-    v_version  text := decision_version(p_set, v_now);
+    v_kind      text := case when p_set.section like 'guardian%' then 'guardian' else 'child' end;
+    v_seal      uuid := coalesce((select g.seal_id from guardian g
+                                   where g.id = p_set.guardian_id),
+                                 (select c.seal_id from child c where c.id = p_set.child_id));
+    v_open      boolean := p_set.state in ('sent', 'taken');
+    v_now       jsonb := decision_now(p_set);
+    v_version   text := decision_version(p_set, v_now);
+    v_items     json;
+    v_conflict  boolean;
 begin
+    select coalesce(json_agg(json_build_object('field', i.field,
+               'before', item_shown(p_set, '', '-avant', v_kind, v_seal, i.field, i.sealed,
+                                    i.old, i.old_hint),
+               'now', item_shown(p_set, '', '-actuelle', v_kind, v_seal, i.field, i.sealed,
+                                 i.now, i.now_hint),
+               'asked', item_shown(p_set, '', '', v_kind, v_seal, i.field, i.sealed,
+                                   i.asked, i.asked_hint),
+               'picture', p_set.section = 'child_photo',
+               'conflict', i.conflict, 'done', i.done, 'state', i.state,
+               'refused', coalesce(i.state = 'refused', false)) order by i.rank), '[]'),
+           coalesce(bool_or(i.conflict), false)
+      into v_items, v_conflict
+      from decision_items(p_set, v_now) i;
+
     return json_build_object('status', 200, 'version', v_version,
         'request', (queue_row(p_set)::jsonb || jsonb_build_object(
             'decided_at', p_set.decided_at, 'decided_by', agent_name(p_set.decided_by),
@@ -270,21 +287,8 @@ begin
             'whole', (select s.whole from section s where s.name = p_set.section),
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
-        'items', (select coalesce(json_agg(json_build_object('field', i.field,
-                             'before', item_shown(p_set, '', '-avant', v_kind, v_seal,
-                                 i.field, i.sealed, i.old, i.old_hint),
-                             'now', item_shown(p_set, '', '-actuelle', v_kind, v_seal,
-                                 i.field, i.sealed, i.now, i.now_hint),
-                             'asked', item_shown(p_set, '', '', v_kind, v_seal,
-                                 i.field, i.sealed, i.asked, i.asked_hint),
-                             'picture', p_set.section = 'child_photo',
-                             'conflict', i.conflict, 'done', i.done, 'state', i.state,
-                             'refused', coalesce(i.state = 'refused', false))
-                             order by i.rank), '[]')
-                    from decision_items(p_set, v_now) i),
+        'items', v_items, 'conflict', v_open and v_conflict,
         'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
-        'conflict', v_open and exists (select from decision_items(p_set, v_now) i
-                                        where i.conflict),
         'others', (select coalesce(json_agg(json_build_object('id', o.id,
                               'number', o.number, 'asked_at', o.created_at) order by o.id),
                               '[]')
@@ -598,8 +602,10 @@ comment on function conclude(change_set, text, jsonb) is
 create or replace function reverse_request(p_set change_set, input jsonb) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_now  jsonb := section_values(p_set.section, request_subject(p_set));
-    v_set  change_set;
+    v_now     jsonb := section_values(p_set.section, request_subject(p_set));
+    v_items   jsonb;
+    v_faults  jsonb;
+    v_set     change_set;
 begin
     if v_now is null then
         return refused('', 'subject_gone', 409);
@@ -612,21 +618,27 @@ begin
         return refused('', 'photo_gone', 409);
     end if;
 
-    v_set := new_request(p_set.section, 'change', p_set.guardian_id, p_set.child_id,
-                         p_set.contact_id, p_set.subject, null, null, p_set);
-
-    insert into change_item (tenant, set_id, field, old, old_mac, old_hint, asked,
-                             asked_mac, asked_hint, state)
-    select here(), v_set.id, i.field, coalesce(v_now->i.field, 'null'),
-           value_mac(v_now, i.field), v_now #>> array['_hint', i.field],
-           i.old, i.old_mac, i.old_hint, 'accepted'
+    select jsonb_agg(jsonb_build_object('field', i.field,
+               'old', coalesce(v_now->i.field, 'null'),
+               'old_mac', encode(value_mac(v_now, i.field), 'hex'),
+               'old_hint', v_now #>> array['_hint', i.field],
+               'asked', i.old, 'mac', encode(i.old_mac, 'hex'), 'hint', i.old_hint))
+      into v_items
       from change_item i
      where i.set_id = p_set.id and i.state = 'accepted';
 
-    if change_faults(v_set) <> '[]' then
-        raise exception using errcode = 'PT409', message = 'cannot be reversed';
+    -- the file has gone on: what was there then may not go with what is there now
+    v_faults := change_faults(p_set, asked_values(v_now, v_items)
+                                     || jsonb_build_object('_day', current_date));
+
+    if v_faults <> '[]' then
+        return json_build_object('status', 422, 'errors', v_faults);
     end if;
 
+    v_set := new_request(p_set.section, 'change', p_set.guardian_id, p_set.child_id,
+                         p_set.contact_id, p_set.subject, null, null, p_set);
+    perform put_items(v_set.id, v_items);
+    update change_item i set state = 'accepted' where i.set_id = v_set.id;
     perform change_apply(v_set);
     v_set := change_step(v_set.id, 'accepted', 'accepted', 'agent', my_agent(),
                          input->>'reason_code', input->>'reason');
@@ -640,7 +652,7 @@ end
 $$;
 
 comment on function reverse_request(change_set, jsonb) is
-    'Undoes an accepted request by another one that asks for what was there before; history stays. Result: moved to the new request.';
+    'Undoes an accepted request by another one that asks for what was there before; history stays. Result: moved to the new request; 409 subject_gone, photo_gone; 422 when what was there does not go with what the file holds now, and nothing is written.';
 
 
 grant execute on function queue(jsonb), agent_request(jsonb), decide(jsonb) to portal_web;

@@ -52,6 +52,22 @@ update portal.agent set password_hash = password_hash || 'x' where id = (select 
 select ok((pg_temp.try(pg_temp.mac_of('validator'), 12, 'true', 'g', 'desk')->>'wait')::int > 0, 'until the password is another');
 delete from portal.attempt;
 
+-- and by client, together with citizens'
+
+create function pg_temp.client() returns int language sql as $$
+    select count from portal.attempt where kind = 'sign_in_ip' and key = decode(tap.mac('ip'), 'hex') $$;
+select pg_temp.try(decode(tap.mac('g' || n), 'hex'), null) from generate_series(1, 3) n;
+select is(pg_temp.client(), 3, 'what fails is counted on the client, whose address it was');
+select portal.take_guess('\x01', jsonb_build_object('_', jsonb_build_object('ip_mac', tap.mac('ip'))));
+select is(pg_temp.client(), 4, 'as a citizen''s password is');
+select pg_temp.try(pg_temp.mac_of('administrator'), 20, 'true', 'h');
+select is(pg_temp.client(), 4, 'what was right is not');
+update portal.attempt set count = 99 where kind = 'sign_in_ip';
+select pg_temp.try(decode(tap.mac('g9'), 'hex'), null);
+select ok((pg_temp.try(decode(tap.mac('ga'), 'hex'), null)->>'wait')::int > 0, 'after a hundred the client waits');
+select is((select count from portal.attempt where kind = 'agent' and key = decode(tap.mac('ga'), 'hex')), 0, 'and the address is not charged');
+delete from portal.attempt;
+
 -- who enters
 
 select is(portal.enter_agent('saint-aubin', null, null, null, 999, 1, 'r')::text, '{"town": null}', 'nobody');
