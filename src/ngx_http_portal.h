@@ -695,6 +695,12 @@ void ngx_http_portal_negotiate(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_present(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status,
     ngx_http_portal_view_t *view);
+/* ctx->document as ctx->answer, in the request's pool */
+ngx_int_t ngx_http_portal_answer(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* a sink whose chunks, of so many bytes, are the pool's */
+void ngx_http_portal_sink(portal_sink_t *sink, ngx_pool_t *pool,
+    size_t chunk);
 /* an error as a page or a problem document (RFC 9457) */
 ngx_int_t ngx_http_portal_problem(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *code);

@@ -23,7 +23,6 @@ static ngx_int_t ngx_http_portal_mail_token(ngx_http_portal_main_conf_t *pmcf,
 static ngx_int_t ngx_http_portal_mail_part(ngx_http_portal_main_conf_t *pmcf,
     ngx_uint_t language, const char *name, const char *suffix,
     json_t *context, ngx_pool_t *pool, ngx_str_t *out);
-static void *ngx_http_portal_mail_chunk(void *pool, size_t size);
 static ngx_int_t ngx_http_portal_mail_text(json_t *row, const char *name,
     ngx_pool_t *pool, ngx_str_t *out);
 
@@ -202,11 +201,7 @@ ngx_http_portal_mail_part(ngx_http_portal_main_conf_t *pmcf,
         return NGX_ERROR;
     }
 
-    ngx_memzero(&sink, sizeof(portal_sink_t));
-
-    sink.alloc = ngx_http_portal_mail_chunk;
-    sink.ctx = pool;
-    sink.chunk = 4096;
+    ngx_http_portal_sink(&sink, pool, 4096);
 
     if (portal_view_render(view, &context, 1, &sink) != 0) {
         return NGX_ERROR;
@@ -226,13 +221,6 @@ ngx_http_portal_mail_part(ngx_http_portal_main_conf_t *pmcf,
     out->len = (size_t) (p - out->data);
 
     return NGX_OK;
-}
-
-
-static void *
-ngx_http_portal_mail_chunk(void *pool, size_t size)
-{
-    return ngx_palloc(pool, size);
 }
 
 

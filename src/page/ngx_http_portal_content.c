@@ -155,7 +155,6 @@ static ngx_int_t
 ngx_http_portal_content_signed_in(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
-    char        *text;
     json_t      *next;
     const char  *path;
 
@@ -166,30 +165,18 @@ ngx_http_portal_content_signed_in(ngx_http_request_t *r,
                                    : (char *) ctx->verdict->signed_in.data);
     json_decref(next);
 
-    text = ctx->document ? json_dumps(ctx->document, JSON_COMPACT) : NULL;
-
-    if (text == NULL) {
+    if (ctx->document == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (!ctx->json) {
-        free(text);
-
         return ngx_http_portal_lead(r, ctx, json_object_get(ctx->document,
                                                             "location"));
     }
 
-    ctx->answer.len = ngx_strlen(text);
-    ctx->answer.data = ngx_pnalloc(r->pool, ctx->answer.len);
-
-    if (ctx->answer.data == NULL) {
-        ctx->answer.len = 0;
-        free(text);
+    if (ngx_http_portal_answer(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    ngx_memcpy(ctx->answer.data, text, ctx->answer.len);
-    free(text);
 
     return ngx_http_portal_present(r, ctx, NGX_HTTP_OK, NULL);
 }

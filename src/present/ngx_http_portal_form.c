@@ -45,7 +45,6 @@ static const char *ngx_http_portal_type_hint(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static json_t *ngx_http_portal_field_phone(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *number);
-static void *ngx_http_portal_field_chunk(void *pool, size_t size);
 static ngx_int_t ngx_http_portal_unescape(ngx_http_request_t *r,
     ngx_str_t *text);
 static json_t *ngx_http_portal_field_options(ngx_http_request_t *r,
@@ -573,11 +572,7 @@ ngx_http_portal_field_phone(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    ngx_memzero(&sink, sizeof(portal_sink_t));
-
-    sink.alloc = ngx_http_portal_field_chunk;
-    sink.ctx = r->pool;
-    sink.chunk = 64;
+    ngx_http_portal_sink(&sink, r->pool, NGX_HTTP_PORTAL_SHOWN);
 
     if (portal_display(pmcf->views[ctx->language], "phone", number, &sink)
         != 0)
@@ -589,13 +584,6 @@ ngx_http_portal_field_phone(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     return chunk && chunk->next == NULL
            ? json_stringn(chunk->data, chunk->len) : json_incref(number);
-}
-
-
-static void *
-ngx_http_portal_field_chunk(void *pool, size_t size)
-{
-    return ngx_palloc(pool, size);
 }
 
 

@@ -179,30 +179,34 @@ static ngx_int_t
 ngx_http_portal_strip_session(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
-    char    *text;
-    json_t  *document;
-
     if (ctx->document == NULL || r->method != NGX_HTTP_POST) {
         return NGX_OK;
     }
 
-    document = ctx->document;
-    json_object_del(document, "session");
+    json_object_del(ctx->document, "session");
 
-    text = json_dumps(document, JSON_COMPACT);
+    portal_wipe(ctx->answer.data, ctx->answer.len);
+
+    return ngx_http_portal_answer(r, ctx);
+}
+
+
+ngx_int_t
+ngx_http_portal_answer(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    char  *text;
+
+    ngx_str_null(&ctx->answer);
+
+    text = json_dumps(ctx->document, JSON_COMPACT);
     if (text == NULL) {
         return NGX_ERROR;
     }
 
-    portal_wipe(ctx->answer.data, ctx->answer.len);
+    ctx->answer.data = ngx_pnalloc(r->pool, ngx_strlen(text) + 1);
 
-    ctx->answer.len = ngx_strlen(text);
-    ctx->answer.data = ngx_pnalloc(r->pool, ctx->answer.len + 1);
-
-    if (ctx->answer.data == NULL) {
-        ctx->answer.len = 0;
-
-    } else {
+    if (ctx->answer.data != NULL) {
+        ctx->answer.len = ngx_strlen(text);
         ngx_memcpy(ctx->answer.data, text, ctx->answer.len + 1);
     }
 
@@ -295,11 +299,7 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
         }
     }
 
-    ngx_memzero(&sink, sizeof(portal_sink_t));
-
-    sink.alloc = ngx_http_portal_chunk;
-    sink.ctx = r->pool;
-    sink.chunk = 16384;
+    ngx_http_portal_sink(&sink, r->pool, 16384);
 
     start = portal_op_clock();
     rc = portal_view_render(view->language[ctx->language], stack, n, &sink);
@@ -396,6 +396,17 @@ ngx_http_portal_rendered(ngx_http_request_t *r, uint64_t took)
         ctx->render_time += took;
         ctx->rendered = 1;
     }
+}
+
+
+void
+ngx_http_portal_sink(portal_sink_t *sink, ngx_pool_t *pool, size_t chunk)
+{
+    ngx_memzero(sink, sizeof(portal_sink_t));
+
+    sink->alloc = ngx_http_portal_chunk;
+    sink->ctx = pool;
+    sink->chunk = chunk;
 }
 
 
