@@ -210,6 +210,15 @@ update town set agent_origin = regexp_replace(origin, '//', '//agents.')
  where slug in ('saint-aubin', 'beaulieu')
    and agent_origin is distinct from regexp_replace(origin, '//', '//agents.');
 
+select not exists (select
+                     from agent a
+                     join town t on t.id = a.tenant
+                    where t.slug in ('saint-aubin', 'beaulieu')) as load \gset
+
+\if :load
+\ir demo_agents.sql
+\endif
+
 create temp table d_open as
 select row_number() over (order by k.tenant, k.id) as n, k.tenant, k.id, t.slug, k.seal_id, k.copy
   from code k

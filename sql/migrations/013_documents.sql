@@ -184,7 +184,10 @@ create trigger child_shared_anew after update on child_family
     execute function child_shared();
 
 
--- the photo is a part of the child's document too
+-- the photo is a part of the child's document too; the function of an earlier
+-- version is no longer the tables' owner's
+
+reset role;
 
 do $$
 declare
@@ -199,6 +202,8 @@ begin
     end loop;
 end
 $$;
+
+set role portal_owner;
 
 
 -- a part that moves to another person leaves the file of the first one
