@@ -40,6 +40,9 @@ RUN apt-get update \
 
 COPY --from=build /image /
 
+# docs/operating.md, "systemd", says what for
+ENV GLIBC_TUNABLES=glibc.malloc.tcache_count=1000
+
 USER www-data
 RUN /usr/share/portal/check
 

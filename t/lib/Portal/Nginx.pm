@@ -80,6 +80,9 @@ sub _run {
     local $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1:halt_on_error=1';
     local $ENV{LSAN_OPTIONS} = "suppressions=$lsan";
 
+    # as docs/operating.md has it
+    local $ENV{GLIBC_TUNABLES} = 'glibc.malloc.tcache_count=1000';
+
     return run_as(undef, $log, $self->binary, '-p', "$dir/", '-c',
         "$dir/conf/nginx.conf", '-e', "$dir/logs/error.log", @args);
 }
