@@ -31,6 +31,7 @@ static const char *ngx_http_portal_field_group(ngx_http_request_t *r,
     const char **last);
 static const char *ngx_http_portal_field_policy(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field);
+static ngx_uint_t ngx_http_portal_field_chosen(json_t *options);
 static const char *ngx_http_portal_field_kind(const portal_field_t *field,
     const char *policy);
 static void ngx_http_portal_field_input(const portal_field_t *field,
@@ -184,7 +185,7 @@ static json_t *
 ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field)
 {
-    json_t      *value, *model;
+    json_t      *value, *model, *options;
     const char  *label, *hint, *text, *kind, *policy;
     ngx_uint_t   limited, required;
 
@@ -201,6 +202,12 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     value = ngx_http_portal_field_value(r, ctx, field);
     text = json_string_value(value);
+
+    options = ngx_http_portal_field_options(r, ctx, field, required, text);
+
+    if (!ngx_http_portal_field_chosen(options)) {
+        text = NULL;
+    }
 
     limited = field->type == PORTAL_FIELD_TEXT
               || field->type == PORTAL_FIELD_NAME
@@ -229,9 +236,7 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                       "is_hidden", ngx_strcmp(kind, "hidden") == 0,
                       "is_button", ngx_strcmp(kind, "button") == 0,
                       "is_shown", ngx_strcmp(kind, "shown") == 0,
-                      "options", ngx_http_portal_field_options(r, ctx, field,
-                                                               required,
-                                                               text));
+                      "options", options);
     json_decref(value);
 
     if (model != NULL) {
@@ -243,6 +248,27 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return model;
+}
+
+
+/*
+ * What the file holds need not be an answer to the question (a mandate is the
+ * day of it): that is no value to send back.
+ */
+
+static ngx_uint_t
+ngx_http_portal_field_chosen(json_t *options)
+{
+    size_t   i;
+    json_t  *option;
+
+    json_array_foreach(options, i, option) {
+        if (json_is_true(json_object_get(option, "selected"))) {
+            return 1;
+        }
+    }
+
+    return json_array_size(options) == 0;
 }
 
 
