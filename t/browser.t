@@ -29,7 +29,7 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
 
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['files.mjs'], ['sealed.mjs'],
-    ['file.mjs', 'scripts'], ['file.mjs', 'plain'],
+    ['file.mjs', 'scripts'], ['file.mjs', 'plain'], ['sections.mjs'],
     ['english.mjs'], ['agents.mjs'], ['policy.mjs'],
     ['mails.mjs'])
 {

@@ -193,5 +193,5 @@ export async function tabTo(page, locator, most = 20) {
 
 /* what the town's own software changes */
 export function town(sql) {
-  execFileSync("psql", [...portal.psql, "-qc", sql]);
+  return execFileSync("psql", [...portal.psql, "-qAtc", sql], { encoding: "utf8" }).trim();
 }
