@@ -153,6 +153,19 @@ async function goes(page, agent, s) {
     "seen, it is decided and read back", state(id));
 }
 
+/* what other programs have left open */
+async function clear(page) {
+  for (;;) {
+    await page.goto(`${portal.url}/famille/demandes`);
+    const open = main(page).getByRole("region", { name: "En cours" })
+      .getByRole("link").first();
+    if (!await open.count()) return;
+    await open.click();
+    await button(page, "Annuler ma demande").click();
+    await page.getByText("Votre demande est annulée.").waitFor();
+  }
+}
+
 run(async (browser) => {
   const viewport = { width: 1280, height: 900 };
   const page = await open(browser, { viewport });
@@ -160,6 +173,7 @@ run(async (browser) => {
 
   await signIn(page, portal.account.email, portal.account.password);
   await arrive(page, "/mon-espace");
+  await clear(page);
 
   await agent.goto(portal.agents_url);
   await agent.getByLabel(/^Adresse électronique/).fill(portal.agent.email);
