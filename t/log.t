@@ -129,6 +129,18 @@ told_once($in->get('/mon-espace'), 503, qr/database answered not in time, "my_sp
 told_once(as_json($in)->get('/mon-espace'), 503, qr/not in time/, 'slow, JSON');
 $undo->();
 
+# the act, and then the form that should say so
+{
+    my $me = $p->psql("select g.id from portal.guardian g join portal.family f
+        on f.id = g.family_id where f.number = '104201' order by g.rank limit 1");
+    my $path = "/famille/responsables/$me/base";
+    my $form = $in->get($path);
+    my @undo = map { slow_function($_, 3) } qw(ask_change section_form);
+    told_once($in->submit($form, { profession => 'Luthière', step => 'send' }, form => $path),
+        503, qr/database answered not in time, "ask_change"/, 'two calls are slow');
+    $_->() for @undo;
+}
+
 $p->stop_database;
 wait_for(5, sub { log_lines(qr/database is down/) >= 2 });
 both($in, '/mon-espace', 503, qr/database is down, "my_space"|no call before/, 'down');

@@ -79,7 +79,11 @@ ngx_http_portal_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     op->op.handler = ngx_http_portal_called;
     op->op.data = ctx;
-    op->op.log = r->connection->log;
+
+    /* a form shown again after a failure: that has had its line */
+
+    op->op.log = (ctx->call_status > PORTAL_OP_REFUSED) ? NULL
+                                                        : r->connection->log;
 
     ctx->pg_op = op;
     ctx->step = step;
