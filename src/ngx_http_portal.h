@@ -462,7 +462,8 @@ ngx_int_t ngx_http_portal_session_find(ngx_http_request_t *r,
    resumes the phases later; NGX_BUSY: it cannot say; or a status */
 ngx_int_t ngx_http_portal_session_confirm(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
-/* hears of a client that goes while the access phase waits */
+/* hears of a client that goes while a request waits that has changed nothing:
+   in the access phase, or for its password's turn; NGX_AGAIN, or a status */
 ngx_int_t ngx_http_portal_gate_suspend(ngx_http_request_t *r);
 /* runs the phases again */
 void ngx_http_portal_gate_resume(ngx_http_portal_ctx_t *ctx);

@@ -583,6 +583,12 @@ ngx_http_portal_password(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 {
     portal_hash_op_t  *op;
 
+    /* nothing is changed yet: who gives up does not cost others their turn */
+
+    if (ngx_http_portal_gate_suspend(r) != NGX_AGAIN) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     op = portal_hash_op(ngx_http_portal.hash);
     if (op == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -623,6 +629,8 @@ ngx_http_portal_hashed(portal_op_t *op)
 
     ctx = op->data;
     c = ctx->request->connection;
+
+    ctx->request->read_event_handler = ngx_http_block_reading;
 
     ctx->call_status = op->status;
     ctx->hash_time += ((portal_hash_op_t *) op)->took;
