@@ -85,11 +85,10 @@ comment on function request_reason(change_set) is
     'Why a request was refused or more is asked for, or null.';
 
 
-create or replace function request_document(p_set change_set) returns json
+create or replace function request_summary(p_set change_set, p_who record) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_who    record := request_person(p_set);
-    v_open   boolean := p_set.state in ('sent', 'taken', 'incomplete');
+    v_open  boolean := p_set.state in ('sent', 'taken', 'incomplete');
 begin
     return json_build_object('id', p_set.id, 'number', p_set.number,
         'version', p_set.version, 'section', p_set.section, 'action', p_set.action,
@@ -103,19 +102,32 @@ begin
         'is_withdrawn', p_set.state = 'withdrawn',
         'asked_at', p_set.created_at, 'due_on', p_set.due_on,
         'decided_at', p_set.decided_at, 'comment', p_set.comment,
-        'reason', request_reason(p_set), 'visible', v_who.visible,
-        'edit', case when v_open and v_who.visible then v_who.path end,
+        'reason', request_reason(p_set), 'visible', p_who.visible,
+        'edit', case when v_open and p_who.visible then p_who.path end);
+end
+$$;
+
+comment on function request_summary(change_set, record) is
+    'What a list says of a request of the account: no value, so that one which does not open leaves the list readable. Input: the request, its request_person().';
+
+
+create or replace function request_document(p_set change_set) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_who  record := request_person(p_set);
+begin
+    return (request_summary(p_set, v_who)::jsonb || jsonb_build_object(
         'documents', case when v_who.visible then request_documents(p_set, '/famille')
                           else '[]'::json end,
         'has_documents', v_who.visible and has_documents(p_set),
         'items', case when v_who.visible
                       then request_items(p_set, v_who.kind, v_who.seal_id)
-                      else '[]'::json end);
+                      else '[]'::json end))::json;
 end
 $$;
 
 comment on function request_document(change_set) is
-    'A request of the account as a document. What the account may no longer see is left out.';
+    'A request of the account as a document: request_summary() with its items and documents. What the account may no longer see is left out.';
 
 
 create or replace function asked_of(p_section text, p_action text, p_person record)
@@ -209,10 +221,12 @@ create or replace function my_requests(input jsonb) returns json
 begin
     return (
         select json_build_object('status', 200,
-                   'open', coalesce(json_agg(request_document(c) order by c.id desc)
+                   'open', coalesce(json_agg(request_summary(c, request_person(c))
+                                             order by c.id desc)
                                     filter (where c.state in ('sent', 'taken', 'incomplete')),
                                     '[]'),
-                   'past', coalesce(json_agg(request_document(c) order by c.id desc)
+                   'past', coalesce(json_agg(request_summary(c, request_person(c))
+                                             order by c.id desc)
                                     filter (where c.state not in ('sent', 'taken',
                                                                   'incomplete')), '[]'))
           from (select r.*
@@ -225,7 +239,7 @@ end
 $$;
 
 comment on function my_requests(jsonb) is
-    'The account''s own requests about the session''s family, the latest 200. Result: {"status": 200, "open": [request_document()], "past": [..]}. Those of other guardians are theirs.';
+    'The account''s own requests about the session''s family, the latest 200. Result: {"status": 200, "open": [request_summary()], "past": [..]}. Those of other guardians are theirs.';
 
 
 create or replace function my_request_row(input jsonb, p_lock boolean) returns change_set
