@@ -518,6 +518,8 @@ begin
         perform drop_kept(input, v_who.guardian_id, v_who.child_id, v_open.id);
     end if;
 
+    perform drop_unwanted(input);
+
     v_form := section_form(input);
     v_refusal := coalesce(case when v_form->>'version' is null then v_form end,
         stale(input, v_form->>'version'),
