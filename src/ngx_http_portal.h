@@ -730,6 +730,15 @@ json_t *ngx_http_portal_form_model(ngx_http_request_t *r,
 /* what was typed, or what the page's address brings; a new reference */
 json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+/* a choice of more is a list to open */
+#define NGX_HTTP_PORTAL_RADIOS  5
+/* of a field with this value: [{"value", "label", "selected", "id"}] */
+json_t *ngx_http_portal_field_options(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
+    ngx_uint_t required, const char *value);
+/* {"field": null where the page has none to go to, "label", "message"} */
+json_t *ngx_http_portal_form_error(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *error);
 /* the message for a field's error, in the request's language */
 const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);

@@ -259,6 +259,10 @@ declare
     v_open      boolean := p_set.state in ('sent', 'taken');
     v_now       jsonb := decision_now(p_set);
     v_version   text := decision_version(p_set, v_now);
+    v_whole     boolean := (select s.whole from section s where s.name = p_set.section);
+    v_decides   boolean := v_open and my_role() in ('validator', 'administrator');
+    v_reverse   boolean := p_set.state in ('accepted', 'partly') and p_set.action = 'change'
+                           and my_role() in ('validator', 'administrator');
     v_items     json;
     v_conflict  boolean;
 begin
@@ -284,7 +288,7 @@ begin
             'asker_link', (select g.link from guardian g where g.id = p_set.asker_id),
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
-            'whole', (select s.whole from section s where s.name = p_set.section),
+            'whole', v_whole,
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'conflict', v_open and v_conflict,
@@ -310,15 +314,21 @@ begin
                   where o.state = 'sent' and o.id <> p_set.id
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
-        'decides', v_open and my_role() in ('validator', 'administrator'),
-        'may_reverse', p_set.state in ('accepted', 'partly') and p_set.action = 'change'
-                       and my_role() in ('validator', 'administrator'),
+        'decides', v_decides, 'may_reverse', v_reverse,
+        'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')
+                     from (select i->>'field' as name, 'required' as policy
+                             from json_array_elements(v_items) i
+                            where v_decides and not v_whole
+                            union all
+                           select w, 'editable'
+                             from unnest(array['reason_code', 'reason']) w
+                            where v_decides or v_reverse) p),
         'values', json_build_object('version', v_version));
 end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, other open requests about the same, history, the town''s ready words, the next request that nobody has taken.';
+    'A request as an agent decides it: three columns, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_request(input jsonb) returns json
