@@ -152,6 +152,7 @@ typedef struct {
 
     ngx_str_t                        hash_pool;
     ngx_thread_pool_t               *thread_pool;
+    portal_breached_t               *breached;
 
     ngx_str_t                        templates;
     ngx_str_t                        forms_dir;
@@ -588,6 +589,10 @@ ngx_int_t ngx_http_portal_store_value(ngx_http_portal_ctx_t *ctx,
 ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
     const char *hash, ngx_http_portal_step_pt step);
+/* looks for a password in the list of breached ones, then step; the same */
+ngx_int_t ngx_http_portal_password_look(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
+    ngx_http_portal_step_pt step);
 
 /* checks the one-time code typed, if the form has one, against the sealed
    secret of the document: "otp_step" of the input is its time step or null */
