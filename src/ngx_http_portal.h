@@ -557,6 +557,9 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file, ngx_uint_t n,
     ngx_str_t *piece);
 
+/* the whole body in one piece of memory, terminated; a status when too large */
+ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
+
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
@@ -782,6 +785,7 @@ void ngx_http_portal_gauges_set(void);
 ngx_int_t ngx_http_portal_metrics_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_portal_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_portal_live_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_portal_report_handler(ngx_http_request_t *r);
 
 /* mail/: how full the outbox is, asked now and then by the worker that mails */
 void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,

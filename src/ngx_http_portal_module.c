@@ -210,6 +210,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       ngx_http_portal_health_handler },
 
+    { ngx_string("portal_policy_reports"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_portal_conf_monitor,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_http_portal_report_handler },
+
     { ngx_string("portal_arg"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
       ngx_http_portal_conf_arg,
