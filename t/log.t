@@ -4,6 +4,9 @@
 # one line of the error log carries it and says why.  What the access log of
 # conf.d/portal.conf says.
 
+# somewhere that no machine of ours is
+BEGIN { $ENV{TZ} = 'XXX-5:30' }
+
 use Portal::Test;
 
 use strict;
@@ -251,6 +254,13 @@ like slurp($p->nginx->access_log) // '', qr/"id":"$id"/, 'which the access log h
     is_deeply [grep { !m{^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] \d+#\d+: } }
         split /^/, slurp($p->nginx->error_log)], [],
         '16.2.4 the error log\'s have one form, too';
+
+    # both logs keep to the zone that nginx was started with
+    is_deeply [grep { $_->{time} !~ /\+05:30$/ } @read], [], '16.2.2 the access log is in the zone that nginx is given';
+    my ($newest) = (split /^/, slurp($p->nginx->error_log))[-1] =~ /^(\S+ \S+)/;
+    my $at = sub { my @t = gmtime(time + 5.5 * 3600 - $_[0]); sprintf '%04d/%02d/%02d %02d:%02d:%02d',
+        $t[5] + 1900, $t[4] + 1, @t[3, 2, 1, 0] };
+    ok $newest le $at->(0) && $newest gt $at->(600), '16.2.2 the error log is in the zone, too' or diag $newest;
 }
 
 done_testing;
