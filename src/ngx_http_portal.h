@@ -152,6 +152,7 @@ typedef struct {
 
     ngx_str_t                        hash_pool;
     ngx_thread_pool_t               *thread_pool;
+    portal_breached_t               *breached;
 
     ngx_str_t                        templates;
     ngx_str_t                        forms_dir;
@@ -557,6 +558,9 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file, ngx_uint_t n,
     ngx_str_t *piece);
 
+/* the whole body in one piece of memory, terminated; a status when too large */
+ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
+
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
@@ -589,6 +593,10 @@ ngx_int_t ngx_http_portal_store_value(ngx_http_portal_ctx_t *ctx,
 ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
     const char *hash, ngx_http_portal_step_pt step);
+/* looks for a password in the list of breached ones, then step; the same */
+ngx_int_t ngx_http_portal_password_look(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
+    ngx_http_portal_step_pt step);
 
 /* checks the one-time code typed, if the form has one, against the sealed
    secret of the document: "otp_step" of the input is its time step or null */
@@ -787,6 +795,7 @@ void ngx_http_portal_gauges_set(void);
 ngx_int_t ngx_http_portal_metrics_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_portal_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_portal_live_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_portal_report_handler(ngx_http_request_t *r);
 
 /* mail/: how full the outbox is, asked now and then by the jobs' worker */
 void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,

@@ -24,8 +24,6 @@ static ngx_int_t ngx_http_portal_body_whole(ngx_http_request_t *r,
 static ngx_int_t ngx_http_portal_body_wrong(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_uint_t ngx_http_portal_body_status(ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r,
-    ngx_str_t *body);
 static ngx_int_t ngx_http_portal_body_type(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_check_form(ngx_http_request_t *r,
@@ -371,9 +369,7 @@ ngx_http_portal_take_restore(ngx_http_request_t *r,
 }
 
 
-/* the whole body in one piece of memory, terminated */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body)
 {
     u_char       *p;
