@@ -133,6 +133,17 @@ is $agent->get("/demandes/$id/justificatif-9")->status, 404, 'one that is not th
 is $reads->(), 1, 'is not read';
 
 
+# who reads a thousand is a program
+$portal->psql("update portal.town set agent_readings = 2 where id = 1");
+my $busy = agent_client(as => new_agent(role => 'reader'));
+is $busy->get("/demandes/$id/justificatif-2")->status, 200, "document $_ is read" for 1, 2;
+my $refused = $busy->get("/demandes/$id/justificatif-2");
+is $refused->status, 429, 'T206 too many documents read';
+ok $refused->header('retry-after'), 'when to come again';
+unlike $refused->content, qr/Kanarienvogel/, 'and nothing of it';
+$portal->psql("update portal.town set agent_readings = 300 where id = 1");
+
+
 ### of several pieces
 
 {
@@ -144,7 +155,7 @@ is $reads->(), 1, 'is not read';
     is $camille->get("/famille/demandes/$n/justificatif-1")->header('content-type'), 'image/png',
         'with the documents of the first';
     ok $camille->get("/famille/demandes/$n/justificatif-3")->content eq $large, 'whole again';
-    is $reads->(), 1, 'the family’s own reading is not the audit’s';
+    is $reads->(), 4, 'the family’s own reading is not the audit’s';
     ok $agent->get("/demandes/$n/justificatif-3")->content eq $large, 'for an agent too';
     is $portal->psql("select count(*) from portal.audit where action = 'read_document' and object_id = $n"), 1,
         'one reading, however many pieces';

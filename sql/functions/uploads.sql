@@ -640,8 +640,9 @@ comment on function request_document_file(jsonb) is
 create or replace function agent_document_file(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_set     change_set;
-    v_result  json;
+    v_set      change_set;
+    v_result   json;
+    v_refusal  json;
 begin
     perform require_agent();
 
@@ -655,15 +656,17 @@ begin
 
     -- who has read a family's papers is kept
     if v_result->>'status' = '200' and coalesce(to_id(input->>'piece'), 0) = 0 then
-        perform note('read_document', 'ok', 'change_set', v_set.id);
+        v_refusal := agent_limit('readings');
+        perform note('read_document', case when v_refusal is null then 'ok'
+                                           else 'too_many' end, 'change_set', v_set.id);
     end if;
 
-    return v_result;
+    return coalesce(v_refusal, v_result);
 end
 $$;
 
 comment on function agent_document_file(jsonb) is
-    'A document of a request; the audit says who has read it. Input: request, document (number), piece. Result: file_document(). For agents.';
+    'A document of a request; the audit says who has read it. Input: request, document (number), piece. Result: file_document(); 429 too_many_readings. For agents.';
 
 
 grant execute on function store_upload(jsonb), child_photo(jsonb), request_photo(jsonb),
