@@ -293,6 +293,28 @@ waitpid $busy, 0;
 ok wait_for(40, sub { (metrics()->{portal_audit_unchained} // -1) == 0 }), 'and none at last';
 is scalar $p->psql("select portal.audit_verify()->>'status'", 'portal_jobs'), 200, 'the chain holds';
 
+# the newest rows cut off: the chain does not know, the log does
+{
+    my $verify = sub { my ($head) = @_; join ' ', map { $_ // '' } @{ ($p->psql("select v->>'status',
+        v->>'head' from portal.audit_verify('" . ($head ? qq({"head": "$head"}) : '{}') . "') v",
+        'portal_jobs'))[0] } };
+    my $told = sub { ((log_lines(qr/the audit ends with/))[-1] // '') =~ /notice.* (\d+:[0-9a-f]{64})$/ ? $1 : '' };
+    my $end;
+    ok wait_for(20, sub { $end = $p->psql("select max(chain) || ':' || encode(
+        (array_agg(hash order by chain desc))[1], 'hex') from portal.audit");
+        $told->() eq $end }), 'T212 the log is told how the audit ends' or diag $told->(), "\n$end";
+    is scalar(grep { /$end/ } log_lines(qr/the audit ends with/)), 1, 'once';
+    is $verify->($end), '200 there', 'T212 which is in the chain';
+    $p->psql("set session_replication_role = replica; delete from portal.audit
+        where chain > (select max(chain) - 3 from portal.audit)");
+    is $verify->(), '200 ', 'cut off, the chain alone holds';
+    is $verify->($end), '409 missing', 'T212 the end that was told is missing';
+    $aj->get("/demandes/$base") for 1 .. 4;
+    ok wait_for(20, sub { my $now = $told->(); $now ne $end && $verify->($now) eq '200 there' }),
+        'it goes on from there';
+    is $verify->($end), '409 missing', 'T212 and what is new does not take its place';
+}
+
 # a row that is changed behind everybody's back
 $p->psql("set session_replication_role = replica; update portal.audit set outcome = 'ok'
     where action = 'decide' and outcome = 'refused'");

@@ -20,3 +20,17 @@ comment on column town.agent_readings is
 
 comment on column attempt.key is
 'MAC of an address, of a network prefix or of a device with its account, or the id of an account or an agent; empty: the town.';
+
+
+-- what the chain of the audit ended with when the log was told
+
+alter table job
+    add column mark bigint not null default 0;
+
+comment on column job.mark is
+    'Of audit_head: the place in the chain that the log was told last; 0 elsewhere.';
+
+insert into job (name) values ('audit_head');
+
+reset role;
+grant update (mark) on portal.job to portal_batch;
