@@ -788,7 +788,7 @@ ngx_int_t ngx_http_portal_metrics_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_portal_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_portal_live_handler(ngx_http_request_t *r);
 
-/* mail/: how full the outbox is, asked now and then by the worker that mails */
+/* mail/: how full the outbox is, asked now and then by the jobs' worker */
 void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 /* 0 when it was not heard of lately */

@@ -655,11 +655,11 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
         return NGX_ERROR;
     }
 
+    ngx_http_portal_outbox_init(cycle, pmcf);
+
     if (pmcf->mail.url.len == 0) {
         return NGX_OK;
     }
-
-    ngx_http_portal_outbox_init(cycle, pmcf);
 
     ngx_http_portal.mail = portal_mail_create(cycle, &pmcf->mail,
                                               ngx_http_portal.jobs,
