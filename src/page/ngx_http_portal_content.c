@@ -260,6 +260,12 @@ ngx_http_portal_content_refused(ngx_http_request_t *r,
 {
     json_t  *document, *error;
 
+    /* what was no document has been told already */
+
+    if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
+
     document = ngx_http_portal_document(r, ctx);
     error = json_array_get(json_object_get(document, "errors"), 0);
 
