@@ -260,7 +260,9 @@ ngx_http_portal_content_refused(ngx_http_request_t *r,
 {
     json_t  *document, *error;
 
-    document = ngx_http_portal_document(r, ctx);
+    /* the status was read in it; NULL: there is none, which has been said */
+
+    document = ctx->document;
     error = json_array_get(json_object_get(document, "errors"), 0);
 
     if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
