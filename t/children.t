@@ -344,6 +344,10 @@ is codes(json_post($cj, "$page/contacts/$jeanne/modifier", { phone_mobile => und
     my $none = 'Avant : Non renseigné Demandé :';
     like $ch->get($page)->text, qr/Valable à partir du $none $from Valable jusqu’au $none $until/,
         'shown as asked';
+    my $three = "Non renseigné Non renseigné $until";
+    like agent_client()->get("/demandes/$id")->text,
+        qr/déclaré par la famille, non validé.*Valable jusqu’au $three/,
+        'agents read what was seen, what holds, what is asked';
     ok !defined $mine->($jj->get($page)->json->{child})->{valid_from}, 'nothing counts before';
     accepted_ok($id, 'accepted');
     like $jh->get($page)->text, qr/Jeanne Vasseur À partir du $from Voisin.*?Du $from au $until/,
