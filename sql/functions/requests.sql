@@ -193,10 +193,11 @@ begin
     select json_build_object(
                'values', (select json_object_agg(w.name, w.value)
                             from (select v.name, v.value
-                                    from unnest(array_agg(f.name),
+                                    from unnest(array_agg(f.name order by f.rank),
                                                 array_agg(case when not f.hint then
                                                     shown(p_kind, p_seal, f.name,
-                                                          f.sealed, f.asked, null) end))
+                                                          f.sealed, f.asked, null) end
+                                                    order by f.rank))
                                          as v (name, value)
                                    union all
                                   values ('version', to_json(p_version)),
