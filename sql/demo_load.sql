@@ -158,6 +158,17 @@ select m.tenant, m.family_id, m.child_id, r.rank,
    and f.number <> '104217'
    and r.rank <= 1 + m.child_id % 3;
 
+-- one that collects for a school year only
+update contact k
+   set valid_from = (split_part(pg_temp.school_year(), '-', 1) || '-09-01')::date,
+       valid_until = (split_part(pg_temp.school_year(), '-', 2) || '-08-31')::date
+  from family f
+  join town t on t.id = f.tenant and t.slug = 'saint-aubin'
+ where k.tenant = f.tenant
+   and k.family_id = f.id
+   and f.number = '104201'
+   and k.rank = 3;
+
 
 -- what needs the keys -----------------------------------------------------
 

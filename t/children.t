@@ -285,6 +285,120 @@ is row($told), 3, 'nobody is told of that';
 is codes(json_post($cj, "$page/contacts/$jeanne/modifier", { phone_mobile => undef })),
     'phone_mobile:phone_needed', 'a contact keeps a telephone';
 
+# from when, until when: what is less is urgent, what is more is told
+{
+    my $form = "$page/contacts/$jeanne/modifier";
+    my $day = sub { row("select portal.today() + $_[0]") };
+    my $words = sub {
+        my ($y, $m, $d) = map { 0 + $_ } split /-/, $_[0];
+        return sprintf '%s %s %d', $d == 1 ? '1er' : $d, (qw(janvier février mars avril mai juin
+            juillet août septembre octobre novembre décembre))[$m - 1], $y;
+    };
+    my $boxes = sub {
+        my ($name, $date) = @_;
+        my %part;
+        @part{qw(year month day)} = split /-/, $date;
+        return map { +"${name}_$_" => $part{$_} } keys %part;
+    };
+    my $dates = sub { join ' ', map { "$_->{field} " . ($_->{asked} // '-') } @{
+        $cj->get("/famille/demandes/$_[0]")->json->{request}{items} } };
+    my $mine = sub { (grep { $_->{id} == $jeanne } @{ $_[0]{contacts} })[0] };
+    my $urgent = sub { row("select urgent from portal.change_set where id = $_[0]") };
+    my $past = $day->(-2);
+
+    my $r = $ch->get($form);
+    like $r->text, qr/Valable à partir du.*Laissez vide/, 'the dates, and what an empty one means';
+    like $r->text, qr/Dites à cette personne que vous la nommez ici/, 'who is named is to be told';
+    my $wrong = $ch->submit($r, { $boxes->('valid_from', '2040-05-06'),
+        $boxes->('valid_until', '2040-05-05') });
+    is $wrong->status, 422, 'an end before the beginning: no';
+    like $wrong->text, qr/Le dernier jour ne peut pas être avant le premier/, 'said';
+    is { @{ $wrong->form($form)->{fields} } }->{valid_until_day}, '05', 'nothing typed is lost';
+    is $ch->submit($r, { valid_until_day => '31', valid_until_month => '2',
+        valid_until_year => '2040' })->status, 422, 'a day that is none: no';
+    $wrong = $ch->submit($r, { $boxes->('valid_until', $past) });
+    is $wrong->status, 422, 'an end that is past: no';
+    like $wrong->text, qr/Ce jour est déjà passé/, 'said';
+    for ([{ valid_from => '2040-05-06', valid_until => '2040-05-05' }, 'valid_until_early'],
+        [{ valid_until => $past }, 'valid_until_past'], [{ valid_until => '2040-02-30' },
+        'date_format'], [{ valid_until => '1999-12-31' }, 'date_range'])
+    {
+        is codes(json_post($cj, $form, $_->[0])), "valid_until:$_->[1]", "JSON: $_->[1]";
+    }
+    is codes(json_post($cj, $new, { %jeanne, first_name => 'Anne', valid_until => $past })),
+        'valid_until:valid_until_past', 'nor of a new one';
+    is row("select count(*) from portal.change_set where contact_id = $jeanne
+        and action = 'change'"), 0, 'nothing asked by all that';
+
+    # from no limit to a term: urgent
+    my ($first, $last) = ($day->(10), $day->(20));
+    my $told = row("select count(*) from portal.outbox where template = 'contact_asked'");
+    my $tell = sub { row("select count(*) - $told from portal.outbox
+        where template = 'contact_asked'") };
+    my $id = request_of($ch->submit($r, { $boxes->('valid_from', $first),
+        $boxes->('valid_until', $last) }), 'a term');
+    is $dates->($id), "valid_from $first valid_until $last", 'asked';
+    is $urgent->($id), 't', 'fewer days of who may collect: urgent';
+    is $tell->(), 0, 'nobody is told of fewer days';
+    my ($from, $until) = map { $words->($_) } $first, $last;
+    my $none = 'Avant : Non renseigné Demandé :';
+    like $ch->get($page)->text, qr/Valable à partir du $none $from Valable jusqu’au $none $until/,
+        'shown as asked';
+    my $three = "Non renseigné Non renseigné $until";
+    like agent_client()->get("/demandes/$id")->text,
+        qr/déclaré par la famille, non validé.*Valable jusqu’au $three/,
+        'agents read what was seen, what holds, what is asked';
+    ok !defined $mine->($jj->get($page)->json->{child})->{valid_from}, 'nothing counts before';
+    accepted_ok($id, 'accepted');
+    like $jh->get($page)->text, qr/Jeanne Vasseur À partir du $from Voisin.*?Du $from au $until/,
+        'the other guardian reads it, and that it is to come';
+    my $k = $mine->($jj->get($page)->json->{child});
+    is_deeply [@$k{qw(valid_from valid_until)}, map { $_ ? 1 : 0 } @$k{qw(to_come ended)}],
+        [$first, $last, 1, 0], 'JSON: the same';
+    ($k) = map { $mine->($_) } grep { $_->{id} == $leo } @{ $jj->get('/famille')->json->{children} };
+    is_deeply [@$k{qw(valid_from valid_until to_come ended)}], [$first, $last, undef, undef],
+        'JSON: the file has the dates';
+    my ($data) = map { $mine->($_->{of}) } grep { $_->{of}{id} == $leo }
+        map { @{ $_->{children} } } @{ $jj->get('/mes-donnees')->json->{families} };
+    is $data->{valid_until}, $last, 'JSON: so have one\'s own data';
+    like $jh->get('/mes-donnees')->text, qr/Valable à partir du $from Valable jusqu’au $until/,
+        'and their page';
+    my $csv = join '/', reverse split /-/, $last;
+    like Encode::decode('UTF-8', $jh->get('/mes-donnees.csv')->content),
+        qr/"Vasseur";"Valable jusqu’au";"$csv"/, 'and CSV';
+
+    # more days: told, not urgent
+    $id = request_of(json_post($cj, $form, { valid_until => $day->(30) }), 'more days');
+    is $urgent->($id), 'f', 'which can wait';
+    is $tell->(), 1, 'and is told as a new one is';
+    $id = request_of(json_post($cj, $form, { valid_until => $day->(15) }), 'fewer instead');
+    is $urgent->($id), 't', 'urgent';
+    is $tell->(), 1, 'nobody is told';
+    $id = request_of(json_post($cj, $form, { valid_from => undef, valid_until => $day->(0) }),
+        'until today');
+    is $urgent->($id), 't', 'other days, fewer at the end: urgent';
+    is $tell->(), 2, 'and told';
+    accepted_ok($id, 'accepted');
+    $k = $mine->($jj->get($page)->json->{child});
+    is_deeply [map { defined ? $_ ? 1 : 0 : undef } @$k{qw(valid_from to_come ended)}],
+        [undef, undef, 0], 'today counts';
+
+    # past: said where it is read, whatever is kept ready; the rest can change
+    $portal->psql("update portal.contact set valid_until = '$past' where id = $jeanne");
+    $until = $words->($past);
+    like $jh->get($page)->text, qr/Jeanne Vasseur Terminé Voisin.*?Jusqu’au $until/, 'ended';
+    ok $mine->($jj->get($page)->json->{child})->{ended}, 'JSON: ended';
+    is row('select portal.check_documents()'), 0, 'what is kept ready is right any day';
+    $id = request_of($ch->submit($ch->get($form), { phone_home => '03 20 12 34 57' }),
+        'a telephone of who has ended');
+    is $dates->($id), 'phone_home +33320123457', 'no other field';
+    accepted_ok($id, 'accepted');
+    $id = request_of(json_post($cj, $form, { valid_until => undef }), 'back without limit');
+    is $tell->(), 3, 'who may collect again is told';
+    accepted_ok($id, 'accepted');
+    like $jh->get($page)->text, qr/Jeanne Vasseur Voisin.*?Sans limite/, 'no mark any more';
+}
+
 # removing
 $r = $ch->get("$page/contacts/$jeanne/retrait");
 like $r->text, qr/Retirer un contact Jeanne Vasseur/, 'the form';
@@ -318,6 +432,10 @@ $form{phone_mobile} =~ s/^0|\s//g;
 is_deeply [@form{qw(first_name last_name)}, "+33$form{phone_mobile}"], \@name,
     'and begins the form';
 accepted_ok(request_of($ch->submit($ch->get("$new?copie=$copy"), {}), 'the copy'), 'accepted');
+is row("select count(distinct (valid_from, valid_until)) || ' ' || count(valid_until)
+    from portal.contact where family_id = 1 and rank in (3, 4)
+    and (last_name, first_name) = (select last_name, first_name from portal.contact
+    where id = $copy)"), '1 2', 'with its dates';
 unlike $ch->get($new)->content, qr/copie=$copy\b/, 'once is enough';
 my $foreign = row("select k.id from portal.contact k where k.child_id = $adam limit 1");
 for my $wrong ($foreign, $copy + 100000, 'x', $contacts[0]{id}) {

@@ -40,7 +40,7 @@ begin
 
     select coalesce(json_agg(c.document order by c.rank), '[]'::json)
       into v_result.children
-      from child_documents(p_family, null, v_same) c;
+      from child_documents(p_family, null, v_same, null) c;
 
     return v_result;
 end

@@ -104,7 +104,8 @@ comment on function guardian_documents(bigint, bigint, bigint, text[], text[]) i
     'The guardians of a family, or the one of that id, as the account sees them: p_self are the groups it sees of itself, p_same those of the others.';
 
 
-create or replace function child_documents(p_family bigint, p_id bigint, p_same text[])
+create or replace function child_documents(p_family bigint, p_id bigint, p_same text[],
+    p_day date)
     returns table (rank smallint, document json)
     language sql stable
 begin atomic
@@ -153,7 +154,11 @@ begin atomic
                                         'first_name', k.first_name, 'link', k.link,
                                         'phone_mobile', k.phone_mobile,
                                         'phone_home', k.phone_home, 'collect', k.collect,
-                                        'emergency', k.emergency))
+                                        'emergency', k.emergency,
+                                        'valid_from', k.valid_from,
+                                        'valid_until', k.valid_until,
+                                        'to_come', k.valid_from > p_day,
+                                        'ended', k.valid_until < p_day))
                                from (select o.*
                                        from contact o
                                       where o.tenant = c.tenant
@@ -186,8 +191,8 @@ begin atomic
        and (p_id is null or c.id = p_id);
 end;
 
-comment on function child_documents(bigint, bigint, text[]) is
-    'The children of a family, or the one of that id, as its guardians see them: p_same are the groups they see. Contacts are this household''s; of the other household names, link and authority only.';
+comment on function child_documents(bigint, bigint, text[], date) is
+    'The children of a family, or the one of that id, as its guardians see them: p_same are the groups they see, p_day the day they are read on, null in what is kept. Contacts are this household''s; of the other household names, link and authority only.';
 
 
 create or replace function family(input jsonb) returns json
@@ -260,7 +265,7 @@ declare
 begin
     select c.document into v_result
       from child_documents(my_family(), coalesce(to_id(input->>'child'), 0),
-                           seen_by('same_family')) c;
+                           seen_by('same_family'), today()) c;
 
     return json_build_object('status', case when v_result is null then 404 else 200 end,
         'child', v_result, 'sections', case when v_result is not null then

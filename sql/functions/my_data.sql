@@ -170,7 +170,8 @@ begin
                                           'person', (c.document->>'first_name') || ' '
                                                   || (c.document->>'last_name'),
                                           'of', c.document) order by c.rank)
-                                        from child_documents(f.id, null, v_same) c),
+                                        from child_documents(f.id, null, v_same,
+                                                             today()) c),
                                      '[]'::json))
               from family f
              where f.id = p_family);

@@ -193,10 +193,11 @@ begin
     select json_build_object(
                'values', (select json_object_agg(w.name, w.value)
                             from (select v.name, v.value
-                                    from unnest(array_agg(f.name),
+                                    from unnest(array_agg(f.name order by f.rank),
                                                 array_agg(case when not f.hint then
                                                     shown(p_kind, p_seal, f.name,
-                                                          f.sealed, f.asked, null) end))
+                                                          f.sealed, f.asked, null) end
+                                                    order by f.rank))
                                          as v (name, value)
                                    union all
                                   values ('version', to_json(p_version)),
@@ -540,6 +541,7 @@ begin
 
     v_after := asked_values(v_now, v_items);
     v_faults := asked_faults(input, my_family(), v_who.child_id, v_after)
+                || late_faults(v_section, v_items, v_after)
                 || case when v_step <> 'edit'
                         then document_faults(input, v_who.guardian_id, v_who.child_id,
                                              v_open.id) else '[]' end;

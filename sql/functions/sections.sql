@@ -15,6 +15,14 @@ comment on function school_year() is
     'The school year of today; the next one begins with September.';
 
 
+create or replace function today() returns date
+    language sql stable
+    return (now() at time zone 'Europe/Paris')::date;
+
+comment on function today() is
+    'The day in the town, whatever the session''s time zone: what a form and a contact''s dates are compared with.';
+
+
 -- general information -----------------------------------------------------
 
 create or replace function child_general_values(p_id bigint) returns jsonb
@@ -128,7 +136,9 @@ begin
     return (select jsonb_build_object('last_name', k.last_name, 'first_name', k.first_name,
                        'link', k.link, 'phone_mobile', k.phone_mobile,
                        'phone_home', k.phone_home, 'collect', yes_or_no(k.collect),
-                       'emergency', yes_or_no(k.emergency), 'rank', k.rank)
+                       'emergency', yes_or_no(k.emergency),
+                       'valid_from', k.valid_from, 'valid_until', k.valid_until,
+                       'rank', k.rank)
               from contact k
              where k.id = p_id);
 end
@@ -141,9 +151,35 @@ create or replace function child_contact_faults(v jsonb) returns jsonb
     language sql immutable
     return case when coalesce(v->>'phone_mobile', v->>'phone_home', '') = ''
                 then fault('phone_mobile', 'phone_needed')
-                else '[]'::jsonb end;
+                else '[]'::jsonb end
+           || case when (v->>'valid_until')::date < (v->>'valid_from')::date
+                   then fault('valid_until', 'valid_until_early')
+                   else '[]'::jsonb end;
 
 comment on function child_contact_faults(jsonb) is 'section_faults() of child_contact.';
+
+
+create or replace function contact_period(v jsonb) returns daterange
+    language sql stable
+    return case when (v->>'valid_until')::date < (v->>'valid_from')::date then 'empty'
+                else daterange((v->>'valid_from')::date, (v->>'valid_until')::date, '[]')
+           end;
+
+comment on function contact_period(jsonb) is
+    'The days of a contact. Input: values as of child_contact_values(); of those that do not go together there is none.';
+
+
+create or replace function late_faults(p_section text, p_items jsonb, v jsonb) returns jsonb
+    language sql stable
+    return case when p_section = 'child_contact'
+                     and p_items @? '$[*].field ? (@ == "valid_until")'
+                     and (v->>'valid_until')::date < today()
+                     and not isempty(contact_period(v))
+                then fault('valid_until', 'valid_until_past')
+                else '[]'::jsonb end;
+
+comment on function late_faults(text, jsonb, jsonb) is
+    'What may be in the file but no more be asked for: a contact''s last day that is past. Input: section, items, the section as it would be.';
 
 
 create or replace function child_contact_apply(p_id bigint, v jsonb) returns void
@@ -153,7 +189,8 @@ begin
        set last_name = v->>'last_name', first_name = v->>'first_name', link = v->>'link',
            phone_mobile = v->>'phone_mobile', phone_home = v->>'phone_home',
            collect = coalesce(v->>'collect' = 'yes', false),
-           emergency = coalesce(v->>'emergency' = 'yes', false)
+           emergency = coalesce(v->>'emergency' = 'yes', false),
+           valid_from = (v->>'valid_from')::date, valid_until = (v->>'valid_until')::date
      where k.id = p_id;
 
     -- in front of whoever has that place now; without one, last
@@ -372,19 +409,27 @@ comment on function record_ban(change_set) is
 create or replace function contact_urgent(p_section text, p_action text, p_contact bigint,
     p_items jsonb)
     returns boolean
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_now  jsonb := coalesce(child_contact_values(p_contact), '{}');
+begin
     return p_section = 'child_contact'
            and (p_action = 'report'
                 or p_action in ('change', 'remove')
-                   and exists (select from contact k where k.id = p_contact and k.collect)
+                   and coalesce(v_now->>'collect' = 'yes', false)
                    and (p_action = 'remove'
                         or exists (select
                                      from jsonb_array_elements(p_items) i
                                     where i->>'field' in ('collect', 'last_name',
-                                                          'first_name'))));
+                                                          'first_name'))
+                        -- or on fewer days
+                        or not contact_period(v_now)
+                               <@ contact_period(asked_values(v_now, p_items))));
+end
+$$;
 
 comment on function contact_urgent(text, text, bigint, jsonb) is
-    'Whether the child''s safety cannot wait: somebody must not collect it, or no more. Input: section, action, contact, items.';
+    'Whether the child''s safety cannot wait: somebody must not collect it, or no more, or no more on a day when they may. Input: section, action, contact, items.';
 
 
 create or replace function tell_collect(p_set change_set, p_items jsonb, p_before jsonb)
@@ -400,6 +445,7 @@ begin
        or (v_new->'collect', v_new->'last_name', v_new->'first_name')
           is not distinct from
           (v_old->'collect', v_old->'last_name', v_old->'first_name')
+          and contact_period(v_new) <@ contact_period(v_old)
     then
         return;
     end if;
@@ -423,4 +469,4 @@ end
 $$;
 
 comment on function tell_collect(change_set, jsonb, jsonb) is
-    'Writes to the child''s other guardians, of both households, who is to be allowed to collect it: name and link only. Input: the request, its items, and those that it had or that the request before it had.';
+    'Writes to the child''s other guardians, of both households, who is to be allowed to collect it, or on other days than so far: name and link only. Input: the request, its items, and those that it had or that the request before it had.';

@@ -68,10 +68,10 @@ select unalike(plan_of(q), '%Seq Scan on ' || t || '%', 'no scan of ' || t || ':
     ('guardian', $$select * from guardian_documents(1, null, 1, '{}', '{}') order by rank$$),
     ('family_document', $$select d.* from family_document d join family f on f.tenant = d.tenant and f.id = d.family_id and f.version = d.version where d.family_id = 1$$),
     ('guardian', $$select * from guardian g where g.search = 'MARTINCAMILLE'$$),
-    ('child', $$select * from child_documents(1, null, '{child_health,child_contacts,child_authorisations}') order by rank$$),
-    ('child_family', $$select * from child_documents(1, null, '{child_health}') order by rank$$),
-    ('authorisation', $$select * from child_documents(1, null, '{child_authorisations}') order by rank$$),
-    ('health', $$select * from child_documents(1, null, '{child_health}') order by rank$$)) as x (t, q);
+    ('child', $$select * from child_documents(1, null, '{child_health,child_contacts,child_authorisations}', null) order by rank$$),
+    ('child_family', $$select * from child_documents(1, null, '{child_health}', null) order by rank$$),
+    ('authorisation', $$select * from child_documents(1, null, '{child_authorisations}', null) order by rank$$),
+    ('health', $$select * from child_documents(1, null, '{child_health}', null) order by rank$$)) as x (t, q);
 
 reset role;
 

@@ -54,6 +54,25 @@ rollback to a;
 
 select is(portal.child_contact_faults('{"phone_home": "+33320123456"}'), '[]', 'one telephone is enough');
 select is(portal.child_contact_faults('{"phone_mobile": null}')->0->>'code', 'phone_needed', 'one there must be');
+select throws_ok($$ update portal.contact set valid_from = '2026-09-02', valid_until = '2026-09-01' where child_id = pg_temp.child('Nina') $$, '23514', null, 'no contact ends before it begins');
+select is(portal.child_contact_faults(v::jsonb || '{"phone_home": "+33320123456"}')->0->>'code', e, 'dates: ' || v)
+  from (values ('{"valid_from": "2026-09-02", "valid_until": "2026-09-01"}', 'valid_until_early'), ('{"valid_from": "2026-09-01", "valid_until": "2026-09-01"}', null),
+               ('{"valid_from": "2026-09-02", "valid_until": null}', null), ('{"valid_until": "2001-01-01"}', null)) as x (v, e);
+select is(portal.late_faults(s, jsonb_build_array(jsonb_build_object('field', f)), jsonb_build_object('valid_from', d, 'valid_until', portal.today() + n))->0->>'code', e, s || ' ' || f || ' ' || n || coalesce(' from ' || d, ''))
+  from (values ('child_contact', 'valid_until', -1, null, 'valid_until_past'), ('child_contact', 'valid_until', 0, null, null), ('child_contact', 'collect', -1, null, null),
+               ('child_contact', 'valid_until', -1, '2999-01-01', null), ('child_general', 'valid_until', -1, null, null)) as x (s, f, n, d, e);
+set local timezone = 'Pacific/Auckland';
+select is(portal.today(), (now() at time zone 'Europe/Paris')::date, 'the day is the town''s');
+reset timezone;
+select is(portal.contact_period(v::jsonb), e::daterange, v)
+  from (values ('{"valid_from": "2026-09-01", "valid_until": "2026-09-02"}', '[2026-09-01,2026-09-02]'), ('{"valid_from": null}', '(,)'),
+               ('{"valid_until": "2026-09-02"}', '(,2026-09-02]'), ('{"valid_from": "2026-09-03", "valid_until": "2026-09-02"}', 'empty')) as x (v, e);
+update portal.contact set valid_from = portal.today() - 3, valid_until = case rank when 1 then portal.today() - 1 when 3 then portal.today() end where child_id = pg_temp.child('Nina');
+select is((select string_agg(concat_ws('/', k->>'to_come', k->>'ended'), ' ' order by k->>'rank')
+             from portal.child_documents(family('104201'), pg_temp.child('Nina'), '{child_contacts}', day) d, json_array_elements(d.document->'contacts') k), e, 'read ' || what)
+  from (values (portal.today(), 'today', 'false/true false false/false'), (portal.today() - 4, 'four days ago', 'true/false true true/false'),
+               (portal.today() - 3, 'three days ago', 'false/false false false/false'), (null, 'from what is kept', '  ')) as x (day, what, e);
+update portal.contact set valid_from = null, valid_until = null where child_id = pg_temp.child('Nina');
 
 savepoint a;
 create temp table nina on commit drop as select id, rank, first_name as name from portal.contact where child_id = pg_temp.child('Nina');
@@ -75,6 +94,16 @@ select is(portal.contact_urgent(s, a, (select id from portal.contact where child
                ('child_contact', 'change', 1, '[{"field": "collect"}]', true), ('child_contact', 'change', 1, '[{"field": "last_name"}]', true),
                ('child_contact', 'change', 1, '[{"field": "rank"}]', false), ('child_contact', 'change', 2, '[{"field": "collect"}]', false),
                ('child_contact', 'add', 1, '[{"field": "collect"}]', false), ('child_general', 'remove', 1, '[]', false)) as x (s, a, n, i, e);
+
+update portal.contact set valid_from = '2026-09-01', valid_until = '2027-07-05' where child_id = pg_temp.child('Nina');
+select is(portal.contact_urgent('child_contact', 'change', (select id from portal.contact where child_id = pg_temp.child('Nina') and rank = n),
+              (select jsonb_agg(jsonb_build_object('field', d.key, 'asked', d.value)) from jsonb_each(i::jsonb) d)), e, 'contact ' || n || ' ' || i)
+  from (values (1, '{"valid_until": "2027-07-04"}', true), (1, '{"valid_until": "2027-07-06"}', false), (1, '{"valid_until": null}', false),
+               (1, '{"valid_from": "2026-09-02"}', true), (1, '{"valid_from": "2026-08-31"}', false), (1, '{"valid_from": null}', false),
+               (1, '{"valid_from": "2027-09-01", "valid_until": "2028-07-05"}', true), (2, '{"valid_until": "2027-07-04"}', false)) as x (n, i, e);
+update portal.contact set valid_from = null, valid_until = null where child_id = pg_temp.child('Nina');
+select ok(portal.contact_urgent('child_contact', 'change', (select id from portal.contact where child_id = pg_temp.child('Nina') and rank = 1), i), 'what had no limit gets one: ' || i::text)
+  from unnest(array['[{"field": "valid_until", "asked": "2999-01-01"}]', '[{"field": "valid_from", "asked": "2001-01-01"}]']::jsonb[]) i;
 
 -- who comes and who goes
 
