@@ -896,7 +896,8 @@ comment on function request_person(change_set) is
     'Whether the account may still see what a request of its own is about, how its sealed values open, and the path of its form; null when that is no more.';
 
 
-create or replace function request_items(p_set change_set, p_kind text, p_seal uuid)
+create or replace function request_items(p_set change_set, p_kind text, p_seal uuid,
+    p_hidden boolean)
     returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
@@ -911,12 +912,13 @@ begin
       from change_item i
       left join field f on f.section = (p_set).section and f.name = i.field
      where i.tenant = (p_set).tenant
-       and i.set_id = (p_set).id);
+       and i.set_id = (p_set).id
+       and (p_hidden or not is_hidden((p_set).section, i.field)));
 end
 $$;
 
-comment on function request_items(change_set, text, uuid) is
-    'The items of a request as its asker sees them.';
+comment on function request_items(change_set, text, uuid, boolean) is
+    'The items of a request as its asker sees them; p_hidden: also those of fields that the town has hidden since.';
 
 
 create or replace function request_reason(p_set change_set) returns json
@@ -933,16 +935,23 @@ comment on function request_reason(change_set) is
     'Why a request was refused or more is asked for, or null.';
 
 
-create or replace function request_document(p_set change_set) returns json
+create or replace function request_document(p_set change_set,
+    p_hidden boolean default false)
+    returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_who    record := request_person(p_set);
     v_open   boolean := p_set.state in ('sent', 'taken', 'incomplete');
+    v_items  json := '[]';
 begin
+    if v_who.visible then
+        v_items := request_items(p_set, v_who.kind, v_who.seal_id, p_hidden);
+    end if;
+
     return json_build_object('id', p_set.id, 'number', p_set.number,
         'version', p_set.version, 'section', p_set.section, 'action', p_set.action,
         'what', what_of(p_set.section, p_set.action), 'adds', p_set.action = 'add',
-        'has_items', p_set.action in ('change', 'add'),
+        'has_items', json_array_length(v_items) > 0,
         'subject', p_set.subject, 'request_state', p_set.state,
         'open', v_open, 'waits', p_set.state in ('sent', 'taken'),
         'is_incomplete', p_set.state = 'incomplete',
@@ -956,14 +965,12 @@ begin
         'documents', case when v_who.visible then request_documents(p_set, '/famille')
                           else '[]'::json end,
         'has_documents', v_who.visible and has_documents(p_set),
-        'items', case when v_who.visible
-                      then request_items(p_set, v_who.kind, v_who.seal_id)
-                      else '[]'::json end);
+        'items', v_items);
 end
 $$;
 
-comment on function request_document(change_set) is
-    'A request of the account as a document. What the account may no longer see is left out.';
+comment on function request_document(change_set, boolean) is
+    'A request of the account as a document. What the account may no longer see is left out, and without p_hidden what the town hides.';
 
 
 create or replace function asked_of(p_section text, p_action text, p_person record)
@@ -996,6 +1003,8 @@ begin
                  cross join lateral subject(s.name, jsonb_build_object(p_kind, p_id)) w
                  where starts_with(s.name, p_kind || '_')
                    and w.id is not null
+                   and exists (select from field_policies(s.name) p
+                                where p.policy <> 'hidden')
                  union all
                 select 'remove', json_build_object('section', v_base, 'edit', null,
                            'path', w.back || '/retrait',
@@ -1015,7 +1024,7 @@ end
 $$;
 
 comment on function sections_of(text, bigint) is
-    'What the account may ask for about a person: {section: {"section", "edit": path of its form, "path", "asked": the account''s open request or null}}; "remove" is the request to take the person out, "path" its form; of a child "contacts" {"add", "report": paths of forms, "path": what contacts'' forms begin with, "asked": [the account''s open requests about contacts]}.';
+    'What the account may ask for about a person, but for sections that the town hides: {section: {"section", "edit": path of its form, "path", "asked": the account''s open request or null}}; "remove" is the request to take the person out, "path" its form; of a child "contacts" {"add", "report": paths of forms, "path": what contacts'' forms begin with, "asked": [the account''s open requests about contacts]}.';
 
 
 create or replace function asked_contacts(p_child bigint) returns json

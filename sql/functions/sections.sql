@@ -181,7 +181,8 @@ create or replace function contact_copies(p_child bigint) returns json
     language sql stable
 begin atomic
     select coalesce(json_agg(json_build_object('id', k.id,
-               'name', k.first_name || ' ' || k.last_name, 'link', k.link,
+               'name', k.first_name || ' ' || k.last_name,
+               'link', case when not is_hidden('child_contact', 'link') then k.link end,
                'child', c.first_name) order by m.rank, k.rank), '[]')
       from contact k
       join child c on c.tenant = k.tenant and c.id = k.child_id
@@ -407,7 +408,8 @@ begin
     perform post(gen_random_uuid(), a.email, a.email_mac, 'contact_asked', a.lang,
                  jsonb_build_object('name', (v_new->>'first_name') || ' '
                                             || (v_new->>'last_name'),
-                     'link', v_new->'link',
+                     'link', case when not is_hidden('child_contact', 'link')
+                                  then v_new->'link' end,
                      'child', (select c.first_name from child c where c.id = p_set.child_id),
                      'path', '/famille/enfants/' || p_set.child_id))
        from account a

@@ -438,7 +438,7 @@ end
 $$;
 
 comment on function child_photo(jsonb) is
-    'The photo of a child of the session''s family. Input: child, piece. Result: file_document().';
+    'The photo of a child of the session''s family. Input: child, piece. Result: file_document(). Where the town hides the photo no page has it, but « Mes données » still names this address.';
 
 
 create or replace function item_photo(p_set change_set, p_which text) returns uuid

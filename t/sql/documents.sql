@@ -213,6 +213,27 @@ select results_eq($$select f.number from portal.family f join before b using (id
 update portal.family set version = 1 where number = '104201';
 select ok((select f.version > b.version from portal.family f join before b using (id) where f.number = '104201'), 'a version never comes back');
 
+-- what the town hides is a part of each: made anew at once, in this town alone
+
+select pg_temp.warm();
+insert into portal.field_policy (tenant, section, field, policy) values (2, 'child_health', 'pai', 'hidden');
+select is(pg_temp.kept(), 3::bigint, 'another town''s policy is nothing here');
+insert into portal.field_policy (tenant, section, field, policy) values (1, 'child_health', 'pai', 'hidden'), (1, 'child_contact', 'phone_home', 'hidden');
+select is(pg_temp.kept(), 0::bigint, 'no document of before a policy counts');
+select pg_temp.warm();
+select ok(not exists (select from portal.family_document d cross join jsonb_path_query(d.children::jsonb, '$[*] ? (exists(@.health.pai) || exists(@.contacts[*].phone_home))') where d.family_id in (select id from picked)),
+          'nor is what is hidden in the copy');
+select is(portal.check_documents(), 0::bigint, 'as it would be built');
+update portal.field_policy set policy = 'shown' where tenant = 1;
+select is(pg_temp.kept(), 0::bigint, 'nor does one of before another policy');
+select pg_temp.warm();
+delete from portal.field_policy where tenant = 1;
+select is(pg_temp.kept(), 0::bigint, 'nor of before none');
+select is(portal.hidden_fields(), null, 'then nothing is hidden');
+insert into portal.field_policy (tenant, section, field, policy) values (1, 'child_photo', 'photo', 'hidden'), (1, 'child_general', 'last_name', 'hidden');
+select is(portal.hidden_fields(), '{"child_photo": {"all": true, "photo": true}}', 'a section as a whole; a name is hidden on forms only');
+delete from portal.field_policy;
+
 -- nothing older takes the place of what is newer, nothing is kept where one may not write
 
 select pg_temp.warm();
