@@ -203,6 +203,70 @@ is row("select answer || (answered_on = current_date) from portal.authorisation
     where child_id = $leo and code = 'hospital'"), 'notrue', 'JSON: in the file';
 
 
+# what was agreed to: the text that was read, the school year it holds for
+
+{
+    my $year = row('select portal.school_year()');
+    my $answer = sub {
+        my ($code, $doc) = @_;
+        return (grep { $_->{code} eq $code } @{ ($doc // $jj->get($page)->json)->{child}{authorisations} })[0];
+    };
+    my $kept = $answer->('leave_alone');
+    like $kept->{text}, qr/^J’autorise mon enfant à rentrer seul/, 'the text that was read';
+    is $kept->{school_year}, $year, 'the school year';
+    my ($family) = grep { $_->{id} == $leo } @{ $jj->get('/famille')->json->{children} };
+    is_deeply $answer->('leave_alone', { child => $family }), { map { $_ => $kept->{$_} }
+        qw(code answer date school_year) }, 'the whole file has all but the text';
+    like $jh->get($page)->text, qr/Rentrer seul Texte lu J’autorise mon enfant à rentrer seul.{60,100} Accordée \d+ \S+ \d{4} $year/s,
+        'the page says all of it';
+    like $jh->get($page)->text, qr/L’année en cours est $year/, 'and how long it holds';
+    is_deeply [map { $_->{agreement} } @{ $cj->get("/famille/demandes/$id")->json->{request}{items} }],
+        [{ date => row('select current_date'), school_year => $year, text => $cj->get("$page/autorisations")
+            ->json->{hints}{hospital} }], 'so does the request';
+    like $ch->get("/famille/demandes/$id")->text, qr/Refusée \d+ \S+ \d{4} · Année scolaire : $year Texte lu : En cas d’urgence/,
+        'and its page';
+
+    # the town writes another one
+    $r = $ch->get("$page/autorisations");
+    my $old = $answer->('transport');
+    $portal->psql("insert into portal.authorisation_text (tenant, code, lang, text)
+        select 1, c, 'fr', 'Nouvelle rédaction : ' || c from unnest(array['transport', 'leave_alone']) c");
+    my $other = $ch->submit($r, { transport => $old->{answer} eq 'yes' ? 'no' : 'yes', step => 'send' });
+    is $other->status, 409, 'nobody agrees to a text that they have not read';
+    like $other->text, qr/Nouvelle rédaction : transport/, 'it is shown';
+    is $answer->('leave_alone')->{text}, $kept->{text}, 'what was agreed to stays';
+    my $yes = request_of(json_post($cj, "$page/autorisations", { transport => 'yes', leave_alone => 'no' }),
+        'by the new one');
+    my $desk = agent_client();
+    like $desk->get("/demandes/$yes")->text, qr/Refusée \d+ \S+ \d{4} · Année scolaire : $year Texte lu : Nouvelle rédaction : leave_alone/,
+        'the agent reads which';
+    my $agent = agent_client(json => 1);
+    my $seen = $agent->get("/demandes/$yes")->json;
+    is((grep { $_->{field} eq 'leave_alone' } @{ $seen->{items} })[0]{agreement}{text},
+        'Nouvelle rédaction : leave_alone', 'JSON: as well');
+    is json_post($agent, "/demandes/$yes", { step => 'accept', version => $seen->{version} })->status, 200,
+        'accepted';
+    is $answer->('leave_alone')->{text}, 'Nouvelle rédaction : leave_alone', 'in the file';
+    $seen = $agent->get("/demandes/$yes")->json;
+    is json_post($agent, "/demandes/$yes", { step => 'reverse', reason => 'Erreur', version => $seen->{version} })
+        ->status, 200, 'undone';
+    is_deeply $answer->('leave_alone'), $kept, 'with answer, day, year and text of before';
+
+    # the year is over
+    $portal->psql("update portal.authorisation set school_year = '2019-2020', answered_on = '2020-01-02'
+        where child_id = $leo and code = 'hospital'");
+    is $answer->('hospital')->{school_year}, '2019-2020', 'an answer of a year that is over says so';
+    is $cj->get("$page/autorisations")->json->{current}{hospital}, 'unanswered', 'and is asked again';
+    my $again = request_of(json_post($cj, "$page/autorisations", { hospital => 'no' }), 'the same again');
+    accepted_ok($again, 'accepted');
+    is_deeply [@{ $answer->('hospital') }{qw(answer school_year)}], ['no', $year], 'for this year';
+    is $answer->('leave_alone')->{text}, $kept->{text}, 'the others are as they were';
+    my ($data) = grep { $_->{of}{id} == $leo } map { @{ $_->{children} } } @{ $cj->get('/mes-donnees')->json->{families} };
+    is $answer->('leave_alone', { child => $data->{of} })->{text}, $kept->{text}, '« Mes données » too';
+    like $ch->get('/mes-donnees.csv')->content, qr/"Rentrer seul";"Texte lu";"J/, 'and as a file';
+}
+
+
 ### contacts
 
 my %jeanne = (last_name => 'Vasseur', first_name => 'Jeanne', link => 'neighbour',

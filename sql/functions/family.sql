@@ -128,8 +128,9 @@ begin atomic
                        'until', i.until) end,
                'authorisations', case when 'child_authorisations' = any (p_same) then
                    (select json_agg(json_build_object('code', z.code, 'answer', z.answer,
-                                        'date', z.answered_on))
-                      from (select a.code, a.answer, a.answered_on
+                                        'date', z.answered_on,
+                                        'school_year', z.school_year))
+                      from (select a.code, a.answer, a.answered_on, a.school_year
                               from authorisation a
                              where a.tenant = c.tenant and a.child_id = c.id
                              order by a.rank) z)
@@ -349,18 +350,19 @@ create or replace function child(input jsonb) returns json
 declare
     v_result  json;
 begin
-    select without_hidden('child', c.document, hidden_fields()) into v_result
+    select without_hidden('child', with_texts(c.document), hidden_fields()) into v_result
       from child_documents(my_family(), coalesce(to_id(input->>'child'), 0),
                            seen_by('same_family')) c;
 
     return json_build_object('status', case when v_result is null then 404 else 200 end,
-        'child', v_result, 'sections', case when v_result is not null then
+        'child', v_result, 'school_year', case when v_result is not null then
+            school_year() end, 'sections', case when v_result is not null then
             sections_of('child', to_id(input->>'child')) end);
 end
 $$;
 
 comment on function child(jsonb) is
-    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., "sections": sections_of()}; 404 with null for any other, existing or not.';
+    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., with_texts(), "school_year": of today, "sections": sections_of()}; 404 with null for any other, existing or not.';
 
 
 grant execute on function family(jsonb), guardian(jsonb), child(jsonb) to portal_web;

@@ -169,7 +169,7 @@ begin
                 'children', coalesce((select json_agg(json_build_object(
                                           'person', (c.document->>'first_name') || ' '
                                                   || (c.document->>'last_name'),
-                                          'of', c.document) order by c.rank)
+                                          'of', with_texts(c.document)) order by c.rank)
                                         from child_documents(f.id, null, v_same) c),
                                      '[]'::json))
               from family f

@@ -251,7 +251,12 @@ declare
     v_form     json;
     v_kept     json;
     v_copies   json := '[]';
+    v_hints    json;
 begin
+    if v_section = 'child_authorisations' then
+        select json_object_agg(t.code, t.text) into v_hints from authorisation_texts() t;
+    end if;
+
     if v_who.id is not null then
         v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
                                v_who.contact_id, to_id(input->>'request'));
@@ -274,7 +279,7 @@ begin
     end if;
 
     select document_version(v_now::json, to_json(v_open.id), to_json(v_open.version),
-                            json_agg(row_to_json(p) order by p.rank))
+                            json_agg(row_to_json(p) order by p.rank), v_hints)
       into v_version
       from field_policies(v_section) p;
 
@@ -310,13 +315,13 @@ begin
                    and v_action = 'change',
         'copies', v_copies, 'has_copies', json_array_length(v_copies) > 0,
         'check', null, 'kept', v_kept, 'has_kept', json_array_length(v_kept) > 0,
-        'about', section_about(v_section, v_who.id),
+        'about', section_about(v_section, v_who.id), 'hints', v_hints,
         'days', (select t.validation_days from town t where t.id = here()));
 end
 $$;
 
 comment on function section_form(jsonb) is
-'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state", "is_incomplete", "reason": what the town asks for more} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state", "is_incomplete", "reason": what the town asks for more} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "hints": {field: text that is agreed to} of authorisations, else null, "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
 
 
 create or replace function change_step(p_id bigint, p_event text, p_state text,
@@ -397,7 +402,8 @@ comment on function change_mail(change_set, text) is
 create or replace function stored_items(p_set bigint, p_accepted boolean) returns jsonb
     language sql stable
     return (select jsonb_agg(jsonb_build_object('field', i.field, 'asked', i.asked,
-                       'mac', encode(i.asked_mac, 'hex'), 'hint', i.asked_hint))
+                       'mac', encode(i.asked_mac, 'hex'), 'hint', i.asked_hint,
+                       'agreement', i.agreement))
               from change_item i
              where i.set_id = p_set
                and (i.state = 'accepted' or not p_accepted));
@@ -408,15 +414,19 @@ comment on function stored_items(bigint, boolean) is
 
 create or replace function change_values(p_set change_set) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_items  jsonb := stored_items(p_set.id, true);
 begin
     return asked_values(case when p_set.action <> 'add'
                              then section_values(p_set.section, request_subject(p_set))
                              -- what an agent refuses of somebody new is a no
                              when p_set.section = 'child_contact'
                              then '{"collect": "no", "emergency": "no"}'
-                             else '{}' end,
-                        stored_items(p_set.id, true))
-           || jsonb_build_object('_day', p_set.created_at::date);
+                             else '{}' end, v_items)
+           || jsonb_build_object('_day', p_set.created_at::date,
+               '_agreements', (select coalesce(jsonb_object_agg(i->>'field', i->'agreement'),
+                                               '{}')
+                                 from jsonb_array_elements(v_items) i));
 end
 $$;
 
@@ -538,15 +548,16 @@ begin
     delete from change_item i where i.set_id = p_set;
 
     insert into change_item (tenant, set_id, field, old, old_mac, old_hint, asked,
-                             asked_mac, asked_hint)
+                             asked_mac, asked_hint, agreement, old_agreement)
     select here(), p_set, i->>'field', i->'old', decode(i->>'old_mac', 'hex'),
-           i->>'old_hint', i->'asked', decode(i->>'mac', 'hex'), i->>'hint'
+           i->>'old_hint', i->'asked', decode(i->>'mac', 'hex'), i->>'hint',
+           nullif(i->'agreement', 'null'), nullif(i->'old_agreement', 'null')
       from jsonb_array_elements(p_items) i;
 end
 $$;
 
 comment on function put_items(bigint, jsonb) is
-    'Writes the items of a request anew. Input: request, [{"field", "old", "old_mac", "old_hint", "asked", "mac", "hint"}].';
+    'Writes the items of a request anew. Input: request, [{"field", "old", "old_mac", "old_hint", "asked", "mac", "hint", and of an authorisation "agreement", "old_agreement"}].';
 
 
 
@@ -581,6 +592,8 @@ begin atomic
                                (i->>'sealed')::boolean, i->'old', i->>'old_hint'),
                            'asked', shown(p_kind, p_seal, i->>'field',
                                (i->>'sealed')::boolean, i->'asked', i->>'hint'),
+                           'agreement', agreement_shown(nullif(i->'agreement', 'null'),
+                                                        current_date),
                            'state', null)), '[]'))
                   from jsonb_array_elements(p_items) i)
                else e.value end)
@@ -804,6 +817,10 @@ begin
                                  v_now, v_open.id);
     end if;
 
+    if v_section = 'child_authorisations' then
+        v_items := agreed_items(v_who.child_id, v_items, input, v_open.id);
+    end if;
+
     v_after := asked_values(v_now, v_items);
     v_faults := asked_faults(input, my_family(), v_who.child_id, v_after)
                 || case when v_step <> 'edit'
@@ -907,7 +924,9 @@ begin
                                     coalesce(f.sealed, false), i.old, i.old_hint),
                'asked', item_shown(p_set, '/famille', '', p_kind, p_seal, i.field,
                                    coalesce(f.sealed, false), i.asked, i.asked_hint),
-               'picture', (p_set).section = 'child_photo', 'state', i.state, 'refused', coalesce(i.state = 'refused', false))
+               'agreement', agreement_shown(i.agreement, (p_set).created_at::date),
+               'picture', (p_set).section = 'child_photo', 'state', i.state,
+               'refused', coalesce(i.state = 'refused', false))
                order by f.rank), '[]')
       from change_item i
       left join field f on f.section = (p_set).section and f.name = i.field

@@ -6,13 +6,20 @@
 set search_path = portal, pg_temp;
 
 
+create or replace function school_year_of(p_day date) returns text
+    language sql immutable
+    return (select y || '-' || (y + 1)
+              from (select extract(year from p_day - interval '8 months')::int) x (y));
+
+comment on function school_year_of(date) is
+    'The school year of a day, as 2026-2027; the next one begins with September.';
+
+
 create or replace function school_year() returns text
     language sql stable
-    return (select y || '-' || (y + 1)
-              from (select extract(year from current_date - interval '8 months')::int) x (y));
+    return school_year_of(current_date);
 
-comment on function school_year() is
-    'The school year of today; the next one begins with September.';
+comment on function school_year() is 'The school year of today.';
 
 
 -- general information -----------------------------------------------------
@@ -84,40 +91,6 @@ end
 $$;
 
 comment on function child_general_apply(bigint, jsonb) is 'section_apply() of child_general.';
-
-
--- authorisations ----------------------------------------------------------
-
-create or replace function child_authorisations_values(p_id bigint) returns jsonb
-    language plpgsql stable set search_path = portal, pg_temp as $$
-begin
-    return (select jsonb_object_agg(a.code, a.answer)
-              from authorisation a
-             where a.child_id = p_id);
-end
-$$;
-
-comment on function child_authorisations_values(bigint) is
-    'section_values() of child_authorisations.';
-
-
-create or replace function child_authorisations_apply(p_id bigint, v jsonb) returns void
-    language plpgsql set search_path = portal, pg_temp as $$
-begin
-    update authorisation a
-       set answer = n.answer,
-           answered_on = case when n.answer <> 'unanswered'
-                              then coalesce((v->>'_day')::date, current_date) end
-      from (select e.key as code, coalesce(nullif(e.value, ''), 'unanswered') as answer
-              from jsonb_each_text(v) e) n
-     where a.child_id = p_id
-       and a.code = n.code
-       and a.answer <> n.answer;
-end
-$$;
-
-comment on function child_authorisations_apply(bigint, jsonb) is
-    'section_apply() of child_authorisations: an answer that changes is of the day when it was asked for.';
 
 
 -- contacts ----------------------------------------------------------------

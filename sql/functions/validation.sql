@@ -196,13 +196,13 @@ comment on function request_subject(change_set) is
 
 create or replace function decision_items(p_set change_set, p_now jsonb)
     returns table (field text, rank smallint, sealed boolean, old jsonb, old_hint text,
-                   now jsonb, now_hint text, asked jsonb, asked_hint text, state text,
-                   conflict boolean, done boolean)
+                   now jsonb, now_hint text, asked jsonb, asked_hint text,
+                   agreement jsonb, state text, conflict boolean, done boolean)
     language sql stable
 begin atomic
     select i.field, f.rank, coalesce(f.sealed, false), i.old, i.old_hint,
            coalesce(p_now->i.field, 'null'), p_now #>> array['_hint', i.field],
-           i.asked, i.asked_hint, i.state,
+           i.asked, i.asked_hint, i.agreement, i.state,
            not same(i.old, i.old_mac, p_now->i.field, value_mac(p_now, i.field))
            and not same(i.asked, i.asked_mac, p_now->i.field, value_mac(p_now, i.field)),
            same(i.asked, i.asked_mac, p_now->i.field, value_mac(p_now, i.field))
@@ -270,6 +270,7 @@ begin
                'asked', item_shown(p_set, '', '', v_kind, v_seal, i.field, i.sealed,
                                    i.asked, i.asked_hint),
                'picture', p_set.section = 'child_photo',
+               'agreement', agreement_shown(i.agreement, p_set.created_at::date),
                'conflict', i.conflict, 'done', i.done, 'state', i.state,
                'refused', coalesce(i.state = 'refused', false)) order by i.rank), '[]'),
            coalesce(bool_or(i.conflict), false)
@@ -622,7 +623,10 @@ begin
                'old', coalesce(v_now->i.field, 'null'),
                'old_mac', encode(value_mac(v_now, i.field), 'hex'),
                'old_hint', v_now #>> array['_hint', i.field],
-               'asked', i.old, 'mac', encode(i.old_mac, 'hex'), 'hint', i.old_hint))
+               'asked', i.old, 'mac', encode(i.old_mac, 'hex'), 'hint', i.old_hint,
+               'agreement', i.old_agreement,
+               'old_agreement', case when p_set.section = 'child_authorisations'
+                                     then agreement(p_set.child_id, i.field) end))
       into v_items
       from change_item i
      where i.set_id = p_set.id and i.state = 'accepted';
