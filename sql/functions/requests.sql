@@ -289,8 +289,8 @@ begin
         v_copies := address_copies(v_who.guardian_id);
     end if;
 
-    v_kept := case when v_action = 'change' then
-        kept_uploads(v_section, v_who.guardian_id, v_who.child_id, v_open.id) else '[]' end;
+    v_kept := kept_uploads(what_of(v_section, v_action), v_who.guardian_id, v_who.child_id,
+                           v_open.id);
     v_form := form_values(v_section, v_action, v_open, v_now, v_copy, v_who.kind,
                           v_who.seal_id, v_version);
 

@@ -332,8 +332,8 @@ comment on function section_remove(change_set) is
 create or replace function record_ban(p_set change_set) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
-    insert into collect_ban (tenant, child_id, family_id, set_id, words)
-    values (here(), p_set.child_id, p_set.family_id, p_set.id, p_set.comment);
+    insert into collect_ban (tenant, child_id, family_id, set_id, words, recorded_by)
+    values (here(), p_set.child_id, p_set.family_id, p_set.id, p_set.comment, my_agent());
 end
 $$;
 

@@ -290,6 +290,8 @@ begin
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'conflict', v_open and v_conflict,
         'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
+        'bans', child_bans(p_set.child_id),
+        'ban', (select b.id from collect_ban b where b.set_id = p_set.id),
         'others', (select coalesce(json_agg(json_build_object('id', o.id,
                               'number', o.number, 'asked_at', o.created_at) order by o.id),
                               '[]')
@@ -319,7 +321,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, other open requests about the same, history, the town''s ready words, the next request that nobody has taken.';
+    'A request as an agent decides it: three columns, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken.';
 
 
 create or replace function agent_request(input jsonb) returns json
@@ -353,7 +355,8 @@ comment on function agent_request(jsonb) is
 
 -- deciding ----------------------------------------------------------------
 
-create or replace function is_own_family(p_set change_set) returns boolean
+create or replace function is_agents_family(p_account bigint, p_families bigint[])
+    returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return exists (
@@ -361,19 +364,19 @@ begin
           from agent a
          where a.id = my_agent()
            and (exists (select from account c
-                         where c.id = (p_set).account_id and c.email_mac = a.email_mac)
+                         where c.id = p_account and c.email_mac = a.email_mac)
                 or exists (select from guardian g
-                            where g.family_id = (p_set).family_id
+                            where g.family_id = any (p_families)
                               and lower(g.email) = lower(a.email))
                 or exists (select from subscription u
                              join account c on c.tenant = u.tenant and c.id = u.account_id
-                            where u.family_id = (p_set).family_id and u.ended_at is null
+                            where u.family_id = any (p_families) and u.ended_at is null
                               and c.email_mac = a.email_mac)));
 end
 $$;
 
-comment on function is_own_family(change_set) is
-    'Whether a request is about the agent''s own family, by their address: nobody decides for themselves.';
+comment on function is_agents_family(bigint, bigint[]) is
+    'Whether something is about the agent''s own family, by their address: nobody decides for themselves. Input: the account that asked or null, families.';
 
 
 create or replace function locked_request(input jsonb, out request change_set,
@@ -397,7 +400,8 @@ begin
     v_version := decision_version(request, decision_now(request));
 
     refusal := case
-        when is_own_family(request) then refused('', 'own_family', 403)
+        when is_agents_family(request.account_id, array[request.family_id])
+            then refused('', 'own_family', 403)
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
             then refused('', 'request_decided', 409)

@@ -32,7 +32,12 @@ select lives_ok($$ select pg_temp.set(jsonb_build_object('section', 'child_conta
 select throws_ok($$ select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'report', 'child', pg_temp.child('Nina'), 'comment', 'Elle')) $$, '23505', null, 'one open report of a person about a child: the next takes its place');
 select throws_ok($$ insert into portal.collect_ban (tenant, child_id, words) values (1, pg_temp.child('Nina'), '') $$, '23514', null, 'a ban has words');
 select throws_ok($$ insert into portal.collect_ban (tenant, child_id, words) values (2, pg_temp.child('Nina'), 'Lui') $$, '23503', null, 'and no child of another town');
-select is_empty($$ select grantee from information_schema.role_table_grants where table_name = 'collect_ban' and grantee in ('portal_web', 'portal_jobs', 'portal_batch', 'PUBLIC') $$, 'nobody reads it but functions');
+select is_empty($$ select grantee from information_schema.role_table_grants where table_name = 'collect_ban' and grantee in ('portal_web', 'portal_jobs', 'PUBLIC') $$, 'nobody reads it but functions');
+select ok(not has_column_privilege('portal_batch', 'portal.collect_ban', 'words', 'select'), 'who erases it does not read it');
+insert into portal.collect_ban (tenant, child_id, words) values (1, pg_temp.child('Nina'), 'Elle');
+select throws_ok($$ update portal.collect_ban set end_reason = 'x' where tenant = 1 $$, '23514', null, 'what holds has no reason to end');
+select throws_ok($$ update portal.collect_ban set ended_at = now(), ended_by = (select min(id) from portal.agent where tenant = 1) where tenant = 1 $$, '23514', null, 'who ends it says why');
+select throws_ok($$ update portal.collect_ban set recorded_by = (select min(id) from portal.agent where tenant = 2) where tenant = 1 $$, '23503', null, 'an agent is of the child''s town');
 
 -- general information
 
