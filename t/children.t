@@ -616,6 +616,46 @@ is row("select count(*) from portal.outbox where template = 'contact_asked'
 }
 
 
+### each request says what it does, and for whom
+
+{
+    my $hc = "/famille/enfants/$hugo/contacts";
+    my $who = row("select id from portal.contact where child_id = $hugo and first_name = 'Odile'");
+    my %named = (
+        'Ajouter un contact · Zoé Vasseur · Hugo Moreau-Dubois' =>
+            request_of(json_post($sj, "$hc/nouveau", { %jeanne, first_name => 'Zoé' }), 'an addition'),
+        'Modifier un contact · Odile Vasseur · Hugo Moreau-Dubois' =>
+            request_of(json_post($sj, "$hc/$who/modifier", { phone_home => '03 53 01 99 77' }), 'a change'),
+        'Retirer un contact · Odile Vasseur · Hugo Moreau-Dubois' =>
+            request_of(json_post($sj, "$hc/$who/retrait", { comment => 'Partie' }), 'a removal'),
+        'Signaler une interdiction · Hugo Moreau-Dubois' =>
+            request_of(json_post($sj, "$hc/interdiction", { comment => 'Un jugement' }), 'a report'),
+    );
+    my $agent = agent_client();
+    my %page = map { $_ => $sh->get($_)->text } '/famille/demandes', '/mes-donnees', "/famille/enfants/$hugo";
+    my $queue = $agent->get('/')->text;
+
+    for my $name (sort keys %named) {
+        my $id = $named{$name};
+        my $number = row("select number from portal.change_set where id = $id");
+        my ($what, $subject) = split / · /, $name, 2;
+        like $sh->get("/famille/demandes/$id")->text, qr/\Q$name\E/, "$name: its page";
+        like $agent->get("/demandes/$id")->text, qr/\Q$name\E/, "$name: the agent's";
+        like $queue, qr/\Q$number\E.{0,20}\Q$what $subject\E/s, "$name: the queue";
+        like $page{'/mes-donnees'}, qr/\Q$name\E/, "$name: « Mes données »";
+        like $page{"/famille/enfants/$hugo"}, qr/\Q$name\E/, "$name: the child's page";
+        like $page{'/famille/demandes'}, qr/\Q$what\E · Demande n° \Q$number $subject\E/, "$name: « Mes demandes »";
+        ok wait_for(30, sub { grep { ($_->{subject} // '') =~ /$number/ && $_->{text} =~ /\Q$name\E/ }
+            mails(to => 'sophie.dubois@exemple.fr', wait => 0) }), "$name: the mail";
+        unlike $th->get($_)->text, qr/\Q$number\E/, "$name: not Thomas'"
+            for '/famille/demandes', "/famille/enfants/$hugo";
+    }
+    like $agent->get("/demandes/$named{'Retirer un contact · Odile Vasseur · Hugo Moreau-Dubois'}")->text,
+        qr/Une autre demande .{0,120} – Modifier un contact · Odile Vasseur/, 'another one about the same is named';
+    unlike join(' ', values %page, $queue), qr/Contact · /, 'none is a mere contact';
+}
+
+
 ### what writes to others is bounded
 
 {

@@ -177,11 +177,11 @@ comment on function ask_faults(text, jsonb, jsonb) is
 
 create or replace function what_of(p_section text, p_action text) returns text
     language sql immutable parallel safe
-    return case when p_action = 'change' then p_section
+    return case when p_action = 'change' and p_section <> 'child_contact' then p_section
                 else p_action || '_' || p_section end;
 
 comment on function what_of(text, text) is
-    'Section and action in one word, which pages and mails name: the section itself of a change, else ACTION_SECTION.';
+    'Section and action in one word, which pages and mails name: the section itself of a change, else ACTION_SECTION. Contacts are one among many: their changes are named too.';
 
 
 create or replace function form_values(p_section text, p_action text, p_open change_set,

@@ -293,7 +293,8 @@ begin
         'bans', child_bans(p_set.child_id),
         'ban', (select b.id from collect_ban b where b.set_id = p_set.id),
         'others', (select coalesce(json_agg(json_build_object('id', o.id,
-                              'number', o.number, 'asked_at', o.created_at) order by o.id),
+                              'number', o.number, 'what', what_of(o.section, o.action),
+                              'subject', o.subject, 'asked_at', o.created_at) order by o.id),
                               '[]')
                      from change_set o
                     where o.id <> p_set.id
