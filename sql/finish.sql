@@ -80,7 +80,8 @@ grant execute on function fold(text) to portal_owner, portal_batch;
 grant execute on function begin_texts(int) to portal_owner;
 grant execute on function luminance(text), contrast(text, text), theme_faults(jsonb)
    to portal_owner, portal_batch;
-grant execute on function audit_hash(audit, bigint, bytea) to portal_batch;
+grant execute on function audit_hash(audit, bigint, bytea), audit_told(bigint, bytea, int)
+   to portal_batch;
 grant execute on function family_bump(bigint[], int[]),
     families_changed(int, bigint[], bigint[]), other_households(int, bigint[])
    to portal_owner;

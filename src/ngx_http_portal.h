@@ -152,6 +152,7 @@ typedef struct {
 
     ngx_str_t                        hash_pool;
     ngx_thread_pool_t               *thread_pool;
+    portal_breached_t               *breached;
 
     ngx_str_t                        templates;
     ngx_str_t                        forms_dir;
@@ -462,7 +463,8 @@ ngx_int_t ngx_http_portal_session_find(ngx_http_request_t *r,
    resumes the phases later; NGX_BUSY: it cannot say; or a status */
 ngx_int_t ngx_http_portal_session_confirm(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
-/* hears of a client that goes while the access phase waits */
+/* hears of a client that goes while a request waits that has changed nothing:
+   in the access phase, or for its password's turn; NGX_AGAIN, or a status */
 ngx_int_t ngx_http_portal_gate_suspend(ngx_http_request_t *r);
 /* runs the phases again */
 void ngx_http_portal_gate_resume(ngx_http_portal_ctx_t *ctx);
@@ -556,6 +558,9 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file, ngx_uint_t n,
     ngx_str_t *piece);
 
+/* the whole body in one piece of memory, terminated; a status when too large */
+ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
+
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
@@ -588,6 +593,10 @@ ngx_int_t ngx_http_portal_store_value(ngx_http_portal_ctx_t *ctx,
 ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
     const char *hash, ngx_http_portal_step_pt step);
+/* looks for a password in the list of breached ones, then step; the same */
+ngx_int_t ngx_http_portal_password_look(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
+    ngx_http_portal_step_pt step);
 
 /* checks the one-time code typed, if the form has one, against the sealed
    secret of the document: "otp_step" of the input is its time step or null */
@@ -729,6 +738,15 @@ json_t *ngx_http_portal_form_model(ngx_http_request_t *r,
 /* what was typed, or what the page's address brings; a new reference */
 json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+/* a choice of more is a list to open */
+#define NGX_HTTP_PORTAL_RADIOS  5
+/* of a field with this value: [{"value", "label", "selected", "id"}] */
+json_t *ngx_http_portal_field_options(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
+    ngx_uint_t required, const char *value);
+/* {"field": null where the page has none to go to, "label", "message"} */
+json_t *ngx_http_portal_form_error(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *error);
 /* the message for a field's error, in the request's language */
 const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);
@@ -777,8 +795,9 @@ void ngx_http_portal_gauges_set(void);
 ngx_int_t ngx_http_portal_metrics_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_portal_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_portal_live_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_portal_report_handler(ngx_http_request_t *r);
 
-/* mail/: how full the outbox is, asked now and then by the worker that mails */
+/* mail/: how full the outbox is, asked now and then by the jobs' worker */
 void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 /* 0 when it was not heard of lately */

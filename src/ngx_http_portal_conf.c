@@ -835,7 +835,8 @@ ngx_http_portal_conf_read(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *text)
 
     if (file.fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", &name);
+                           ngx_open_file_n " \"%V\" failed; write the path "
+                           "of a file that is there", &name);
         return NGX_ERROR;
     }
 

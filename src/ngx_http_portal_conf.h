@@ -30,6 +30,8 @@ char *ngx_http_portal_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_portal_conf_breached(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_portal_conf_photo(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd,

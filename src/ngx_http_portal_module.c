@@ -84,6 +84,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       offsetof(ngx_http_portal_main_conf_t, hash_pool),
       NULL },
 
+    { ngx_string("portal_password_breached"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_breached,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_mail"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_portal_conf_mail,
@@ -202,6 +209,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       ngx_http_portal_health_handler },
+
+    { ngx_string("portal_policy_reports"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_portal_conf_monitor,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_http_portal_report_handler },
 
     { ngx_string("portal_arg"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
@@ -596,7 +610,8 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
     ngx_http_portal.hash = portal_hash_create(cycle, pmcf->thread_pool,
                                           portal_l1_counters(pmcf->l1),
                                           (ngx_uint_t) ngx_ncpu,
-                                          NGX_HTTP_PORTAL_HASH_QUEUE);
+                                          NGX_HTTP_PORTAL_HASH_QUEUE,
+                                          pmcf->breached);
 
     if (ngx_http_portal.pg == NULL || ngx_http_portal.redis == NULL
         || ngx_http_portal.hash == NULL)
@@ -655,11 +670,11 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
         return NGX_ERROR;
     }
 
+    ngx_http_portal_outbox_init(cycle, pmcf);
+
     if (pmcf->mail.url.len == 0) {
         return NGX_OK;
     }
-
-    ngx_http_portal_outbox_init(cycle, pmcf);
 
     ngx_http_portal.mail = portal_mail_create(cycle, &pmcf->mail,
                                               ngx_http_portal.jobs,

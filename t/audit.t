@@ -205,6 +205,72 @@ for (['fiscales', 'read_tax'], ['bancaires', 'read_bank'], ['sante', 'read_healt
 }
 
 
+### T206: more than a person can do waits
+
+{
+    my ($many) = agent_client(as => new_agent(role => 'validator'));
+    my $mj = as_json($many);
+    my $csrf = $mj->get('/session')->json->{csrf};
+    my $two = agent_client(as => new_agent(role => 'validator'));
+    my $id = $set{"$child/contacts/nouveau"};
+    my ($health) = $set{"$child/sante"};
+    my $act = sub {
+        my ($step, %o) = @_;
+        my $version = $p->psql("select portal.decision_version(c, portal.decision_now(c))
+            from portal.change_set c, set_config('portal.tenant', '1', true) where c.id = $id");
+        return $mj->post("/demandes/$id", { csrf => $csrf, version => $version, step => $step, %o });
+    };
+    my $allow = sub { $p->psql("update portal.town set $_[0] = $_[1] where id = 1") };
+
+    is join(' ', @{ ($p->psql('select agent_decisions, agent_readings from portal.town where id = 1'))[0] }),
+        '300 300', 'T206 what an hour holds';
+    $allow->(agent_decisions => 3);
+    is $act->('take')->status, 200, 'taking is no decision';
+    is $act->('incomplete')->status, 422, 'nor is what is refused';
+    for my $n (1 .. 3) {
+        my ($r, @rows) = rows(sub { $act->('incomplete', reason => 'Qui ?') });
+        is $r->status . ' ' . @rows, '200 1', "T206 decision $n: one row";
+        $p->psql("update portal.change_set set state = 'sent', taken_by = null where id = $id");
+    }
+    my $before = counted(qw(change_set change_event outbox));
+    my ($r, @rows) = rows(sub { $act->('incomplete', reason => 'Qui ?') });
+    is $r->status, 429, 'T206 the fourth waits';
+    is $r->json->{errors}[0]{code}, 'too_many_decisions', 'a program reads why';
+    cmp_ok $r->header('retry-after'), '>', 3000, 'and how long';
+    is join(' ', map { "$_->{action} $_->{outcome} $_->{object}" } @rows),
+        "decide too_many_decisions change_set $id", 'T206 in the audit, too';
+    is counted(qw(change_set change_event outbox)), $before, 'nothing is done';
+    is $act->('release')->status, 200, 'giving back is still possible';
+    my $seen = $many->get("/demandes/$id");
+    $r = $many->submit($seen, { step => 'refuse', reason => 'Assez de mots.' }, form => "/demandes/$id");
+    is $r->status, 429, 'in the browser too';
+    like $r->text, qr/très nombreuses demandes en une heure.*Réessayez dans/s, 'in words';
+    like $r->content, qr/Assez de mots\./, 'and what was typed is there';
+    is $two->submit($two->get("/demandes/$id"), { step => 'incomplete', reason => 'Qui ?' },
+        form => "/demandes/$id")->status, 303, 'another agent goes on';
+
+    $p->psql("update portal.change_set set state = 'sent', taken_by = null where id = $id");
+    $p->psql("update portal.attempt set first_at = first_at - interval '2 hours',
+        next_at = next_at - interval '2 hours' where kind = 'agent_decisions'");
+    is $act->('incomplete', reason => 'Qui ?')->status, 200, 'an hour later it goes on';
+
+    $allow->(agent_readings => 2);
+    is $mj->get("/demandes/$health")->status, 200, "T206 reading $_" for 1, 2;
+    ($r, @rows) = rows(sub { $mj->get("/demandes/$health") });
+    is $r->status, 429, 'T206 a third reading of health waits';
+    is $r->json->{code}, 'too_many_readings', 'a program reads why';
+    cmp_ok $r->header('retry-after'), '>', 3000, 'and how long';
+    unlike $r->content, qr/Canari-de-la-lecture/, 'without the value';
+    is join(' ', map { "$_->{action} $_->{outcome}" } @rows), 'read_health too_many', 'T206 in the audit, too';
+    $r = $many->get("/demandes/$health");
+    is $r->status, 429, 'in the browser too';
+    like $r->text, qr/très nombreux dossiers en une heure.*Réessayez dans/s, 'in words';
+    is $many->get("/demandes/$base")->status, 200, 'what has no sealed data is read';
+    is $two->get("/demandes/$health")->status, 200, 'and another agent reads it';
+    $allow->($_ => 300) for qw(agent_decisions agent_readings);
+}
+
+
 ### the chain
 
 ok wait_for(20, sub { $p->psql('select count(*) from portal.audit where chain is null') == 0 }),
@@ -226,6 +292,28 @@ $p->psql("select count(pg_terminate_backend(pid)) from pg_stat_activity
 waitpid $busy, 0;
 ok wait_for(40, sub { (metrics()->{portal_audit_unchained} // -1) == 0 }), 'and none at last';
 is scalar $p->psql("select portal.audit_verify()->>'status'", 'portal_jobs'), 200, 'the chain holds';
+
+# the newest rows cut off: the chain does not know, the log does
+{
+    my $verify = sub { my ($head) = @_; join ' ', map { $_ // '' } @{ ($p->psql("select v->>'status',
+        v->>'head' from portal.audit_verify('" . ($head ? qq({"head": "$head"}) : '{}') . "') v",
+        'portal_jobs'))[0] } };
+    my $told = sub { ((log_lines(qr/the audit ends with/))[-1] // '') =~ /notice.* (\d+:[0-9a-f]{64})$/ ? $1 : '' };
+    my $end;
+    ok wait_for(20, sub { $end = $p->psql("select max(chain) || ':' || encode(
+        (array_agg(hash order by chain desc))[1], 'hex') from portal.audit");
+        $told->() eq $end }), 'T212 the log is told how the audit ends' or diag $told->(), "\n$end";
+    is scalar(grep { /$end/ } log_lines(qr/the audit ends with/)), 1, 'once';
+    is $verify->($end), '200 there', 'T212 which is in the chain';
+    $p->psql("set session_replication_role = replica; delete from portal.audit
+        where chain > (select max(chain) - 3 from portal.audit)");
+    is $verify->(), '200 ', 'cut off, the chain alone holds';
+    is $verify->($end), '409 missing', 'T212 the end that was told is missing';
+    $aj->get("/demandes/$base") for 1 .. 4;
+    ok wait_for(20, sub { my $now = $told->(); $now ne $end && $verify->($now) eq '200 there' }),
+        'it goes on from there';
+    is $verify->($end), '409 missing', 'T212 and what is new does not take its place';
+}
 
 # a row that is changed behind everybody's back
 $p->psql("set session_replication_role = replica; update portal.audit set outcome = 'ok'

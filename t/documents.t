@@ -133,6 +133,17 @@ is $agent->get("/demandes/$id/justificatif-9")->status, 404, 'one that is not th
 is $reads->(), 1, 'is not read';
 
 
+# who reads a thousand is a program
+$portal->psql("update portal.town set agent_readings = 2 where id = 1");
+my $busy = agent_client(as => new_agent(role => 'reader'));
+is $busy->get("/demandes/$id/justificatif-2")->status, 200, "document $_ is read" for 1, 2;
+my $refused = $busy->get("/demandes/$id/justificatif-2");
+is $refused->status, 429, 'T206 too many documents read';
+ok $refused->header('retry-after'), 'when to come again';
+unlike $refused->content, qr/Kanarienvogel/, 'and nothing of it';
+$portal->psql("update portal.town set agent_readings = 300 where id = 1");
+
+
 ### of several pieces
 
 {
@@ -144,7 +155,7 @@ is $reads->(), 1, 'is not read';
     is $camille->get("/famille/demandes/$n/justificatif-1")->header('content-type'), 'image/png',
         'with the documents of the first';
     ok $camille->get("/famille/demandes/$n/justificatif-3")->content eq $large, 'whole again';
-    is $reads->(), 1, 'the family’s own reading is not the audit’s';
+    is $reads->(), 4, 'the family’s own reading is not the audit’s';
     ok $agent->get("/demandes/$n/justificatif-3")->content eq $large, 'for an agent too';
     is $portal->psql("select count(*) from portal.audit where action = 'read_document' and object_id = $n"), 1,
         'one reading, however many pieces';
@@ -158,11 +169,41 @@ is $reads->(), 1, 'is not read';
 {
     my $f = $camille->get($page);
     for my $n (1 .. 3) {
-        my $one = send_form($camille, $f, { step => 'edit' }, [$pdf]);
+        my $one = send_form($camille, $f, { step => 'edit' }, ["$pdf$n"]);
         is $one->status, $n < 3 ? 200 : 422, $n < 3 ? 'one more' : 'a sixth is refused';
         like $one->text, qr/Cinq justificatifs au plus/, 'in words' if $n == 3;
     }
     $portal->psql('delete from portal.upload where set_id is null');
+}
+
+
+### the same document twice is one
+
+{
+    my $f = $camille->get($page);
+    my $again = send_form($camille, $f, { line1 => '4 rue Y', step => 'check' }, [$pdf]);
+    $again = send_form($camille, $again, { line1 => '4 rue Y', step => 'check' }, [$pdf]);
+    is kept(), 1, 'sent twice it is kept once';
+    is send_form($camille, $again, { line1 => '4 rue Y', step => 'check' }, ["$pdf "])->status, 200,
+        'another one';
+    is kept(), 2, 'is another';
+    $portal->psql('delete from portal.upload where set_id is null');
+
+    # a button pressed twice: whichever comes first, one request with one document
+    for my $round (1 .. 8) {
+        $f = $camille->get($page);
+        my $large = $pdf . $round x ($round % 2 ? 10 : 600_000);
+        my @r = Portal::Pending->pages(map { send_form($camille, $f,
+            { line1 => "$round rue du Double", step => 'send' }, [$large], pending => 1) } 1, 2);
+        is join(' ', map { $_->status } @r), '303 303', "pressed twice, $round";
+        is number_of($r[0]), number_of($r[1]), 'one request';
+        is $portal->psql("select count(*) from portal.upload where set_id = " . number_of($r[0])
+            . " and size = " . length $large), 1, 'with the document once';
+        is kept(), 0, 'and none beside it';
+        $camille->submit($camille->get('/famille/demandes/' . number_of($r[0])), {},
+            form => '/famille/demandes/' . number_of($r[0]));
+        $portal->psql('delete from portal.upload');
+    }
 }
 
 
@@ -173,7 +214,7 @@ is $reads->(), 1, 'is not read';
     my $f = $camille->get($page);
     $portal->psql("delete from portal.upload where section = 'guardian_address'");
     my @answers = Portal::Pending->pages(map { send_form($camille, $f, { line1 => '', step => 'check' },
-        [$pdf], pending => 1) } 1 .. 50);
+        ["$pdf$_"], pending => 1) } 1 .. 50);
     is scalar(grep { $_->status == 422 } @answers), 50, 'T131: fifty forms at once';
     is kept(), 3, 'T131: three files are kept';
     is $portal->psql('select count(*) from portal.upload_piece p
@@ -181,7 +222,7 @@ is $reads->(), 1, 'is not read';
     $portal->psql("update portal.town set uploads_waiting = 20, upload_space = 1 where id = 1;
         delete from portal.upload where set_id is null");
     @answers = Portal::Pending->pages(map { send_form($camille, $f, { line1 => '', step => 'check' },
-        [$pdf . 'x' x 300_000], pending => 1) } 1 .. 8);
+        [$pdf . 'x' x 300_000 . $_], pending => 1) } 1 .. 8);
     is kept(), 3, 'T131: nor more bytes than may be';
     is scalar(grep { $_->text =~ /beaucoup de fichiers/ } @answers), 5, 'in words';
     $portal->psql("update portal.town set upload_space = 50 where id = 1;

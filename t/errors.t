@@ -17,7 +17,7 @@ my $mark = 'refl3ct<b>"\'me';
 my $esc = 'refl3ct%3Cb%3E%22%27me';
 
 my %HEADERS = (
-    'content-security-policy' => qr/^default-src 'none'; .*form-action 'self'; base-uri 'none'; frame-ancestors 'none'$/,
+    'content-security-policy' => qr/^default-src 'none'; .*form-action 'self'; base-uri 'none'; frame-ancestors 'none'; report-uri \/rapports-csp; report-to portal$/,
     'x-content-type-options' => qr/^nosniff$/, 'x-frame-options' => qr/^DENY$/,
     'referrer-policy' => qr/^same-origin$/, 'cache-control' => qr/^no-store$/,
     'cross-origin-opener-policy' => qr/^same-origin$/,

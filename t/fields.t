@@ -261,9 +261,9 @@ for my $section (sort keys %$sections) {
             "$what required: not to be emptied" if !$kept && $name !~ /^(?:mandate|photo)$/;
 
         town($section, $name, 'editable');
-        # (the form for a photo asks for one, unless one is kept from the last try)
-        is $j->get($path)->json->{policy}{$name}, $field->{policy} eq 'required' && !$kept ? 'required'
-            : 'editable', "$what editable: but for what the file cannot be without";
+        # (the form for a photo asks for one: those that were refused are not kept)
+        is $j->get($path)->json->{policy}{$name}, $name eq 'photo'
+            || $field->{policy} eq 'required' && !$kept ? 'required' : 'editable', "$what editable: but for what the file cannot be without";
     }
     $portal->psql('delete from portal.field_policy');
 }

@@ -442,7 +442,8 @@ for my $mode (0440, 0404, 0644) {
     spew($keys, slurp($portal->keys), $mode);
     http_refused("portal_keys $keys", qr/\(mode @{[ sprintf '%04o', $mode ]}\): chmod 0400 \Q$keys\E/);
 }
-http_refused('portal_keys /nonexistent', qr{cannot open "/nonexistent"});
+http_refused('portal_keys /nonexistent', qr{cannot open "/nonexistent": .*; to make one: portal-tool keys /nonexistent});
+http_refused('portal_languages /nonexistent fr', qr{"/nonexistent/fr\.json" failed; write the path of a file that is there});
 {
     my $keys = $portal->dir . '/keys-short';
     spew($keys, "1 abcd\n", 0400);

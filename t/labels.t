@@ -181,7 +181,7 @@ is join(', ', @unsaid), '', 'each error that is told has a message';
 # a kind of mail, or what the audit notes, is shown at /mes-donnees
 my @kinds = map { m{mail/(\w+)\.subject} ? "mail.$1" : () } template_files();
 push @kinds, "action.$1", $2 ? "outcome.$2" : ()
-    while $sql =~ /\bnote\('(\w+)',\s*(?:'(\w+)')?/g;
+    while $sql =~ /\b(?:note\(|into audit\b[^;]*?\bselect \w+, )'(\w+)',\s*(?:'(\w+)')?/g;
 is join(', ', grep { !exists $labels{fr}{"list.$_"} } @kinds), '',
     'each mail and operation that one reads of has a name';
 

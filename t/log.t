@@ -4,11 +4,17 @@
 # one line of the error log carries it and says why.  What the access log of
 # conf.d/portal.conf says.
 
+# somewhere that no machine of ours is
+BEGIN { $ENV{TZ} = 'XXX-5:30' }
+
 use Portal::Test;
 
 use strict;
 use warnings;
 use utf8;
+
+use IO::Socket::UNIX;
+use Socket qw(SOCK_DGRAM);
 
 use Portal::Fault;
 use Portal::Place qw(slurp);
@@ -24,12 +30,19 @@ my $p = Portal::Stack->new(server => gate_only() . q{
     location = /t/proxy  { portal_allow public; proxy_pass http://127.0.0.1:9; }
 });
 
-$p->{main} = "error_log $p->{dir}/info.log info;";
+# as rsyslog's socket, by which logs leave the machine
+my $socket = "$p->{dir}/syslog";
+our $syslog;                    # until nginx has ended
+$p->{main} = "error_log $p->{dir}/info.log info; error_log syslog:server=unix:$socket,nohostname,tag=portail notice;";
 
 # one request waits, and not for long
 $p->{http} = 'portal_database "' . $p->pg->conninfo('portal_web')
-    . '" queue=1 timeout=1s;';
+    . '" queue=1 timeout=1s;'
+    . " access_log syslog:server=unix:$socket,nohostname,tag=portail portal;";
 $p->prepare;
+$syslog = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $socket) or die "$socket: $!\n";
+$syslog->blocking(0);
+chmod 0777, $socket;
 $p->start_database;
 
 my %functions = (
@@ -251,6 +264,30 @@ like slurp($p->nginx->access_log) // '', qr/"id":"$id"/, 'which the access log h
     is_deeply [grep { !m{^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] \d+#\d+: } }
         split /^/, slurp($p->nginx->error_log)], [],
         '16.2.4 the error log\'s have one form, too';
+
+    # both logs keep to the zone that nginx was started with
+    is_deeply [grep { $_->{time} !~ /\+05:30$/ } @read], [], '16.2.2 the access log is in the zone that nginx is given';
+    my ($newest) = (split /^/, slurp($p->nginx->error_log))[-1] =~ /^(\S+ \S+)/;
+    my $at = sub { my @t = gmtime(time + 5.5 * 3600 - $_[0]); sprintf '%04d/%02d/%02d %02d:%02d:%02d',
+        $t[5] + 1900, $t[4] + 1, @t[3, 2, 1, 0] };
+    ok $newest le $at->(0) && $newest gt $at->(600), '16.2.2 the error log is in the zone, too' or diag $newest;
+}
+
+
+### elsewhere: what this machine writes, another one has
+
+{
+    # what has come so far is more than a socket holds
+    my ($text, $more) = ('');
+    1 while defined $syslog->recv($more, 65536) && length $more;
+    my $page = $in->get('/t/null');
+    my ($id) = $page->content =~ /\b([0-9a-f]{32})\b/;
+    ok wait_for(10, sub {
+        $text .= "$more\n" while defined $syslog->recv($more, 65536) && length $more;
+        $text =~ /"id":"$id"/ && $text =~ /id: $id/;
+    }), '16.4.3 by syslog comes what the files say' or diag $text;
+    like $text, qr/^<187>.* portail: .*\[error\] .*function "t_null" returned nothing.* id: $id$/m, '16.4.3 of the error log';
+    like $text, qr/^<190>.* portail: \{"time":"[^"]*","id":"$id",.*"path":"\/t\/null","status":500,/m, '16.4.3 of the access log';
 }
 
 done_testing;

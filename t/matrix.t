@@ -26,7 +26,7 @@ my $form = forms();
 my (%place, @places);
 
 for my $host (qw(pages agents)) {
-    for my $location (locations($host), locations('errors')) {
+    for my $location (map { locations($_) } $host, qw(errors policy)) {
         my ($act) = map { [split] } $location->{body} =~ /portal_(?:post|verify)\s+([^;]*);/;
         my $acts = $act ? $form->{ $act->[$location->{body} =~ /portal_verify/ ? 2 : 1] } : {};
         die "$location->{path}: no form\n" if !$acts;

@@ -217,4 +217,18 @@ reach('Redis stopped', { 'portal_redis_links_up{link="command"}' => 0,
 $p->start_redis;
 reach('and is back', \%whole, 10);
 
+
+### a node that sends no mail has jobs, and says how they stand
+
+{
+    my $quiet = portal(new => 1, jobs => 'chain=1h', directives => { portal_mail => undef });
+    my $tail = sub { $quiet->psql('select count(*) from portal.audit where chain is null') };
+    ok wait_for(20, sub { $tail->() == 0 }), 'its job has run, and will in an hour';
+    sign_in(client(), $couple) for 1 .. 3;
+    my $rows = $tail->();
+    cmp_ok $rows, '>=', 3, 'some rows wait for it';
+    reach('without mail: the end of the audit that is not chained',
+        { portal_audit_unchained => $rows, 'portal_outbox_mails{state="queued"}' => '\d+' }, 40);
+}
+
 done_testing;

@@ -338,6 +338,24 @@ is colours($camille->get("$page.jpg")->content), 'BRWG 64x96', 'nothing changes'
 }
 
 
+### what the town does not take is not kept
+
+for my $policy (qw(hidden shown)) {
+    my $old = $camille->get($page);
+    $portal->psql("insert into portal.field_policy (tenant, section, field, policy)
+        values (1, 'child_photo', 'photo', '$policy')");
+    is send_photo($camille, [$jpeg], page => $old)->status, 409, "$policy: over a page of before";
+    is kept(), 0, 'the photo is not kept';
+    my $csrf = $j->get($page)->json->{csrf};
+    my $body = join "\r\n", '--b', 'Content-Disposition: form-data; name="photo"; filename="x"', '',
+        $jpeg, '--b--', '';
+    is $j->post($page, $body, headers => { 'X-CSRF-Token' => $csrf, Accept => 'application/json',
+        'Content-Type' => 'multipart/form-data; boundary=b' })->status, 422, 'nor is it taken';
+    is kept(), 0, 'or kept';
+    $portal->psql("delete from portal.field_policy where section = 'child_photo'");
+}
+
+
 ### taken out
 
 is send_photo($camille, undef)->status, 422, 'nothing chosen';

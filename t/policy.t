@@ -7,8 +7,13 @@ use strict;
 use warnings;
 use utf8;
 
-use Encode ();
+# the line of a report is there for who wants it
+BEGIN { $ENV{PORTAL_LOG} = 'info' }
 
+use Encode ();
+use JSON::PP ();
+
+use Portal::Fault;
 use Portal::Test;
 
 my $portal = portal();
@@ -29,7 +34,8 @@ push @PAGES, grep { m{^/famille/} } keys %{ $in->get('/famille')->links };
 my %may = ('default-src' => "'none'", 'script-src' => "'self'",
     'style-src' => "'self'", 'img-src' => "'self'", 'font-src' => "'self'",
     'form-action' => "'self'", 'base-uri' => "'none'",
-    'frame-ancestors' => "'none'");
+    'frame-ancestors' => "'none'", 'report-uri' => '/rapports-csp',
+    'report-to' => 'portal');
 
 for my $path (@PAGES) {
     for my $c ($in, client(source => '127.0.9.2')) {
@@ -62,6 +68,68 @@ for my $path (@PAGES) {
         unlike $html, qr/<(?:base|object|embed|iframe|frame)\b/i,
             "$name: no frame, object or base";
     }
+}
+
+
+# 3.4.7: what a browser has refused is told, counted and said, and no more of it
+{
+    my $c = client(source => '127.0.9.3');
+    my $r = $c->get('/connexion');
+    like $r->header('content-security-policy'), qr{report-uri /rapports-csp; report-to portal$}, '3.4.7 the policy says where';
+    is $r->header('reporting-endpoints'), 'portal="/rapports-csp"', '3.4.7 in both ways';
+
+    my $send = sub {
+        my ($type, $body, %o) = @_;
+        return ($o{client} // $c)->post('/rapports-csp', $body, headers => { 'Content-Type' => $type,
+            Referer => $portal->url . '/mot-de-passe/nouveau?jeton=secret-of-a-link' }, %o);
+    };
+    my $lines = sub { return log_lines(qr/a browser reports that/) };
+    my $count = sub { return metrics()->{portal_policy_reports_total} };
+    my $before = $count->();
+    my $page = $portal->url . '/mot-de-passe/nouveau?jeton=secret-of-a-link#x';
+    my $old = JSON::PP->new->encode({ 'csp-report' => { 'document-uri' => $page, referrer => $page,
+        'violated-directive' => 'script-src-elem', 'effective-directive' => 'script-src-elem',
+        'blocked-uri' => 'https://evil.example:8443/a/path?secret', 'script-sample' => 'secret()' } });
+    $r = $send->('application/csp-report', $old);
+    is $r->status, 204, '3.4.7 a report is taken';
+    is $r->content, '', '3.4.7 nothing is said to it';
+    is $r->header('set-cookie'), undef, '3.4.7 no session, no cookie';
+    my @said = $lines->();
+    is @said, 1, '3.4.7 one line';
+    like $said[0], qr{\[info\].* portal: a browser reports that "script-src-elem" kept "https://evil\.example:8443" out of the page "/mot-de-passe/nouveau",},
+        '3.4.7 of what it is about';
+
+    my $new = JSON::PP->new->utf8->encode([
+        { type => 'csp-violation', url => $page, user_agent => 'x', body => { documentURL => $page, blockedURL => 'inline',
+            effectiveDirective => 'style-src', sample => 'secret' } },
+        { type => 'deprecation', url => $page, body => { id => 'secret' } },
+        { type => 'csp-violation', url => $page, body => { documentURL => "https://x/\n[alert] secret\x{e9}", blockedURL => 'y' x 5000,
+            effectiveDirective => "img-src\r\n\"" } } ]);
+    is $send->('application/reports+json; charset=utf-8', $new)->status, 204, '3.4.7 the other form';
+    @said = $lines->();
+    is @said, 3, '3.4.7 a line each';
+    like $said[1], qr{"style-src" kept "inline" out of the page "/mot-de-passe/nouveau",}, '3.4.7 of what it is about';
+    like $said[2], qr{"img-src\?\?\?" kept "y{80}" out of the page "/\?*alert\?+secret\?+",}, '3.4.7 in a few plain characters';
+    is scalar(my @told = grep { /secret[-(]|\?secret/ } @said[0, 1]), 0, '3.4.7 nothing of a link, a query or a script';
+    is scalar(log_lines(qr/secret-of-a-link|jeton/)), 0, '3.4.7 nor beside it in the log';
+    is $count->() - $before, 3, '3.4.7 counted';
+
+    for (['text/plain', $old, 415], ['application/json', $old, 415], ['application/csp-reports', $old, 415],
+        ['application/csp-report', '{"csp-report":', 400], ['application/csp-report', '[]', 400],
+        ['application/csp-report', '', 400], ['application/reports+json', $old, 400],
+        ['application/reports+json', '[1,null,{"type":1},{"type":"csp-violation"}]', 204],
+        ['application/csp-report', $old . ' ' x 17_000, 413])
+    {
+        my ($type, $body, $status) = @$_;
+        is $send->($type, $body)->status, $status, "3.4.7 $type, " . substr($body, 0, 20) . ": $status";
+    }
+    is $c->get('/rapports-csp')->status, 405, '3.4.7 nothing to read there';
+    is $c->get('/rapports-csp')->header('allow'), 'POST', '3.4.7 and how it may be asked';
+    my %n;
+    $n{ $send->('application/csp-report', $old)->status }++ for 1 .. 140;
+    is_deeply [sort keys %n], [204, 429], '3.4.7 not without end';
+    is client(agents => 1, source => '127.0.9.4')->post('/rapports-csp', $old,
+        headers => { 'Content-Type' => 'application/csp-report' })->status, 204, '3.4.7 at the agents\' host too';
 }
 
 

@@ -483,7 +483,17 @@ is $nobody->get($bank)->status, 401, 'nor anybody without a session';
     my $set = ($r->json->{location} =~ /(\d+)$/)[0];
     $portal->psql("update portal.change_item set asked = (select to_jsonb(treatment)
         from portal.health where child_id = $leo) where set_id = $set and field = 'notes'");
-    is $html->get("/famille/demandes/$set")->status, 500, 'nor in a request';
+    my $desk = (agent_client())[0];
+    my $number = $portal->psql("select number from portal.change_set where id = $set");
+    is $_->get("/famille/demandes/$set")->status, 500, 'T217 nor in a request' for $html, $json;
+    is $desk->get("/demandes/$set")->status, 500, 'T217 nor for an agent';
+
+    # what opens no value is readable all the same
+    for my $list ([$html, '/famille/demandes'], [$json, '/famille/demandes'], [$desk, '/']) {
+        my $page = $list->[0]->get($list->[1]);
+        is $page->status, 200, "T217 $list->[1]: the list is";
+        like $page->content, qr/$number/, 'T217 with that request';
+    }
     $portal->psql("delete from portal.change_set where id = $set");
     ok log_lines(qr/a sealed value does not open/), 'the log says so';
 }

@@ -87,13 +87,33 @@ for my $file ($doc =~ m{`((?:t|src|sql|conf\.d|docs)/[^`\s]+)`}g) {
 }
 
 # the test of a limit, or of an attack, is there, too
-for my $kind (qw(Limits Attacks)) {
+for my $kind ('Limits', 'Attacks', 'Classes of data') {
     my ($text) = $doc =~ /^## $kind, and their tests\n(.*?)^## /ms;
     my @rows = map { /^\| (?:[^|`]+ \| )?([^|`]+) \| (`.*) \|$/ ? [$1, $2] : () } split /\n/, $text;
     cmp_ok scalar(@rows), '>', 9, "$kind were found";
     for my $row (@rows) {
         proven($row->[0], $_) for split / ‖ /, $row->[1];
     }
+}
+
+# each class has its protection, and each protection a test
+{
+    my ($text) = $doc =~ /^## Classes of data, and their tests\n(.*?)^## /ms;
+    my %class = map { /^\| (\w+) \| [^|`]+ \|$/ ? ($1 => 0) : () } grep { !/^\| class/ } split /\n/, $text;
+    my @bare = map { /^\| (\w+) \| ([^|]+) \| (.*) \|$/ && $1 ne 'class' ? [$1, $2, $3] : () } split /\n/, $text;
+    $class{ $_->[0] }++ for @bare;
+    cmp_ok scalar(keys %class), '==', 5, 'five classes';
+    is_deeply [(grep { !$class{$_} } keys %class), map { $_->[1] } grep { $_->[2] !~ /^`t\// } @bare], [],
+        'what protects each class of data is shown';
+}
+
+# the libraries, without the C library's own
+{
+    my ($text) = $doc =~ /^## What it is made of\n(.*?)^## /ms;
+    my %linked = map { $_ => 1 } grep { !/^lib[cm]$/ } map { /\(NEEDED\).*\[(lib\w+)\./ ? $1 : () }
+        map { split /\n/, `readelf -d build/$_ 2>&1` } qw(nginx/ngx_http_portal_module.so portal-tool portal-photo);
+    is_deeply [sort map { /^\| `(\w+)` \|/ ? $1 : () } split /\n/, $text], [sort keys %linked],
+        'what is linked is what is listed';
 }
 
 # a fault's own test is in the table of faults

@@ -439,4 +439,27 @@ for my $how (sort keys %ending) {
     cmp_ok $mails->(), '<=', 5, 'five mails a day at most';
 }
 
+
+### 7.4.5: an operator ends an account's sessions, an agent's, everybody's
+
+{
+    my ($here, $there, $other) = (in($camille), in($camille, source => '127.0.3.8'), in($julien));
+    my $agent = agent_client();
+    $_->get('/mon-espace') for $here, $there, $other;
+    is $agent->get('/')->status, 200, '7.4.5 an agent is logged in';
+
+    $portal->psql("select portal.log_out_everywhere('saint-aubin', '$camille->{email}')");
+    for my $c ($here, $there) {
+        like $c->get('/mon-espace')->location // '', qr{^/connexion}, '7.4.5 the next page is the log-in';
+        is as_json($c)->get('/famille')->status, 401, '7.4.5 and for a program';
+    }
+    is $other->get('/mon-espace')->status, 200, '7.4.5 others stay';
+    is $agent->get('/')->status, 200, '7.4.5 so do agents';
+    is sign_in(client(), $camille)->status, 303, '7.4.5 one may log in again';
+
+    $portal->psql("select portal.log_out_everywhere('saint-aubin')");
+    like $other->get('/mon-espace')->location // '', qr{^/connexion}, '7.4.5 of everybody';
+    like $agent->get('/')->location // '', qr{^/connexion}, '7.4.5 and of agents';
+}
+
 done_testing;

@@ -72,8 +72,22 @@ nowhere(qr/\b(?:pcre|regcomp|ngx_regex)\w*/, 'nor is there one in C');
 ### numbers that must not be guessed, and what seals
 
 nowhere(qr/\b(?:s?rand|rand_r|s?random|drand48)\s*\(/, 'no weak random numbers');
+my %no_list = %c;
+# what the list of breached passwords is made of; nothing rests on it
+like $c{'src/hash/portal_hash.c'}, qr/^portal_hash_look.*?ngx_sha1_final.*?portal_breached_find.*?^\}/ms,
+    'SHA-1 is for the list of breached passwords';
+$no_list{'src/hash/portal_hash.c'} =~ s/^#include <ngx_sha1\.h>|^portal_hash_look\(.*?^\}//gms;
 nowhere(qr/\b(?:MD5|SHA1|MD4|DES|RC4|ECB|EVP|ngx_md5|ngx_sha1)_?\w*/,
-    'no old hash or cipher');
+    'no old hash or cipher', %no_list);
+
+# what else is compared: a form's name and a written answer, names of keys, a prefix
+is_deeply { map { my $n = () = $c{$_} =~ /\b(?:mem|str|strn)cmp\((?![^;{]*")/g; $n ? ($_ => $n) : () }
+    grep { m{^src/(?:crypto|gate|page|prepare)/} } keys %c },
+    { 'src/crypto/portal_captcha.c' => 2, 'src/crypto/portal_keys.c' => 2, 'src/crypto/portal_argon2.c' => 1 },
+    'what must not be guessed is compared in equal time';
+like $c{'src/crypto/portal_token.c'}, qr/^portal_equal\([^)]*\)\s*\{\s*return sodium_memcmp\(a, b, len\) == 0;/m,
+    'by libsodium';
+cmp_ok scalar(() = join('', values %c) =~ /\bportal_equal\(/g), '>=', 6, 'tokens, captchas and one-time codes are';
 
 # docs/security.md lists what is used, and nothing else is
 my ($inventory) = slurp('docs/security.md')
@@ -99,8 +113,30 @@ is_deeply [sort keys %write], ['src/crypto/portal_keys.c', 'src/mail/portal_mail
 nowhere(qr/\b(?:v?syslog|openlog|v?dprintf|f?puts|v?printf|vfprintf|sd_journal\w*)\s*\(/,
     'logs go where nginx writes them, and nowhere else',
     map { $_ => $c{$_} } grep { !m{^src/tool/} } keys %c);
+my %connects = map { m{^src/(\w+)/} => 1 } grep { $c{$_} =~ /\b(?:connect|ngx_event_connect_peer|
+    PQconnect\w*Params|PQsetdb\w*|redisAsyncConnect\w*|redisConnect\w*|curl_easy_init|
+    getaddrinfo|ngx_resolve_name)\s*\(/x } keys %c;
+is_deeply [sort keys %connects], [qw(call mail redis)],
+    'three folders connect to what the configuration names';
 nowhere(qr/\bCURLOPT_FOLLOWLOCATION\b/, 'what calls out follows no redirect');
 like join('', values %c), qr/CURLOPT_PROTOCOLS_STR, "smtp,smtps"/, 'and speaks SMTP alone';
+
+
+### locks of shared memory
+
+{
+    my %locks;
+    for my $file (keys %c) {
+        my $n = () = $c{$file} =~ /\bngx_shmtx_(?:try)?lock\(/g;
+        $locks{$file} = $n if $n;
+    }
+    is_deeply \%locks, { 'src/cache/portal_l1.c' => 1, 'src/core/portal_count.c' => 1 }, 'two places lock';
+    my @inside = map { $c{"src/$_.c"} =~ /portal_(?:l1_lock\(l1\)|count_pool->mutex\));(.*?)(?:portal_l1_unlock|ngx_shmtx_unlock)\(/gs }
+        qw(cache/portal_l1 core/portal_count);
+    cmp_ok scalar(@inside), '>', 4, 'what is done under them was found';
+    is_deeply [map { /\b(\w*(?:_lock|alloc|free|portal_(?:count|redis|pg|op)_?\w*)\()/g } @inside], [],
+        'no lock of shared memory is taken under another';
+}
 
 
 ### who opens a session

@@ -18,6 +18,8 @@ srand $seed;
 diag "SEED=$seed WALK=$steps";
 
 my $portal = portal();
+# more than a person does in an hour
+$portal->psql('update portal.town set agent_decisions = 1000000, agent_readings = 1000000');
 my ($guardian) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
     join portal.family f on f.id = g.family_id where f.number = '104201' and g.rank = 1");
 

@@ -47,14 +47,33 @@ begin
          where a.tenant = v_row.tenant and a.id = v_row.id;
     end loop;
 
-    return json_build_object('status', 200, 'chained', v_count, 'note', null,
+    return json_build_object('status', 200, 'chained', v_count,
+        'note', audit_told(v_chain, v_hash, (input->>'every')::int),
         'more', v_count = 5000);
 end
 $$;
 
 comment on function audit_chain(jsonb) is
-'Chains the committed rows of the audit that are not yet: each takes the hash before it into its own. One caller at a time.
-Result: {"status": 200, "chained": how many, "note": null, "more": call again}. For portal_jobs, every few seconds.';
+'Chains the committed rows of the audit that are not yet: each takes the hash before it into its own. One caller at a time. Input: every: seconds between two runs.
+Result: {"status": 200, "chained": how many, "note": audit_told(), "more": call again}. For portal_jobs, every few seconds.';
+
+
+create or replace function audit_told(p_chain bigint, p_hash bytea, p_every int) returns text
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    update job j
+       set ran_at = now(), mark = p_chain
+     where j.name = 'audit_head'
+       and j.mark <> p_chain
+       and j.ran_at <= now() - make_interval(secs => 720 * p_every);
+
+    return case when found then
+        'the audit ends with ' || p_chain || ':' || encode(p_hash, 'hex') end;
+end
+$$;
+
+comment on function audit_told(bigint, bytea, int) is
+    'What the log is told of the chain''s end, so that a copy of the log elsewhere knows it: when it has moved, once in 720 runs at most, an hour of runs every 5 s. Input: place and hash of the last link, seconds between two runs (null: who asks keeps no log). Result: the words, or null. The caller holds the chain''s lock.';
 
 
 create or replace function audit_hash(p_row audit, p_chain bigint, p_before bytea)
@@ -74,17 +93,29 @@ comment on function audit_hash(audit, bigint, bytea) is
 create or replace function audit_verify(input jsonb default '{}') returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
+    v_asked   text[] := regexp_match(input->>'head', '^(\d{1,18}):([0-9a-f]{64})$');
+    v_head    text;
     v_link    record;
     v_rows    bigint := 0;
     v_chain   bigint;
     v_before  bytea := decode(repeat('00', 32), 'hex');
 begin
+    if input ? 'head' and v_asked is null then
+        return json_build_object('status', 422, 'errors', json_build_array(
+            json_build_object('field', 'head', 'code', 'format')));
+    end if;
+
     for v_link in
         select a.chain, a.hash, a as row, a.id from audit a where a.chain is not null
          union all
         select e.chain, e.hash, null, null from audit_erased e
          order by chain
     loop
+        -- what was told before the first link that is still kept
+        if v_chain is null and v_asked[1]::bigint < v_link.chain then
+            v_head := 'older';
+        end if;
+
         -- where rows were erased in their time the chain begins at their last link
         v_chain := coalesce(v_chain + 1,
                             case when v_link.id is null then v_link.chain else 1 end);
@@ -93,19 +124,31 @@ begin
            or (v_link.id is not null
                and v_link.hash <> audit_hash(v_link.row, v_chain, v_before))
         then
-            return json_build_object('status', 409, 'rows', v_rows, 'bad', v_link.id);
+            return json_build_object('status', 409, 'rows', v_rows, 'bad', v_link.id,
+                                     'head', null);
+        end if;
+
+        if v_chain = v_asked[1]::bigint and v_link.hash = decode(v_asked[2], 'hex') then
+            v_head := 'there';
         end if;
 
         v_rows := v_rows + (v_link.id is not null)::int;
         v_before := v_link.hash;
     end loop;
 
-    return json_build_object('status', 200, 'rows', v_rows, 'bad', null);
+    -- cut off, or made anew from there on
+    if v_asked is not null then
+        v_head := coalesce(v_head, 'missing');
+    end if;
+
+    return json_build_object('status', case v_head when 'missing' then 409 else 200 end,
+                             'rows', v_rows, 'bad', null, 'head', v_head);
 end
 $$;
 
 comment on function audit_verify(jsonb) is
-'Checks the chain of the audit from its start, over the links of rows that were erased in their time. Result: {"status": 200, "rows": how many were checked, "bad": null}, or 409 with the id of the first row that is not what it was. For portal_jobs.';
+'Checks the chain of the audit from its start, over the links of rows that were erased in their time. Input: head: an end that the log was told, "PLACE:HASH" (may be left out).
+Result: {"status": 200, "rows": how many were checked, "bad": null, "head": there, older (than all that is still kept), null (none was given)}, or 409 with the id of the first row that is not what it was, or with "head": missing when what was the end is no more in the chain: later rows were cut off; 422 for a head that is none. For portal_jobs.';
 
 
 grant execute on function audit_chain(jsonb), audit_verify(jsonb)

@@ -1,6 +1,6 @@
 --
 -- The children's sections one by one, and what their requests do: changes,
--- additions, removals.  fields.sql and requests.sql call these.
+-- additions, removals.  fields.sql, requests.sql and change_sets.sql call these.
 --
 
 set search_path = portal, pg_temp;

@@ -66,6 +66,19 @@ comment on function place_uploads(text, bigint, bigint, bigint) is
     'The files that the account has sent with that form, which what_of() names: those of its open request p_open, then those that no request names yet.';
 
 
+create or replace function same_upload(u jsonb, p_what text, p_guardian bigint,
+    p_child bigint)
+    returns boolean
+    language sql stable
+begin atomic
+    select exists (select from place_uploads(p_what, p_guardian, p_child, null) w
+                    where w.content_mac = decode(u->>'mac', 'hex'));
+end;
+
+comment on function same_upload(jsonb, text, bigint, bigint) is
+    'Whether the account has sent that very document with that form already, and no request names it yet. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child. The caller holds the family.';
+
+
 create or replace function upload_begin(u jsonb, p_what text, p_guardian bigint,
     p_child bigint, p_open bigint)
     returns json
@@ -84,6 +97,10 @@ begin
          where w.account_id = me() and w.section = p_what and w.child_id = p_child
            and w.set_id is null
            and not exists (select from child_photo p where p.upload_id = w.id);
+    end if;
+
+    if same_upload(u, p_what, p_guardian, p_child) then
+        return json_build_object('status', 200, 'kept', true);
     end if;
 
     if u->>'store' = 'document' and 5 <= (
@@ -109,16 +126,46 @@ begin
     end if;
 
     insert into upload (tenant, id, family_id, account_id, section, field, guardian_id,
-                        child_id, kind, size, pieces)
+                        child_id, kind, size, pieces, content_mac)
     values (here(), (u->>'id')::uuid, my_family(), me(), p_what, u->>'field', p_guardian,
-            p_child, u->>'kind', (u->>'size')::int, (u->>'pieces')::smallint);
+            p_child, u->>'kind', (u->>'size')::int, (u->>'pieces')::smallint,
+            case when u->>'store' = 'document' then decode(u->>'mac', 'hex') end);
 
     return null;
 end
 $$;
 
 comment on function upload_begin(jsonb, text, bigint, bigint, bigint) is
-    'Makes the row of a file, unless the family has too many or too much. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child, the open request. Result: null, or the refusal.';
+    'Makes the row of a file, unless it is there already or the family has too many or too much. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child, the open request. Result: null, or the answer to give.';
+
+
+create or replace function upload_once(u jsonb, p_what text, p_guardian bigint,
+    p_child bigint)
+    returns boolean
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    if (u->>'piece')::int + 1 <> (u->>'pieces')::int then
+        return false;
+    end if;
+
+    -- two that come together: the first that is whole is the one
+    perform 1 from family f where f.id = my_family() for no key update;
+
+    if not same_upload(u, p_what, p_guardian, p_child) then
+        return false;
+    end if;
+
+    delete from upload w
+     where w.id = (u->>'id')::uuid
+       and w.account_id = me()
+       and w.set_id is null;
+
+    return found;
+end
+$$;
+
+comment on function upload_once(jsonb, text, bigint, bigint) is
+    'Forgets a document whose last piece comes when the same one is whole already. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child. Result: it was so.';
 
 
 create or replace function store_upload(input jsonb) returns json
@@ -129,7 +176,7 @@ declare
     v_action   text := coalesce(input->>'action', 'change');
     v_who      record := subject(v_section, input);
     v_open     change_set;
-    v_refusal  json;
+    v_answer   json;
 begin
     if v_who.id is null then
         return no_file();
@@ -145,13 +192,21 @@ begin
     end if;
 
     if (u->>'piece')::int = 0 then
-        v_refusal := upload_begin(u, what_of(v_section, v_action), v_who.guardian_id,
-                                  v_who.child_id, v_open.id);
+        v_answer := upload_begin(u, what_of(v_section, v_action), v_who.guardian_id,
+                                 v_who.child_id, v_open.id);
 
-        if v_refusal is not null then
-            perform note('send_file', v_refusal->'errors'->0->>'code');
-            return v_refusal;
+        if v_answer->>'status' <> '200' then
+            perform note('send_file', v_answer->'errors'->0->>'code');
         end if;
+
+        if v_answer is not null then
+            return v_answer;
+        end if;
+    end if;
+
+    if upload_once(u, what_of(v_section, v_action), v_who.guardian_id,
+                   v_who.child_id) then
+        return json_build_object('status', 200, 'kept', true);
     end if;
 
     update upload w
@@ -295,6 +350,22 @@ comment on function drop_upload(jsonb) is
     'Forgets the files that came with a form which had been sent before.';
 
 
+create or replace function drop_unwanted(input jsonb) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    delete from upload w
+     where w.id in (select (input #>> array[p.name, 'upload'])::uuid
+                      from field_policies(input->>'section') p
+                     where p.policy in ('hidden', 'shown'))
+       and w.account_id = me()
+       and w.set_id is null;
+end
+$$;
+
+comment on function drop_unwanted(jsonb) is
+    'Forgets the files that came with a form for fields that the town does not let families change: no request will name them.';
+
+
 -- a child's photo ---------------------------------------------------------
 
 create or replace function child_photo_values(p_id bigint) returns jsonb
@@ -397,7 +468,7 @@ begin
            and w.id = (i.asked #>> '{}')::uuid;
     else
         update upload w
-           set set_id = p_set.id
+           set set_id = p_set.id, content_mac = null
          where w.id in (select u.id
                           from place_uploads(what_of(p_set.section, p_set.action),
                                              p_set.guardian_id, p_set.child_id,
@@ -579,8 +650,9 @@ comment on function request_document_file(jsonb) is
 create or replace function agent_document_file(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_set     change_set;
-    v_result  json;
+    v_set      change_set;
+    v_result   json;
+    v_refusal  json;
 begin
     perform require_agent();
 
@@ -594,15 +666,17 @@ begin
 
     -- who has read a family's papers is kept
     if v_result->>'status' = '200' and coalesce(to_id(input->>'piece'), 0) = 0 then
-        perform note('read_document', 'ok', 'change_set', v_set.id);
+        v_refusal := agent_limit('readings');
+        perform note('read_document', case when v_refusal is null then 'ok'
+                                           else 'too_many' end, 'change_set', v_set.id);
     end if;
 
-    return v_result;
+    return coalesce(v_refusal, v_result);
 end
 $$;
 
 comment on function agent_document_file(jsonb) is
-    'A document of a request; the audit says who has read it. Input: request, document (number), piece. Result: file_document(). For agents.';
+    'A document of a request; the audit says who has read it. Input: request, document (number), piece. Result: file_document(); 429 too_many_readings. For agents.';
 
 
 grant execute on function store_upload(jsonb), child_photo(jsonb), request_photo(jsonb),

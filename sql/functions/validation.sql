@@ -259,6 +259,10 @@ declare
     v_open      boolean := p_set.state in ('sent', 'taken');
     v_now       jsonb := decision_now(p_set);
     v_version   text := decision_version(p_set, v_now);
+    v_whole     boolean := (select s.whole from section s where s.name = p_set.section);
+    v_decides   boolean := v_open and my_role() in ('validator', 'administrator');
+    v_reverse   boolean := p_set.state in ('accepted', 'partly') and p_set.action = 'change'
+                           and my_role() in ('validator', 'administrator');
     v_items     json;
     v_conflict  boolean;
 begin
@@ -285,7 +289,7 @@ begin
             'asker_link', (select g.link from guardian g where g.id = p_set.asker_id),
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
-            'whole', (select s.whole from section s where s.name = p_set.section),
+            'whole', v_whole,
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'conflict', v_open and v_conflict,
@@ -314,21 +318,49 @@ begin
                   where o.state = 'sent' and o.id <> p_set.id
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
-        'decides', v_open and my_role() in ('validator', 'administrator'),
-        'may_reverse', p_set.state in ('accepted', 'partly') and p_set.action = 'change'
-                       and my_role() in ('validator', 'administrator'),
+        'decides', v_decides, 'may_reverse', v_reverse,
+        'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')
+                     from (select i->>'field' as name, 'required' as policy
+                             from json_array_elements(v_items) i
+                            where v_decides and not v_whole
+                            union all
+                           select w, 'editable'
+                             from unnest(array['reason_code', 'reason']) w
+                            where v_decides or v_reverse) p),
         'values', json_build_object('version', v_version));
 end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken.';
+    'A request as an agent decides it: three columns, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+
+
+create or replace function agent_limit(p_what text) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_wait  int := take('agent_' || p_what, int8send(my_agent()),
+                        (select case p_what when 'decisions' then t.agent_decisions
+                                            else t.agent_readings end
+                           from town t where t.id = here()), '1 hour');
+begin
+    return case when v_wait > 0 then
+        json_build_object('status', 429, 'wait', v_wait, 'errors', json_build_array(
+            json_build_object('field', '', 'code', case p_what
+                when 'decisions' then 'too_many_decisions'
+                else 'too_many_readings' end))) end;
+end
+$$;
+
+comment on function agent_limit(text) is
+    'Counts what an agent does: a town says how much of it in an hour is more than a person''s work. Input: decisions or readings. Result: null to go on, or 429 too_many_decisions, too_many_readings with "wait".';
 
 
 create or replace function agent_request(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_set  change_set;
+    v_set      change_set;
+    v_action   text := 'read_request';
+    v_refusal  json;
 begin
     perform require_agent();
 
@@ -338,20 +370,26 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
+    if exists (select from field f where f.section = v_set.section and f.sealed) then
+        v_action := 'read_' || split_part(v_set.section, '_', 2);
+        v_refusal := agent_limit('readings');
+    end if;
+
     -- who has seen a family's data is kept, whatever they decide; the audit
     -- outlives the request, so that it says itself where that was sealed data
-    perform note('read_' || case when exists (select from field f
-                                               where f.section = v_set.section and f.sealed)
-                                 then split_part(v_set.section, '_', 2)
-                                 else 'request' end,
-                 'ok', 'change_set', v_set.id);
+    perform note(v_action, case when v_refusal is null then 'ok' else 'too_many' end,
+                 'change_set', v_set.id);
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
 
     return decision_document(v_set);
 end
 $$;
 
 comment on function agent_request(jsonb) is
-    'A request to be decided; the audit says who has read it (read_request; read_tax, read_bank, read_health where sealed data is seen). Input: request. Result: decision_document(); 404. For agents.';
+    'A request to be decided; the audit says who has read it (read_request; read_tax, read_bank, read_health where sealed data is seen). Input: request. Result: decision_document(); 404; of sealed data 429 too_many_readings. For agents.';
 
 
 -- deciding ----------------------------------------------------------------
@@ -465,7 +503,9 @@ create or replace function decide(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_step    text := input->>'step';
+    v_counts  boolean := input->>'step' not in ('take', 'release');
     v_again   json;
+    v_limit   json;
     v_locked  record;
     v_result  json;
 begin
@@ -477,7 +517,18 @@ begin
         return v_again;
     end if;
 
-    v_locked := locked_request(input);
+    -- before anything is locked: an agent's decisions come one after another
+    if v_counts then
+        v_limit := agent_limit('decisions');
+    end if;
+
+    if v_limit is null then
+        v_locked := locked_request(input);
+    else
+        select c as request, v_limit as refusal into v_locked
+          from (select) one
+          left join change_set c on c.id = to_id(input->>'request');
+    end if;
 
     v_result := case
         when v_locked.refusal is not null then v_locked.refusal
@@ -497,6 +548,11 @@ begin
     if (v_result->>'status')::int >= 400 then
         perform note('decide', coalesce(v_result->'errors'->0->>'code', 'unknown'),
                      'change_set', (v_locked.request).id);
+
+        -- what was not done is none
+        if v_counts and v_limit is null then
+            perform give_back('agent_decisions', int8send(my_agent()));
+        end if;
     end if;
 
     return done(input, v_result);
@@ -505,7 +561,7 @@ $$;
 
 comment on function decide(jsonb) is
 'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
-Result: moved to the request; see locked_request(), mark_items() for refusals; 422 reason_needed. File, request, history, audit and mail change together. For validators and administrators.';
+Result: moved to the request; see locked_request(), mark_items() for refusals; 422 reason_needed; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
 
 
 create or replace function all_accepted(p_set change_set, input jsonb) returns boolean

@@ -71,6 +71,8 @@ typedef enum {
     PORTAL_COUNT_PASSWORD_LIMITED,
     PORTAL_COUNT_PASSWORD_UNTRIED,
 
+    PORTAL_COUNT_REPORT,                /* of a browser, of the policy */
+
     PORTAL_COUNT_RENDER,
     PORTAL_COUNT_RENDER_TIME,
 

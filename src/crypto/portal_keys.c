@@ -107,7 +107,9 @@ portal_keys_load(const char *path, char *buf, char *err, size_t errlen)
     /* a FIFO must not hang the start */
     fd = open(path, O_RDONLY|O_CLOEXEC|O_NOCTTY|O_NONBLOCK);
     if (fd == -1) {
-        (void) snprintf(err, errlen, "cannot open \"%s\": %m", path);
+        (void) snprintf(err, errlen, "cannot open \"%s\": %m%s%s", path,
+                        errno == ENOENT ? "; to make one: portal-tool keys "
+                                        : "", errno == ENOENT ? path : "");
         return -1;
     }
 

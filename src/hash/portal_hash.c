@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include <ngx_sha1.h>
 
 #include "portal_hash.h"
 #include "../core/portal_count.h"
@@ -49,6 +50,9 @@ typedef struct {
     ngx_uint_t                done;
     int                       match;
     int                       weak;
+    int                       breached;
+    int                       unread;
+    ngx_err_t                 err;
     char                      result[PORTAL_HASH_LEN];
 } portal_hash_task_t;
 
@@ -58,6 +62,7 @@ struct portal_hash_s {
     ngx_log_t                *log;
     ngx_atomic_t             *shared;
     ngx_uint_t                limit;
+    const portal_breached_t  *breached;
 
     ngx_queue_t               waiting;
     ngx_uint_t                nwaiting;
@@ -78,6 +83,7 @@ static void portal_hash_end(portal_hash_task_t *t);
 static void portal_hash_free(portal_hash_task_t *t);
 static void portal_hash_thread(void *data, ngx_log_t *log);
 static void portal_hash_work(portal_hash_task_t *t);
+static void portal_hash_look(portal_hash_task_t *t);
 static ngx_atomic_t *portal_hash_turn(portal_hash_task_t *t,
     ngx_atomic_uint_t *stamp);
 static ngx_atomic_t *portal_hash_try(portal_hash_t *hash,
@@ -89,7 +95,8 @@ static ngx_atomic_uint_t portal_hash_now(void);
 
 portal_hash_t *
 portal_hash_create(ngx_cycle_t *cycle, ngx_thread_pool_t *pool,
-    ngx_atomic_t *shared, ngx_uint_t limit, ngx_uint_t queue)
+    ngx_atomic_t *shared, ngx_uint_t limit, ngx_uint_t queue,
+    const portal_breached_t *breached)
 {
     char            secret[PORTAL_SECRET_B64];
     portal_hash_t  *hash;
@@ -112,6 +119,7 @@ portal_hash_create(ngx_cycle_t *cycle, ngx_thread_pool_t *pool,
     hash->limit = ngx_max(limit, 1);
     hash->limit = ngx_min(hash->limit, PORTAL_HASH_SHARED - 1);
     hash->queue = queue;
+    hash->breached = breached;
 
     ngx_queue_init(&hash->waiting);
 
@@ -336,8 +344,11 @@ portal_hash_done(ngx_event_t *ev)
     t->pub.op.status = t->done ? PORTAL_OP_OK : PORTAL_OP_BUSY;
     t->pub.match = t->match ? 1 : 0;
     t->pub.weak = t->weak ? 1 : 0;
+    t->pub.breached = t->breached ? 1 : 0;
+    t->pub.unread = t->unread ? 1 : 0;
+    t->pub.err = t->err;
 
-    if (t->done && !t->pub.verify) {
+    if (t->done && !t->pub.verify && !t->pub.look) {
         ngx_memcpy(t->pub.hash, t->result, PORTAL_HASH_LEN);
     }
 
@@ -354,8 +365,11 @@ portal_hash_end(portal_hash_task_t *t)
     t->pub.took = portal_op_clock() - t->posted;
 
     if (t->pub.op.status == PORTAL_OP_OK) {
-        portal_count(PORTAL_COUNT_HASH);
-        portal_count_add(PORTAL_COUNT_HASH_TIME, t->pub.took);
+
+        if (!t->pub.look) {
+            portal_count(PORTAL_COUNT_HASH);
+            portal_count_add(PORTAL_COUNT_HASH_TIME, t->pub.took);
+        }
 
     } else {
         portal_count(PORTAL_COUNT_HASH_REFUSED);
@@ -437,6 +451,11 @@ portal_hash_work(portal_hash_task_t *t)
     int          rc, known;
     const char  *hash, *password;
 
+    if (t->pub.look) {
+        portal_hash_look(t);
+        return;
+    }
+
     password = (const char *) t->pub.password;
 
     if (!t->pub.verify) {
@@ -453,6 +472,37 @@ portal_hash_work(portal_hash_task_t *t)
     t->done = rc != -1;
     t->match = known && rc == 1;
     t->weak = t->match && t->weak;
+}
+
+
+/* here, since the list is on a disk that may be slow */
+
+static void
+portal_hash_look(portal_hash_task_t *t)
+{
+    u_char             digest[PORTAL_BREACHED_DIGEST];
+    ngx_sha1_t         sha1;
+    portal_breached_e  e;
+
+    t->done = 1;
+
+    if (t->hash->breached == NULL) {
+        return;
+    }
+
+    ngx_sha1_init(&sha1);
+    ngx_sha1_update(&sha1, t->pub.password, t->pub.len);
+    ngx_sha1_final(digest, &sha1);
+
+    e = portal_breached_find(t->hash->breached, digest, &t->breached);
+
+    if (e != PORTAL_BREACHED_OK) {
+        t->unread = 1;
+        t->err = e == PORTAL_BREACHED_READ ? ngx_errno : 0;
+    }
+
+    portal_wipe(digest, sizeof(digest));
+    portal_wipe(&sha1, sizeof(ngx_sha1_t));
 }
 
 

@@ -11,6 +11,7 @@
 #include <ngx_thread_pool.h>
 
 #include "../core/portal_op.h"
+#include "../input/portal_breached.h"
 
 
 /*
@@ -29,7 +30,14 @@ typedef struct portal_hash_s  portal_hash_t;
 typedef struct {
     portal_op_t               op;           /* first */
 
+    unsigned                  look:1;       /* in the list of breached
+                                               passwords, and nothing else */
     unsigned                  verify:1;     /* else make a new hash */
+    unsigned                  breached:1;   /* result of look */
+    unsigned                  unread:1;     /* or nobody knows: the list could
+                                               not be read */
+    ngx_err_t                 err;          /* of unread; 0: it is no more what
+                                               it was when opened */
     unsigned                  match:1;      /* result of verify */
     unsigned                  weak:1;       /* verified, and should be
                                                hashed again */
@@ -43,12 +51,12 @@ typedef struct {
 /*
  * shared: PORTAL_HASH_SHARED zeroed ngx_atomic_t of the node in shared memory;
  * limit: how many hashes may run on the node, queue: how many may wait in
- * this worker.  For a worker's start: it makes the dummy hash, some 25 ms.
- * NULL without memory.
+ * this worker; breached: for "look", or NULL.  For a worker's start: it makes
+ * the dummy hash, some 25 ms.  NULL without memory.
  */
 portal_hash_t *portal_hash_create(ngx_cycle_t *cycle,
     ngx_thread_pool_t *pool, ngx_atomic_t *shared, ngx_uint_t limit,
-    ngx_uint_t queue);
+    ngx_uint_t queue, const portal_breached_t *breached);
 
 /* NULL without memory */
 portal_hash_op_t *portal_hash_op(portal_hash_t *hash);

@@ -24,8 +24,6 @@ static ngx_int_t ngx_http_portal_body_whole(ngx_http_request_t *r,
 static ngx_int_t ngx_http_portal_body_wrong(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_uint_t ngx_http_portal_body_status(ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r,
-    ngx_str_t *body);
 static ngx_int_t ngx_http_portal_body_type(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_check_form(ngx_http_request_t *r,
@@ -230,24 +228,26 @@ static ngx_int_t
 ngx_http_portal_body_checked(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
+    ngx_uint_t  wrong;
+
     if (ctx->expired) {
         return ngx_http_portal_act_relogin(r, ctx);
     }
 
-    if (json_array_size(ctx->errors)) {
+    wrong = json_array_size(ctx->errors) != 0;
 
-        /* a good file is kept, so that it need not be sent again */
-
-        return ngx_http_portal_store_waits(ctx)
-               ? ngx_http_portal_store(r, ctx, ngx_http_portal_body_wrong)
-               : ngx_http_portal_body_wrong(r, ctx);
+    if (wrong && !ngx_http_portal_store_waits(ctx)) {
+        return ngx_http_portal_body_wrong(r, ctx);
     }
 
     if (ctx->nfiles && ngx_http_portal_upload_values(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ctx->verdict->act(r, ctx);
+    /* a good file is kept, so that it need not be sent again */
+
+    return wrong ? ngx_http_portal_store(r, ctx, ngx_http_portal_body_wrong)
+                 : ctx->verdict->act(r, ctx);
 }
 
 
@@ -369,9 +369,7 @@ ngx_http_portal_take_restore(ngx_http_request_t *r,
 }
 
 
-/* the whole body in one piece of memory, terminated */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body)
 {
     u_char       *p;

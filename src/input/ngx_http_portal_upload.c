@@ -331,6 +331,13 @@ ngx_http_portal_upload_values(ngx_http_request_t *r,
 
     for (i = 0; i < ctx->nfiles && rc == NGX_DONE; i++) {
         value = json_object_get(ctx->values, ctx->files[i].field->name);
+
+        /* one that was refused */
+
+        if (!json_is_object(value)) {
+            continue;
+        }
+
         portal_digest_init(&digest);
 
         for (n = 0; /* void */ ; n++) {

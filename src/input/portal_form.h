@@ -101,7 +101,8 @@ typedef struct {
     char                 *context;     /* comma separated field names */
     char                 *country;     /* the field that says whose postcode
                                           it is */
-    size_t                noptions;
+    size_t                noptions;    /* of a choice; of a text the page's
+                                          lists that it is chosen from */
     char                 *options[PORTAL_FIELD_OPTIONS];
 } portal_field_t;
 

@@ -111,6 +111,7 @@ static const portal_form_word_t  portal_form_known[] = {
       portal_form_autocomplete },
 
     { "options", portal_form_bit(CHOICE), portal_form_options },
+    { "from", portal_form_bit(TEXT), portal_form_options },
 };
 
 #define PORTAL_FORM_WORDS                                                     \
@@ -118,7 +119,8 @@ static const portal_form_word_t  portal_form_known[] = {
 
 #define PORTAL_FORM_WORD_LIST                                                 \
     "required, hidden, new, mobile, sealed, min=, max=, age=, lines=, "       \
-    "refuse=, country=, accept=, store=, autocomplete= and options="
+    "refuse=, country=, accept=, store=, autocomplete=, options= and "        \
+    "from="
 
 
 int

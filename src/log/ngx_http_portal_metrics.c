@@ -276,6 +276,10 @@ static ngx_http_portal_metric_t  ngx_http_portal_metric_table[] = {
     { "portal_photo_waiting", "gauge", "Photos that wait for it.",
       "", NGX_HTTP_PORTAL_GAUGE, PORTAL_GAUGE_PHOTO_WAITING },
 
+    { "portal_policy_reports_total", "counter",
+      "What browsers have refused by the pages' policy.",
+      "", NGX_HTTP_PORTAL_COUNT, PORTAL_COUNT_REPORT },
+
     { "portal_render_seconds", "summary", "Time to render a template.",
       "_sum", NGX_HTTP_PORTAL_SECONDS, PORTAL_COUNT_RENDER_TIME },
     { NULL, NULL, NULL,

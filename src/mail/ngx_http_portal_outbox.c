@@ -8,9 +8,9 @@
 
 
 /*
- * The worker that mails asks now and then how full the outbox is, and how much
+ * The worker of the jobs asks now and then how full the outbox is, and how much
  * of the audit is not chained, for metrics and health; the answer is the
- * node's.
+ * node's.  A node that sends no mail has jobs all the same.
  */
 
 #define NGX_HTTP_PORTAL_OUTBOX_EVERY  15000

@@ -8,17 +8,22 @@
 
 
 /*
- * What a POST does once its form is accepted.  "portal_post" hashes a password
- * being chosen, if any, and calls.  Where a password is verified
- * ("portal_verify") the way is fetch, verify, act: an account that nobody has
- * costs the same calls and the same hash.  Where a sealed field was sent the
- * database is asked first whose it is, since a value is sealed for its place.
+ * What a POST does once its form is accepted.  "portal_post" looks for a
+ * password being chosen, if any, in the list of breached ones, hashes it, and
+ * calls.  Where a password is verified ("portal_verify") the way is fetch,
+ * verify, act: an account that nobody has costs the same calls and the same
+ * hash.  Where a sealed field was sent the database is asked first whose it is,
+ * since a value is sealed for its place.
  */
 
 
 static ngx_int_t ngx_http_portal_act_placed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_act_go(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_act_looked(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_act_begin(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_act_verify(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -96,13 +101,78 @@ ngx_http_portal_act_placed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 static ngx_int_t
 ngx_http_portal_act_go(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    ngx_int_t        rc;
-    portal_field_t  *current, *fresh;
+    json_t                       *password;
+    ngx_int_t                     rc;
+    portal_field_t               *fresh;
+    ngx_http_portal_main_conf_t  *pmcf;
 
     rc = ngx_http_portal_prepare(r, ctx);
     if (rc != NGX_OK) {
         return rc;
     }
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    fresh = ngx_http_portal_act_field(ctx, 1);
+
+    if (fresh == NULL || pmcf->breached == NULL) {
+        return ngx_http_portal_act_begin(r, ctx);
+    }
+
+    /* before anything is asked or counted, as the form's other checks */
+
+    password = json_object_get(ctx->values, fresh->name);
+
+    return ngx_http_portal_password_look(r, ctx, json_string_value(password),
+                                         json_string_length(password),
+                                         ngx_http_portal_act_looked);
+}
+
+
+static ngx_int_t
+ngx_http_portal_act_looked(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    portal_field_t    *fresh;
+    portal_hash_op_t  *op;
+
+    op = ctx->hash_op;
+    ctx->hash_op = NULL;
+
+    fresh = ngx_http_portal_act_field(ctx, 1);
+
+    if (ctx->call_status != PORTAL_OP_OK) {
+        return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                       NULL);
+    }
+
+    if (op->breached && fresh != NULL) {
+        if (ngx_http_portal_add_error(ctx, fresh->name, "password_breached")
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_portal_refuse(r, ctx, 422);
+    }
+
+    /*
+     * The list is one check more on a password that has passed the others, and
+     * a broken disk must not keep people from choosing one: it goes on.
+     */
+
+    if (op->unread) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, op->err,
+                      "portal: the list of breached passwords cannot be read, "
+                      "a password is accepted without it");
+    }
+
+    return ngx_http_portal_act_begin(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_portal_act_begin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    portal_field_t  *current, *fresh;
 
     current = ngx_http_portal_act_field(ctx, 0);
     fresh = ngx_http_portal_act_field(ctx, 1);

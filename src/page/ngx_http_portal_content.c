@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_portal_content_show(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_content_get(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_content_refused(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_portal_content_got(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_content_error(ngx_http_request_t *r,
@@ -250,6 +252,33 @@ ngx_http_portal_content_get(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 }
 
 
+/* a page that there is not, or that waits: its function says why */
+
+static ngx_int_t
+ngx_http_portal_content_refused(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status)
+{
+    json_t  *document, *error;
+
+    /* what was no document has been told already */
+
+    if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
+
+    document = ngx_http_portal_document(r, ctx);
+    error = json_array_get(json_object_get(document, "errors"), 0);
+
+    if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
+        ctx->retry = (ngx_msec_t)
+                     json_integer_value(json_object_get(document, "wait"));
+    }
+
+    return ngx_http_portal_problem(r, ctx, status,
+                           json_string_value(json_object_get(error, "code")));
+}
+
+
 static ngx_int_t
 ngx_http_portal_content_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
@@ -275,7 +304,7 @@ ngx_http_portal_content_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     status = ngx_http_portal_answer_status(r, ctx);
 
     if (status >= 400) {
-        return ngx_http_portal_problem(r, ctx, status, NULL);
+        return ngx_http_portal_content_refused(r, ctx, status);
     }
 
     if (ctx->verdict->sends) {
@@ -670,7 +699,7 @@ ngx_http_portal_refuse_shown(ngx_http_request_t *r,
     status = ngx_http_portal_answer_status(r, ctx);
 
     if (status >= 400) {
-        return ngx_http_portal_problem(r, ctx, status, NULL);
+        return ngx_http_portal_content_refused(r, ctx, status);
     }
 
     return ngx_http_portal_present(r, ctx, ctx->status, ctx->verdict->view);

@@ -29,6 +29,9 @@ static ngx_int_t ngx_http_portal_prepare_post(ngx_http_request_t *r,
 static ngx_int_t ngx_http_portal_prepare_print(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *about);
 static const char *ngx_http_portal_browser(ngx_http_request_t *r);
+static portal_hash_op_t *ngx_http_portal_password_op(
+    ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
+    ngx_http_portal_step_pt step);
 static void ngx_http_portal_hashed(portal_op_t *op);
 
 
@@ -583,23 +586,65 @@ ngx_http_portal_password(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 {
     portal_hash_op_t  *op;
 
-    op = portal_hash_op(ngx_http_portal.hash);
+    op = ngx_http_portal_password_op(ctx, password, len, step);
     if (op == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    if (len > PORTAL_HASH_PASSWORD) {
-        portal_hash_drop(op);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_memcpy(op->password, password, len);
-    op->len = len;
 
     if (hash != NULL) {
         op->verify = 1;
         ngx_cpystrn((u_char *) op->hash, (u_char *) hash, PORTAL_HASH_LEN);
     }
+
+    portal_hash_post(ngx_http_portal.hash, op);
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_portal_password_look(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
+    ngx_http_portal_step_pt step)
+{
+    portal_hash_op_t  *op;
+
+    op = ngx_http_portal_password_op(ctx, password, len, step);
+    if (op == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    op->look = 1;
+
+    portal_hash_post(ngx_http_portal.hash, op);
+
+    return NGX_DONE;
+}
+
+
+static portal_hash_op_t *
+ngx_http_portal_password_op(ngx_http_portal_ctx_t *ctx, const char *password,
+    size_t len, ngx_http_portal_step_pt step)
+{
+    portal_hash_op_t  *op;
+
+    if (len > PORTAL_HASH_PASSWORD) {
+        return NULL;
+    }
+
+    /* nothing is changed yet: who gives up does not cost others their turn */
+
+    if (ngx_http_portal_gate_suspend(ctx->request) != NGX_AGAIN) {
+        return NULL;
+    }
+
+    op = portal_hash_op(ngx_http_portal.hash);
+    if (op == NULL) {
+        return NULL;
+    }
+
+    ngx_memcpy(op->password, password, len);
+    op->len = len;
 
     op->op.handler = ngx_http_portal_hashed;
     op->op.data = ctx;
@@ -607,9 +652,7 @@ ngx_http_portal_password(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ctx->hash_op = op;
     ctx->step = step;
 
-    portal_hash_post(ngx_http_portal.hash, op);
-
-    return NGX_DONE;
+    return op;
 }
 
 
@@ -623,6 +666,8 @@ ngx_http_portal_hashed(portal_op_t *op)
 
     ctx = op->data;
     c = ctx->request->connection;
+
+    ctx->request->read_event_handler = ngx_http_block_reading;
 
     ctx->call_status = op->status;
     ctx->hash_time += ((portal_hash_op_t *) op)->took;

@@ -47,6 +47,8 @@ static ngx_int_t ngx_http_portal_store_bytes(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *piece);
 static json_t *ngx_http_portal_store_seal(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *piece);
+static json_t *ngx_http_portal_store_mac(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file);
 static ngx_int_t ngx_http_portal_store_stored(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_store_wipe(void *data);
@@ -302,7 +304,8 @@ ngx_http_portal_store_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return rc;
     }
 
-    upload = json_pack("{s:s%, s:s, s:s, s:s, s:I, s:i, s:i, s:o}",
+    upload = json_pack("{s:s%, s:s, s:s, s:s, s:I, s:i, s:i, s:o, "
+                       "s:o}",
                        "id", file->id, sizeof(file->id),
                        "field", file->field->name,
                        "kind", store->photo.len ? "jpeg" : file->type,
@@ -312,7 +315,8 @@ ngx_http_portal_store_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                        "pieces", (int) ((size + NGX_HTTP_PORTAL_FILE_PIECE - 1)
                                         / NGX_HTTP_PORTAL_FILE_PIECE),
                        "piece", (int) store->piece,
-                       "sealed", ngx_http_portal_store_seal(r, ctx, &piece));
+                       "sealed", ngx_http_portal_store_seal(r, ctx, &piece),
+                       "mac", ngx_http_portal_store_mac(r, ctx, file));
 
     if (json_object_set_new(ctx->input, "upload", upload) != 0) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -385,6 +389,37 @@ ngx_http_portal_store_seal(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 }
 
 
+/* tells a document that comes twice; NULL: no memory */
+
+static json_t *
+ngx_http_portal_store_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_http_portal_file_t *file)
+{
+    char                          hex[PORTAL_MAC_HEX];
+    json_t                       *digest;
+    uint8_t                       mac[PORTAL_MAC_LEN];
+    portal_text_t                 text;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    digest = json_object_get(json_object_get(ctx->values, file->field->name),
+                             "digest");
+    text.data = json_string_value(digest);
+    text.len = json_string_length(digest);
+
+    if (text.data == NULL) {
+        return NULL;
+    }
+
+    portal_mac(pmcf->keys, "file",
+               ngx_http_portal_text(ctx->verdict->town->slug), text, mac);
+    portal_hex(mac, sizeof(mac), hex);
+
+    return json_stringn(hex, sizeof(hex));
+}
+
+
 static ngx_int_t
 ngx_http_portal_store_stored(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
@@ -421,8 +456,11 @@ ngx_http_portal_store_stored(ngx_http_request_t *r,
     file = &ctx->files[store->file];
     store->piece++;
 
-    if ((size_t) store->piece * NGX_HTTP_PORTAL_FILE_PIECE
-        < (store->photo.len ? store->photo.len : file->size))
+    /* the same document is there already: the rest is not needed */
+
+    if (!json_is_true(json_object_get(document, "kept"))
+        && (size_t) store->piece * NGX_HTTP_PORTAL_FILE_PIECE
+           < (store->photo.len ? store->photo.len : file->size))
     {
         return ngx_http_portal_store_piece(r, ctx);
     }

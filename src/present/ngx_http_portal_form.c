@@ -5,7 +5,6 @@
 
 
 #include "../ngx_http_portal.h"
-#include "../input/portal_text.h"
 #include "../input/portal_types.h"
 
 
@@ -18,14 +17,17 @@
 /* a number as it is typed */
 #define NGX_HTTP_PORTAL_SHOWN   64
 
-/* a choice of more is a list to open */
-#define NGX_HTTP_PORTAL_RADIOS  5
-
 
 static json_t *ngx_http_portal_field(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static void ngx_http_portal_form_rows(ngx_http_portal_ctx_t *ctx,
     json_t *by_name);
+static json_t *ngx_http_portal_form_row(ngx_http_portal_ctx_t *ctx,
+    const char *name);
+static void ngx_http_portal_form_chosen(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field, json_t *model);
+static ngx_uint_t ngx_http_portal_field_on_page(ngx_http_portal_ctx_t *ctx,
+    const char *name);
 static const char *ngx_http_portal_field_group(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *model,
     const char **last);
@@ -50,15 +52,6 @@ static json_t *ngx_http_portal_field_phone(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *number);
 static ngx_int_t ngx_http_portal_unescape(ngx_http_request_t *r,
     ngx_str_t *text);
-static json_t *ngx_http_portal_field_options(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
-    ngx_uint_t required, const char *value);
-static void ngx_http_portal_field_option(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
-    const char *label, const char *option, const char *value);
-static void ngx_http_portal_field_countries(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
-    const char *value);
 static void ngx_http_portal_field_date(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field, json_t *model);
 
@@ -89,6 +82,7 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         }
 
         field = ngx_http_portal_field(r, ctx, &form->fields[i]);
+        ngx_http_portal_form_chosen(ctx, &form->fields[i], field);
         group = ngx_http_portal_field_group(r, ctx, &form->fields[i], field,
                                             &last);
 
@@ -118,20 +112,80 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 }
 
 
-/* "items" of the document that are about a field have it beside them */
+/*
+ * "items" of the document that are about a field have it beside them, unless
+ * the town's policy says that it is not to be answered.
+ */
 
 static void
 ngx_http_portal_form_rows(ngx_http_portal_ctx_t *ctx, json_t *by_name)
 {
-    json_t  *item, *field;
-    size_t   i;
+    json_t      *item, *field;
+    size_t       i;
+    const char  *name;
 
     json_array_foreach(json_object_get(ctx->document, "items"), i, item) {
-        field = json_object_get(by_name,
-                       json_string_value(json_object_get(item, "field")));
+        name = json_string_value(json_object_get(item, "field"));
+        field = ngx_http_portal_form_row(ctx, name)
+                ? json_object_get(by_name, name) : NULL;
 
         (void) json_object_set_new(item, "input",
                                field ? json_incref(field) : json_null());
+    }
+}
+
+
+/* the row that is about a field and has its input; NULL: none */
+
+static json_t *
+ngx_http_portal_form_row(ngx_http_portal_ctx_t *ctx, const char *name)
+{
+    json_t      *item, *policy;
+    size_t       i;
+    const char  *field;
+
+    policy = json_object_get(ctx->document, "policy");
+
+    if (name == NULL
+        || (json_is_object(policy) && json_object_get(policy, name) == NULL))
+    {
+        return NULL;
+    }
+
+    json_array_foreach(json_object_get(ctx->document, "items"), i, item) {
+        field = json_string_value(json_object_get(item, "field"));
+
+        if (field != NULL && ngx_strcmp(field, name) == 0) {
+            return item;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* "from=": the document's own lists offer what may be chosen, by its code */
+
+static void
+ngx_http_portal_form_chosen(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field, json_t *model)
+{
+    json_t  *row, *value;
+    size_t   i, n;
+
+    if (field->type != PORTAL_FIELD_TEXT) {
+        return;
+    }
+
+    value = json_object_get(model, "value");
+
+    for (n = 0; n < field->noptions; n++) {
+        json_array_foreach(json_object_get(ctx->document, field->options[n]),
+                           i, row)
+        {
+            json_object_set_new(row, "selected",
+                json_boolean(json_equal(json_object_get(row, "code"), value)));
+        }
     }
 }
 
@@ -390,6 +444,73 @@ ngx_http_portal_field_accept(const portal_field_t *field)
     }
 
     return json_stringn((char *) text, (size_t) (p - text));
+}
+
+
+/*
+ * An error as the summary at the page's top says it.  It leads to the field;
+ * where the page has no such field to go to it names it.
+ */
+
+json_t *
+ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t *error)
+{
+    char                          name[PORTAL_BODY_NAME + 16];
+    const char                   *field, *message, *label;
+    ngx_uint_t                    here;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    field = json_string_value(json_object_get(error, "field"));
+    message = ngx_http_portal_message(r, ctx, field,
+                            json_string_value(json_object_get(error, "code")));
+    here = ngx_http_portal_field_on_page(ctx, field);
+
+    ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z", field);
+    name[sizeof(name) - 1] = '\0';
+
+    label = here ? NULL : portal_views_label(pmcf->views[ctx->language], name);
+
+    return json_pack("{s:s?, s:s?, s:s}", "field", here ? field : NULL,
+                     "label", label, "message", message ? message : "");
+}
+
+
+static ngx_uint_t
+ngx_http_portal_field_on_page(ngx_http_portal_ctx_t *ctx, const char *name)
+{
+    const char            *kind, *policy;
+    portal_form_t         *form;
+    const portal_field_t  *field;
+
+    form = ctx->verdict->form;
+
+    if (form == NULL || *name == '\0') {
+        return 0;
+    }
+
+    if (form->captcha && ngx_strcmp(name, "captcha") == 0) {
+        return 1;
+    }
+
+    field = portal_form_field(form, name);
+    policy = field ? ngx_http_portal_field_policy(ctx, field) : NULL;
+
+    if (policy == NULL) {
+        return 0;
+    }
+
+    kind = ngx_http_portal_field_kind(field, policy);
+
+    /* a button's choices stand in the row that is about it */
+
+    if (ngx_strcmp(kind, "button") == 0) {
+        return ngx_http_portal_form_row(ctx, name) != NULL;
+    }
+
+    return ngx_strcmp(kind, "hidden") != 0 && ngx_strcmp(kind, "shown") != 0;
 }
 
 
@@ -656,164 +777,4 @@ ngx_http_portal_unescape(ngx_http_request_t *r, ngx_str_t *text)
     text->len = (size_t) (dst - start);
 
     return NGX_OK;
-}
-
-
-static json_t *
-ngx_http_portal_field_options(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
-    ngx_uint_t required, const char *value)
-{
-    size_t   i;
-    json_t  *list;
-
-    list = json_array();
-
-    switch (field->type) {
-
-    case PORTAL_FIELD_CHOICE:
-        for (i = 0; i < field->noptions; i++) {
-            ngx_http_portal_field_option(r, ctx, field, list, "list",
-                                         field->options[i], value);
-        }
-
-        /* a button once chosen could not be left otherwise */
-
-        if (!required && !field->hidden
-            && field->noptions <= NGX_HTTP_PORTAL_RADIOS)
-        {
-            ngx_http_portal_field_option(r, ctx, field, list, "display.none",
-                                         "",
-                                         value ? value : "");
-        }
-
-        break;
-
-    case PORTAL_FIELD_YESNO:
-        ngx_http_portal_field_option(r, ctx, field, list, "display.yes", "yes",
-                                     value);
-        ngx_http_portal_field_option(r, ctx, field, list, "display.no", "no",
-                                     value);
-
-        if (!required) {
-            ngx_http_portal_field_option(r, ctx, field, list,
-                                         "display.unanswered", "unanswered",
-                                         value && *value ? value
-                                                         : "unanswered");
-        }
-
-        break;
-
-    case PORTAL_FIELD_COUNTRY:
-        ngx_http_portal_field_countries(r, ctx, field, list, value);
-        break;
-
-    default:
-        break;
-    }
-
-    return list;
-}
-
-
-/* label: its name, or "list" for the field's own list, else the form's */
-
-static void
-ngx_http_portal_field_option(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
-    const char *label, const char *option, const char *value)
-{
-    char                          name[160], id[96];
-    size_t                        n;
-    const char                   *words;
-    ngx_http_portal_main_conf_t  *pmcf;
-
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-
-    if (ngx_strcmp(label, "list") == 0) {
-        ngx_snprintf((u_char *) name, sizeof(name), "list.%s.%s%Z",
-                     field->name, option);
-        name[sizeof(name) - 1] = '\0';
-        label = name;
-    }
-
-    words = portal_views_label(pmcf->views[ctx->language], label);
-
-    if (words == NULL && label == name) {
-        ngx_snprintf((u_char *) name, sizeof(name), "list.%s.%s%Z",
-                     ctx->verdict->form->name, option);
-        name[sizeof(name) - 1] = '\0';
-        words = portal_views_label(pmcf->views[ctx->language], name);
-    }
-
-    /* the summary of errors leads to the first */
-
-    n = json_array_size(list);
-    ngx_snprintf((u_char *) id, sizeof(id), n ? "%s-%uz%Z" : "%s%Z",
-                 field->name, n);
-
-    json_array_append_new(list,
-        json_pack("{s:s, s:s, s:b, s:s}", "value", option,
-                  "label", words ? words : option,
-                  "selected", value != NULL && ngx_strcmp(value, option) == 0,
-                  "id", id));
-}
-
-
-/* those that the language has a name for, in its order; and the one chosen */
-
-static void
-ngx_http_portal_field_countries(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
-    const char *value)
-{
-    char                          name[32], code[3], *key, *keys[256];
-    size_t                        i, at, n;
-    const char                   *label;
-    ngx_http_portal_main_conf_t  *pmcf;
-
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-
-    n = 0;
-    code[2] = '\0';
-
-    for (i = 0; portal_countries[i] != '\0' && n < 256; i += 2) {
-        ngx_memcpy(code, portal_countries + i, 2);
-        ngx_snprintf((u_char *) name, sizeof(name), "list.country.%s%Z",
-                     code);
-
-        label = portal_views_label(pmcf->views[ctx->language], name);
-
-        if (label == NULL) {
-
-            if (value == NULL || ngx_strcmp(value, code) != 0) {
-                continue;
-            }
-
-            label = code;
-        }
-
-        /* É stands with E */
-
-        key = portal_text_ascii(label, ngx_strlen(label), 1);
-        if (key == NULL) {
-            break;
-        }
-
-        for (at = n; at > 0 && ngx_strcmp(keys[at - 1], key) > 0; at--) {
-            keys[at] = keys[at - 1];
-        }
-
-        keys[at] = key;
-        n++;
-
-        json_array_insert_new(list, at,
-            json_pack("{s:s, s:s, s:b}", "value", code, "label", label,
-                      "selected", value != NULL
-                                  && ngx_strcmp(value, code) == 0));
-    }
-
-    while (n > 0) {
-        free(keys[--n]);
-    }
 }

@@ -356,9 +356,8 @@ ngx_http_portal_wait(ngx_http_portal_ctx_t *ctx)
 static json_t *
 ngx_http_portal_errors(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    json_t      *list, *error, *item;
-    size_t       i;
-    const char  *field, *code, *message;
+    json_t  *list, *error;
+    size_t   i;
 
     if (json_array_size(ctx->errors) == 0) {
         return json_null();
@@ -367,14 +366,8 @@ ngx_http_portal_errors(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     list = json_array();
 
     json_array_foreach(ctx->errors, i, error) {
-        field = json_string_value(json_object_get(error, "field"));
-        code = json_string_value(json_object_get(error, "code"));
-        message = ngx_http_portal_message(r, ctx, field, code);
-
-        item = json_pack("{s:o, s:s}", "field",
-                         *field ? json_string(field) : json_null(),
-                         "message", message ? message : "");
-        json_array_append_new(list, item);
+        json_array_append_new(list,
+                              ngx_http_portal_form_error(r, ctx, error));
     }
 
     return json_pack("{s:i, s:o}", "count", (int) json_array_size(list),

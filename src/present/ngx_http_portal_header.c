@@ -9,8 +9,11 @@
 
 /*
  * What every answer of the portal carries.  The policy allows nothing inline
- * and nothing from elsewhere: the pages need neither.
+ * and nothing from elsewhere: the pages need neither.  Browsers tell what they
+ * refuse; old ones know report-uri, new ones report-to.
  */
+
+#define NGX_HTTP_PORTAL_REPORTS  "/rapports-csp"
 
 typedef struct {
     const char  *name;
@@ -25,7 +28,10 @@ static ngx_http_portal_header_t  ngx_http_portal_fixed_headers[] = {
     ngx_http_portal_fixed("Content-Security-Policy",
         "default-src 'none'; style-src 'self'; script-src 'self'; "
         "img-src 'self'; font-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "report-uri " NGX_HTTP_PORTAL_REPORTS "; report-to portal"),
+    ngx_http_portal_fixed("Reporting-Endpoints",
+                          "portal=\"" NGX_HTTP_PORTAL_REPORTS "\""),
 
     ngx_http_portal_fixed("X-Content-Type-Options", "nosniff"),
     ngx_http_portal_fixed("X-Frame-Options", "DENY"),

@@ -92,7 +92,7 @@ static const portal_verb_t  portal_verbs[] = {
 
 static const char  *portal_purposes[] = {
     "email", "code", "token", "session", "agent", "visit", "device", "ip",
-    "net", "caf", "value", NULL
+    "net", "caf", "value", "file", NULL
 };
 
 

@@ -216,7 +216,7 @@ size_t portal_sink_limit(const portal_sink_t *sink);
 /* text with & < > " ' escaped */
 int portal_sink_escape(portal_sink_t *sink, const char *data, size_t len);
 
-/* text as a cell of CSV: quoted, and never a formula */
+/* text as a cell of CSV: quoted, never a formula, and no digit of it lost */
 int portal_sink_cell(portal_sink_t *sink, const char *data, size_t len);
 
 

@@ -136,6 +136,27 @@ portal_sink_escape(portal_sink_t *sink, const char *data, size_t len)
 }
 
 
+/* of more digits a spreadsheet shows a power of ten */
+#define PORTAL_SINK_DIGITS  11
+
+
+/* a number that is a name (of a tax file, a postal code): 0034 is not 34 */
+
+static int
+portal_sink_digits(const char *p, const char *end)
+{
+    const char  *digit;
+
+    for (digit = p; digit < end; digit++) {
+        if (*digit < '0' || *digit > '9') {
+            return 0;
+        }
+    }
+
+    return end - p > PORTAL_SINK_DIGITS || (end - p > 1 && *p == '0');
+}
+
+
 /*
  * What makes a spreadsheet compute a cell, also when it is the full-width
  * form, and also behind spaces.
@@ -175,13 +196,13 @@ portal_sink_formula(const char *p, const char *end)
 int
 portal_sink_cell(portal_sink_t *sink, const char *data, size_t len)
 {
+    int          text;
     const char  *end, *run, *quote;
 
     end = data + len;
+    text = portal_sink_formula(data, end) || portal_sink_digits(data, end);
 
-    if (portal_sink_write(sink, "\"'", portal_sink_formula(data, end) ? 2 : 1)
-        != 0)
-    {
+    if (portal_sink_write(sink, "\"'", text ? 2 : 1) != 0) {
         return -1;
     }
 

@@ -1,7 +1,7 @@
 package Bench;
 
 # What the bench measures with: who used how much CPU, wrk and pgbench runs,
-# medians with their spread, and the report.
+# single requests by the clock, medians with their spread.
 
 use strict;
 use utf8;
@@ -9,14 +9,15 @@ use warnings;
 
 use Digest::SHA ();
 use Exporter qw(import);
+use IO::Socket::INET;
 use List::Util qw(max min sum0);
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use Portal::Place qw(slurp top);
 
-our @EXPORT_OK = qw(compile cpu cpu_between command median spread wrk
-    wrk_start pgbench);
+our @EXPORT_OK = qw(compile cpu cpu_between command connection exchange
+    mann_whitney median spread wrk wrk_start pgbench);
 
 my $TICKS = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 my $NGINX = '/usr/share/nginx/src/src';
@@ -124,6 +125,71 @@ sub spread {
         if !@v;
     return { median => median(@v), min => min(@v), max => max(@v),
         values => \@v };
+}
+
+# whether two samples differ in their middle: the two-sided p of the test of
+# Mann and Whitney, by the normal approximation with its correction for ties;
+# for dozens of values and more
+sub mann_whitney {
+    my ($one, $other) = @_;
+
+    my ($n, $m) = (scalar @$one, scalar @$other);
+    my @all = sort { $a->[0] <=> $b->[0] } (map { [$_, 1] } @$one),
+        map { [$_, 0] } @$other;
+    my ($ranks, $ties) = (0, 0);
+
+    for (my $i = 0; $i < @all; ) {
+        my $end = $i;
+        $end++ while $end < @all && $all[$end][0] == $all[$i][0];
+        my $t = $end - $i;
+        # ranks begin with 1; equals share theirs
+        $ranks += ($i + 1 + $end) / 2 * grep { $_->[1] } @all[$i .. $end - 1];
+        $ties += $t ** 3 - $t;
+        $i = $end;
+    }
+
+    my $u = $ranks - $n * ($n + 1) / 2;
+    my $total = $n + $m;
+    my $variance = $n * $m / 12
+        * ($total + 1 - $ties / ($total * ($total - 1)));
+
+    return 1 if $variance <= 0;
+    return POSIX::erfc(abs($u - $n * $m / 2) / sqrt($variance) / sqrt 2);
+}
+
+
+### single requests
+
+# a connection that stays open, for exchange()
+sub connection {
+    my ($stack) = @_;
+
+    return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => $stack->port, Timeout => 10) // die "nginx: $!\n";
+}
+
+# sends the text of a request and reads all of its answer: (status, body,
+# milliseconds until the last byte)
+sub exchange {
+    my ($socket, $request) = @_;
+
+    my ($answer, $start) = ('', time);
+    syswrite $socket, $request or die "nginx: $!\n";
+
+    while ($answer !~ /\r\n\r\n/) {
+        sysread $socket, $answer, 65536, length $answer
+            or die "nginx has closed the connection: $answer\n";
+    }
+    my $head = index($answer, "\r\n\r\n") + 4;
+    my ($length) = substr($answer, 0, $head) =~ /^Content-Length: (\d+)/mi
+        or die "an answer without its length: $answer\n";
+    while (length $answer < $head + $length) {
+        sysread $socket, $answer, 65536, length $answer
+            or die "nginx has closed the connection\n";
+    }
+
+    return (($answer =~ m{^HTTP/1\.1 (\d+)})[0], substr($answer, $head),
+        (time - $start) * 1000);
 }
 
 

@@ -34,6 +34,8 @@ $p->start_redis;
 $p->start_mail;
 $p->start_nginx;
 Portal::Test::adopt($p);
+# more than a person does in an hour
+$p->psql('update portal.town set agent_decisions = 1000000, agent_readings = 1000000');
 wait_for(10, sub { client()->get('/')->title =~ /Saint-Aubin/ });
 
 my $seconds = long(20, 120);

@@ -3,8 +3,9 @@
 STARTTLS and AUTH are compulsory (DIR/cert.pem, DIR/cert.key; user "portail",
 password in DIR/password).  Each mail becomes MAILS/<number>.eml, the envelope
 and how it came in X- headers on top.  DIR/attempts has a line for each message
-that came, whatever became of it.  DIR/fault, looked at for each mail, makes it
-misbehave: see Portal::Stack's mail_fault.
+that came, whatever became of it, DIR/logins one for each log-in: its TLS.
+DIR/fault, looked at for each mail, makes it misbehave: see Portal::Stack's
+mail_fault.
 """
 
 import asyncio
@@ -41,7 +42,20 @@ def counted(kind, count):
             os.rename(f"{DIR}/fault.new", f"{DIR}/fault")
 
 
+def new_triplet(*triplet):
+    """What a greylist asks: a sender and a recipient that it has not met."""
+    line = " ".join(triplet) + "\n"
+    with open(f"{DIR}/triplets", "a+") as f:
+        f.seek(0)
+        known = line in f.readlines()
+        if not known:
+            f.write(line)
+    return not known
+
+
 def authenticate(server, session, envelope, mechanism, data):
+    with open(f"{DIR}/logins", "a") as f:
+        f.write(tls_version(server) + "\n")
     good = (data.login == b"portail" and data.password == PASSWORD
             and fault()[0] != "535")
     return AuthResult(success=good, handled=good)
@@ -68,6 +82,8 @@ class Handler:
         kind, arg = fault()
         if kind == "550" and arg in ("", address):
             return "550 5.1.1 no such mailbox"
+        if kind == "grey" and new_triplet(envelope.mail_from, address):
+            return "451 4.7.1 not known yet, come again"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -95,12 +111,29 @@ class Handler:
         return "250 OK"
 
 
+class Drip(asyncio.Protocol):
+    """A greeting of a byte a second that never ends, and is never late."""
+
+    def connection_made(self, transport):
+        self.task = asyncio.ensure_future(self.drip(transport))
+
+    def connection_lost(self, why):
+        self.task.cancel()
+
+    async def drip(self, transport):
+        for byte in itertools.cycle(b"220-patience\r\n"):
+            transport.write(bytes([byte]))
+            await asyncio.sleep(1)
+
+
 async def main():
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(f"{DIR}/cert.pem", f"{DIR}/cert.key")
     loop = asyncio.get_running_loop()
 
     def connection():
+        if fault()[0] == "drip":
+            return Drip()
         plain = fault()[0] == "plain"
         return SMTP(Handler(), tls_context=None if plain else tls,
                     require_starttls=not plain, auth_required=not plain,

@@ -11,6 +11,9 @@ select isnt(ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.f
 select set_config('portal.account', '0', true), set_config('portal.family', '0', true), set_config('portal.role', 'validator', true),
        set_config('portal.agent', (select min(id)::text from portal.agent where tenant = 1 and role = 'validator'), true);
 
+-- more than an agent does in an hour
+update portal.town set agent_decisions = 1000000, agent_readings = 1000000 where id = 1;
+
 -- a sealed value is another text each time; its MAC is of the value
 create function pg_temp.kept(kind text, value text) returns text language sql volatile as $$
     select case when value is null then null when kind = 'clear' then value

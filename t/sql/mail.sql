@@ -52,5 +52,47 @@ select is(:'bad'::text, :'changed', 'T212 a row that was changed is named');
 select is(:'missing'::text, '409', 'T212 a row that is missing is seen');
 select is(:'swapped'::text, :'first', 'T212 of two that changed places the first is named');
 
+
+-- the end that the log was told
+
+update portal.job set ran_at = '-infinity', mark = 0 where name = 'audit_head';
+select is(as_jobs('audit_chain', '{}')->>'note', null, 'who keeps no log is told nothing');
+select as_jobs('audit_chain', '{"every": 5}')->>'note' as note \gset
+select matches(:'note'::text, '^the audit ends with \d+:[0-9a-f]{64}$', 'the log is told the end');
+select is(as_jobs('audit_chain', '{"every": 0}')->>'note', null, 'and nothing while it has not moved');
+insert into portal.audit (tenant, action, outcome, object_id) values (1, 'test', 'ok', 50), (2, 'test', 'ok', 51);
+select is(as_jobs('audit_chain', '{"every": 5}')->>'note', null, 'nor in the same hour');
+update portal.job set ran_at = now() - interval '61 minutes' where name = 'audit_head';
+select as_jobs('audit_chain', '{"every": 5}')->>'note' as later \gset
+select isnt(:'later'::text, :'note'::text, 'an hour later what it is then');
+
+create function pg_temp.verify(p_note text) returns text language sql as $$
+    select concat_ws(' ', v->>'status', v->>'bad', v->>'head')
+      from as_jobs('audit_verify', jsonb_build_object('head', substring(p_note from '\S+$'))) v $$;
+select is(pg_temp.verify(:'note') || ', ' || pg_temp.verify(:'later'), '200 there, 200 there', 'both are in the chain');
+select is(pg_temp.verify('1:' || repeat('0', 64)), '409 missing', 'another hash is not');
+select is(pg_temp.verify(x), '422', 'nor what is no end: ' || x) from unnest(array['', '1', 'x:' || repeat('0', 64), '1:' || repeat('0', 63)]) x;
+savepoint a;
+alter table portal.audit disable trigger all;
+delete from portal.audit where object_id = 51 and action = 'test';
+select as_jobs('audit_verify', '{}')->>'status' as blind, pg_temp.verify(:'later') as cut, pg_temp.verify(:'note') as before \gset
+insert into portal.audit (tenant, action, outcome, object_id) values (1, 'test', 'ok', 52), (1, 'test', 'ok', 53);
+select as_jobs('audit_chain', '{}');
+select pg_temp.verify(:'later') as anew \gset
+rollback to a;
+select is(:'blind'::text, '200', 'the chain alone does not know its end');
+select is(:'cut'::text, '409 missing', 'T212 the newest rows cut off: the end that was told is missing');
+select is(:'before'::text, '200 there', 'T212 an end before the cut is there');
+select is(:'anew'::text, '409 missing', 'T212 nor does it come back when others take their place');
+savepoint a;
+alter table portal.audit disable trigger all;
+insert into portal.audit_erased (tenant, chain, hash, at) select tenant, chain, hash, at from portal.audit
+ where chain = (select max(chain) - 1 from portal.audit);
+delete from portal.audit where chain < (select max(chain) from portal.audit);
+delete from portal.audit_erased where chain < (select max(chain) from portal.audit_erased);
+select pg_temp.verify(:'note') as older \gset
+rollback to a;
+select is(:'older'::text, '200 older', 'an end before all that is kept says nothing');
+
 select * from finish();
 rollback;

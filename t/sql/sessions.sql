@@ -131,5 +131,29 @@ select 1, account('ines.faure@exemple.fr'), sha256(n::text::bytea), 1, now() fro
 select as_jobs('purge', '{}');
 select is((select count(*) from portal.device where account_id = account('ines.faure@exemple.fr')), 20::bigint, 'twenty at most');
 
+-- the operator ends what others have open
+
+create function pg_temp.open_of(address text) returns bigint language sql as $$
+    select (select count(*) from portal.session s join portal.account a on a.id = s.account_id where a.email = address and s.ended_at is null and s.absolute_until > now())
+         + (select count(*) from portal.agent_session s join portal.agent a on a.id = s.agent_id where a.email = address and s.ended_at is null) $$;
+update portal.session set ended_at = now();
+update portal.agent_session set ended_at = now();
+insert into portal.session (tenant, hash, account_id, epoch, absolute_until)
+select 1, sha256((a.email || n)::bytea), a.id, a.epoch, now() + interval '1 hour' from portal.account a, generate_series(1, 2) n
+ where a.email in ('ines.faure@exemple.fr', 'camille.martin@exemple.fr');
+insert into portal.agent_session (tenant, hash, agent_id, epoch, absolute_until)
+select a.tenant, sha256(a.email::bytea), a.id, a.epoch, now() + interval '1 hour' from portal.agent a where a.tenant = 1;
+select is(portal.log_out_everywhere('saint-aubin', 'Ines.Faure@exemple.fr'), 2::bigint, 'of one account');
+select is(pg_temp.open_of('ines.faure@exemple.fr'), 0::bigint, 'they have ended');
+select is(pg_temp.open_of('camille.martin@exemple.fr'), 2::bigint, 'others have not');
+select is(portal.log_out_everywhere('saint-aubin', 'ines.faure@exemple.fr'), 0::bigint, 'once');
+select is(portal.log_out_everywhere('beaulieu', 'camille.martin@exemple.fr'), 0::bigint, 'nor from another town');
+select is((select count(*) from portal.audit where action = 'log_out_everywhere' and object_id = account('ines.faure@exemple.fr')), 1::bigint, 'and it is in the audit');
+select is(portal.log_out_everywhere('saint-aubin', (select min(email) from portal.agent where tenant = 1)), 1::bigint, 'of an agent');
+select is(portal.log_out_everywhere('saint-aubin'), 2 + (select count(*) - 1 from portal.agent where tenant = 1), 'of everybody in the town');
+select is((select count(*) from portal.session where ended_at is null), 0::bigint, 'nobody is left');
+select throws_ok($$select portal.log_out_everywhere('nowhere')$$, 'P0001', null, 'an unknown town is an error');
+select is((select count(*) from unnest(array['portal_web', 'portal_jobs']) r where has_function_privilege(r, 'portal.log_out_everywhere(text, text)', 'execute')), 0::bigint, 'and neither nginx nor a job may');
+
 select * from finish();
 rollback;

@@ -57,6 +57,18 @@ select is((select string_agg(pg_temp.paper(n), ' ' order by n) from generate_ser
 select is((select string_agg(x->>'name', ' ') from jsonb_array_elements(portal.kept_uploads('guardian_address', pg_temp.me()::bigint, null, null)::jsonb) x),
     'justificatif-1.pdf justificatif-2.pdf justificatif-3.pdf justificatif-4.pdf justificatif-5.pdf', 'by names of ours');
 delete from portal.upload where section = 'guardian_address';
+create function pg_temp.same(p_n int, what jsonb default '{}') returns text language sql as $$
+    select pg_temp.paper(p_n, jsonb_build_object('upload', jsonb_build_object('mac', mac('same')) || what)) $$;
+select is(pg_temp.same(11) || pg_temp.same(12), '200200', 'the same twice');
+select is((select string_agg(right(id::text, 2), '') from portal.upload where section = 'guardian_address'), '11', 'is one');
+delete from portal.upload where section = 'guardian_address';
+select is(pg_temp.same(n, '{"pieces": 2}'), '200', 'two at once: ' || n) from unnest(array[13, 14]) n;
+select is(pg_temp.same(n, '{"pieces": 2, "piece": 1}'), '200', 'and both whole') from unnest(array[14, 13]) n;
+select is((select string_agg(right(id::text, 2), '') from portal.upload where section = 'guardian_address'), '14', 'the first that was whole is it');
+prepare twice as insert into portal.upload (tenant, id, family_id, account_id, section, field, guardian_id, kind, size, pieces, stored, content_mac)
+    select tenant, gen_random_uuid(), family_id, account_id, section, field, guardian_id, kind, size, pieces, stored, content_mac from portal.upload where section = 'guardian_address';
+select throws_ok('twice', '23505', null, 'and there cannot be two');
+delete from portal.upload where section = 'guardian_address';
 select is(portal.document_needed('guardian_address', 'change') || portal.document_needed('guardian_address', 'add') || portal.document_needed('child_health', 'change'), 'askednono', 'where one is asked for');
 insert into portal.section_document values (1, 'guardian_address', 'required'), (1, 'child_health', 'asked');
 select is(portal.document_needed('guardian_address', 'change') || portal.document_needed('child_health', 'change'), 'requiredasked', 'is the town''s to say');

@@ -113,6 +113,26 @@ sub links {
 }
 
 
+# what the summary of errors leads to that is not there, or that no keyboard
+# gets to
+sub dead_ends {
+    my ($self) = @_;
+
+    my ($summary) = $self->{content} =~ m{<div class="errors"(.*?)</div>}s or return;
+    my %there;
+
+    while ($self->{content} =~ m{<([a-z][a-z0-9]*)\b([^>]*)>}g) {
+        my ($tag, %a) = ($1, _attributes($2));
+        next if !defined $a{id};
+        $there{ $a{id} } = exists $a{tabindex} || $tag =~ /^(?:select|textarea|button|summary)$/
+            || $tag eq 'a' && exists $a{href}
+            || $tag eq 'input' && ($a{type} // '') ne 'hidden';
+        $there{ $a{id} } = 0 if exists $a{disabled};
+    }
+
+    return grep { !$there{$_} } $summary =~ /href="#([^"]*)"/g;
+}
+
 # the first form whose action holds the text, those of the page's top apart:
 # { action, method, fields => [name, value, ...], buttons => [[name, value]] }
 sub form {

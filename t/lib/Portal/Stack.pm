@@ -307,18 +307,43 @@ sub _certificate {
     my ($self, $dir) = @_;
 
     my $log = "$self->{dir}/openssl.log";
-    my @new = qw(openssl req -x509 -newkey ec -pkeyopt
-        ec_paramgen_curve:prime256v1 -nodes -days 3650);
-    my @ca = ('-CA', "$dir/ca.pem", '-CAkey', "$dir/ca.key");
 
-    run_as(undef, $log, @new, '-subj', '/CN=portal test CA', '-keyout',
-        "$dir/ca.key", '-out', "$dir/ca.pem") == 0
-        && run_as(undef, $log, @new, '-subj', '/CN=localhost', '-addext',
-        'subjectAltName=DNS:localhost,IP:127.0.0.1', '-addext',
-        'basicConstraints=critical,CA:FALSE', @ca, '-keyout',
-        "$dir/cert.key", '-out', "$dir/cert.pem") == 0
+    run_as(undef, $log, _new_key('-subj', '/CN=portal test CA', '-keyout',
+        "$dir/ca.key", '-out', "$dir/ca.pem")) == 0
         or die "openssl failed, see $log\n";
-    chmod 0644, "$dir/ca.pem", "$dir/cert.pem";
+    $self->_signed($dir, 'localhost', 'DNS:localhost,IP:127.0.0.1');
+    chmod 0644, "$dir/ca.pem";
+}
+
+# cert.pem by the authority that is there
+sub _signed {
+    my ($self, $dir, $name, $names) = @_;
+
+    my $log = "$self->{dir}/openssl.log";
+
+    run_as(undef, $log, _new_key('-subj', "/CN=$name", '-addext',
+        "subjectAltName=$names", '-addext',
+        'basicConstraints=critical,CA:FALSE', '-CA', "$dir/ca.pem", '-CAkey',
+        "$dir/ca.key", '-keyout', "$dir/cert.key", '-out', "$dir/cert.pem")) == 0
+        or die "openssl failed, see $log\n";
+    chmod 0644, "$dir/cert.pem";
+}
+
+sub _new_key {
+    return (qw(openssl req -x509 -newkey ec -pkeyopt
+        ec_paramgen_curve:prime256v1 -nodes -days 3650), @_);
+}
+
+# the mail server begins anew, under the certificate of a name
+sub mail_certificate {
+    my ($self, $name) = @_;
+
+    my $dir = "$self->{dir}/smtp";
+
+    $self->_signed($dir, $name, "DNS:$name");
+    own("$dir/cert.key", 'smtp');
+    $self->stop_mail;
+    $self->start_mail;
 }
 
 sub mail_ca { $_[0]{dir} . '/smtp/ca.pem' }
@@ -327,7 +352,8 @@ sub mail_ca { $_[0]{dir} . '/smtp/ca.pem' }
 # '550 a@b.example': that recipient is refused, with 554 what was sent to it.
 # 'slow 5': answers come so many seconds late.  'cut' or 'cut 2': the connection
 # ends before the mail is accepted, with cutafter before that is said.  'plain':
-# no STARTTLS is offered.  '535': nobody may log in.
+# no STARTTLS is offered.  '535': nobody may log in.  'grey': the first mail of a
+# sender to a recipient is put off.  'drip': a byte a second, without an end.
 sub mail_fault {
     my ($self, $fault) = @_;
 

@@ -1,0 +1,182 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "../ngx_http_portal.h"
+#include "../input/portal_text.h"
+#include "../input/portal_types.h"
+
+
+/*
+ * What a field offers to choose from, in the person's language.
+ */
+
+
+static void ngx_http_portal_field_option(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
+    const char *label, const char *option, const char *value);
+static void ngx_http_portal_field_countries(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
+    const char *value);
+
+
+json_t *
+ngx_http_portal_field_options(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
+    ngx_uint_t required, const char *value)
+{
+    size_t   i;
+    json_t  *list;
+
+    list = json_array();
+
+    switch (field->type) {
+
+    case PORTAL_FIELD_CHOICE:
+        for (i = 0; i < field->noptions; i++) {
+            ngx_http_portal_field_option(r, ctx, field, list, "list",
+                                         field->options[i], value);
+        }
+
+        /* a button once chosen could not be left otherwise */
+
+        if (!required && !field->hidden
+            && field->noptions <= NGX_HTTP_PORTAL_RADIOS)
+        {
+            ngx_http_portal_field_option(r, ctx, field, list, "display.none",
+                                         "",
+                                         value ? value : "");
+        }
+
+        break;
+
+    case PORTAL_FIELD_YESNO:
+        ngx_http_portal_field_option(r, ctx, field, list, "display.yes", "yes",
+                                     value);
+        ngx_http_portal_field_option(r, ctx, field, list, "display.no", "no",
+                                     value);
+
+        if (!required) {
+            ngx_http_portal_field_option(r, ctx, field, list,
+                                         "display.unanswered", "unanswered",
+                                         value && *value ? value
+                                                         : "unanswered");
+        }
+
+        break;
+
+    case PORTAL_FIELD_COUNTRY:
+        ngx_http_portal_field_countries(r, ctx, field, list, value);
+        break;
+
+    default:
+        break;
+    }
+
+    return list;
+}
+
+
+/* label: its name, or "list" for the field's own list, else the form's */
+
+static void
+ngx_http_portal_field_option(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
+    const char *label, const char *option, const char *value)
+{
+    char                          name[160], id[96];
+    size_t                        n;
+    const char                   *words;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    if (ngx_strcmp(label, "list") == 0) {
+        ngx_snprintf((u_char *) name, sizeof(name), "list.%s.%s%Z",
+                     field->name, option);
+        name[sizeof(name) - 1] = '\0';
+        label = name;
+    }
+
+    words = portal_views_label(pmcf->views[ctx->language], label);
+
+    if (words == NULL && label == name) {
+        ngx_snprintf((u_char *) name, sizeof(name), "list.%s.%s%Z",
+                     ctx->verdict->form->name, option);
+        name[sizeof(name) - 1] = '\0';
+        words = portal_views_label(pmcf->views[ctx->language], name);
+    }
+
+    /* the summary of errors leads to the first */
+
+    n = json_array_size(list);
+    ngx_snprintf((u_char *) id, sizeof(id), n ? "%s-%uz%Z" : "%s%Z",
+                 field->name, n);
+
+    json_array_append_new(list,
+        json_pack("{s:s, s:s, s:b, s:s}", "value", option,
+                  "label", words ? words : option,
+                  "selected", value != NULL && ngx_strcmp(value, option) == 0,
+                  "id", id));
+}
+
+
+/* those that the language has a name for, in its order; and the one chosen */
+
+static void
+ngx_http_portal_field_countries(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
+    const char *value)
+{
+    char                          name[32], code[3], *key, *keys[256];
+    size_t                        i, at, n;
+    const char                   *label;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    n = 0;
+    code[2] = '\0';
+
+    for (i = 0; portal_countries[i] != '\0' && n < 256; i += 2) {
+        ngx_memcpy(code, portal_countries + i, 2);
+        ngx_snprintf((u_char *) name, sizeof(name), "list.country.%s%Z",
+                     code);
+
+        label = portal_views_label(pmcf->views[ctx->language], name);
+
+        if (label == NULL) {
+
+            if (value == NULL || ngx_strcmp(value, code) != 0) {
+                continue;
+            }
+
+            label = code;
+        }
+
+        /* É stands with E */
+
+        key = portal_text_ascii(label, ngx_strlen(label), 1);
+        if (key == NULL) {
+            break;
+        }
+
+        for (at = n; at > 0 && ngx_strcmp(keys[at - 1], key) > 0; at--) {
+            keys[at] = keys[at - 1];
+        }
+
+        keys[at] = key;
+        n++;
+
+        json_array_insert_new(list, at,
+            json_pack("{s:s, s:s, s:b}", "value", code, "label", label,
+                      "selected", value != NULL
+                                  && ngx_strcmp(value, code) == 0));
+    }
+
+    while (n > 0) {
+        free(keys[--n]);
+    }
+}
