@@ -133,7 +133,8 @@ select c.tenant, c.id, pg_temp.pick('{Mutuelle scolaire,Assurance des familles}'
 
 update authorisation a
    set answer = case when (d.n + a.rank) % 4 = 0 then 'no' else 'yes' end,
-       answered_on = (split_part(pg_temp.school_year(), '-', 1) || '-06-15')::date + a.rank
+       answered_on = (split_part(pg_temp.school_year(), '-', 1) || '-06-15')::date + a.rank,
+       school_year = pg_temp.school_year()
   from d_child d
   join town t on t.slug = d.town
   join child c on c.tenant = t.id and c.external_id = 'E' || d.n

@@ -77,6 +77,7 @@ end
 $$;
 
 grant execute on function fold(text) to portal_owner, portal_batch;
+grant execute on function begin_texts(int) to portal_owner;
 grant execute on function luminance(text), contrast(text, text), theme_faults(jsonb)
    to portal_owner, portal_batch;
 grant execute on function audit_hash(audit, bigint, bytea), audit_told(bigint, bytea, int)

@@ -102,10 +102,11 @@ select :town, :c0 + k, 'Mutuelle scolaire', 'SC-' || k,
   from kids
  where k % 4 > 0;
 
-insert into authorisation (tenant, child_id, code, answer, answered_on)
+insert into authorisation (tenant, child_id, code, answer, answered_on, school_year)
 select :town, :c0 + k, c.code,
        case when (k + c.n) % 6 = 0 then 'unanswered' when (k + c.n) % 4 = 0 then 'no' else 'yes' end,
-       case when (k + c.n) % 6 > 0 then date '2026-06-15' end
+       case when (k + c.n) % 6 > 0 then date '2026-06-15' end,
+       case when (k + c.n) % 6 > 0 then pg_temp.school_year() end
   from kids
  cross join unnest(array['image_internal', 'image_press', 'image_web', 'leave_alone',
                          'transport', 'hospital', 'swimming']) with ordinality as c (code, n);

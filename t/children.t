@@ -203,6 +203,70 @@ is row("select answer || (answered_on = current_date) from portal.authorisation
     where child_id = $leo and code = 'hospital'"), 'notrue', 'JSON: in the file';
 
 
+# what was agreed to: the text that was read, the school year it holds for
+
+{
+    my $year = row('select portal.school_year()');
+    my $answer = sub {
+        my ($code, $doc) = @_;
+        return (grep { $_->{code} eq $code } @{ ($doc // $jj->get($page)->json)->{child}{authorisations} })[0];
+    };
+    my $kept = $answer->('leave_alone');
+    like $kept->{text}, qr/^J’autorise mon enfant à rentrer seul/, 'the text that was read';
+    is $kept->{school_year}, $year, 'the school year';
+    my ($family) = grep { $_->{id} == $leo } @{ $jj->get('/famille')->json->{children} };
+    is_deeply $answer->('leave_alone', { child => $family }), { map { $_ => $kept->{$_} }
+        qw(code answer date school_year) }, 'the whole file has all but the text';
+    like $jh->get($page)->text, qr/Rentrer seul Texte lu J’autorise mon enfant à rentrer seul.{60,100} Accordée \d+ \S+ \d{4} $year/s,
+        'the page says all of it';
+    like $jh->get($page)->text, qr/L’année en cours est $year/, 'and how long it holds';
+    is_deeply [map { $_->{agreement} } @{ $cj->get("/famille/demandes/$id")->json->{request}{items} }],
+        [{ date => row('select current_date'), school_year => $year, text => $cj->get("$page/autorisations")
+            ->json->{hints}{hospital} }], 'so does the request';
+    like $ch->get("/famille/demandes/$id")->text, qr/Refusée \d+ \S+ \d{4} · Année scolaire : $year Texte lu : En cas d’urgence/,
+        'and its page';
+
+    # the town writes another one
+    $r = $ch->get("$page/autorisations");
+    my $old = $answer->('transport');
+    $portal->psql("insert into portal.authorisation_text (tenant, code, lang, text)
+        select 1, c, 'fr', 'Nouvelle rédaction : ' || c from unnest(array['transport', 'leave_alone']) c");
+    my $other = $ch->submit($r, { transport => $old->{answer} eq 'yes' ? 'no' : 'yes', step => 'send' });
+    is $other->status, 409, 'nobody agrees to a text that they have not read';
+    like $other->text, qr/Nouvelle rédaction : transport/, 'it is shown';
+    is $answer->('leave_alone')->{text}, $kept->{text}, 'what was agreed to stays';
+    my $yes = request_of(json_post($cj, "$page/autorisations", { transport => 'yes', leave_alone => 'no' }),
+        'by the new one');
+    my $desk = agent_client();
+    like $desk->get("/demandes/$yes")->text, qr/Refusée \d+ \S+ \d{4} · Année scolaire : $year Texte lu : Nouvelle rédaction : leave_alone/,
+        'the agent reads which';
+    my $agent = agent_client(json => 1);
+    my $seen = $agent->get("/demandes/$yes")->json;
+    is((grep { $_->{field} eq 'leave_alone' } @{ $seen->{items} })[0]{agreement}{text},
+        'Nouvelle rédaction : leave_alone', 'JSON: as well');
+    is json_post($agent, "/demandes/$yes", { step => 'accept', version => $seen->{version} })->status, 200,
+        'accepted';
+    is $answer->('leave_alone')->{text}, 'Nouvelle rédaction : leave_alone', 'in the file';
+    $seen = $agent->get("/demandes/$yes")->json;
+    is json_post($agent, "/demandes/$yes", { step => 'reverse', reason => 'Erreur', version => $seen->{version} })
+        ->status, 200, 'undone';
+    is_deeply $answer->('leave_alone'), $kept, 'with answer, day, year and text of before';
+
+    # the year is over
+    $portal->psql("update portal.authorisation set school_year = '2019-2020', answered_on = '2020-01-02'
+        where child_id = $leo and code = 'hospital'");
+    is $answer->('hospital')->{school_year}, '2019-2020', 'an answer of a year that is over says so';
+    is $cj->get("$page/autorisations")->json->{current}{hospital}, 'unanswered', 'and is asked again';
+    my $again = request_of(json_post($cj, "$page/autorisations", { hospital => 'no' }), 'the same again');
+    accepted_ok($again, 'accepted');
+    is_deeply [@{ $answer->('hospital') }{qw(answer school_year)}], ['no', $year], 'for this year';
+    is $answer->('leave_alone')->{text}, $kept->{text}, 'the others are as they were';
+    my ($data) = grep { $_->{of}{id} == $leo } map { @{ $_->{children} } } @{ $cj->get('/mes-donnees')->json->{families} };
+    is $answer->('leave_alone', { child => $data->{of} })->{text}, $kept->{text}, '« Mes données » too';
+    like $ch->get('/mes-donnees.csv')->content, qr/"Rentrer seul";"Texte lu";"J/, 'and as a file';
+}
+
+
 ### contacts
 
 my %jeanne = (last_name => 'Vasseur', first_name => 'Jeanne', link => 'neighbour',
@@ -667,6 +731,46 @@ is row("select count(*) from portal.outbox where template = 'contact_asked'
     is join(' ', sort map { $_->status } @got), '200 422', 'one goes';
     is codes((grep { $_->status == 422 } @got)[0]), ':last_guardian', 'the other may not';
     is row('select count(*) from portal.guardian where family_id = 1'), 1, 'one is left';
+}
+
+
+### each request says what it does, and for whom
+
+{
+    my $hc = "/famille/enfants/$hugo/contacts";
+    my $who = row("select id from portal.contact where child_id = $hugo and first_name = 'Odile'");
+    my %named = (
+        'Ajouter un contact · Zoé Vasseur · Hugo Moreau-Dubois' =>
+            request_of(json_post($sj, "$hc/nouveau", { %jeanne, first_name => 'Zoé' }), 'an addition'),
+        'Modifier un contact · Odile Vasseur · Hugo Moreau-Dubois' =>
+            request_of(json_post($sj, "$hc/$who/modifier", { phone_home => '03 53 01 99 77' }), 'a change'),
+        'Retirer un contact · Odile Vasseur · Hugo Moreau-Dubois' =>
+            request_of(json_post($sj, "$hc/$who/retrait", { comment => 'Partie' }), 'a removal'),
+        'Signaler une interdiction · Hugo Moreau-Dubois' =>
+            request_of(json_post($sj, "$hc/interdiction", { comment => 'Un jugement' }), 'a report'),
+    );
+    my $agent = agent_client();
+    my %page = map { $_ => $sh->get($_)->text } '/famille/demandes', '/mes-donnees', "/famille/enfants/$hugo";
+    my $queue = $agent->get('/')->text;
+
+    for my $name (sort keys %named) {
+        my $id = $named{$name};
+        my $number = row("select number from portal.change_set where id = $id");
+        my ($what, $subject) = split / · /, $name, 2;
+        like $sh->get("/famille/demandes/$id")->text, qr/\Q$name\E/, "$name: its page";
+        like $agent->get("/demandes/$id")->text, qr/\Q$name\E/, "$name: the agent's";
+        like $queue, qr/\Q$number\E.{0,20}\Q$what $subject\E/s, "$name: the queue";
+        like $page{'/mes-donnees'}, qr/\Q$name\E/, "$name: « Mes données »";
+        like $page{"/famille/enfants/$hugo"}, qr/\Q$name\E/, "$name: the child's page";
+        like $page{'/famille/demandes'}, qr/\Q$what\E · Demande n° \Q$number $subject\E/, "$name: « Mes demandes »";
+        ok wait_for(30, sub { grep { ($_->{subject} // '') =~ /$number/ && $_->{text} =~ /\Q$name\E/ }
+            mails(to => 'sophie.dubois@exemple.fr', wait => 0) }), "$name: the mail";
+        unlike $th->get($_)->text, qr/\Q$number\E/, "$name: not Thomas'"
+            for '/famille/demandes', "/famille/enfants/$hugo";
+    }
+    like $agent->get("/demandes/$named{'Retirer un contact · Odile Vasseur · Hugo Moreau-Dubois'}")->text,
+        qr/Une autre demande .{0,120} – Modifier un contact · Odile Vasseur/, 'another one about the same is named';
+    unlike join(' ', values %page, $queue), qr/Contact · /, 'none is a mere contact';
 }
 
 

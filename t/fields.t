@@ -133,6 +133,96 @@ sub value_of {
 }
 
 
+### what is shown of a person, and what is not when it is hidden
+
+# the places of a document: names, in lists those of all elements
+sub places {
+    my ($of, $at) = @_;
+
+    return map { places($of->{$_}, $at ? "$at.$_" : $_) } keys %$of if ref $of eq 'HASH';
+    return map { exists $_->{code} ? "$at.$_->{code}" : places($_, $at) } @$of if ref $of eq 'ARRAY';
+    return $at;
+}
+
+sub person {
+    my ($doc, $section, $list) = @_;
+
+    my ($kind) = $section =~ /^(guardian|child)/;
+    $doc = $doc->json;
+    my ($one) = $list ? grep { $_->{id} == $id{$kind} } @{ $doc->{ $kind eq 'child' ? 'children'
+        : 'guardians' } } : $doc->{$kind};
+
+    my %all = map { $_ => 1 } places($one, '');
+    return \%all;
+}
+
+# where a document says a field, without its section
+my %place = (guardian_address => 'address', guardian_tax => 'tax', guardian_bank => 'bank',
+    child_health => 'health', child_contact => 'contacts', child_authorisations => 'authorisations');
+my %also = ('guardian_bank.iban' => ['bank.iban_last4'],
+    'guardian_bank.mandate' => [qw(bank.mandate_date bank.mandate_reference)],
+    'child_general.school_name' => [qw(school.name school.year)],
+    'child_photo.photo' => [qw(photo.path photo.since)],
+    # what a date means today
+    'child_contact.valid_from' => [qw(contacts.valid_from contacts.to_come)],
+    'child_contact.valid_until' => [qw(contacts.valid_until contacts.ended)],
+    map({ ("child_general.school_$_" => ["school.$_"]) } qw(level class)),
+    map({ ("child_general.$_" => ["insurance.$_"]) } qw(insurer policy until)));
+
+# values that the demo's people lack
+$portal->psql("insert into portal.upload (tenant, id, family_id, section, field, kind, size, pieces, stored)
+    select 1, 'c1d2e3f4-0000-4000-8000-000000000009', id, 'child_photo', 'photo', 'jpeg', 1, 1, 1
+    from portal.family where number = '104201';
+    insert into portal.child_photo (tenant, child_id, upload_id)
+    values (1, $id{child}, 'c1d2e3f4-0000-4000-8000-000000000009');
+    insert into portal.insurance (tenant, child_id, insurer) values (1, $id{child}, 'Mutuelle')
+    on conflict do nothing;
+    insert into portal.schooling (tenant, child_id, year, name) values (1, $id{child}, portal.school_year(),
+    'École') on conflict do nothing");
+
+for my $section (sort keys %$sections) {
+    my ($kind) = $section =~ /^(guardian|child)/;
+    my $page = "/famille/" . ($kind eq 'child' ? 'enfants' : 'responsables') . "/$id{$kind}";
+
+    for my $name (map { $_->{name} } @{ $sections->{$section}{fields} }) {
+        for my $list ('', 1) {
+            my $path = $list ? '/famille' : $page;
+            my $was = person($j->get($path), $section, $list);
+            my @expected = $name =~ /^(?:first|last)_name$/ ? () : @{ $also{"$section.$name"}
+                // [ ($place{$section} ? "$place{$section}." : '') . $name] };
+            is join(' ', grep { !$was->{$_} } @expected), '', "$section.$name is in $path";
+
+            town($section, $name, 'hidden');
+            my $is = person($j->get($path), $section, $list);
+            is names(grep { !$is->{$_} } keys %$was), names(@expected), "$section.$name hidden: nothing else has gone";
+            is names(grep { !$was->{$_} } keys %$is), names(map { "hidden.$section.$_" }
+                $section eq 'child_photo' ? 'all' : (), @expected ? $name : ()),
+                "$section.$name hidden: $path says so";
+            $portal->psql('delete from portal.field_policy');
+            is names(keys %{ person($j->get($path), $section, $list) }), names(keys %$was),
+                "$section.$name shown again";
+        }
+    }
+
+    # the whole of it
+    $portal->psql("insert into portal.field_policy (tenant, section, field, policy)
+        select 1, section, name, 'hidden' from portal.field where section = '$section'");
+    my $is = person($j->get($page), $section);
+    is join(' ', grep { $place{$section} && /^\Q$place{$section}\E(?:\.|$)/ } keys %$is), '',
+        "$section hidden: the part has gone";
+    is $j->get($page)->json->{sections}{$section}, undef, "$section hidden: it is not to be asked for";
+    $portal->psql('delete from portal.field_policy');
+}
+
+my %schema = map { $_ => [grep { $_ ne 'hidden' } keys %{ $api->{schemas}{ ucfirst $_ }{properties} }] }
+    qw(guardian child);
+for my $kind (qw(guardian child)) {
+    my $doc = $j->get("/famille/" . ($kind eq 'child' ? 'enfants' : 'responsables') . "/$id{$kind}")->json;
+    is names(keys %{ $doc->{$kind} }), names(@{ $schema{$kind} }), "$kind: OpenAPI names all that is shown";
+}
+$portal->psql("delete from portal.child_photo");
+
+
 ### each field, under each policy
 
 for my $section (sort keys %$sections) {

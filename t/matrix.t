@@ -146,6 +146,17 @@ my %request;
 }
 $id{numero} = 1;
 
+# a ban that an agent has recorded
+{
+    my ($report) = json_post($camille, "/famille/enfants/$id{enfant}/contacts/interdiction",
+        { comment => 'Un jugement.' })->json->{location} =~ m{(\d+)};
+    my $desk = as('validator', 'agents', 1);
+    my $doc = $desk->get("/demandes/$report")->json;
+    is $desk->post("/demandes/$report", { csrf => $doc->{csrf}, version => $doc->{version},
+        step => 'accept' })->status, 200, 'a ban is recorded';
+    $id{interdiction} = $desk->get('/interdictions')->json->{bans}[0]{id};
+}
+
 for my $what (sort keys %asked) {
     my ($path, $fields) = @{ $asked{$what} };
     my $r = $what eq 'change' ? send_file($camille, $path, $fields, document => "%PDF-1.4\n%%EOF\n")
@@ -173,10 +184,11 @@ sub post_of {
     my ($place) = @_;
 
     my $path = $place->{path};
-    my %fields = $path =~ /retrait|interdiction/ ? (comment => 'Parce que.')
+    my %fields = $path =~ m{/(?:retrait|interdiction)$} ? (comment => 'Parce que.')
         : $path =~ m{famille/choix} ? (family => 0 + $portal->psql(
             "select id from portal.family where number = '104201'"))
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')
+        : $place->{host} eq 'agents' && $path =~ /interdictions/ ? (reason => 'Parce que.')
         : ();
 
     return (\%fields, $place->{form}{versioned} ? ('If-Match' => '"0"') : ());
@@ -190,7 +202,8 @@ sub rows {
     return join ' ', map { my $table = $_; scalar $portal->psql("select '$table ' ||
         coalesce(md5(string_agg(t.xmin || t::text, ',' order by t::text)), '')
         from portal.$table t") } qw(family guardian address tax bank child health
-        authorisation contact child_family change_set change_item subscription);
+        authorisation contact child_family change_set change_item subscription
+        collect_ban);
 }
 
 my $rows = rows();

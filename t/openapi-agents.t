@@ -249,6 +249,28 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(agentRequest => $c->get("/demandes/$_->[0]"), 200, "request $_->[0]") for @all;
 }
 
+# who must not collect a child
+{
+    my $report = $portal->psql("select id from portal.change_set where action = 'report'");
+    post(decide => $c, "/demandes/$report", { step => 'accept', version => $now->("/demandes/$report") }, 200,
+        'a report');
+    my $ban = answered(bans => $c->get('/interdictions'), 200)->json->{bans}[0]{id};
+    my $path = "/interdictions/$ban";
+    answered(bans => $c->get("/interdictions?$_"), 200, $_) for qw(etat=ended apres=1);
+    answered(ban => $c->get($path), 200);
+    answered(ban => $c->get('/interdictions/999999'), 404);
+    my $example = seen($op{endBan}{requestBody})->{content}{'application/json'}{example};
+    post(endBan => $c, $path, $example, 428);
+    post(endBan => $c, $path, $example, 412, undef, 'If-Match' => '"0"');
+    post(endBan => $c, '/interdictions/999999', { %$example, version => 'x' }, 404);
+    post(endBan => $c, $path, { reason => undef, version => $now->($path) }, 422, 'without a reason');
+    post(endBan => $c, $path, { %$example, version => $now->($path) }, 200, 'its example');
+    post(endBan => $c, $path, { %$example, version => $now->($path) }, 409, 'ended already');
+    answered(ban => $c->get($path), 200, 'ended');
+    answered(bans => $c->get('/interdictions?etat=ended'), 200, 'those that ended');
+    answered(agentRequest => $c->get("/demandes/$report"), 200, 'its request');
+}
+
 # a reader, and nobody
 my $r = json_of(scalar agent_client(as => new_agent(role => 'reader', name => 'Rémi Lecteur')));
 answered(agentSession => $r->get('/session'), 200, 'a reader');

@@ -373,6 +373,48 @@ as_the_table_says($b, 'accepted');
 }
 
 
+### what a town hides
+
+{
+    $_->get('/famille') for map { $in{$_}{json} } qw(self same_family);
+    $portal->psql("insert into portal.field_policy (tenant, section, field, policy)
+        select 1, section, name, 'hidden' from portal.field");
+
+    for my $who (qw(self same_family agent)) {
+        my $text = all_of($who, $who eq 'agent' ? map { "/demandes/$_" } values %$asked
+            : map { "/famille/demandes/$_" } values %$asked);
+        # the law gives people what is held of them
+        my %data = map { $_ => delete $text->{$_} } grep { /mes-donnees/ } keys %$text;
+        delete $text->{$_} for grep { /^mail/ } keys %$text;
+
+        for my $section (sort keys %$b) {
+            for my $group (sort keys %{ $b->{$section}{of} }) {
+                next if $who eq 'same_family' && !$rule->{$group}{same_family}{see}
+                    || $group eq 'guardian_name' || $section eq 'child_contact' && $who eq 'agent';
+                my %of = %{ $b->{$section}{of}{$group} };
+                delete @of{qw(first_name last_name)};
+                my @seen = grep { found($text, $of{$_}) } sort keys %of;
+                is "@seen", $who eq 'agent' ? join ' ', sort keys %of : '',
+                    "hidden: $section is " . ($who eq 'agent' ? 'seen' : 'nowhere') . " by $who"
+                    or diag join ', ', map { found($text, $of{$_}) } @seen;
+                is join(' ', grep { !found(\%data, $of{$_}) } sort keys %of), '',
+                    "hidden: but $who has $section in « Mes données »" if $who ne 'agent';
+            }
+        }
+    }
+
+    my $tom = "/famille/enfants/$id{tom}";
+    unlike $in{self}{html}->get($_)->content, qr/photo\.jpg/, "hidden: no photo in $_" for '/famille', $tom;
+    like $in{self}{html}->get('/mes-donnees')->content, qr/photo\.jpg/, 'hidden: it is held';
+    is $in{self}{json}->get("$tom/photo.jpg")->status, 200, 'and can be had there';
+    is scalar($portal->psql('select portal.check_documents()')), 0, 'ready documents are right';
+
+    $portal->psql('delete from portal.field_policy');
+    as_the_table_says($b, 'shown again');
+    like $in{self}{html}->get('/famille')->content, qr/photo\.jpg/, 'and so is the photo';
+}
+
+
 ### what a town shares
 
 $portal->psql("update portal.town set shared_groups = '{guardian_tax}' where id = 1");

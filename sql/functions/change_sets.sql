@@ -109,7 +109,8 @@ comment on function change_mail(change_set, text) is
 create or replace function stored_items(p_set bigint, p_accepted boolean) returns jsonb
     language sql stable
     return (select jsonb_agg(jsonb_build_object('field', i.field, 'asked', i.asked,
-                       'mac', encode(i.asked_mac, 'hex'), 'hint', i.asked_hint))
+                       'mac', encode(i.asked_mac, 'hex'), 'hint', i.asked_hint,
+                       'agreement', i.agreement))
               from change_item i
              where i.set_id = p_set
                and (i.state = 'accepted' or not p_accepted));
@@ -120,15 +121,19 @@ comment on function stored_items(bigint, boolean) is
 
 create or replace function change_values(p_set change_set) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_items  jsonb := stored_items(p_set.id, true);
 begin
     return asked_values(case when p_set.action <> 'add'
                              then section_values(p_set.section, request_subject(p_set))
                              -- what an agent refuses of somebody new is a no
                              when p_set.section = 'child_contact'
                              then '{"collect": "no", "emergency": "no"}'
-                             else '{}' end,
-                        stored_items(p_set.id, true))
-           || jsonb_build_object('_day', p_set.created_at::date);
+                             else '{}' end, v_items)
+           || jsonb_build_object('_day', p_set.created_at::date,
+               '_agreements', (select coalesce(jsonb_object_agg(i->>'field', i->'agreement'),
+                                               '{}')
+                                 from jsonb_array_elements(v_items) i));
 end
 $$;
 
@@ -250,15 +255,16 @@ begin
     delete from change_item i where i.set_id = p_set;
 
     insert into change_item (tenant, set_id, field, old, old_mac, old_hint, asked,
-                             asked_mac, asked_hint)
+                             asked_mac, asked_hint, agreement, old_agreement)
     select here(), p_set, i->>'field', i->'old', decode(i->>'old_mac', 'hex'),
-           i->>'old_hint', i->'asked', decode(i->>'mac', 'hex'), i->>'hint'
+           i->>'old_hint', i->'asked', decode(i->>'mac', 'hex'), i->>'hint',
+           nullif(i->'agreement', 'null'), nullif(i->'old_agreement', 'null')
       from jsonb_array_elements(p_items) i;
 end
 $$;
 
 comment on function put_items(bigint, jsonb) is
-    'Writes the items of a request anew. Input: request, [{"field", "old", "old_mac", "old_hint", "asked", "mac", "hint"}].';
+    'Writes the items of a request anew. Input: request, [{"field", "old", "old_mac", "old_hint", "asked", "mac", "hint", and of an authorisation "agreement", "old_agreement"}].';
 
 
 create or replace function withdraw(p_set change_set) returns void

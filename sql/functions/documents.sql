@@ -15,6 +15,7 @@ create or replace function made_document(p_family bigint) returns family_documen
 declare
     v_self    text[] := seen_by('self');
     v_same    text[] := seen_by('same_family');
+    v_hidden  jsonb := hidden_fields();
     v_result  family_document;
 begin
     -- the versions before the parts; and this function being stable, all that
@@ -29,7 +30,8 @@ begin
      where f.id = p_family;
 
     select coalesce(array_agg(u.account_id order by u.account_id), '{}'),
-           coalesce(array_agg((select json_agg(g.document order by g.rank)
+           coalesce(array_agg((select json_agg(without_hidden('guardian', g.document, v_hidden)
+                                               order by g.rank)
                                  from guardian_documents(p_family, null, u.account_id,
                                                          v_self, v_same) g)
                               order by u.account_id), '{}')
@@ -38,7 +40,9 @@ begin
      where u.family_id = p_family
        and u.ended_at is null;
 
-    select coalesce(json_agg(c.document order by c.rank), '[]'::json)
+    select coalesce(json_agg(without_hidden('child', c.document, v_hidden)
+                             order by c.rank),
+                    '[]'::json)
       into v_result.children
       from child_documents(p_family, null, v_same, null) c;
 

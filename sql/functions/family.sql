@@ -129,8 +129,9 @@ begin atomic
                        'until', i.until) end,
                'authorisations', case when 'child_authorisations' = any (p_same) then
                    (select json_agg(json_build_object('code', z.code, 'answer', z.answer,
-                                        'date', z.answered_on))
-                      from (select a.code, a.answer, a.answered_on
+                                        'date', z.answered_on,
+                                        'school_year', z.school_year))
+                      from (select a.code, a.answer, a.answered_on, a.school_year
                               from authorisation a
                              where a.tenant = c.tenant and a.child_id = c.id
                              order by a.rank) z)
@@ -195,6 +196,101 @@ comment on function child_documents(bigint, bigint, text[], date) is
     'The children of a family, or the one of that id, as its guardians see them: p_same are the groups they see, p_day the day they are read on, null in what is kept. Contacts are this household''s; of the other household names, link and authority only.';
 
 
+create or replace function without_keys(p_list jsonb, p_keys jsonb) returns jsonb
+    language sql immutable
+    return coalesce((select jsonb_agg(x.e - array(select jsonb_object_keys(p_keys))
+                                      order by x.n)
+                       from jsonb_array_elements(p_list) with ordinality as x (e, n)),
+                    '[]');
+
+comment on function without_keys(jsonb, jsonb) is
+    'A list of objects without the keys that p_keys has; null: as they are.';
+
+
+create or replace function document_place(p_section text, p_field text) returns text[]
+    language sql immutable
+    return case
+        when p_section in ('guardian_address', 'guardian_tax', 'guardian_bank', 'child_health')
+        then array[split_part(p_section, '_', 2),
+                   case p_field when 'iban' then 'iban_last4' when 'mandate' then 'mandate_date'
+                                else p_field end]
+        when p_field like 'school\_%' then array['school', split_part(p_field, '_', 2)]
+        when p_field in ('insurer', 'policy', 'until') then array['insurance', p_field]
+        else array[p_field] end;
+
+comment on function document_place(text, text) is
+    'Where the document of a guardian or child has a field: its name, or those of the part and of the field in it.';
+
+
+create or replace function without_hidden(p_kind text, p_document json, p_hidden jsonb)
+    returns json
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+declare
+    v_document  jsonb := p_document;
+    v_general   jsonb := p_hidden->'child_general';
+    v_path      text[];
+begin
+    if p_hidden is null or p_document is null then
+        return p_document;
+    end if;
+
+    for v_path in
+        select document_place(s.key, f.name)
+          from jsonb_each(p_hidden) s
+         cross join lateral jsonb_object_keys(s.value) f (name)
+         where starts_with(s.key, p_kind)
+           and s.key not in ('child_contact', 'child_authorisations')
+        union all
+        -- what belongs to a field that is hidden, and parts that nothing is left of
+        select '{bank,mandate_reference}' where p_hidden @? '$.guardian_bank.mandate'
+        union all
+        select '{school,year}' where v_general ? 'school_name'
+        union all
+        select '{school}'
+         where v_general ?& array['school_name', 'school_level', 'school_class']
+        union all
+        select '{insurance}' where v_general ?& array['insurer', 'policy', 'until']
+        union all
+        select array[x.part]
+          from (values ('guardian_address', 'address'), ('guardian_tax', 'tax'),
+                       ('guardian_bank', 'bank'), ('child_health', 'health'),
+                       ('child_contact', 'contacts'),
+                       ('child_authorisations', 'authorisations')) as x (section, part)
+         where p_hidden->x.section ? 'all'
+    loop
+        v_document := v_document #- v_path;
+    end loop;
+
+    if v_document ? 'contacts' then
+        v_document := v_document || jsonb_build_object('contacts',
+            without_keys(v_document->'contacts', (p_hidden->'child_contact')
+                || case when p_hidden @? '$.child_contact.valid_from'
+                        then '{"to_come": true}' else '{}' end::jsonb
+                || case when p_hidden @? '$.child_contact.valid_until'
+                        then '{"ended": true}' else '{}' end::jsonb));
+    end if;
+
+    if v_document ? 'other_guardians' then
+        v_document := v_document || jsonb_build_object('other_guardians',
+            without_keys(v_document->'other_guardians', p_hidden->'guardian_basic'));
+    end if;
+
+    if jsonb_typeof(v_document->'authorisations') = 'array' then
+        v_document := v_document || jsonb_build_object('authorisations', (
+            select coalesce(jsonb_agg(x.answer order by x.n), '[]')
+              from jsonb_array_elements(v_document->'authorisations')
+                   with ordinality as x (answer, n)
+             where (p_hidden->'child_authorisations' ? (x.answer->>'code')) is not true));
+    end if;
+
+    return v_document || jsonb_build_object('hidden', p_hidden);
+end
+$$;
+
+comment on function without_hidden(text, json, jsonb) is
+'A document as families are shown it. Input: guardian or child, guardian_documents()'' or child_documents()'' document, hidden_fields(). Result: the document without what is hidden, "hidden" saying what that is; as it came where nothing is. « Mes données » is made of the whole document: the person has a right to what is held of them (GDPR art. 15), and agents see it.';
+
+
 create or replace function family(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -244,7 +340,7 @@ create or replace function guardian(input jsonb) returns json
 declare
     v_result  json;
 begin
-    select g.document into v_result
+    select without_hidden('guardian', g.document, hidden_fields()) into v_result
       from guardian_documents(my_family(), coalesce(to_id(input->>'guardian'), 0), me(),
                               seen_by('self'), seen_by('same_family')) g;
 
@@ -263,18 +359,19 @@ create or replace function child(input jsonb) returns json
 declare
     v_result  json;
 begin
-    select c.document into v_result
+    select without_hidden('child', with_texts(c.document), hidden_fields()) into v_result
       from child_documents(my_family(), coalesce(to_id(input->>'child'), 0),
                            seen_by('same_family'), today()) c;
 
     return json_build_object('status', case when v_result is null then 404 else 200 end,
-        'child', v_result, 'sections', case when v_result is not null then
+        'child', v_result, 'school_year', case when v_result is not null then
+            school_year() end, 'sections', case when v_result is not null then
             sections_of('child', to_id(input->>'child')) end);
 end
 $$;
 
 comment on function child(jsonb) is
-    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., "sections": sections_of()}; 404 with null for any other, existing or not.';
+    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., with_texts(), "school_year": of today, "sections": sections_of()}; 404 with null for any other, existing or not.';
 
 
 grant execute on function family(jsonb), guardian(jsonb), child(jsonb) to portal_web;

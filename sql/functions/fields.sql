@@ -34,6 +34,38 @@ comment on function field_policies(text) is
     'The fields of a section as this town has decided about them.';
 
 
+create or replace function is_hidden(p_section text, p_field text) returns boolean
+    language sql stable
+    return exists (select
+                     from field_policies(p_section) p
+                    where p.name = p_field
+                      and p.policy = 'hidden');
+
+comment on function is_hidden(text, text) is
+    'Whether this town hides a field from families.';
+
+
+create or replace function hidden_fields() returns jsonb
+    language sql stable
+begin atomic
+    -- people are called by their names wherever they are met
+    select jsonb_object_agg(h.section, h.fields)
+      from (select s.name as section,
+                   coalesce(jsonb_object_agg(p.name, true)
+                            filter (where p.policy = 'hidden'
+                                      and p.name not in ('last_name', 'first_name')), '{}')
+                   || case when bool_and(p.policy = 'hidden') then '{"all": true}'
+                           else '{}' end::jsonb as fields
+              from section s
+             cross join lateral field_policies(s.name) p
+             group by s.name) h
+     where h.fields <> '{}';
+end;
+
+comment on function hidden_fields() is
+'What this town hides from families: {section: {field: true}}, with "all" where it hides the whole section; null when it hides nothing. A first and a last name are never among them: a town that hides them takes them out of the forms alone.';
+
+
 create or replace function subject(p_section text, input jsonb, out id bigint,
     out kind text, out guardian_id bigint, out child_id bigint, out contact_id bigint,
     out name text, out seal_id uuid, out back text)
@@ -242,7 +274,9 @@ create or replace function address_copies(p_guardian bigint) returns json
     language sql stable
 begin atomic
     select coalesce(json_agg(json_build_object('id', g.id,
-               'name', g.first_name || ' ' || g.last_name, 'link', g.link, 'child', null)
+               'name', g.first_name || ' ' || g.last_name,
+               'link', case when not is_hidden('guardian_basic', 'link') then g.link end,
+               'child', null)
                order by g.rank), '[]')
       from guardian g
       join address a on a.tenant = g.tenant and a.guardian_id = g.id

@@ -169,7 +169,7 @@ begin
                 'children', coalesce((select json_agg(json_build_object(
                                           'person', (c.document->>'first_name') || ' '
                                                   || (c.document->>'last_name'),
-                                          'of', c.document) order by c.rank)
+                                          'of', with_texts(c.document)) order by c.rank)
                                         from child_documents(f.id, null, v_same,
                                                              today()) c),
                                      '[]'::json))
@@ -179,7 +179,7 @@ end
 $$;
 
 comment on function data_family(bigint, bigint) is
-    'A family as an account may see it: the documents of its pages, each with the person''s name.';
+    'A family as an account may see it: the documents of its pages, each with the person''s name. What the town hides on these is here (GDPR art. 15): the person is told all that is held and may be seen.';
 
 
 create or replace function data_requests(p_account account) returns json
@@ -201,7 +201,7 @@ begin
                          and u.family_id = v_set.family_id
                          and u.ended_at is null
                          and u.effective_at is not null), 0)::text, true);
-        v_all := v_all || request_document(v_set);
+        v_all := v_all || request_document(v_set, true);
     end loop;
 
     v_shown := set_config('portal.family', v_family, true);

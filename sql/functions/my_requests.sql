@@ -48,7 +48,8 @@ comment on function request_person(change_set) is
     'Whether the account may still see what a request of its own is about, how its sealed values open, and the path of its form; null when that is no more.';
 
 
-create or replace function request_items(p_set change_set, p_kind text, p_seal uuid)
+create or replace function request_items(p_set change_set, p_kind text, p_seal uuid,
+    p_hidden boolean)
     returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
@@ -58,17 +59,20 @@ begin
                                     coalesce(f.sealed, false), i.old, i.old_hint),
                'asked', item_shown(p_set, '/famille', '', p_kind, p_seal, i.field,
                                    coalesce(f.sealed, false), i.asked, i.asked_hint),
-               'picture', (p_set).section = 'child_photo', 'state', i.state, 'refused', coalesce(i.state = 'refused', false))
+               'agreement', agreement_shown(i.agreement, (p_set).created_at::date),
+               'picture', (p_set).section = 'child_photo', 'state', i.state,
+               'refused', coalesce(i.state = 'refused', false))
                order by f.rank), '[]')
       from change_item i
       left join field f on f.section = (p_set).section and f.name = i.field
      where i.tenant = (p_set).tenant
-       and i.set_id = (p_set).id);
+       and i.set_id = (p_set).id
+       and (p_hidden or not is_hidden((p_set).section, i.field)));
 end
 $$;
 
-comment on function request_items(change_set, text, uuid) is
-    'The items of a request as its asker sees them.';
+comment on function request_items(change_set, text, uuid, boolean) is
+    'The items of a request as its asker sees them; p_hidden: also those of fields that the town has hidden since.';
 
 
 create or replace function request_reason(p_set change_set) returns json
@@ -111,23 +115,29 @@ comment on function request_summary(change_set, record) is
     'What a list says of a request of the account: no value, so that one which does not open leaves the list readable. Input: the request, its request_person().';
 
 
-create or replace function request_document(p_set change_set) returns json
+create or replace function request_document(p_set change_set,
+    p_hidden boolean default false)
+    returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_who  record := request_person(p_set);
+    v_who    record := request_person(p_set);
+    v_items  json := '[]';
 begin
+    if v_who.visible then
+        v_items := request_items(p_set, v_who.kind, v_who.seal_id, p_hidden);
+    end if;
+
     return (request_summary(p_set, v_who)::jsonb || jsonb_build_object(
+        'has_items', json_array_length(v_items) > 0,
         'documents', case when v_who.visible then request_documents(p_set, '/famille')
                           else '[]'::json end,
         'has_documents', v_who.visible and has_documents(p_set),
-        'items', case when v_who.visible
-                      then request_items(p_set, v_who.kind, v_who.seal_id)
-                      else '[]'::json end))::json;
+        'items', v_items))::json;
 end
 $$;
 
-comment on function request_document(change_set) is
-    'A request of the account as a document: request_summary() with its items and documents. What the account may no longer see is left out.';
+comment on function request_document(change_set, boolean) is
+    'A request of the account as a document: request_summary() with its items and documents. What the account may no longer see is left out, and without p_hidden what the town hides.';
 
 
 create or replace function asked_of(p_section text, p_action text, p_person record)
@@ -160,6 +170,8 @@ begin
                  cross join lateral subject(s.name, jsonb_build_object(p_kind, p_id)) w
                  where starts_with(s.name, p_kind || '_')
                    and w.id is not null
+                   and exists (select from field_policies(s.name) p
+                                where p.policy <> 'hidden')
                  union all
                 select 'remove', json_build_object('section', v_base, 'edit', null,
                            'path', w.back || '/retrait',
@@ -179,7 +191,7 @@ end
 $$;
 
 comment on function sections_of(text, bigint) is
-    'What the account may ask for about a person: {section: {"section", "edit": path of its form, "path", "asked": the account''s open request or null}}; "remove" is the request to take the person out, "path" its form; of a child "contacts" {"add", "report": paths of forms, "path": what contacts'' forms begin with, "asked": [the account''s open requests about contacts]}.';
+    'What the account may ask for about a person, but for sections that the town hides: {section: {"section", "edit": path of its form, "path", "asked": the account''s open request or null}}; "remove" is the request to take the person out, "path" its form; of a child "contacts" {"add", "report": paths of forms, "path": what contacts'' forms begin with, "asked": [the account''s open requests about contacts]}.';
 
 
 create or replace function asked_contacts(p_child bigint) returns json

@@ -177,11 +177,11 @@ comment on function ask_faults(text, jsonb, jsonb) is
 
 create or replace function what_of(p_section text, p_action text) returns text
     language sql immutable parallel safe
-    return case when p_action = 'change' then p_section
+    return case when p_action = 'change' and p_section <> 'child_contact' then p_section
                 else p_action || '_' || p_section end;
 
 comment on function what_of(text, text) is
-    'Section and action in one word, which pages and mails name: the section itself of a change, else ACTION_SECTION.';
+    'Section and action in one word, which pages and mails name: the section itself of a change, else ACTION_SECTION. Contacts are one among many: their changes are named too.';
 
 
 create or replace function form_values(p_section text, p_action text, p_open change_set,
@@ -252,7 +252,12 @@ declare
     v_form     json;
     v_kept     json;
     v_copies   json := '[]';
+    v_hints    json;
 begin
+    if v_section = 'child_authorisations' then
+        select json_object_agg(t.code, t.text) into v_hints from authorisation_texts() t;
+    end if;
+
     if v_who.id is not null then
         v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
                                v_who.contact_id, to_id(input->>'request'));
@@ -275,7 +280,7 @@ begin
     end if;
 
     select document_version(v_now::json, to_json(v_open.id), to_json(v_open.version),
-                            json_agg(row_to_json(p) order by p.rank))
+                            json_agg(row_to_json(p) order by p.rank), v_hints)
       into v_version
       from field_policies(v_section) p;
 
@@ -285,8 +290,8 @@ begin
         v_copies := address_copies(v_who.guardian_id);
     end if;
 
-    v_kept := case when v_action = 'change' then
-        kept_uploads(v_section, v_who.guardian_id, v_who.child_id, v_open.id) else '[]' end;
+    v_kept := kept_uploads(what_of(v_section, v_action), v_who.guardian_id, v_who.child_id,
+                           v_open.id);
     v_form := form_values(v_section, v_action, v_open, v_now, v_copy, v_who.kind,
                           v_who.seal_id, v_version);
 
@@ -311,13 +316,13 @@ begin
                    and v_action = 'change',
         'copies', v_copies, 'has_copies', json_array_length(v_copies) > 0,
         'check', null, 'kept', v_kept, 'has_kept', json_array_length(v_kept) > 0,
-        'about', section_about(v_section, v_who.id),
+        'about', section_about(v_section, v_who.id), 'hints', v_hints,
         'days', (select t.validation_days from town t where t.id = here()));
 end
 $$;
 
 comment on function section_form(jsonb) is
-'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state", "is_incomplete", "reason": what the town asks for more} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state", "is_incomplete", "reason": what the town asks for more} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "hints": {field: text that is agreed to} of authorisations, else null, "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
 
 
 create or replace function section_items(p_section text, input jsonb, p_now jsonb,
@@ -351,6 +356,8 @@ begin atomic
                                (i->>'sealed')::boolean, i->'old', i->>'old_hint'),
                            'asked', shown(p_kind, p_seal, i->>'field',
                                (i->>'sealed')::boolean, i->'asked', i->>'hint'),
+                           'agreement', agreement_shown(nullif(i->'agreement', 'null'),
+                                                        current_date),
                            'state', null)), '[]'))
                   from jsonb_array_elements(p_items) i)
                else e.value end)
@@ -537,6 +544,10 @@ begin
         v_items := section_items(v_section,
                                  section_input(v_section, input, v_now, v_open.id),
                                  v_now, v_open.id);
+    end if;
+
+    if v_section = 'child_authorisations' then
+        v_items := agreed_items(v_who.child_id, v_items, input, v_open.id);
     end if;
 
     v_after := asked_values(v_now, v_items);

@@ -202,6 +202,7 @@ begin
         when 'agent_session' then p_town.keep_session
         when 'agent_device' then 90
         when 'change_set' then p_town.keep_request
+        when 'collect_ban' then p_town.keep_request
         when 'upload' then p_town.keep_photo
         when 'idempotency' then 1
         when 'captcha_used' then 0
@@ -291,6 +292,13 @@ begin
                                            'withdrawn')
                          limit p_limit);
 
+    when 'collect_ban' then
+        delete from collect_ban b
+         where b.tenant = p_town.id
+           and b.id in (select d.id from collect_ban d
+                         where d.tenant = p_town.id and d.ended_at < v_before
+                         limit p_limit);
+
     when 'upload' then
         -- what no request names after a day; a photo that is no longer needed
         delete from upload u
@@ -342,7 +350,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, change_set, upload, outbox, audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, change_set, collect_ban (that has ended), upload, outbox, audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function job_due(p_name text, p_every int) returns boolean
@@ -388,8 +396,8 @@ begin
               || set_config('portal.request', '', true);
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
-            'session', 'device', 'agent_session', 'agent_device', 'change_set', 'upload',
-            'outbox', 'audit', 'retention_run', 'account_unconfirmed', 'account_closed', 'account_inactive',
+            'session', 'device', 'agent_session', 'agent_device', 'change_set',
+            'collect_ban', 'upload', 'outbox', 'audit', 'retention_run', 'account_unconfirmed', 'account_closed', 'account_inactive',
             'account_warned']
         loop
             exit when v_left = 0;

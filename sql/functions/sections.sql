@@ -6,13 +6,20 @@
 set search_path = portal, pg_temp;
 
 
+create or replace function school_year_of(p_day date) returns text
+    language sql immutable
+    return (select y || '-' || (y + 1)
+              from (select extract(year from p_day - interval '8 months')::int) x (y));
+
+comment on function school_year_of(date) is
+    'The school year of a day, as 2026-2027; the next one begins with September.';
+
+
 create or replace function school_year() returns text
     language sql stable
-    return (select y || '-' || (y + 1)
-              from (select extract(year from current_date - interval '8 months')::int) x (y));
+    return school_year_of(current_date);
 
-comment on function school_year() is
-    'The school year of today; the next one begins with September.';
+comment on function school_year() is 'The school year of today.';
 
 
 create or replace function today() returns date
@@ -92,40 +99,6 @@ end
 $$;
 
 comment on function child_general_apply(bigint, jsonb) is 'section_apply() of child_general.';
-
-
--- authorisations ----------------------------------------------------------
-
-create or replace function child_authorisations_values(p_id bigint) returns jsonb
-    language plpgsql stable set search_path = portal, pg_temp as $$
-begin
-    return (select jsonb_object_agg(a.code, a.answer)
-              from authorisation a
-             where a.child_id = p_id);
-end
-$$;
-
-comment on function child_authorisations_values(bigint) is
-    'section_values() of child_authorisations.';
-
-
-create or replace function child_authorisations_apply(p_id bigint, v jsonb) returns void
-    language plpgsql set search_path = portal, pg_temp as $$
-begin
-    update authorisation a
-       set answer = n.answer,
-           answered_on = case when n.answer <> 'unanswered'
-                              then coalesce((v->>'_day')::date, current_date) end
-      from (select e.key as code, coalesce(nullif(e.value, ''), 'unanswered') as answer
-              from jsonb_each_text(v) e) n
-     where a.child_id = p_id
-       and a.code = n.code
-       and a.answer <> n.answer;
-end
-$$;
-
-comment on function child_authorisations_apply(bigint, jsonb) is
-    'section_apply() of child_authorisations: an answer that changes is of the day when it was asked for.';
 
 
 -- contacts ----------------------------------------------------------------
@@ -218,7 +191,8 @@ create or replace function contact_copies(p_child bigint) returns json
     language sql stable
 begin atomic
     select coalesce(json_agg(json_build_object('id', k.id,
-               'name', k.first_name || ' ' || k.last_name, 'link', k.link,
+               'name', k.first_name || ' ' || k.last_name,
+               'link', case when not is_hidden('child_contact', 'link') then k.link end,
                'child', c.first_name) order by m.rank, k.rank), '[]')
       from contact k
       join child c on c.tenant = k.tenant and c.id = k.child_id
@@ -395,8 +369,8 @@ comment on function section_remove(change_set) is
 create or replace function record_ban(p_set change_set) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
-    insert into collect_ban (tenant, child_id, family_id, set_id, words)
-    values (here(), p_set.child_id, p_set.family_id, p_set.id, p_set.comment);
+    insert into collect_ban (tenant, child_id, family_id, set_id, words, recorded_by)
+    values (here(), p_set.child_id, p_set.family_id, p_set.id, p_set.comment, my_agent());
 end
 $$;
 
@@ -453,7 +427,8 @@ begin
     perform post(gen_random_uuid(), a.email, a.email_mac, 'contact_asked', a.lang,
                  jsonb_build_object('name', (v_new->>'first_name') || ' '
                                             || (v_new->>'last_name'),
-                     'link', v_new->'link',
+                     'link', case when not is_hidden('child_contact', 'link')
+                                  then v_new->'link' end,
                      'child', (select c.first_name from child c where c.id = p_set.child_id),
                      'path', '/famille/enfants/' || p_set.child_id))
        from account a

@@ -17,21 +17,24 @@ comment on function no_file() is 'The answer to who is sent no file.';
 
 create or replace function document_needed(p_section text, p_action text) returns text
     language sql stable
-    return case when p_action <> 'change' or p_section = 'child_photo' then 'no'
+    return case when p_action not in ('change', 'report') or p_section = 'child_photo'
+                then 'no'
                 else coalesce((select d.needed from section_document d
-                                where d.section = p_section),
-                              case when p_section in ('guardian_address', 'guardian_tax')
+                                where d.section = what_of(p_section, p_action)),
+                              case when what_of(p_section, p_action)
+                                        in ('guardian_address', 'guardian_tax',
+                                            'report_child_contact')
                                    then 'asked' else 'no' end) end;
 
 comment on function document_needed(text, text) is
-    'Whether a request of that section needs a document: no, asked or required. Address and tax ask for one where the town has not decided.';
+    'Whether a change of that section, or a report, needs a document: no, asked or required. Address, tax and who must not collect a child ask for one where the town has not decided.';
 
 
 create or replace function document_wanted(p_section text, p_action text, p_open change_set)
     returns text
     language sql stable
     return case when document_needed(p_section, p_action) = 'no'
-                     and p_action = 'change' and p_section <> 'child_photo'
+                     and p_action in ('change', 'report') and p_section <> 'child_photo'
                      and (p_open).state is not distinct from 'incomplete'
                 then 'asked' else document_needed(p_section, p_action) end;
 
@@ -60,31 +63,30 @@ begin atomic
 end;
 
 comment on function place_uploads(text, bigint, bigint, bigint) is
-    'The files that the account has sent with that form: those of its open request p_open, then those that no request names yet.';
+    'The files that the account has sent with that form, which what_of() names: those of its open request p_open, then those that no request names yet.';
 
 
-create or replace function same_upload(u jsonb, p_section text, p_guardian bigint,
+create or replace function same_upload(u jsonb, p_what text, p_guardian bigint,
     p_child bigint)
     returns boolean
     language sql stable
 begin atomic
-    select exists (select from place_uploads(p_section, p_guardian, p_child, null) w
+    select exists (select from place_uploads(p_what, p_guardian, p_child, null) w
                     where w.content_mac = decode(u->>'mac', 'hex'));
 end;
 
 comment on function same_upload(jsonb, text, bigint, bigint) is
-    'Whether the account has sent that very document with that form already, and no request names it yet. Input: "upload" of store_upload(), section, guardian, child. The caller holds the family.';
+    'Whether the account has sent that very document with that form already, and no request names it yet. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child. The caller holds the family.';
 
 
-create or replace function upload_begin(u jsonb, p_section text, p_guardian bigint,
-    p_child bigint)
+create or replace function upload_begin(u jsonb, p_what text, p_guardian bigint,
+    p_child bigint, p_open bigint)
     returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_town     town;
     v_waiting  int;
     v_space    bigint;
-    v_open     change_set := open_request(p_section, 'change', p_guardian, p_child, null);
 begin
     -- one file of a family after the other, so that none slips past the limits
     perform 1 from family f where f.id = my_family() for no key update;
@@ -92,17 +94,17 @@ begin
     -- of a photo the last one counts
     if u->>'store' = 'photo' then
         delete from upload w
-         where w.account_id = me() and w.section = p_section and w.child_id = p_child
+         where w.account_id = me() and w.section = p_what and w.child_id = p_child
            and w.set_id is null
            and not exists (select from child_photo p where p.upload_id = w.id);
     end if;
 
-    if same_upload(u, p_section, p_guardian, p_child) then
+    if same_upload(u, p_what, p_guardian, p_child) then
         return json_build_object('status', 200, 'kept', true);
     end if;
 
     if u->>'store' = 'document' and 5 <= (
-           select count(*) from place_uploads(p_section, p_guardian, p_child, v_open.id))
+           select count(*) from place_uploads(p_what, p_guardian, p_child, p_open))
     then
         return refused(u->>'field', 'documents_many');
     end if;
@@ -125,7 +127,7 @@ begin
 
     insert into upload (tenant, id, family_id, account_id, section, field, guardian_id,
                         child_id, kind, size, pieces, content_mac)
-    values (here(), (u->>'id')::uuid, my_family(), me(), p_section, u->>'field', p_guardian,
+    values (here(), (u->>'id')::uuid, my_family(), me(), p_what, u->>'field', p_guardian,
             p_child, u->>'kind', (u->>'size')::int, (u->>'pieces')::smallint,
             case when u->>'store' = 'document' then decode(u->>'mac', 'hex') end);
 
@@ -133,11 +135,11 @@ begin
 end
 $$;
 
-comment on function upload_begin(jsonb, text, bigint, bigint) is
-    'Makes the row of a file, unless it is there already or the family has too many or too much. Input: "upload" of store_upload(), section, guardian, child. Result: null, or the answer to give.';
+comment on function upload_begin(jsonb, text, bigint, bigint, bigint) is
+    'Makes the row of a file, unless it is there already or the family has too many or too much. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child, the open request. Result: null, or the answer to give.';
 
 
-create or replace function upload_once(u jsonb, p_section text, p_guardian bigint,
+create or replace function upload_once(u jsonb, p_what text, p_guardian bigint,
     p_child bigint)
     returns boolean
     language plpgsql set search_path = portal, pg_temp as $$
@@ -149,7 +151,7 @@ begin
     -- two that come together: the first that is whole is the one
     perform 1 from family f where f.id = my_family() for no key update;
 
-    if not same_upload(u, p_section, p_guardian, p_child) then
+    if not same_upload(u, p_what, p_guardian, p_child) then
         return false;
     end if;
 
@@ -163,32 +165,35 @@ end
 $$;
 
 comment on function upload_once(jsonb, text, bigint, bigint) is
-    'Forgets a document whose last piece comes when the same one is whole already. Input: "upload" of store_upload(), section, guardian, child. Result: it was so.';
+    'Forgets a document whose last piece comes when the same one is whole already. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child. Result: it was so.';
 
 
 create or replace function store_upload(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     u          jsonb := input->'upload';
-    v_who      record := subject(input->>'section', input);
+    v_section  text := input->>'section';
+    v_action   text := coalesce(input->>'action', 'change');
+    v_who      record := subject(v_section, input);
+    v_open     change_set;
     v_answer   json;
 begin
     if v_who.id is null then
         return no_file();
     end if;
 
+    v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id, null);
+
     -- a picture is a photo's, a document another section's that has one
-    if (u->>'store' = 'photo') <> (input->>'section' = 'child_photo')
-       or u->>'store' = 'document'
-          and document_wanted(input->>'section', coalesce(input->>'action', 'change'),
-                  open_request(input->>'section', 'change', v_who.guardian_id,
-                               v_who.child_id, null)) = 'no'
+    if (u->>'store' = 'photo') <> (v_section = 'child_photo')
+       or u->>'store' = 'document' and document_wanted(v_section, v_action, v_open) = 'no'
     then
         return refused(u->>'field', 'unknown_field');
     end if;
 
     if (u->>'piece')::int = 0 then
-        v_answer := upload_begin(u, input->>'section', v_who.guardian_id, v_who.child_id);
+        v_answer := upload_begin(u, what_of(v_section, v_action), v_who.guardian_id,
+                                 v_who.child_id, v_open.id);
 
         if v_answer->>'status' <> '200' then
             perform note('send_file', v_answer->'errors'->0->>'code');
@@ -199,7 +204,8 @@ begin
         end if;
     end if;
 
-    if upload_once(u, input->>'section', v_who.guardian_id, v_who.child_id) then
+    if upload_once(u, what_of(v_section, v_action), v_who.guardian_id,
+                   v_who.child_id) then
         return json_build_object('status', 200, 'kept', true);
     end if;
 
@@ -283,8 +289,9 @@ begin
     delete from upload d
      where d.set_id is null
        and d.id = (select w.id
-                     from place_uploads(input->>'section', p_guardian, p_child, p_open)
-                          with ordinality w
+                     from place_uploads(what_of(input->>'section',
+                                                coalesce(input->>'action', 'change')),
+                                        p_guardian, p_child, p_open) with ordinality w
                     where w.ordinality = to_id(input->>'drop'));
 end
 $$;
@@ -297,10 +304,12 @@ create or replace function document_faults(input jsonb, p_guardian bigint, p_chi
     p_open bigint)
     returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_action  text := coalesce(input->>'action', 'change');
 begin
-    if document_needed(input->>'section', coalesce(input->>'action', 'change')) = 'required'
-       and not exists (select from place_uploads(input->>'section', p_guardian, p_child,
-                                                 p_open))
+    if document_needed(input->>'section', v_action) = 'required'
+       and not exists (select from place_uploads(what_of(input->>'section', v_action),
+                                                 p_guardian, p_child, p_open))
     then
         return fault('document', 'required');
     end if;
@@ -461,8 +470,9 @@ begin
         update upload w
            set set_id = p_set.id, content_mac = null
          where w.id in (select u.id
-                          from place_uploads(p_set.section, p_set.guardian_id,
-                                             p_set.child_id, p_set.replaces) u);
+                          from place_uploads(what_of(p_set.section, p_set.action),
+                                             p_set.guardian_id, p_set.child_id,
+                                             p_set.replaces) u);
     end if;
 end
 $$;
@@ -508,7 +518,7 @@ end
 $$;
 
 comment on function child_photo(jsonb) is
-    'The photo of a child of the session''s family. Input: child, piece. Result: file_document().';
+    'The photo of a child of the session''s family. Input: child, piece. Result: file_document(). Where the town hides the photo no page has it, but « Mes données » still names this address.';
 
 
 create or replace function item_photo(p_set change_set, p_which text) returns uuid

@@ -196,13 +196,13 @@ comment on function request_subject(change_set) is
 
 create or replace function decision_items(p_set change_set, p_now jsonb)
     returns table (field text, rank smallint, sealed boolean, old jsonb, old_hint text,
-                   now jsonb, now_hint text, asked jsonb, asked_hint text, state text,
-                   conflict boolean, done boolean)
+                   now jsonb, now_hint text, asked jsonb, asked_hint text,
+                   agreement jsonb, state text, conflict boolean, done boolean)
     language sql stable
 begin atomic
     select i.field, f.rank, coalesce(f.sealed, false), i.old, i.old_hint,
            coalesce(p_now->i.field, 'null'), p_now #>> array['_hint', i.field],
-           i.asked, i.asked_hint, i.state,
+           i.asked, i.asked_hint, i.agreement, i.state,
            not same(i.old, i.old_mac, p_now->i.field, value_mac(p_now, i.field))
            and not same(i.asked, i.asked_mac, p_now->i.field, value_mac(p_now, i.field)),
            same(i.asked, i.asked_mac, p_now->i.field, value_mac(p_now, i.field))
@@ -274,6 +274,7 @@ begin
                'asked', item_shown(p_set, '', '', v_kind, v_seal, i.field, i.sealed,
                                    i.asked, i.asked_hint),
                'picture', p_set.section = 'child_photo',
+               'agreement', agreement_shown(i.agreement, p_set.created_at::date),
                'conflict', i.conflict, 'done', i.done, 'state', i.state,
                'refused', coalesce(i.state = 'refused', false)) order by i.rank), '[]'),
            coalesce(bool_or(i.conflict), false)
@@ -293,8 +294,11 @@ begin
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'conflict', v_open and v_conflict,
         'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
+        'bans', child_bans(p_set.child_id),
+        'ban', (select b.id from collect_ban b where b.set_id = p_set.id),
         'others', (select coalesce(json_agg(json_build_object('id', o.id,
-                              'number', o.number, 'asked_at', o.created_at) order by o.id),
+                              'number', o.number, 'what', what_of(o.section, o.action),
+                              'subject', o.subject, 'asked_at', o.created_at) order by o.id),
                               '[]')
                      from change_set o
                     where o.id <> p_set.id
@@ -328,7 +332,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json
@@ -390,7 +394,8 @@ comment on function agent_request(jsonb) is
 
 -- deciding ----------------------------------------------------------------
 
-create or replace function is_own_family(p_set change_set) returns boolean
+create or replace function is_agents_family(p_account bigint, p_families bigint[])
+    returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return exists (
@@ -398,19 +403,19 @@ begin
           from agent a
          where a.id = my_agent()
            and (exists (select from account c
-                         where c.id = (p_set).account_id and c.email_mac = a.email_mac)
+                         where c.id = p_account and c.email_mac = a.email_mac)
                 or exists (select from guardian g
-                            where g.family_id = (p_set).family_id
+                            where g.family_id = any (p_families)
                               and lower(g.email) = lower(a.email))
                 or exists (select from subscription u
                              join account c on c.tenant = u.tenant and c.id = u.account_id
-                            where u.family_id = (p_set).family_id and u.ended_at is null
+                            where u.family_id = any (p_families) and u.ended_at is null
                               and c.email_mac = a.email_mac)));
 end
 $$;
 
-comment on function is_own_family(change_set) is
-    'Whether a request is about the agent''s own family, by their address: nobody decides for themselves.';
+comment on function is_agents_family(bigint, bigint[]) is
+    'Whether something is about the agent''s own family, by their address: nobody decides for themselves. Input: the account that asked or null, families.';
 
 
 create or replace function locked_request(input jsonb, out request change_set,
@@ -434,7 +439,8 @@ begin
     v_version := decision_version(request, decision_now(request));
 
     refusal := case
-        when is_own_family(request) then refused('', 'own_family', 403)
+        when is_agents_family(request.account_id, array[request.family_id])
+            then refused('', 'own_family', 403)
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
             then refused('', 'request_decided', 409)
@@ -678,7 +684,10 @@ begin
                'old', coalesce(v_now->i.field, 'null'),
                'old_mac', encode(value_mac(v_now, i.field), 'hex'),
                'old_hint', v_now #>> array['_hint', i.field],
-               'asked', i.old, 'mac', encode(i.old_mac, 'hex'), 'hint', i.old_hint))
+               'asked', i.old, 'mac', encode(i.old_mac, 'hex'), 'hint', i.old_hint,
+               'agreement', i.old_agreement,
+               'old_agreement', case when p_set.section = 'child_authorisations'
+                                     then agreement(p_set.child_id, i.field) end))
       into v_items
       from change_item i
      where i.set_id = p_set.id and i.state = 'accepted';

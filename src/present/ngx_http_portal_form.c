@@ -44,6 +44,8 @@ static const char *ngx_http_portal_field_error(ngx_http_request_t *r,
 static const char *ngx_http_portal_field_label(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
     const char *what);
+static const char *ngx_http_portal_field_hint(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static const char *ngx_http_portal_type_hint(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static json_t *ngx_http_portal_field_phone(ngx_http_request_t *r,
@@ -248,11 +250,7 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     kind = ngx_http_portal_field_kind(field, policy);
 
     label = ngx_http_portal_field_label(r, ctx, field, ".label");
-    hint = ngx_http_portal_field_label(r, ctx, field, ".hint");
-
-    if (hint == NULL) {
-        hint = ngx_http_portal_type_hint(r, ctx, field);
-    }
+    hint = ngx_http_portal_field_hint(r, ctx, field);
 
     value = ngx_http_portal_field_value(r, ctx, field);
     text = json_string_value(value);
@@ -615,6 +613,30 @@ ngx_http_portal_field_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     name[sizeof(name) - 1] = '\0';
 
     return portal_views_label(pmcf->views[ctx->language], name);
+}
+
+
+/* what the town says itself ("hints" of the document) goes before the labels */
+
+static const char *
+ngx_http_portal_field_hint(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field)
+{
+    const char  *hint;
+
+    hint = json_string_value(json_object_get(json_object_get(ctx->document,
+                                                             "hints"),
+                                             field->name));
+
+    if (hint == NULL) {
+        hint = ngx_http_portal_field_label(r, ctx, field, ".hint");
+    }
+
+    if (hint == NULL) {
+        hint = ngx_http_portal_type_hint(r, ctx, field);
+    }
+
+    return hint;
 }
 
 

@@ -265,7 +265,7 @@ ngx_http_portal_back(ngx_http_request_t *r, ngx_uint_t status)
 static json_t *
 ngx_http_portal_nav(ngx_http_request_t *r)
 {
-    ngx_uint_t  home, space, account, subscriptions, family, requests;
+    ngx_uint_t  home, space, account, subscriptions, family, requests, bans;
 
     home = r->uri.len == 1;
     space = r->uri.len == 11
@@ -279,10 +279,13 @@ ngx_http_portal_nav(ngx_http_request_t *r)
     family = !requests && r->uri.len >= 8
              && ngx_strncmp(r->uri.data, "/famille", 8) == 0;
 
-    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b}", "home", home,
+    bans = r->uri.len >= 14
+           && ngx_strncmp(r->uri.data, "/interdictions", 14) == 0;
+
+    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "home", home,
                      "space", space, "account", account,
                      "subscriptions", subscriptions, "family", family,
-                     "requests", requests);
+                     "requests", requests, "bans", bans);
 }
 
 

@@ -117,7 +117,7 @@ select is((select string_agg(tab || '.' || col, ' ' order by tab collate "C", co
     'address.family_id address.guardian_id authorisation.child_id authorisation.code bank.family_id child.id child_family.child_id child_family.family_id contact.family_id family.id guardian.family_id guardian.id health.child_id subscription.ended_at subscription.family_id tax.family_id',
     'keys that nothing may take alone: see below');
 select is((select string_agg(tab || '.' || col, ' ' order by tab collate "C", col collate "C") from shaken where what = 'still'),
-    'address.city_code bank.iban bank.iban_mac child.external_id child_photo.upload_id family.external_id family.label family.updated_at family.version guardian.external_id health.allergies_mac health.allergy_action_mac health.notes_mac health.treatment_mac subscription.code_id subscription.effective_at subscription.id subscription.since tax.caf_mac tax.notice_reference_mac tax.reference_income_mac tax.tax_number_mac',
+    'address.city_code authorisation.text_id bank.iban bank.iban_mac child.external_id child_photo.upload_id family.external_id family.label family.updated_at family.version guardian.external_id health.allergies_mac health.allergy_action_mac health.notes_mac health.treatment_mac subscription.code_id subscription.effective_at subscription.id subscription.since tax.caf_mac tax.notice_reference_mac tax.reference_income_mac tax.tax_number_mac',
     'what no document shows');
 
 -- rows that go and come
@@ -212,6 +212,27 @@ update portal.guardian set first_name = 'Tom' where id = guardian('104203', 1);
 select results_eq($$select f.number from portal.family f join before b using (id) where f.version <> b.version order by 1$$, $$values ('104202'), ('104203')$$, 'a name is seen in both');
 update portal.family set version = 1 where number = '104201';
 select ok((select f.version > b.version from portal.family f join before b using (id) where f.number = '104201'), 'a version never comes back');
+
+-- what the town hides is a part of each: made anew at once, in this town alone
+
+select pg_temp.warm();
+insert into portal.field_policy (tenant, section, field, policy) values (2, 'child_health', 'pai', 'hidden');
+select is(pg_temp.kept(), 3::bigint, 'another town''s policy is nothing here');
+insert into portal.field_policy (tenant, section, field, policy) values (1, 'child_health', 'pai', 'hidden'), (1, 'child_contact', 'phone_home', 'hidden');
+select is(pg_temp.kept(), 0::bigint, 'no document of before a policy counts');
+select pg_temp.warm();
+select ok(not exists (select from portal.family_document d cross join jsonb_path_query(d.children::jsonb, '$[*] ? (exists(@.health.pai) || exists(@.contacts[*].phone_home))') where d.family_id in (select id from picked)),
+          'nor is what is hidden in the copy');
+select is(portal.check_documents(), 0::bigint, 'as it would be built');
+update portal.field_policy set policy = 'shown' where tenant = 1;
+select is(pg_temp.kept(), 0::bigint, 'nor does one of before another policy');
+select pg_temp.warm();
+delete from portal.field_policy where tenant = 1;
+select is(pg_temp.kept(), 0::bigint, 'nor of before none');
+select is(portal.hidden_fields(), null, 'then nothing is hidden');
+insert into portal.field_policy (tenant, section, field, policy) values (1, 'child_photo', 'photo', 'hidden'), (1, 'child_general', 'last_name', 'hidden');
+select is(portal.hidden_fields(), '{"child_photo": {"all": true, "photo": true}}', 'a section as a whole; a name is hidden on forms only');
+delete from portal.field_policy;
 
 -- nothing older takes the place of what is newer, nothing is kept where one may not write
 

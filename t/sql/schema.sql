@@ -86,10 +86,10 @@ select results_eq($$
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
 $$, $$ select unnest(array['address_link', 'address_password', 'agent_document_file', 'agent_photo', 'agent_request', 'agent_sign_in',
-    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'ask_change',
+    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'ask_change', 'ban', 'bans',
     'change_address', 'change_password', 'child', 'child_photo', 'choose_family', 'close_my_account',
     'closing', 'confirm', 'confirm_address', 'confirmation', 'confirmation_secret',
-    'connections', 'decide', 'end_others', 'enter', 'enter_agent', 'family',
+    'connections', 'decide', 'end_ban', 'end_others', 'enter', 'enter_agent', 'family',
     'forgot_password', 'guardian', 'key_check', 'my_account', 'my_agent_session',
     'my_data', 'my_password', 'my_request', 'my_requests', 'my_session', 'my_space',
     'new_subscription', 'prolong', 'queue', 'request_document_file', 'request_photo', 'resend_confirmation', 'reset_link',

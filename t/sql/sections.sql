@@ -32,7 +32,12 @@ select lives_ok($$ select pg_temp.set(jsonb_build_object('section', 'child_conta
 select throws_ok($$ select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'report', 'child', pg_temp.child('Nina'), 'comment', 'Elle')) $$, '23505', null, 'one open report of a person about a child: the next takes its place');
 select throws_ok($$ insert into portal.collect_ban (tenant, child_id, words) values (1, pg_temp.child('Nina'), '') $$, '23514', null, 'a ban has words');
 select throws_ok($$ insert into portal.collect_ban (tenant, child_id, words) values (2, pg_temp.child('Nina'), 'Lui') $$, '23503', null, 'and no child of another town');
-select is_empty($$ select grantee from information_schema.role_table_grants where table_name = 'collect_ban' and grantee in ('portal_web', 'portal_jobs', 'portal_batch', 'PUBLIC') $$, 'nobody reads it but functions');
+select is_empty($$ select grantee from information_schema.role_table_grants where table_name = 'collect_ban' and grantee in ('portal_web', 'portal_jobs', 'PUBLIC') $$, 'nobody reads it but functions');
+select ok(not has_column_privilege('portal_batch', 'portal.collect_ban', 'words', 'select'), 'who erases it does not read it');
+insert into portal.collect_ban (tenant, child_id, words) values (1, pg_temp.child('Nina'), 'Elle');
+select throws_ok($$ update portal.collect_ban set end_reason = 'x' where tenant = 1 $$, '23514', null, 'what holds has no reason to end');
+select throws_ok($$ update portal.collect_ban set ended_at = now(), ended_by = (select min(id) from portal.agent where tenant = 1) where tenant = 1 $$, '23514', null, 'who ends it says why');
+select throws_ok($$ update portal.collect_ban set recorded_by = (select min(id) from portal.agent where tenant = 2) where tenant = 1 $$, '23503', null, 'an agent is of the child''s town');
 
 -- general information
 
@@ -145,6 +150,24 @@ select is(portal.form_path(b, s, a, 7, 9), p, p)
 
 select is((select count(*) from portal.field where section = 'child_authorisations'), (select count(*) from portal.authorisation where child_id = pg_temp.child('Nina')), 'a field for each authorisation');
 select is_empty($$ select name from portal.field where section = 'child_authorisations' except select code from portal.authorisation $$, 'of the same name');
+
+-- the texts that authorisations are answered by
+
+select is((select string_agg(code || ' ' || count, ', ' order by code) from (select code, count(*) from portal.authorisation_text where tenant = 1 group by code) x),
+    'hospital 2, image_internal 2, image_press 2, image_web 2, leave_alone 2, swimming 2, transport 2', 'a town begins with a text for each, in both languages');
+select throws_ok($$ update portal.authorisation_text set text = 'x' where tenant = 1 $$, '23001', null, 'a text that was shown stays as it was');
+select throws_ok($$ delete from portal.authorisation_text where tenant = 1 $$, '23001', null, 'and stays');
+select throws_ok($$ update portal.authorisation set answer = 'unanswered', answered_on = null, school_year = '2026-2027' $$, '23514', null, 'no answer holds for no year');
+select throws_ok($$ update portal.authorisation set answer = 'yes', answered_on = current_date, text_id = (select max(id) from portal.authorisation_text where tenant = 2) where tenant = 1 $$, '23503', null, 'a text is of the child''s town');
+select is(portal.school_year_of(d::date), y, 'the school year of ' || d) from (values ('2026-08-31', '2025-2026'), ('2026-09-01', '2026-2027'), ('2026-12-31', '2026-2027'), ('2027-01-01', '2026-2027')) as x (d, y);
+create function pg_temp.text_in(p_lang text) returns text language plpgsql as $$
+begin
+    update portal.account set lang = p_lang where id = account('camille.martin@exemple.fr');
+    return (select t.text from portal.authorisation_texts() t where t.code = 'swimming');
+end $$;
+insert into portal.authorisation_text (tenant, code, lang, text) values (1, 'swimming', 'fr', 'Nouveau'), (1, 'swimming', 'de', 'Neu'), (2, 'swimming', 'fr', 'Ailleurs');
+select is((select string_agg(l || ' ' || coalesce(x.text, '-'), ', ' order by l) from unnest('{fr,en,de,it}'::text[]) l cross join lateral (select pg_temp.text_in(l)) x (text)),
+    'de Neu, en I allow my child to take part in swimming and water games watched over by a lifeguard., fr Nouveau, it Nouveau', 'the latest, in the language of the account, else in French');
 
 select * from finish();
 rollback;
