@@ -68,9 +68,9 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ok defined $plan, "$name ran to its end";
 }
 
-# one mail of each subject, its link as wide as one can be
+# one mail of each subject, whatever its number, its link as wide as one can be
 sub long_mails {
-    my %of = map { $_->{subject} => $_->{html} } grep { $_->{html} }
+    my %of = map { $_->{subject} =~ s/\d[\d-]*/N/gr => $_->{html} } grep { $_->{html} }
         Portal::Mail->all($portal->mail_dir);
 
     cmp_ok scalar(keys %of), '>', 5, 'mails were sent';
