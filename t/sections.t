@@ -96,8 +96,32 @@ for my $mode (qw(html json)) {
     goes($_, $mode) for sort keys %SECTION;
 }
 
+### what the town may not be told (CNIL: a social security number)
+
+for my $section (sort keys %SECTION) {
+    refuses_nir($SECTION{$section}{path}, $section);
+}
+refuses_nir("/famille/responsables/$me/retrait", 'retrait');
+refuses_nir("$of_child/contacts/interdiction", 'interdiction');
+
 done_testing;
 
+
+sub refuses_nir {
+    my ($path, $form) = @_;
+
+    my @fields = map { /^field\s+(\w+)\s+(?:text|lines)\b/ && !/\bhidden\b/ ? $1 : () }
+        split /\n/, slurp(top() . "/conf.d/portal/forms/$form.form");
+    my $csrf = $json{$asks}->get($path)->json->{csrf};
+
+    for my $field (@fields) {
+        my $r = $json{$asks}->post($path, { csrf => $csrf,
+            $field => 'Son numéro : 1 85 05 78 006 084 91' });
+        is $r->status . ' ' . join(' ', map { "$_->{field} $_->{code}" }
+                grep { $_->{field} eq $field } @{ $r->json->{errors} // [] }),
+            "422 $field private_nir", "$form: no social security number in $field";
+    }
+}
 
 # of three possible answers another one
 sub neither {
