@@ -349,7 +349,11 @@ ngx_http_portal_answer_status(ngx_http_request_t *r,
 }
 
 
-/* a call that failed: the session may have ended elsewhere meanwhile */
+/*
+ * A call that failed: the session may have ended elsewhere meanwhile.  Of what
+ * was sent it is said whether it was done; where nobody knows,
+ * ngx_http_portal_act_lost() does.
+ */
 
 ngx_int_t
 ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
@@ -372,6 +376,12 @@ ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
             ngx_str_set(&location, "/connexion?avis=session");
             return ngx_http_portal_redirect(r, &location);
         }
+    }
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE && r->method == NGX_HTTP_POST
+        && ctx->call_status != PORTAL_OP_LOST)
+    {
+        return ngx_http_portal_problem(r, ctx, status, "not_done");
     }
 
     return ngx_http_portal_problem(r, ctx, status, NULL);

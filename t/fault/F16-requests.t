@@ -131,6 +131,28 @@ sub clear {
 }
 
 
+### it is known that nothing was done, and who asked is told
+
+for my $act (@ACTS) {
+    my ($who, $form, $fields, $path) = $act{$act}->();
+    my $before = traces();
+    my $j = as_json($who);
+    my $csrf = $j->get($path)->json->{csrf};
+    my $unlock = locked('family');
+    my $page = $who->submit($form, $fields, form => $path);
+    my $json = $j->post($path, { csrf => $csrf, %$fields,
+        $act eq 'withdraw_request' ? () : (version => 'x') });
+    $unlock->();
+
+    is $page->status, 503, "$act, a lock that is not had: 503";
+    like $page->text, qr/n’a pas été enregistré.*envoyez de nouveau/s, "$act: nothing was done";
+    is $json->json->{code}, 'not_done', "$act: as JSON" or diag $json->content;
+    is traces(), $before, "$act: nor was it";
+    is $who->submit($form, $fields, form => $path)->status, 303, "$act: sent again";
+    clear();
+}
+
+
 ### the connection is cut
 
 for my $act (@ACTS) {
