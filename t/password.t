@@ -284,7 +284,12 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     my $one = new_account();
     my $link = link_of($one->{email});
     my $newer = link_of($one->{email});
-    like fresh()->get($link)->text, qr/a expiré/, 'T031 a newer one';
+    my $older = fresh()->get($link);
+    like $older->text, qr/Un lien plus récent a remplacé celui-ci : ouvrez le dernier/,
+        'T031 a newer one';
+    unlike $older->text, qr/a expiré/, 'T031 which is no matter of time';
+    is fresh()->get($link, headers => { Accept => 'application/json' })->json->{state},
+        'replaced', 'T031 JSON';
     $portal->psql("update portal.token set created_at = now() - interval '2 hours',
         expires_at = now() - interval '1 s' where account_id = $one->{id}");
     my $r = fresh()->get($newer);
@@ -295,7 +300,7 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     my ($c) = sign_in_as($one);
     is $c->submit($c->get('/mon-compte/mot-de-passe'), { current_password => $one->{password},
         new_password => $NEW })->status, 303, 'a password changed meanwhile';
-    like fresh()->get($link)->text, qr/a expiré/, 'T031 by that too';
+    like fresh()->get($link)->text, qr/ne sert plus : depuis son envoi, le mot de passe/, 'T031 by that too';
 
     $link = link_of($one->{email});
     $portal->psql("update portal.account set state = 'closed' where id = $one->{id}");
