@@ -38,10 +38,22 @@ like $text, qr/Mme Denise Fournier, maire/, 'who is responsible for it';
 like $text, qr/Hébergeur imaginaire, 10 quai.*Téléphone : 03 53 01 09 00/,
     'the host, by name, address and telephone';
 
-$text = $c->get('/donnees-personnelles')->text;
+$text = plain($c->get('/donnees-personnelles')->text);
 like $text, qr/Délégué à la protection des données, Mairie, 1 place/,
     'the data protection officer';
 like $text, qr/CNIL/, 'and whom to complain to';
+
+like $text, qr/$_/, "what is asked for and sent: $_" for 'Vos demandes : ',
+    'Justificatifs, après la réponse de la mairie 2 ans', 'retirées ou refusées 30 jours',
+    'appuyez sur « Modifier »';
+
+# what one can do is what the pages offer
+$text = plain($c->get('/aide')->text);
+like $text, qr/Une information du dossier est fausse.*« Modifier »/, 'help: how to ask for a change';
+like $text, qr/« Mes demandes »/, 'help: and to follow it';
+unlike $text, qr/Appelez ou écrivez au service : il/, 'help: not by telephone alone';
+like plain($c->get('/')->text), qr/Si quelque chose a changé, demandez-le en ligne/,
+    'home: the file is there to be changed';
 
 my $b = client(town => 'beaulieu');
 like $b->get('/mentions-legales')->text, qr/Le maire de la commune\./,
