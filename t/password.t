@@ -244,7 +244,8 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     is $r->status, 303, 'the new password' or diag $r->text;
     is $r->location, '/connexion?avis=password', 'T040 to the log-in';
     ok !defined $scanner->cookie('__Host-portal'), 'T040 a mailbox alone opens no session';
-    like $scanner->get($r->location)->text, qr/Votre mot de passe est changé/, 'with a word';
+    like $scanner->get($r->location)->text,
+        qr/Votre mot de passe est changé, et tous vos appareils sont déconnectés/, 'with a word';
     is try_in($person->{email}, $person->{password})->status, 422, 'the old one is void';
     is try_in($person->{email}, $NEW)->status, 303, 'T018 the new one is good at once';
     is $inside->get('/mon-espace')->status, 303, 'T053 sessions have ended';
