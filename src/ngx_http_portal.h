@@ -361,6 +361,8 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       language;
     ngx_str_t                        request_id;
     const char                      *notice;     /* that the page shows */
+    const char                      *at;         /* why and where a body is
+                                                    none, for programs */
     const char                      *foreign;    /* another site's page may
                                                     have sent it: the code of
                                                     the problem */

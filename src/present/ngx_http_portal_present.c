@@ -521,6 +521,10 @@ ngx_http_portal_problem_json(ngx_http_request_t *r,
         json_object_set_new(problem, "code", json_string(code));
     }
 
+    if (ctx->at != NULL) {
+        json_object_set_new(problem, "at", json_string(ctx->at));
+    }
+
     if (ctx->retry) {
         json_object_set_new(problem, "wait",
                             json_integer((json_int_t) ctx->retry));
