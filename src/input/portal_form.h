@@ -185,7 +185,7 @@ typedef struct {
  *   encoding        not UTF-8
  *   control         control characters, line breaks, bidi overrides
  *   too_short       text, name: fewer characters than min
- *   too_long        text, name: more characters than max
+ *   too_long        text, name, email: more characters than may be
  *   name_chars      something that is in no name, or no letter at all
  *   email_format    not an address
  *   email_ascii     letters with accents or full-width signs in an address
