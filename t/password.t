@@ -373,6 +373,16 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
         ->status, 422, "T022 nor with « $_ »" for 'court', 'saint-aubin-2026', 'odileessai2026';
     is $portal->psql("select epoch from portal.account where id = $one->{id}"), 1, 'nothing changed';
 
+    # beside a new one that cannot be, the current one is neither tried nor counted
+    forget_attempts();
+    my @told = map { my $r = $c->submit($page, { current_password => $_, new_password => 'court' },
+        headers => { Accept => 'application/json' });
+        join ' ', map { "$_->{field} $_->{code}" } @{ $r->json->{errors} } }
+        'not the one of it', $one->{password};
+    is_deeply \@told, [('new_password password_short') x 2], 'too short: the same, right or wrong';
+    is $portal->psql("select count(*) from portal.attempt where kind = 'sign_in'"), 0,
+        'and no guess';
+
     $r = $c->submit($c->get('/mon-compte/mot-de-passe'), { current_password => $one->{password},
         new_password => $NEW });
     is $r->location, '/mon-compte?avis=password_changed', 'changed' or diag $r->text;

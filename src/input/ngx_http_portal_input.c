@@ -236,6 +236,13 @@ ngx_http_portal_body_checked(ngx_http_request_t *r,
         return ngx_http_portal_act_relogin(r, ctx);
     }
 
+    /*
+     * A form that cannot be accepted has no password verified, so that beside
+     * a new one that is too short nothing is said of the current one: the
+     * guess would be counted and take a turn of the hashing for nothing, and
+     * only the location's function, which is not called then, may give it back.
+     */
+
     wrong = json_array_size(ctx->errors) != 0;
 
     if (wrong && !ngx_http_portal_store_waits(ctx)) {
