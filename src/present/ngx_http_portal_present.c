@@ -663,8 +663,8 @@ ngx_http_portal_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
 
 /*
- * error.FIELD.CODE, else error.TYPE.CODE, else error.CODE.  Its {max}, {min} and
- * {lines} are the field's own.
+ * error.FIELD.CODE, else error.TYPE.CODE, else error.CODE.  Its {max}, {min}
+ * and {lines} are the field's own.
  */
 
 const char *
