@@ -361,6 +361,11 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       language;
     ngx_str_t                        request_id;
     const char                      *notice;     /* that the page shows */
+    const char                      *at;         /* why and where a body is
+                                                    none, for programs */
+    const char                      *foreign;    /* another site's page may
+                                                    have sent it: the code of
+                                                    the problem */
     ngx_msec_t                       retry;      /* seconds */
 
     /* microseconds, of all calls */
@@ -385,8 +390,6 @@ struct ngx_http_portal_ctx_s {
     unsigned                         multipart:1;
     unsigned                         key_header:1;   /* key came in a header */
     unsigned                         negotiated:1;
-    unsigned                         foreign:1;  /* another site's page may
-                                                    have sent it */
     unsigned                         expired:1;  /* a form whose session had
                                                     ended: to log in again */
     unsigned                         minted:1;   /* secret is made */
@@ -425,7 +428,7 @@ ngx_int_t ngx_http_portal_verdict_handler(ngx_http_request_t *r);
 /* the request's context, made when missing; NULL: no memory */
 ngx_http_portal_ctx_t *ngx_http_portal_get_ctx(ngx_http_request_t *r);
 /* 0 when a request that changes something comes from the town's own pages */
-ngx_int_t ngx_http_portal_check_origin(ngx_http_request_t *r,
+const char *ngx_http_portal_check_origin(ngx_http_request_t *r,
     ngx_http_portal_loc_conf_t *plcf);
 ngx_int_t ngx_http_portal_check_token(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field);

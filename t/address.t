@@ -128,7 +128,7 @@ sub masked {
     my $first = letter($email, 'address_confirm')->{link};
     my $second = unused();
     ask($c, $who, $second);
-    like $c->get($first)->text, qr/a expiré/, 'T031 a newer request voids the older';
+    like $c->get($first)->text, qr/Un lien plus récent a remplacé/, 'T031 a newer request voids the older';
     is $c->get('/mon-compte')->text =~ /\Q$second/, 1, 'and is the one shown';
     is ask($c, $who, unused())->status, 303, 'again' for 2 .. 10;
     is ask($c, $who, unused())->status, 429, 'ten a day';
@@ -298,8 +298,8 @@ for my $json (0, 1) {
     is $c->submit($c->get('/mon-compte/mot-de-passe'), { current_password => $who->{password},
         new_password => $NEW })->status, 303, 'the password changes';
     my $r = $c->get($link);
-    like $r->text, qr/a expiré/, 'the identity changed: refused';
-    like fresh()->get($link)->text, qr/a expiré/, 'wherever';
+    like $r->text, qr/ne sert plus.*mot de passe/, 'the identity changed: refused';
+    like fresh()->get($link)->text, qr/ne sert plus/, 'wherever';
     is $portal->psql("select count(*) from portal.token where account_id = $who->{id}
         and purpose = 'address' and voided_at is null"), 0, 'and is void for good';
 }
@@ -362,7 +362,7 @@ for my $json (0, 1) {
     unlike $r->text, qr/Se déconnecter/, 'as nobody\'s';
     is $c->get('/mon-espace')->status, 303, 'all sessions end';
     is live_sessions($who), 0, 'each of them';
-    like fresh()->get($link)->text, qr/a expiré/, 'the request is void';
+    like fresh()->get($link)->text, qr/ne sert plus/, 'the request is void';
     is try_in($who->{email}, $who->{password}), 422, 'so is the password, which a thief had';
     my $reset = letter($who->{email}, 'address_undone')->{link};
     $r = $scanner->submit($scanner->get($reset), { new_password => $NEW });
@@ -393,8 +393,8 @@ for my $json (0, 1) {
     is $thief->get('/mon-espace')->status, 303, 'the thief is out';
     is try_in($who->{email}, $NEW), 422, 'and has no password';
     is try_in($second, $NEW), 422, 'nor an address';
-    like fresh()->get($theirs)->text, qr/a expiré/, 'nor a way back to theirs';
-    like fresh()->get($later)->text, qr/a expiré/, 'the owner\'s other link is used up as well';
+    like fresh()->get($theirs)->text, qr/ne sert plus/, 'nor a way back to theirs';
+    like fresh()->get($later)->text, qr/ne sert plus.*annulé par un autre lien/, 'the owner\'s other link is used up as well';
     like letter($second, 'address_lost')->{text}, qr/a retrouvé l’ancienne/,
         '6.3.7 the address that is left hears of it';
     my $reset = letter($who->{email}, 'address_undone')->{link};

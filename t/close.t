@@ -157,7 +157,10 @@ is $portal->psql("select used_at is not null from portal.code where used_by = $i
     is $r->status, 303, 'a change of address is asked for';
 
     my $page = $c->get($CLOSE);
-    like $page->text, qr/Un changement d’adresse électronique, demandé le \d+/, 'it is told';
+    like $page->text, qr/Changement d’adresse électronique, demandé le \d+/, 'it is told';
+    like $page->text, qr/ne peut pas encore être fermé.*Ce qui est effacé/, 'first of all';
+    unlike $page->text, qr/sera fermé tout de suite/, 'and nothing else is said';
+    like $page->content, qr{<li><a href="/mon-compte">Changement}, 'with a way to its page';
     ok !$page->form($CLOSE), 'there is no form';
     is same_session($c, json => 1)->get($CLOSE)->json->{pending}[0]{matter}, 'address', 'JSON';
     $r = $c->submit($form, { current_password => $person->{password} }, form => $CLOSE);
@@ -190,8 +193,15 @@ is $portal->psql("select used_at is not null from portal.code where used_by = $i
             taken_by = (select min(id) from portal.agent where tenant = 1) where id = $set");
         my $page = $c->get($CLOSE);
         ok !$page->form($CLOSE), "$state: no form";
+        like $page->links->{$path} // '', qr/^Demande de modification en cours/,
+            "$state: a link to it";
+        like $page->text, qr/ne peut pas encore être fermé.*Ce qui est effacé/,
+            "$state: first of all";
+        unlike $page->text, qr/sera fermé tout de suite/, "$state: and nothing else is said";
         is same_session($c, json => 1)->get($CLOSE)->json->{pending}[0]{matter}, 'request',
             "$state: it says why";
+        is same_session($c, json => 1)->get($CLOSE)->json->{pending}[0]{page}, $path,
+            "$state: and where";
         my $j = same_session($c, json => 1);
         is json_post($j, $CLOSE, { current_password => $person->{password} })->status, 422,
             "$state: nor is it closed without";

@@ -66,6 +66,36 @@ is post({ 'Sec-Fetch-Site' => '', Origin => '', Referer => "$url/connexion" })->
     403, 'T071 Referer proves nothing';
 
 
+### what is said is true of each cause
+
+{
+    my $plain = sub { $_[0]->text =~ s/[\x{a0}\x{202f}]/ /gr };
+    my $signed = qr/Vous vous êtes connecté ou déconnecté/;
+    my %says = (
+        'another site\'s page' => [{ 'Sec-Fetch-Site' => 'cross-site' }, 'other_site',
+            qr/pas été envoyé depuis une page de ce portail/],
+        'another Origin' => [{ 'Sec-Fetch-Site' => '', Origin => 'http://evil.example' },
+            'other_site', qr/pas été envoyé depuis une page de ce portail/],
+        'no header at all' => [{ 'Sec-Fetch-Site' => '', Origin => '' }, 'origin_missing',
+            qr/n’a pas dit de quelle page vient ce formulaire/]);
+
+    for my $cause (sort keys %says) {
+        my ($headers, $code, $words) = @{ $says{$cause} };
+        my $r = post($headers);
+        is $r->status, 403, "$cause: refused";
+        like $plain->($r), qr/Formulaire non envoyé.*$words/, "$cause: and told why";
+        unlike $plain->($r), $signed, "$cause: not what is not so";
+        $r = post({ %$headers, Accept => 'application/json' });
+        is $r->json->{code}, $code, "$cause: JSON";
+    }
+
+    my $r = post({}, csrf => 'A' x 86);
+    like $plain->($r), $signed, 'a token of before';
+    is post({ Accept => 'application/json' }, csrf => 'A' x 86)->json->{code}, 'csrf',
+        'a token of before: JSON';
+}
+
+
 ### neither: JSON with the token in a header
 
 {
@@ -78,7 +108,7 @@ is post({ 'Sec-Fetch-Site' => '', Origin => '', Referer => "$url/connexion" })->
         ->status, 422, 'T070 JSON with X-CSRF-Token';
     my $r = $j->post('/connexion', { %$body, csrf => $csrf }, headers => \%none);
     is $r->status, 403, 'T070 JSON with the token in its body only';
-    is $r->json->{code}, 'csrf', 'told why';
+    is $r->json->{code}, 'origin_missing', 'told why';
     is $r->header('content-type'), 'application/problem+json', 'as a problem';
     is $j->post('/connexion', $body, headers => { %none,
         'X-CSRF-Token' => 'A' x length $csrf })->status, 403, 'a token that is none';

@@ -122,7 +122,7 @@ ok +(grep { $_->{live} } @{ $data->{connections} }), 'JSON: the sessions';
 
 like $html->text, qr/$_/, "HTML: $_" for 'Camille Martin', 'Numéro de famille 104201',
     qr/Numéro fiscal \Q$own->{tax_number}\E/, 'Téléphone fixe Non renseigné',
-    qr/IBAN, quatre derniers caractères \Q$own->{last4}\E/, 'Connexion Réussi',
+    qr/IBAN, quatre derniers caractères \Q$own->{last4}\E/, 'Connexion Succès',
     'Classe de Mme N’Diaye', 'Rentrer seul Sans réponse';
 
 is value(\@rows, 'Mon compte', '', 'Adresse électronique'), 'camille.martin@exemple.fr',

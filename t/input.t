@@ -224,6 +224,17 @@ for my $path (sort keys %forms) {
                 "T136 $path $name and $second", 'duplicate');
         }
 
+        # texts that are none, as forms have them above
+        for my $value ("a\xffb", "\xed\xa0\x80", "a\x00b", 'a\u0000b', 'a\ud800', '\ude00',
+            '\ud800\u0041')
+        {
+            my %rest = map { $_ => $good->{$_} } grep { $_ ne $name } keys %$good;
+            my $body = JSON::PP->new->utf8->encode({ %rest, csrf => csrf_of($path) });
+            $body =~ s/\}$/,"$name":"$value"}/;
+            (my $as = "T139 $path $name: $value") =~ s/([^\x20-\x7e])/sprintf '\x%02x', ord $1/ge;
+            named(json($path, $body), $name, 422, $as, $name eq 'family' ? 'type' : 'encoding');
+        }
+
         # types
         for my $value ('["a"]', '[]', '{"$ne":null}', '{}', 'true', 'false',
             $name eq 'family' ? ('"1"', '1.5', '-1', '0', 'null', '1e2')
@@ -289,10 +300,12 @@ for my $path (sort keys %forms) {
         'T139 two objects' => ["{$in}{}", 400], 'T139 a comment' => ["{$in} // x", 400],
         "T139 '" => ["{'csrf':'$csrf'}", 400], 'T139 a trailing comma' => ["{$in,}", 400],
         'T139 cut' => ["{$in", 400], 'T139 a BOM' => ["\xef\xbb\xbf{$in}", 400],
-        'T139 invalid UTF-8' => ["{$in,\"a\":\"\xff\"}", 400],
-        'T139 NUL' => ["{$in,\"a\":\"\x00\"}", 400],
-        'T139 \u0000' => ["{$in,\"a\":\"\\u0000\"}", 400],
-        'T139 half a surrogate' => ["{$in,\"a\":\"\\ud800\"}", 400],
+        'T139 invalid UTF-8 in a name' => ["{$in,\"\xff\":\"a\"}", 400],
+        'T139 a NUL in a name' => ["{$in,\"a\\u0000\":\"a\"}", 400],
+        'T139 half a surrogate in a name' => ["{$in,\"a\\ud800\":\"a\"}", 400],
+        'T139 invalid UTF-8 outside a text' => ["{$in,\"a\":\xff}", 400],
+        'T139 a NUL after it' => ["{$in}\x00", 400],
+        'T139 invalid UTF-8, cut' => ["{$in,\"a\":\"\xff\"", 400],
         'T137 2^63' => ["{$in,\"a\":9223372036854775808}", 400],
         'T137 1e400' => ["{$in,\"a\":1e400}", 400], 'T137 -0' => ["{$in,\"a\":-0}", 400],
         'T137 01' => ["{$in,\"a\":01}", 400], 'T137 NaN' => ["{$in,\"a\":NaN}", 400],
@@ -307,7 +320,12 @@ for my $path (sort keys %forms) {
         my $r = json($path, $body);
         is $r->status, $status, "$what: $path" or diag substr $r->content, 0, 200;
         is $r->header('content-type'), 'application/problem+json', "$what: a problem";
+        like $r->json->{at} // '', qr/./, "$what: and where" if $status == 400;
     }
+    is json($path, "{$in,\n\"a\":x}")->json->{at}, 'not JSON at line 2, column 5',
+        "T139 $path: the place";
+    unlike json($path, "{$in,\"password\":hunter2}")->content, qr/hunter/,
+        "T160 $path: nothing of the body";
 
     # types of content
     for my $type ('text/plain', 'application/xml', 'multipart/form-data; boundary=x',

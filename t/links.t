@@ -149,24 +149,30 @@ sub token_of { ($_[0] =~ /jeton=([\w-]+)$/)[0] }
 ### T031: what happened since the link was sent
 
 for my $case (
-    ['closed', "update portal.account set state = 'closed' where email = '%s'"],
-    ['a new password', "update portal.account set epoch = epoch + 1 where email = '%s'"],
-    ['a newer link', "update portal.token set voided_at = now() where account_id =
-        (select id from portal.account where email = '%s')"])
+    ['closed', sub { $portal->psql("update portal.account set state = 'closed'
+        where email = '$_[0]'") }, qr/ne sert plus|pas reconnu/, qr/^(?:void|unknown)$/],
+    ['a new password', sub { $portal->psql("update portal.account set epoch = epoch + 1
+        where email = '$_[0]'") }, qr/ne sert plus/, qr/^void$/],
+    ['a newer link', sub { my $d = client(source => '127.0.8.202');
+        $d->submit($d->get('/inscription/renvoi'), { email => $_[0] }) },
+        qr/Un lien plus récent a remplacé celui-ci : ouvrez le dernier message/,
+        qr/^replaced$/])
 {
-    my ($what, $sql) = @$case;
+    my ($what, $happens, $says, $state) = @$case;
     my ($c, $email, $link) = waiting();
     my $page = $c->get($link);
     is $page->status, 200, "T031 $what: before";
-    $portal->psql(sprintf $sql, $email);
+    $happens->($email);
 
     my $r = $c->submit($page, { password => $PASSWORD });
     is $r->status, 410, "T031 $what: the link is void" or diag $r->text;
     ok !defined $c->cookie('__Host-portal'), "T031 $what: no session";
     # a closed account's links are erased when the purge passes
-    my $says = $what eq 'closed' ? qr/a déjà servi|pas reconnu/
-        : qr/a expiré|a déjà servi/;
-    like $c->get($link)->text, $says, "T031 $what: its page says so";
+    my $text = $c->get($link)->text;
+    like $text, $says, "T031 $what: its page says so";
+    unlike $text, qr/a expiré|déjà servi/, "T031 $what: and nothing else";
+    like $c->get($link, headers => { Accept => 'application/json' })->json->{state}, $state,
+        "T031 $what: as JSON";
 }
 
 

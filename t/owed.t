@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Portal::Declared qw(locations);
 use Portal::Test;
 
 my $portal = portal();
@@ -38,10 +39,53 @@ like $text, qr/Mme Denise Fournier, maire/, 'who is responsible for it';
 like $text, qr/Hébergeur imaginaire, 10 quai.*Téléphone : 03 53 01 09 00/,
     'the host, by name, address and telephone';
 
-$text = $c->get('/donnees-personnelles')->text;
+$text = plain($c->get('/donnees-personnelles')->text);
 like $text, qr/Délégué à la protection des données, Mairie, 1 place/,
     'the data protection officer';
 like $text, qr/CNIL/, 'and whom to complain to';
+
+like $text, qr/$_/, "what is asked for and sent: $_" for 'Vos demandes : ',
+    'Justificatifs, après la réponse de la mairie 2 ans', 'retirées ou refusées 30 jours',
+    'appuyez sur « Modifier »';
+
+# each page that has a name of its own is on the map, for who may go there; what
+# takes an id in its address, sends or is an answer to a form is not
+{
+    my $map = $c->get('/plan-du-site')->links;
+    my %not = map { $_ => 1 } '/plan-du-site', '/inscription/envoyee', '/mot-de-passe/envoye',
+        '/inscription/confirmation', '/mot-de-passe/nouveau', '/mon-compte/adresse/confirmation',
+        '/mon-compte/adresse/annulation', '/mes-abonnements/resiliation';
+    my @pages = grep { !$not{$_} } map { $_->{path} }
+        grep { $_->{path} !~ /\{|\.\w+$/ && $_->{body} =~ /portal_(?:get|page)\b/
+            && $_->{body} !~ /portal_error/ } locations('pages');
+    cmp_ok scalar(@pages), '>', 20, 'pages were found';
+    is join(' ', grep { !$map->{$_} } @pages), '', 'the map has every page';
+
+    my ($parent) = parent(source => '127.0.9.31');
+    my $links = $parent->get('/mon-compte')->links;
+    is plain($links->{'/mes-donnees'} // ''), 'Mes données', '« Mon compte » leads to « Mes données »';
+    is plain($links->{'/mes-donnees/fermeture'} // ''), 'Fermer mon compte', 'and to closing it';
+
+    # the cookies that are given are those that are told
+    my $d = client(source => '127.0.9.32');
+    my $page = $d->get('/langue?retour=/');
+    my ($form) = grep { $_->{action} =~ m{^/langue} } $page->forms;
+    $d->submit($page, { lang => 'en' }, form => $form->{action}) if $form;
+    sign_in($d, new_account());
+    is join(' ', sort keys %{ $d->{cookies} }), '__Host-device __Host-lang __Host-portal __Host-visit',
+        'four cookies';
+    like $text, qr/Quatre cookies au plus/, 'are told';
+    like $text, qr/$_/, "and for how long: $_" for 'fermez le navigateur\. Le deuxième',
+        'pendant 90 jours', 'la langue pendant un an';
+}
+
+# what one can do is what the pages offer
+$text = plain($c->get('/aide')->text);
+like $text, qr/Une information du dossier est fausse.*« Modifier »/, 'help: how to ask for a change';
+like $text, qr/« Mes demandes »/, 'help: and to follow it';
+unlike $text, qr/Appelez ou écrivez au service : il/, 'help: not by telephone alone';
+like plain($c->get('/')->text), qr/Si quelque chose a changé, demandez-le en ligne/,
+    'home: the file is there to be changed';
 
 my $b = client(town => 'beaulieu');
 like $b->get('/mentions-legales')->text, qr/Le maire de la commune\./,

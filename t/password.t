@@ -244,7 +244,8 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     is $r->status, 303, 'the new password' or diag $r->text;
     is $r->location, '/connexion?avis=password', 'T040 to the log-in';
     ok !defined $scanner->cookie('__Host-portal'), 'T040 a mailbox alone opens no session';
-    like $scanner->get($r->location)->text, qr/Votre mot de passe est changé/, 'with a word';
+    like $scanner->get($r->location)->text,
+        qr/Votre mot de passe est changé, et tous vos appareils sont déconnectés/, 'with a word';
     is try_in($person->{email}, $person->{password})->status, 422, 'the old one is void';
     is try_in($person->{email}, $NEW)->status, 303, 'T018 the new one is good at once';
     is $inside->get('/mon-espace')->status, 303, 'T053 sessions have ended';
@@ -284,7 +285,12 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     my $one = new_account();
     my $link = link_of($one->{email});
     my $newer = link_of($one->{email});
-    like fresh()->get($link)->text, qr/a expiré/, 'T031 a newer one';
+    my $older = fresh()->get($link);
+    like $older->text, qr/Un lien plus récent a remplacé celui-ci : ouvrez le dernier/,
+        'T031 a newer one';
+    unlike $older->text, qr/a expiré/, 'T031 which is no matter of time';
+    is fresh()->get($link, headers => { Accept => 'application/json' })->json->{state},
+        'replaced', 'T031 JSON';
     $portal->psql("update portal.token set created_at = now() - interval '2 hours',
         expires_at = now() - interval '1 s' where account_id = $one->{id}");
     my $r = fresh()->get($newer);
@@ -295,7 +301,7 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     my ($c) = sign_in_as($one);
     is $c->submit($c->get('/mon-compte/mot-de-passe'), { current_password => $one->{password},
         new_password => $NEW })->status, 303, 'a password changed meanwhile';
-    like fresh()->get($link)->text, qr/a expiré/, 'T031 by that too';
+    like fresh()->get($link)->text, qr/ne sert plus : depuis son envoi, le mot de passe/, 'T031 by that too';
 
     $link = link_of($one->{email});
     $portal->psql("update portal.account set state = 'closed' where id = $one->{id}");
@@ -366,6 +372,16 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     is $c->submit($page, { current_password => $one->{password}, new_password => $_ })
         ->status, 422, "T022 nor with « $_ »" for 'court', 'saint-aubin-2026', 'odileessai2026';
     is $portal->psql("select epoch from portal.account where id = $one->{id}"), 1, 'nothing changed';
+
+    # beside a new one that cannot be, the current one is neither tried nor counted
+    forget_attempts();
+    my @told = map { my $r = $c->submit($page, { current_password => $_, new_password => 'court' },
+        headers => { Accept => 'application/json' });
+        join ' ', map { "$_->{field} $_->{code}" } @{ $r->json->{errors} } }
+        'not the one of it', $one->{password};
+    is_deeply \@told, [('new_password password_short') x 2], 'too short: the same, right or wrong';
+    is $portal->psql("select count(*) from portal.attempt where kind = 'sign_in'"), 0,
+        'and no guess';
 
     $r = $c->submit($c->get('/mon-compte/mot-de-passe'), { current_password => $one->{password},
         new_password => $NEW });

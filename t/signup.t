@@ -348,7 +348,12 @@ my ($c, $email, $link) = waiting('first@exemple.fr');
     }
     is scalar keys %seen, 1, 'T007 one answer to all';
     $r = $c->get($link);
-    like $r->text, qr/a expiré/, 'T031 the older link is void';
+    like $r->text, qr/Un lien plus récent a remplacé celui-ci : ouvrez le dernier message/,
+        'T031 the older link is void';
+    unlike $r->text, qr/a expiré/, 'T031 it is not a matter of time';
+    ok !$r->form('/inscription/renvoi'), 'T031 nor is one pressed for another, which would void the good one';
+    is $c->get($link, headers => { Accept => 'application/json' })->json->{state},
+        'replaced', 'T031 JSON';
     isnt link_for($email), $link, 'the newest is good';
     $r = $c->get(link_for($email));
     unlike $r->content, qr/name="password"/, 'in the browser of the sign-up still';
@@ -381,7 +386,7 @@ my ($c, $email, $link) = waiting('first@exemple.fr');
     my ($new, undef, $newer) = waiting('seventh@exemple.fr', first_name => 'Nouvelle',
         password => 'trompette orange 55 nuage');
     isnt $newer, $link, 'T041 a second sign-up has its own link';
-    like $old->get($link)->text, qr/a expiré/, 'T041 the first is void';
+    like $old->get($link)->text, qr/Un lien plus récent a remplacé/, 'T041 the first is void';
     is $new->submit($new->get($newer), {})->status, 303, 'T041 the second confirms';
     is $portal->psql("select first_name from portal.account where email = '$email'"),
         'Nouvelle', 'T041 the newest sign-up wins';

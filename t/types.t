@@ -64,6 +64,12 @@ spew("$dir/forms/types.form", join '', map { "field $_->[0] $_->[1]\n" }
     @fields);
 spew("$dir/forms/part.form", join '', map({ "field $_->[0] $_->[1]\n" }
     @fields), "field last_name name required\npartial\n");
+spew("$dir/forms/limits.form", <<'END');
+field place text min=3 max=20
+field who name max=12
+field words lines max=30 lines=2
+field email email
+END
 spew("$dir/templates/types.mustache", <<'END');
 {{<layout}}
 {{$title}}Types{{/title}}
@@ -83,7 +89,7 @@ my $kept = JSON::PP->new->encode({ status => 200, values => \%want });
 my $portal = Portal::Stack->new(directives => {
     portal_forms => "$dir/forms", portal_templates => "$dir/templates" },
     server => join(' ', map { "location = /t/$_ { portal_allow public;
-        portal_page types; portal_post t_echo $_; }" } qw(types part)) . "
+        portal_page types; portal_post t_echo $_; }" } qw(types part limits)) . "
         location = /t/kept { portal_allow public; portal_get t_kept types;
             portal_post t_echo types; }");
 $portal->prepare;
@@ -198,6 +204,31 @@ for my $lang (qw(fr en)) {
             "$lang $name: beside it";
         like $text, qr/<a href="#$name">/, "$lang $name: in the summary";
         like $text, qr/ id="$name"/, "$lang $name: the summary leads there";
+    }
+}
+
+# a text that is too long or too short: the limit is that of the field
+for (['place', 'x' x 21, 'too_long', '20 caractères au plus', '20 characters at most'],
+    ['place', 'x' x 9000, 'too_long', '20 caractères au plus', '20 characters at most'],
+    ['place', 'x', 'too_short', '3 caractères au moins', '3 characters at least'],
+    ['who', 'x' x 13, 'too_long', '12 caractères au plus', '12 characters at most'],
+    ['words', 'x' x 31, 'too_long', '30 caractères au plus', '30 characters at most'],
+    ['words', "a\nb\nc", 'too_many_lines', '2 au plus', '2 at most'],
+    ['email', 'x@' . 'a.' x 130 . 'fr', 'too_long', '254 caractères au plus',
+        '254 characters at most'])
+{
+    my ($name, $wrong, $code, %says) = (@$_[0 .. 2], fr => $_->[3], en => $_->[4]);
+
+    for my $lang (qw(fr en)) {
+        my $who = { 'Accept-Language' => $lang };
+        my $as = "$lang $name $code";
+        my $html = sent('/t/limits', { $name => $wrong }, headers => $who);
+        like $html->text, qr/\Q$says{$lang}\E/, "$as: the limit";
+        unlike $html->text, qr/[{}]/, "$as: in full";
+        my $json = sent('/t/limits', { $name => $wrong },
+            headers => { %$who, Accept => 'application/json' })->json->{errors}[0];
+        is_deeply [@$json{qw(field code)}], [$name, $code], "$as: JSON";
+        like $json->{message}, qr/\Q$says{$lang}\E/, "$as: JSON, the limit";
     }
 }
 

@@ -152,16 +152,34 @@ create or replace function link_state(p_token token, p_account account) returns 
     language sql stable
     return case
         when p_token.mac is null then 'unknown'
-        when p_token.used_at is not null then 'used'
-        when p_token.voided_at is not null or p_token.expires_at <= now()
-             or p_account.state <> 'active'
-             or (p_token.purpose <> 'undo' and p_token.epoch <> p_account.epoch)
-            then 'expired'
-        else 'valid'
+        when p_token.used_at is not null
+             or (p_token.purpose = 'confirm' and p_account.state = 'active') then 'used'
+        when p_token.voided_at is null
+             and p_token.expires_at > now()
+             and p_account.state = case when p_token.purpose = 'confirm'
+                                        then 'unconfirmed' else 'active' end
+             and (p_token.purpose = 'undo' or p_token.epoch = p_account.epoch)
+            then 'valid'
+        -- each link that is made ends those before it, so one that is good is the
+        -- newest, and who is sent to it is not sent back; but each way back to an
+        -- old address is of a change of its own
+        when p_token.purpose <> 'undo'
+             and exists (select
+                           from token k
+                          where k.tenant = p_token.tenant
+                            and k.account_id = p_token.account_id
+                            and k.purpose = p_token.purpose
+                            and k.epoch = p_account.epoch
+                            and k.used_at is null
+                            and k.voided_at is null
+                            and k.expires_at > now())
+            then 'replaced'
+        when p_token.expires_at <= now() then 'expired'
+        else 'void'
     end;
 
 comment on function link_state(token, account) is
-    'valid, expired (also: a newer one was sent, the password or the address has changed), used or unknown.';
+'What a link is worth, whatever its purpose: valid; replaced, a newer one of the same purpose is good; expired, its time is over; used, also of a confirmation whose account is confirmed; void, the password or the address has changed since, another link has undone the change, or the account is closed; unknown.';
 
 
 create or replace function link(p_purpose text, input jsonb, out token token,
@@ -296,7 +314,7 @@ $$;
 
 comment on function reset_link(jsonb) is
 'What a link of a forgotten password is worth; changes nothing. Input: token_mac.
-Result: {"status": 200, "state": valid | expired | used | unknown, "email_hint": null when unknown}.';
+Result: {"status": 200, "state": as link_state(), "email_hint": null when unknown}.';
 
 
 create or replace function reset_password(input jsonb) returns json
@@ -334,7 +352,7 @@ $$;
 
 comment on function reset_password(jsonb) is
 'Consumes the link of a forgotten password, once. Input: token_mac, password_hash.
-All sessions and links of the account end, the wait after wrong passwords too, and a mail says so. Result: 303 /connexion, notice password, with session close where one was: who has only a mailbox is not logged in by it. Errors: 410 {"state": expired | used | unknown, "email_hint"}.';
+All sessions and links of the account end, the wait after wrong passwords too, and a mail says so. Result: 303 /connexion, notice password, with session close where one was: who has only a mailbox is not logged in by it. Errors: 410 {"state": as link_state(), "email_hint"}.';
 
 
 -- my account --------------------------------------------------------------
@@ -547,7 +565,7 @@ $$;
 
 comment on function address_link(jsonb) is
 'What the link that confirms another address is worth; changes nothing. Input: token_mac.
-Result: {"status": 200, "state": valid | expired | used | unknown, "known": who is logged in has this account, "email_hint": of the new address}.';
+Result: {"status": 200, "state": as link_state(), "known": who is logged in has this account, "email_hint": of the new address}.';
 
 
 create or replace function address_password(input jsonb) returns json
@@ -664,7 +682,7 @@ $$;
 
 comment on function confirm_address(jsonb) is
 'Consumes the link of another address, once. Input: token_mac; undo {id, mac, sealed}; unless who is logged in has this account: ok and epoch, as address_password() and the check of the password gave them.
-All other sessions and the links of the account end, both addresses get a mail, the old one with a link to undo, 7 days good. Result: 303, notice address_changed, /mon-compte with session renew, or /connexion where nobody was logged in. Errors: current_password required | password_wrong; 410 {"state": expired | used | unknown | taken}; 503 busy.';
+All other sessions and the links of the account end, both addresses get a mail, the old one with a link to undo, 7 days good. Result: 303, notice address_changed, /mon-compte with session renew, or /connexion where nobody was logged in. Errors: current_password required | password_wrong; 410 {"state": as link_state(), or taken}; 503 busy.';
 
 
 create or replace function undo_link(input jsonb) returns json
@@ -682,7 +700,7 @@ $$;
 
 comment on function undo_link(jsonb) is
 'What the link that undoes a change of address is worth; changes nothing. Input: token_mac.
-Result: {"status": 200, "state": valid | expired | used | unknown, "changed": the address has changed already, "email_hint": of the address that comes back}.';
+Result: {"status": 200, "state": as link_state(), "changed": the address has changed already, "email_hint": of the address that comes back}.';
 
 
 create or replace function no_password() returns text
@@ -748,7 +766,7 @@ $$;
 
 comment on function undo_address(jsonb) is
 'Takes a change of address back, whether it was confirmed or not. Input: token_mac; token {id, mac, sealed}.
-The old address is the account''s again, all its sessions and links end, the password is void, and the old address gets a link to choose another. Result: 303 /connexion, notice address_undone, with session close where the account was logged in. Errors: 410 {"state": expired | used | unknown | taken: another account has that address now}.';
+The old address is the account''s again, all its sessions and links end, the password is void, and the old address gets a link to choose another. Result: 303 /connexion, notice address_undone, with session close where the account was logged in. Errors: 410 {"state": as link_state(), or taken: another account has that address now}.';
 
 
 grant execute on function forgot_password(jsonb), reset_link(jsonb), reset_password(jsonb),

@@ -185,20 +185,6 @@ comment on function resend_confirmation(jsonb) is
 Result: always 303 /inscription/envoyee; five mails an hour to one address at most.';
 
 
-create or replace function token_state(p_token token, p_account account) returns text
-    language sql stable
-    return case
-        when p_token.mac is null then 'unknown'
-        when p_token.used_at is not null or p_account.state <> 'unconfirmed' then 'used'
-        when p_token.voided_at is not null or p_token.expires_at <= now()
-             or p_token.epoch <> p_account.epoch then 'expired'
-        else 'valid'
-    end;
-
-comment on function token_state(token, account) is
-    'valid, expired (also: a newer one was sent), used or unknown.';
-
-
 create or replace function confirmation(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
@@ -213,7 +199,7 @@ begin
     select a.* into v_account from account a where a.id = v_token.account_id;
 
     return json_build_object('status', 200,
-        'state', token_state(v_token, v_account),
+        'state', link_state(v_token, v_account),
         'same_browser', coalesce(v_account.browser_mac = browser_of(input), false),
         'email_hint', email_hint(v_account.email));
 end
@@ -221,7 +207,7 @@ $$;
 
 comment on function confirmation(jsonb) is
 'What a link of a confirmation is worth; changes nothing. Input: token_mac; _.browser.
-Result: {"status": 200, "state": valid | expired | used | unknown, "same_browser": the link was asked for in this browser, "email_hint": null when unknown}.';
+Result: {"status": 200, "state": as link_state(), "same_browser": the link was asked for in this browser, "email_hint": null when unknown}.';
 
 
 create or replace function confirmation_secret(input jsonb) returns json
@@ -234,7 +220,7 @@ begin
       join account a on a.tenant = k.tenant and a.id = k.account_id
      where k.mac = decode(input->>'token_mac', 'hex')
        and k.purpose = 'confirm'
-       and token_state(k, a) = 'valid';
+       and link_state(k, a) = 'valid';
 
     return json_build_object('status', 200, 'hash', v_account.password_hash,
         'account', v_account.id, 'epoch', v_account.epoch);
@@ -284,7 +270,7 @@ begin
     if not found then
         select k.* into v_token from token k where k.mac = v_mac and k.purpose = 'confirm';
         select a.* into v_account from account a where a.id = v_token.account_id;
-        v_state := token_state(v_token, v_account);
+        v_state := link_state(v_token, v_account);
 
         perform note('confirm', v_state, 'account', v_account.id);
 
@@ -309,8 +295,8 @@ begin
     returning a.* into v_account;
 
     if not found then
-        perform note('confirm', 'expired', 'account', v_token.account_id);
-        return done(input, json_build_object('status', 410, 'state', 'expired',
+        perform note('confirm', 'replaced', 'account', v_token.account_id);
+        return done(input, json_build_object('status', 410, 'state', 'replaced',
             'same_browser', false, 'email_hint', null,
             'location', null, 'errors', json_build_array(), 'session', null));
     end if;
@@ -334,7 +320,7 @@ $$;
 
 comment on function confirm(jsonb) is
 'Consumes the link of a confirmation, once, and opens a session. Input: token_mac; and one of: _.browser the same as at the sign-up, ok with the epoch that the password was checked at, password_hash of a new password (which voids the first, all tokens and sessions).
-Result: 303 /mon-espace with session open. Errors: 422 password password_needed | password_wrong; 410 {"state": expired | used | unknown, "same_browser": false, "email_hint"}; 503 busy.';
+Result: 303 /mon-espace with session open. Errors: 422 password password_needed | password_wrong; 410 {"state": as link_state(), "same_browser": false, "email_hint"}; 503 busy.';
 
 
 create or replace function sign_in_lookup(input jsonb) returns json

@@ -77,7 +77,10 @@ create or replace function retention(p_town town) returns json
         'session', period((p_town).keep_session),
         'token', period((p_town).keep_token),
         'attempt', period((p_town).keep_attempt),
-        'request', period((p_town).keep_request));
+        'request', period((p_town).keep_request),
+        'document', period(greatest(coalesce((p_town).keep_document,
+                                             (p_town).keep_request), 1)),
+        'photo', period(greatest((p_town).keep_photo, 1)));
 
 comment on function retention(town) is
     'A town''s periods, for pages: each as period() gives it.';

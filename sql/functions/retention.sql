@@ -9,20 +9,20 @@ set search_path = portal, pg_temp;
 -- closing an account --------------------------------------------------------
 
 create or replace function pending_matters(p_account bigint)
-    returns table (matter text, since timestamptz)
+    returns table (matter text, since timestamptz, page text)
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 begin
     -- a new address that waits for its link to be followed, a request that the
     -- town has not answered
     return query
-    select 'address', k.created_at
+    select 'address', k.created_at, '/mon-compte'
       from token k
       join account a on a.tenant = k.tenant and a.id = k.account_id
      where k.account_id = p_account
        and k.purpose = 'address'
        and link_state(k, a) = 'valid'
      union all
-    select 'request', c.created_at
+    select 'request', c.created_at, '/famille/demandes/' || c.id
       from change_set c
      where c.account_id = p_account
        and c.state in ('sent', 'taken', 'incomplete');
@@ -30,7 +30,7 @@ end
 $$;
 
 comment on function pending_matters(bigint) is
-'What has to end before an account is closed: a code for the page and since when. One query for each kind of matter; a new kind adds its own.';
+'What has to end before an account is closed: a code for the page, since when and the page where it is seen. One query for each kind of matter; a new kind adds its own.';
 
 
 create or replace function close_account(p_account bigint, p_why text) returns boolean

@@ -48,24 +48,29 @@ ngx_http_portal_find_header(ngx_http_request_t *r, const char *name,
  * another site's page: Sec-Fetch-Site, else Origin.  Where neither is there it
  * is no browser of today; then only JSON goes on, whose token
  * ngx_http_portal_check_token() wants in a header that no form can send.
+ * Returns NULL, or the code of the problem: what is said is true of either
+ * cause, and is nothing that who forges a request does not know.
  */
 
-ngx_int_t
+const char *
 ngx_http_portal_check_origin(ngx_http_request_t *r,
     ngx_http_portal_loc_conf_t *plcf)
 {
+    const char       *code;
     ngx_table_elt_t  *site, *origin, *type;
 
     if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)) {
-        return NGX_OK;
+        return NULL;
     }
 
     if (plcf->handled && !(r->method == NGX_HTTP_POST && plcf->act != NULL)) {
 
         /* nothing will be changed: 405, or an error being shown */
 
-        return NGX_OK;
+        return NULL;
     }
+
+    code = "other_site";
 
     site = ngx_http_portal_find_header(r, "sec-fetch-site", 14);
     origin = ngx_http_portal_find_header(r, "origin", 6);
@@ -83,7 +88,7 @@ ngx_http_portal_check_origin(ngx_http_request_t *r,
          * from a page under Referrer-Policy: no-referrer.
          */
 
-        return NGX_OK;
+        return NULL;
     }
 
     if (origin != NULL) {
@@ -95,7 +100,7 @@ ngx_http_portal_check_origin(ngx_http_request_t *r,
                                            : &plcf->town->origin)
                == NGX_OK)
         {
-            return NGX_OK;
+            return NULL;
         }
 
         goto refuse;
@@ -111,15 +116,17 @@ ngx_http_portal_check_origin(ngx_http_request_t *r,
                                        sizeof(NGX_HTTP_PORTAL_CSRF_HEADER) - 1)
            != NULL)
     {
-        return NGX_OK;
+        return NULL;
     }
+
+    code = "origin_missing";
 
 refuse:
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "portal refused a request that another site may have sent");
 
-    return NGX_DECLINED;
+    return code;
 }
 
 

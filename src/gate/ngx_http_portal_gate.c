@@ -122,15 +122,12 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    if (ngx_http_portal_check_origin(r, plcf) != NGX_OK) {
+    /* refused in the portal's own words, without reading the body */
 
-        if (!plcf->handled) {
-            return NGX_HTTP_FORBIDDEN;
-        }
+    ctx->foreign = ngx_http_portal_check_origin(r, plcf);
 
-        /* refused in the portal's own words, without reading the body */
-
-        ctx->foreign = 1;
+    if (ctx->foreign && !plcf->handled) {
+        return NGX_HTTP_FORBIDDEN;
     }
 
     ngx_http_portal_session_cookies(r, ctx);

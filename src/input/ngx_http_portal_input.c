@@ -166,6 +166,8 @@ ngx_http_portal_body(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     const char    *csrf, *code;
     portal_body_e  e;
 
+    name[0] = '\0';
+
     rc = ctx->multipart
          ? ngx_http_portal_upload(r, ctx, &raw, &e)
          : ngx_http_portal_body_whole(r, ctx, &raw, &e, name, sizeof(name));
@@ -233,6 +235,13 @@ ngx_http_portal_body_checked(ngx_http_request_t *r,
     if (ctx->expired) {
         return ngx_http_portal_act_relogin(r, ctx);
     }
+
+    /*
+     * A form that cannot be accepted has no password verified, so that beside
+     * a new one that is too short nothing is said of the current one: the
+     * guess would be counted and take a turn of the hashing for nothing, and
+     * only the location's function, which is not called then, may give it back.
+     */
 
     wrong = json_array_size(ctx->errors) != 0;
 
@@ -313,6 +322,9 @@ static ngx_int_t
 ngx_http_portal_body_refused(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_body_e e, const char *name)
 {
+    char    *at;
+    size_t   len;
+
     if (ctx->expired) {
         return ngx_http_portal_relogin(r, ctx, 0);
     }
@@ -336,6 +348,19 @@ ngx_http_portal_body_refused(ngx_http_request_t *r,
         return ngx_http_portal_problem(r, ctx, NGX_HTTP_FORBIDDEN, "csrf");
 
     default:
+
+        if (ctx->json && *name != '\0') {
+            len = ngx_strlen(name) + 1;
+            at = ngx_pnalloc(r->pool, len);
+
+            if (at == NULL) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+
+            ngx_memcpy(at, name, len);
+            ctx->at = at;
+        }
+
         return ngx_http_portal_problem(r, ctx, NGX_HTTP_BAD_REQUEST, NULL);
     }
 }

@@ -16,10 +16,25 @@
 
 
 typedef struct {
-    size_t    depth;
-    size_t    items;           /* containers and commas: keys and elements */
-    unsigned  quoted:1;
-    unsigned  escaped:1;
+    size_t    start;           /* its quotes included */
+    size_t    len;
+} portal_body_span_t;
+
+
+typedef struct {
+    const char          *body;
+    size_t               len;
+    size_t               depth;
+    size_t               items;        /* containers and commas: keys and
+                                          elements */
+    size_t               start;        /* of the string being read */
+    portal_body_span_t   name;         /* of the field being read */
+    size_t               nfields;      /* whose texts are none */
+    portal_body_span_t   field[PORTAL_BODY_KEYS];
+    char                *copy;         /* of the body, without those texts */
+    unsigned             quoted:1;
+    unsigned             escaped:1;
+    unsigned             naming:1;     /* a field's name comes next */
 } portal_body_scan_t;
 
 
@@ -30,8 +45,16 @@ static portal_body_e portal_body_pair(json_t *object, char *name,
     const char *end, char *err, size_t errlen, size_t at);
 static char *portal_body_unescape(char *dst, const char *src,
     const char *end);
-static portal_body_e portal_body_scan(const char *body, size_t len,
+static portal_body_e portal_body_scan(portal_body_scan_t *scan, char *err,
+    size_t errlen);
+static portal_body_e portal_body_scan_sign(portal_body_scan_t *scan, size_t i,
     char *err, size_t errlen);
+static portal_body_e portal_body_scan_string(portal_body_scan_t *scan,
+    size_t end, char *err, size_t errlen);
+static int portal_body_is_text(const char *p, const char *last);
+static int portal_body_unit(const char *p, const char *last);
+static portal_body_e portal_body_fields(portal_body_scan_t *scan,
+    json_t *object, char *err, size_t errlen);
 static portal_body_e portal_body_json_error(const char *body, size_t len,
     const json_error_t *error, char *err, size_t errlen);
 static void portal_body_last_string(const char *body, size_t len, char *err,
@@ -273,10 +296,11 @@ portal_body_e
 portal_body_json(const char *body, size_t len, json_t **out, char *err,
     size_t errlen)
 {
-    void           *iter;
-    json_t         *object;
-    json_error_t    error;
-    portal_body_e   rc;
+    void                *iter;
+    json_t              *object;
+    json_error_t         error;
+    portal_body_e        rc;
+    portal_body_scan_t   scan;
 
     *out = NULL;
 
@@ -285,28 +309,30 @@ portal_body_json(const char *body, size_t len, json_t **out, char *err,
                                 "more than %d bytes", PORTAL_BODY_MAX);
     }
 
-    if (memchr(body, '\0', len) != NULL
-        || u8_check((const uint8_t *) body, len) != NULL)
-    {
-        return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
-                                "not UTF-8 text");
+    memset(&scan, 0, sizeof(scan));
+
+    scan.body = body;
+    scan.len = len;
+
+    object = NULL;
+    rc = portal_body_scan(&scan, err, errlen);
+
+    if (rc == PORTAL_BODY_OK) {
+        object = json_loadb(scan.copy ? scan.copy : body, len,
+                            JSON_REJECT_DUPLICATES, &error);
+
+        rc = object ? portal_body_fields(&scan, object, err, errlen)
+                    : portal_body_json_error(body, len, &error, err, errlen);
     }
 
-    rc = portal_body_scan(body, len, err, errlen);
+    if (scan.copy != NULL) {
+        portal_wipe(scan.copy, len);
+        free(scan.copy);
+    }
+
     if (rc != PORTAL_BODY_OK) {
-        return rc;
-    }
-
-    object = json_loadb(body, len, JSON_REJECT_DUPLICATES, &error);
-
-    if (object == NULL) {
-        return portal_body_json_error(body, len, &error, err, errlen);
-    }
-
-    if (!json_is_object(object)) {
         json_decref(object);
-        return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
-                                "the top level is not an object");
+        return rc;
     }
 
     for (iter = json_object_iter(object);
@@ -329,84 +355,261 @@ portal_body_json(const char *body, size_t len, json_t **out, char *err,
 
 /*
  * Limits before the parser allocates anything: a body of 64 kB could
- * otherwise become 20,000 arrays.  Grammar is the parser's business, but for
- * "-0", which it would read as 0.
+ * otherwise become 20,000 arrays.  And texts that are none, at which it would
+ * stop without saying whose they are.  Grammar is the parser's business, but
+ * for "-0", which it would read as 0.
  */
 
 static portal_body_e
-portal_body_scan(const char *body, size_t len, char *err, size_t errlen)
+portal_body_scan(portal_body_scan_t *scan, char *err, size_t errlen)
 {
-    size_t              i;
-    portal_body_scan_t  scan;
+    size_t          i;
+    portal_body_e   rc;
 
-    memset(&scan, 0, sizeof(scan));
+    for (i = 0; i < scan->len; i++) {
 
-    for (i = 0; i < len; i++) {
+        if (!scan->quoted) {
+            rc = portal_body_scan_sign(scan, i, err, errlen);
 
-        if (scan.quoted) {
+        } else if (scan->escaped) {
+            scan->escaped = 0;
+            continue;
 
-            if (scan.escaped) {
-                scan.escaped = 0;
+        } else if (scan->body[i] == '"') {
+            scan->quoted = 0;
+            rc = portal_body_scan_string(scan, i, err, errlen);
 
-            } else if (body[i] == '\\') {
-                scan.escaped = 1;
-
-            } else if (body[i] == '"') {
-                scan.quoted = 0;
-            }
-
+        } else {
+            scan->escaped = scan->body[i] == '\\';
             continue;
         }
 
-        switch (body[i]) {
-
-        case '"':
-            scan.quoted = 1;
-            break;
-
-        case '{':
-        case '[':
-            scan.depth++;
-            scan.items++;
-            break;
-
-        case '}':
-        case ']':
-            scan.depth -= scan.depth > 0;
-            break;
-
-        case ',':
-            scan.items++;
-            break;
-
-        case '-':
-            if (i + 1 < len && body[i + 1] == '0'
-                && (i + 2 == len || strchr(".eE", body[i + 2]) == NULL))
-            {
-                return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
-                                        "minus zero at byte %zu", i);
-            }
-
-            break;
-
-        default:
-            break;
-        }
-
-        if (scan.depth > PORTAL_BODY_DEPTH) {
-            return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
-                                    "more than %d levels at byte %zu",
-                                    PORTAL_BODY_DEPTH, i);
-        }
-
-        if (scan.items > PORTAL_BODY_KEYS) {
-            return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
-                                    "more than %d keys and elements",
-                                    PORTAL_BODY_KEYS);
+        if (rc != PORTAL_BODY_OK) {
+            return rc;
         }
     }
 
     return PORTAL_BODY_OK;
+}
+
+
+static portal_body_e
+portal_body_scan_sign(portal_body_scan_t *scan, size_t i, char *err,
+    size_t errlen)
+{
+    switch (scan->body[i]) {
+
+    case '"':
+        scan->quoted = 1;
+        scan->start = i;
+        break;
+
+    case '{':
+    case '[':
+        scan->depth++;
+        scan->items++;
+        scan->naming = scan->depth == 1;
+        break;
+
+    case '}':
+    case ']':
+        scan->depth -= scan->depth > 0;
+        break;
+
+    case ',':
+        scan->items++;
+        scan->naming = scan->depth == 1;
+        break;
+
+    case ':':
+        scan->naming = 0;
+        break;
+
+    case '-':
+        if (i + 1 < scan->len && scan->body[i + 1] == '0'
+            && (i + 2 == scan->len
+                || strchr(".eE", scan->body[i + 2]) == NULL))
+        {
+            return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                    "minus zero at byte %zu", i);
+        }
+
+        break;
+
+    case '\0':
+        return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
+                                "not text at byte %zu", i);
+
+    default:
+        break;
+    }
+
+    if (scan->depth > PORTAL_BODY_DEPTH) {
+        return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
+                                "more than %d levels at byte %zu",
+                                PORTAL_BODY_DEPTH, i);
+    }
+
+    if (scan->items > PORTAL_BODY_KEYS) {
+        return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
+                                "more than %d keys and elements",
+                                PORTAL_BODY_KEYS);
+    }
+
+    return PORTAL_BODY_OK;
+}
+
+
+/* a string is read: end is its last quote */
+
+static portal_body_e
+portal_body_scan_string(portal_body_scan_t *scan, size_t end, char *err,
+    size_t errlen)
+{
+    size_t  start;
+
+    start = scan->start;
+
+    if (scan->naming) {
+        scan->name.start = start;
+        scan->name.len = end + 1 - start;
+    }
+
+    if (portal_body_is_text(scan->body + start + 1, scan->body + end)) {
+        return PORTAL_BODY_OK;
+    }
+
+    if (scan->naming || scan->name.len == 0) {
+        return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
+                                "not text at byte %zu", start);
+    }
+
+    if (scan->copy == NULL) {
+        scan->copy = malloc(scan->len);
+        if (scan->copy == NULL) {
+            return portal_body_fail(PORTAL_BODY_MEMORY, err, errlen,
+                                    "no memory");
+        }
+
+        memcpy(scan->copy, scan->body, scan->len);
+    }
+
+    /* something else of the same length: the parser tells the same places */
+
+    memset(scan->copy + start + 1, '?', end - start - 1);
+
+    if (scan->nfields == 0
+        || scan->field[scan->nfields - 1].start != scan->name.start)
+    {
+        /* a field takes a sign that is counted: there is room */
+
+        scan->field[scan->nfields++] = scan->name;
+    }
+
+    return PORTAL_BODY_OK;
+}
+
+
+/* UTF-8 without a NUL, and no escape that is a NUL or half a character */
+
+static int
+portal_body_is_text(const char *p, const char *last)
+{
+    int  unit;
+
+    if (memchr(p, '\0', (size_t) (last - p)) != NULL
+        || u8_check((const uint8_t *) p, (size_t) (last - p)) != NULL)
+    {
+        return 0;
+    }
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (*p != '\\') {
+            continue;
+        }
+
+        unit = portal_body_unit(p, last);
+
+        if (unit == 0 || (unit >= 0xdc00 && unit <= 0xdfff)) {
+            return 0;
+        }
+
+        if (unit >= 0xd800 && unit <= 0xdbff) {
+            p += 6;
+            unit = portal_body_unit(p, last);
+
+            if (unit < 0xdc00 || unit > 0xdfff) {
+                return 0;
+            }
+        }
+
+        p++;                                    /* past what is escaped */
+    }
+
+    return 1;
+}
+
+
+/* what \uXXXX at p stands for, or -1 */
+
+static int
+portal_body_unit(const char *p, const char *last)
+{
+    char  hex[5];
+
+    if (last - p < 6 || p[0] != '\\' || p[1] != 'u') {
+        return -1;
+    }
+
+    memcpy(hex, p + 2, 4);
+    hex[4] = '\0';
+
+    if (strspn(hex, "0123456789abcdefABCDEF") != 4) {
+        return -1;
+    }
+
+    return (int) strtol(hex, NULL, 16);
+}
+
+
+/* a text that is none is a string that is not UTF-8 */
+
+static portal_body_e
+portal_body_fields(portal_body_scan_t *scan, json_t *object, char *err,
+    size_t errlen)
+{
+    int                  rc;
+    size_t               i;
+    json_t              *name;
+    portal_body_span_t  *span;
+
+    if (!json_is_object(object)) {
+        return portal_body_fail(PORTAL_BODY_SYNTAX, err, errlen,
+                                "the top level is not an object");
+    }
+
+    rc = 0;
+
+    for (i = 0; i < scan->nfields && rc == 0; i++) {
+        span = &scan->field[i];
+
+        name = json_loadb(scan->body + span->start, span->len,
+                          JSON_DECODE_ANY, NULL);
+
+        /* within a list or an object it is that which is wrong */
+
+        if (json_is_string(json_object_get(object, json_string_value(name)))) {
+            rc = json_object_set_new_nocheck(object, json_string_value(name),
+                                             json_stringn_nocheck("\xff", 1));
+        }
+
+        json_decref(name);
+    }
+
+    return rc == 0 ? PORTAL_BODY_OK
+                   : portal_body_fail(PORTAL_BODY_MEMORY, err, errlen,
+                                      "no memory");
 }
 
 

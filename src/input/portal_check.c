@@ -658,7 +658,13 @@ portal_check_words(portal_check_t *check, const portal_field_t *field,
         {
             text = json_object_get(check->raw, p);
 
-            if (json_is_string(text) && json_string_length(text) <= 1024) {
+            /* a text that is none, see portal_form.h, has no words */
+
+            if (json_is_string(text) && json_string_length(text) <= 1024
+                && u8_check((const uint8_t *) json_string_value(text),
+                            json_string_length(text))
+                   == NULL)
+            {
                 rc = portal_words_add(words, json_string_value(text),
                                       json_string_length(text));
             }

@@ -146,7 +146,8 @@ const char *portal_field_type(portal_field_e type);
 typedef enum {
     PORTAL_BODY_OK = 0,
     PORTAL_BODY_SYNTAX,         /* 400 */
-    PORTAL_BODY_ENCODING,       /* 400: not UTF-8, or a NUL */
+    PORTAL_BODY_ENCODING,       /* 400: a name, or all of it, that is not
+                                   UTF-8 or has a NUL */
     PORTAL_BODY_TOO_MANY,       /* 413: keys or depth */
     PORTAL_BODY_DUPLICATE,      /* 400, JSON: name in err, or "" */
     PORTAL_BODY_MEMORY,         /* 500 */
@@ -154,9 +155,10 @@ typedef enum {
 } portal_body_e;
 
 /*
- * Both give a flat object: for JSON the values as they came; for urlencoded a
- * string each, but null where the bytes are no text (not UTF-8, or a NUL) and
- * an empty array where the name came twice: the check of the form names such a
+ * Both give a flat object: for JSON the values as they came, but a string that
+ * is not UTF-8 where the text is none (not UTF-8, a NUL, half a character);
+ * for urlencoded a string each, but null where the bytes are no text, and an
+ * empty array where the name came twice: the check of the form names such a
  * field, and all else that was typed is shown again.  On failure *out is NULL
  * and err names the place, never with a value of the body in it (it may be
  * logged).  Keys of JSON are counted with elements of arrays, over all levels.
@@ -183,7 +185,7 @@ typedef struct {
  *   encoding        not UTF-8
  *   control         control characters, line breaks, bidi overrides
  *   too_short       text, name: fewer characters than min
- *   too_long        text, name: more characters than max
+ *   too_long        text, name, email: more characters than may be
  *   name_chars      something that is in no name, or no letter at all
  *   email_format    not an address
  *   email_ascii     letters with accents or full-width signs in an address

@@ -334,9 +334,14 @@ portal_type_email(const char *text, size_t len, json_t **value,
         }
     }
 
+    if (len > PORTAL_EMAIL_MAX) {
+        *code = "too_long";
+        return 0;
+    }
+
     at = memchr(text, '@', len);
 
-    if (len > PORTAL_EMAIL_MAX || at == NULL
+    if (at == NULL
         || portal_type_email_local(text, (size_t) (at - text)) != 0
         || portal_type_email_domain(at + 1, len - (size_t) (at - text) - 1)
            != 0)

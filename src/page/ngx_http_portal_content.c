@@ -65,7 +65,8 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
 
         return rc != NGX_OK ? rc
                             : ngx_http_portal_problem(r, ctx,
-                                                  NGX_HTTP_FORBIDDEN, "csrf");
+                                                      NGX_HTTP_FORBIDDEN,
+                                                      ctx->foreign);
     }
 
     if (r->method == NGX_HTTP_POST && plcf->act != NULL) {

@@ -29,6 +29,8 @@ static void *ngx_http_portal_chunk(void *pool, size_t size);
 static const char *ngx_http_portal_label(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *prefix, const char *name,
     const char *suffix);
+static const char *ngx_http_portal_limits(ngx_http_request_t *r,
+    const portal_field_t *field, const char *message);
 static void ngx_http_portal_explain(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_portal_problem_json(ngx_http_request_t *r,
@@ -521,6 +523,10 @@ ngx_http_portal_problem_json(ngx_http_request_t *r,
         json_object_set_new(problem, "code", json_string(code));
     }
 
+    if (ctx->at != NULL) {
+        json_object_set_new(problem, "at", json_string(ctx->at));
+    }
+
     if (ctx->retry) {
         json_object_set_new(problem, "wait",
                             json_integer((json_int_t) ctx->retry));
@@ -656,7 +662,10 @@ ngx_http_portal_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 }
 
 
-/* error.FIELD.CODE, else error.TYPE.CODE, else error.CODE */
+/*
+ * error.FIELD.CODE, else error.TYPE.CODE, else error.CODE.  Its {max}, {min}
+ * and {lines} are the field's own.
+ */
 
 const char *
 ngx_http_portal_message(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
@@ -669,26 +678,63 @@ ngx_http_portal_message(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_snprintf((u_char *) suffix, sizeof(suffix), ".%s%Z", code);
     suffix[sizeof(suffix) - 1] = '\0';
 
-    if (*field != '\0') {
-        message = ngx_http_portal_label(r, ctx, "error.", field, suffix);
-        if (message != NULL) {
+    f = ctx->verdict->form && *field != '\0'
+        ? portal_form_field(ctx->verdict->form, field) : NULL;
+
+    message = *field != '\0'
+              ? ngx_http_portal_label(r, ctx, "error.", field, suffix) : NULL;
+
+    if (message == NULL && f != NULL) {
+        message = ngx_http_portal_label(r, ctx, "error.",
+                                        portal_field_type(f->type), suffix);
+    }
+
+    if (message == NULL) {
+        message = ngx_http_portal_label(r, ctx, "error.", code, "");
+    }
+
+    if (message == NULL) {
+        message = ngx_http_portal_label(r, ctx, "error.", "refused", "");
+    }
+
+    return message && f ? ngx_http_portal_limits(r, f, message) : message;
+}
+
+
+static const char *
+ngx_http_portal_limits(ngx_http_request_t *r, const portal_field_t *field,
+    const char *message)
+{
+    size_t       i, len;
+    u_char      *text, *p;
+    const char  *at;
+
+    struct {
+        const char  *name;
+        int64_t      value;
+    } limits[] = { { "{max}", field->max }, { "{min}", field->min },
+                   { "{lines}", field->lines } };
+
+    for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+
+        at = ngx_strstr(message, limits[i].name);
+        if (at == NULL) {
+            continue;
+        }
+
+        len = ngx_strlen(message) + NGX_INT64_LEN + 1;
+
+        text = ngx_pnalloc(r->pool, len);
+        if (text == NULL) {
             return message;
         }
 
-        f = ctx->verdict->form ? portal_form_field(ctx->verdict->form, field)
-                               : NULL;
-        if (f != NULL) {
-            message = ngx_http_portal_label(r, ctx, "error.",
-                                            portal_field_type(f->type),
-                                            suffix);
-            if (message != NULL) {
-                return message;
-            }
-        }
+        p = ngx_cpymem(text, message, (size_t) (at - message));
+        (void) ngx_snprintf(p, len - (size_t) (p - text), "%L%s%Z",
+                            limits[i].value, at + ngx_strlen(limits[i].name));
+
+        message = (const char *) text;
     }
 
-    message = ngx_http_portal_label(r, ctx, "error.", code, "");
-
-    return message ? message
-                   : ngx_http_portal_label(r, ctx, "error.", "refused", "");
+    return message;
 }

@@ -57,7 +57,7 @@ select is(pg_temp.link('reset_link', 'nothing'), '{"status": 200, "state": "unkn
 select is(pg_temp.link(f, 'one')->>'state', 'unknown', 'no link of ' || f) from unnest(array['confirmation', 'address_link', 'undo_link']) f;
 select is(ask('beaulieu', 'reset_link', jsonb_build_object('token_mac', mac('one')))->>'state', 'unknown', 'nor in the other town');
 select is(pg_temp.forgot('one@exemple.fr', 'newer')->>'status', '303', 'asked again');
-select is(pg_temp.link('reset_link', 'one')->>'state', 'expired', 'the older is void');
+select is(pg_temp.link('reset_link', 'one')->>'state', 'replaced', 'the older is void');
 select is(pg_temp.link('reset_link', 'newer')->>'state', 'valid', 'the newer good');
 select is((select count(*) from portal.token where used_at is not null), 0::bigint, 'looking consumes nothing');
 
@@ -126,7 +126,7 @@ select is(pg_temp.confirm('move', '{"ok": true, "epoch": 1}')->>'location', '/co
 rollback to a;
 update portal.account set email_mac = decode(mac('moved@exemple.fr'), 'hex') where id = pg_temp.id('two');
 select is(pg_temp.confirm('move', '{}', pg_temp.id('three'))->>'state', 'taken', 'somebody was faster');
-select is(pg_temp.link('address_link', 'move')->>'state', 'expired', 'that ends it');
+select is(pg_temp.link('address_link', 'move')->>'state', 'void', 'that ends it');
 select is((pg_temp.of(pg_temp.id('three'))).epoch, 1, 'nothing else changed');
 rollback to a;
 update portal.account set email_mac = decode(mac('moved@exemple.fr'), 'hex') where id = pg_temp.id('unconfirmed');
@@ -137,7 +137,7 @@ select is(ask('saint-aubin', 'resend_confirmation', jsonb_build_object('token_ma
 select is((select count(*) from portal.token where mac = decode(mac('again'), 'hex')), 0::bigint, 'brings no other');
 rollback to a;
 update portal.account set epoch = 2 where id = pg_temp.id('three');
-select is(pg_temp.confirm('move', '{"ok": true, "epoch": 2}')->>'state', 'expired', 'the identity changed: refused');
+select is(pg_temp.confirm('move', '{"ok": true, "epoch": 2}')->>'state', 'void', 'the identity changed: refused');
 select is(pg_temp.link('undo_link', 'undo move')->>'state', 'valid', 'but it can still be undone');
 rollback to a;
 
@@ -168,7 +168,7 @@ select is((pg_temp.of(pg_temp.id('three'))).address_since, null, 'which is no fr
 select isnt((pg_temp.of(pg_temp.id('three'))).password_hash, '$argon2id$v=19$m=19456,t=2,p=1$first', 'without its password');
 select is_empty(format('select 1 from portal.session where account_id = %s and ended_at is null', pg_temp.id('three')), 'no session left');
 select is(pg_temp.link('reset_link', 'after undo move')->>'state', 'valid', 'a link to choose another');
-select is(pg_temp.link('undo_link', 'left move')->>'state', 'expired', 'the other way back is closed');
+select is(pg_temp.link('undo_link', 'left move')->>'state', 'void', 'the other way back is closed');
 select is(pg_temp.undo('undo move')->>'status', '410', 'once');
 select is_empty($$select 1 from portal.token where (used_at is not null or voided_at is not null) and (email is not null or email_mac is not null)$$,
     'what is over names no address any more');

@@ -83,7 +83,7 @@ select is(pg_temp.confirm('token of new@exemple.fr', jsonb_build_object('_', jso
 
 select ask('saint-aubin', 'sign_up', sign_up_form('two@exemple.fr', jsonb_build_object('_', jsonb_build_object('browser', mac('b1')))));
 select ask('saint-aubin', 'sign_up', sign_up_form('two@exemple.fr', jsonb_build_object('token', token('second'), '_', jsonb_build_object('browser', mac('b2')))));
-select is(ask('saint-aubin', 'confirmation', jsonb_build_object('token_mac', mac('token of two@exemple.fr')))->>'state', 'expired', 'the older link is void');
+select is(ask('saint-aubin', 'confirmation', jsonb_build_object('token_mac', mac('token of two@exemple.fr')))->>'state', 'replaced', 'the older link is void');
 select is(ask('saint-aubin', 'confirmation', jsonb_build_object('token_mac', mac('second')))->>'state', 'valid', 'the newer is good');
 select is(ask('saint-aubin', 'resend_confirmation', jsonb_build_object('email_mac', mac('two@exemple.fr'), 'token', token('third'), '_', jsonb_build_object('browser', mac('b3')))),
           ask('saint-aubin', 'resend_confirmation', jsonb_build_object('email_mac', mac('nobody@exemple.fr'), 'token', token('none'))), 'resend: the same for nobody');
@@ -95,6 +95,7 @@ select ask('saint-aubin', 'resend_confirmation', jsonb_build_object('email_mac',
 select is((select count(*) from portal.outbox where recipient = 'two@exemple.fr'), 5::bigint, 'five mails an hour, no more');
 update portal.token set created_at = created_at - interval '2 days', expires_at = now() where voided_at is null and used_at is null;
 select is(ask('saint-aubin', 'confirmation', jsonb_build_object('token_mac', mac('m1')))->>'state', 'expired', 'a day later it is too late');
+select is(ask('saint-aubin', 'confirmation', jsonb_build_object('token_mac', mac('fourth')))->>'state', 'void', 'nothing newer is good: nobody is sent to it');
 select is(pg_temp.confirm('m1', '{"password_hash": "$argon2id$v=19$m=19456,t=2,p=1$second"}')->>'status', '410', 'for confirming too');
 
 -- log-in

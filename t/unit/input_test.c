@@ -206,7 +206,7 @@ test_json(void)
         "{\"a\":1,}", "{'a':1}", "{a:1}", "{\"a\":1}//c", "{\"a\":/*c*/1}",
         "{\"a\":01}", "{\"a\":-0}", "{\"a\":NaN}", "{\"a\":Infinity}",
         "{\"a\":1e400}", "{\"a\":9223372036854775808}", "{\"a\":+1}",
-        "{\"a\":.5}", "{\"a\":1.}", "{\"a\":\"\\x\"}", "{\"a\":\"\\ud800\"}",
+        "{\"a\":.5}", "{\"a\":1.}", "{\"a\":\"\\x\"}",
         "{\"a\":\"\n\"}", "{\"\":1}", "\xef\xbb\xbf{}", "{\"a\":\"",
         "{\"a\":\"\\", "]", "}", "{\"a\":-", "{\"a\\u000ab\":1}",
         "{\"secret\":\"hunter2 hunter2\" x}"
@@ -229,10 +229,19 @@ test_json(void)
     body(1, "{\"a\":1,\"\\u0061\":2}", PORTAL_BODY_DUPLICATE, "a");
     body(1, "{\"x\":{\"deep\":1,\"b\":\"q\\\"\",\"deep\":2}}",
          PORTAL_BODY_DUPLICATE, "deep");
-    body(1, "{\"a\":\"\\u0000\"}", PORTAL_BODY_ENCODING, NULL);
+    body(1, "\"\xff\"", PORTAL_BODY_ENCODING, NULL);
+    body(1, "[\"\xff\"]", PORTAL_BODY_ENCODING, NULL);
+    body(1, "{\"a\xff\":1}", PORTAL_BODY_ENCODING, NULL);
+    body(1, "{\"a\\ud800\":1}", PORTAL_BODY_ENCODING, NULL);
+    body(1, "{\"a\":\xff}", PORTAL_BODY_ENCODING, NULL);
+    body(1, "{\"a\":\"\xff\"", PORTAL_BODY_SYNTAX, NULL);
+    body(1, "{\"a\":\"\xff\",\"a\":1}", PORTAL_BODY_DUPLICATE, "a");
+    body(1, "{\"a\":\"\\u12g0\"}", PORTAL_BODY_SYNTAX, NULL);
+    body(1, "{\"a\":\"\\ud83d\\ude00 \\\\u0000\"}", PORTAL_BODY_OK,
+         "{\"a\":\"\xf0\x9f\x98\x80 \\\\u0000\"}");
+    body(1, "{\"a\":[\"\xff\"],\"b\":1}", PORTAL_BODY_OK,
+         "{\"a\":[\"?\"],\"b\":1}");
     body(1, "{\"a\\u0000b\":1}", PORTAL_BODY_ENCODING, NULL);
-    body(1, "{\"a\":\"\xff\"}", PORTAL_BODY_ENCODING, NULL);
-    body(1, "{\"a\":\"\xed\xa0\x80\"}", PORTAL_BODY_ENCODING, NULL);
     body_n(1, "{\"a\":1}\0", 8, PORTAL_BODY_ENCODING, NULL);
 
     portal_body_json("{\"secret\":hunter2}", 18, &out, err, sizeof(err));
@@ -468,6 +477,15 @@ test_whole(void)
           "{\"code\":\"unknown_field\",\"field\":\"quotient\"}],"
           "\"typed\":{\"email\":\"x\",\"last_name\":\"a\"},"
           "\"values\":{\"step\":null}}");
+
+    whole(file, "{\"last_name\":\"a\\u0000b\",\"email\":\"\xff@x.fr\","
+          "\"password\":\"xK9mQ2vLp7Rz\",\"step\":\"\\ud800\",\"b\":\"\xff\"}", 1,
+          "{\"errors\":[{\"code\":\"encoding\",\"field\":\"last_name\"},"
+          "{\"code\":\"encoding\",\"field\":\"email\"},"
+          "{\"code\":\"encoding\",\"field\":\"step\"},"
+          "{\"code\":\"unknown_field\",\"field\":\"b\"}],"
+          "\"typed\":{\"email\":\"\",\"last_name\":\"\",\"step\":\"\"},"
+          "\"values\":{\"password\":\"xK9mQ2vLp7Rz\"}}");
 
     whole(file, "", 0,
           "{\"errors\":[{\"code\":\"required\",\"field\":\"last_name\"},"
