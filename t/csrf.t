@@ -70,7 +70,7 @@ is post({ 'Sec-Fetch-Site' => '', Origin => '', Referer => "$url/connexion" })->
 
 {
     my $plain = sub { $_[0]->text =~ s/[\x{a0}\x{202f}]/ /gr };
-    my $signed = qr/Vous vous êtes connecté ou déconnecté/;
+    my $signed = qr/vous vous êtes connecté ou déconnecté/;
     my %says = (
         'another site\'s page' => [{ 'Sec-Fetch-Site' => 'cross-site' }, 'other_site',
             qr/pas été envoyé depuis une page de ce portail/],

@@ -146,12 +146,21 @@ sub lock {
 }
 
 
+# One that no client's connection takes meanwhile: those get theirs from 32768
+# on (ip_local_port_range).  Not by rand, which a test may have seeded.
+my %GIVEN;
 sub free_port {
-    my $s = IO::Socket::INET->new(
-        LocalAddr => '127.0.0.1', Proto => 'tcp', Listen => 1
-    ) or die "no free port: $!\n";
+    open my $random, '<:raw', '/dev/urandom' or die "/dev/urandom: $!\n";
 
-    return $s->sockport;
+    for (1 .. 1000) {
+        read $random, my $bytes, 2;
+        my $port = 10_000 + unpack('S', $bytes) % 22_000;
+
+        return $port if !$GIVEN{$port}++ && IO::Socket::INET->new(
+            LocalAddr => '127.0.0.1', LocalPort => $port, Proto => 'tcp', Listen => 1);
+    }
+
+    die "no free port: $!\n";
 }
 
 
