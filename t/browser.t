@@ -30,6 +30,7 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['files.mjs'], ['sealed.mjs'],
     ['file.mjs', 'scripts'], ['file.mjs', 'plain'], ['sections.mjs'],
+    ['phone.mjs', 'scripts'], ['phone.mjs', 'plain'],
     ['english.mjs'], ['agents.mjs'], ['policy.mjs'],
     ['mails.mjs'])
 {
@@ -49,6 +50,7 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
         code => $code->{code}, name => $code->{guardian},
         questions => $questions, psql => [$portal->pg->psql_args],
         account => account($program->[0] eq 'file.mjs' ? qr/separated/ : qr/couple/),
+        lone => account(qr/unlinked/),
         mails => $program->[0] eq 'mails.mjs' ? long_mails() : undef,
         tool => [top() . '/build/portal-tool', '-k', $portal->keys, 'batch'],
         redis => ['-s', $portal->redis_socket, '-a',
