@@ -1,7 +1,8 @@
 /* A telephone in the hand: the bar at the thumb, for a family, for an account
-   that has none yet and for agents, in both languages: phone.mjs scripts | plain */
+   that has none yet and for agents, in both languages, and « OK » on its
+   keyboard: phone.mjs scripts | plain */
 
-import { arrive, button, heading, link, main, ok, open, otp, portal, run, signIn }
+import { arrive, button, heading, link, main, ok, open, otp, portal, run, signIn, town }
   from "./guide.mjs";
 import { thumb } from "./inspect.mjs";
 
@@ -37,6 +38,67 @@ async function family(page) {
   await button(page, "Français").click();
 }
 
+/* a document is there, so that the form has every button it can have */
+async function filled(page, path, name, value) {
+  await page.goto(portal.url + path);
+  if (await page.locator("[name=document]").count()) {
+    await page.locator("[name=document]").setInputFiles({ name: "scan.pdf",
+      mimeType: "application/pdf", buffer: Buffer.from("%PDF-1.4\n") });
+    await button(page, "Envoyer ce fichier et en ajouter un autre").click();
+    await page.getByText(/justificatif-1\.pdf/).first().waitFor();
+  }
+  await page.locator(`[name="${name}"]`).fill(value);
+  await page.locator(`[name="${name}"]`).press("Enter");
+}
+
+/* Enter is « Continuer », or « Envoyer pour validation » where there is no check */
+async function enter(page, agent) {
+  const self = `/famille/responsables/${town(`select u.guardian_id from portal.subscription u
+    join portal.account a on a.id = u.account_id
+    where a.email = '${portal.account.email}' and u.ended_at is null limit 1`)}`;
+  const sent = (url) => /^\/famille\/demandes\/\d+$/.test(url.pathname);
+
+  await filled(page, `${self}/adresse`, "line1", `${scripts ? 4 : 5} allée du Clavier`);
+  await heading(page, "Vérifiez votre demande", "Enter in an address is « Continuer »");
+  ok(await main(page).getByText(/justificatif-1\.pdf/).first().isVisible(), "with its document");
+
+  await filled(page, `${self}/fiscales`, "shares", scripts ? "6,5" : "7,5");
+  await page.waitForURL(sent);
+  ok(true, "Enter in the taxes is « Envoyer pour validation »");
+  await button(page, "Annuler ma demande").click();
+  await page.getByText("Votre demande est annulée.").waitFor();
+
+  await page.goto(`${portal.url}/famille`);
+  await page.goto(portal.url + await main(page).locator("h3 a[href^='/famille/enfants/']").first()
+    .getAttribute("href") + "/contacts/nouveau");
+  await page.locator("[name=last_name]").press("Enter");
+  await page.getByRole("alert").getByText(/Saisissez un nom/).first().waitFor();
+  ok(true, "Enter in a contact sends it");
+
+  await filled(page, `${self}/base`, "profession", scripts ? "Typographe" : "Claviste");
+  await page.waitForURL(sent);
+  const [id] = new URL(page.url()).pathname.match(/\d+$/);
+  if (scripts) await decidesNothing(agent, id);
+  await button(page, "Annuler ma demande").click();
+  await page.getByText("Votre demande est annulée.").waitFor();
+}
+
+/* agents: Enter in what they choose decides nothing, nor takes the request */
+async function decidesNothing(agent, id) {
+  await agent.goto(`${portal.agents_url}/demandes/${id}`);
+  await agent.evaluate(() => {
+    document.sent = 0;                  /* forms whose fields are read */
+    addEventListener("formdata", () => { document.sent++; });
+  });
+  for (const label of ["Accepter", "Refuser"]) {
+    await agent.getByRole("group", { name: "Profession" }).getByLabel(label).press(" ");
+    await agent.keyboard.press("Enter");
+  }
+  ok(await agent.evaluate(() => document.sent) === 0
+    && town(`select state || coalesce(taken_by::text, '') from portal.change_set
+      where id = ${id}`) === "sent", "an agent's Enter decides and takes nothing");
+}
+
 run(async (browser) => {
   const page = await open(browser, { viewport, javaScriptEnabled: scripts });
 
@@ -57,6 +119,7 @@ run(async (browser) => {
   await button(main(agent), "Me connecter").click();
   await heading(agent, "Demandes à traiter", "an agent logs in");
   await thumb(agent, "an agent's work");
+  await enter(page, agent);
 
   ok(page.complaints.length + lone.complaints.length + agent.complaints.length === 0,
     "the consoles are empty", [...page.complaints, ...lone.complaints, ...agent.complaints].join("\n"));
