@@ -99,6 +99,32 @@ async function decidesNothing(agent, id) {
       where id = ${id}`) === "sent", "an agent's Enter decides and takes nothing");
 }
 
+/* where a subscription is effective at once, each is said, the second too */
+async function subscribe(browser) {
+  const { url, email, password, codes } = portal.immediate;
+  const page = await open(browser, { viewport, javaScriptEnabled: scripts });
+
+  await page.goto(`${url}/connexion`);
+  await page.getByLabel("Adresse électronique", { exact: true }).fill(email);
+  await page.getByLabel("Mot de passe", { exact: true }).fill(password);
+  await button(main(page), "Me connecter").click();
+  await arrive(page, "/mon-espace");
+  for (const code of codes) {
+    await page.goto(`${url}/mes-abonnements?avis=subscribed#contenu`);
+    await link(page, "M'abonner").click();
+    await page.getByLabel("Code abonné", { exact: true }).fill(code);
+    await page.getByLabel("Code abonné", { exact: true }).press("Enter");
+    await page.getByText("Abonnement trouvé").waitFor();
+    await Promise.all([page.waitForEvent("load"), button(page, "Ajouter cet abonnement").click()]);
+    ok(await page.getByText("L’abonnement est ajouté à votre liste.").isVisible()
+      && await main(page).evaluate((e) => e === document.activeElement),
+    "a subscription is added: it is said, and the page has the focus");
+    await page.locator("article").first().waitFor();
+  }
+  ok(await main(page).getByRole("link", { name: "Ouvrir le Dossier Famille" }).count() >= codes.length,
+    "and is effective at once");
+}
+
 run(async (browser) => {
   const page = await open(browser, { viewport, javaScriptEnabled: scripts });
 
@@ -120,6 +146,7 @@ run(async (browser) => {
   await heading(agent, "Demandes à traiter", "an agent logs in");
   await thumb(agent, "an agent's work");
   await enter(page, agent);
+  await subscribe(browser);
 
   ok(page.complaints.length + lone.complaints.length + agent.complaints.length === 0,
     "the consoles are empty", [...page.complaints, ...lone.complaints, ...agent.complaints].join("\n"));
