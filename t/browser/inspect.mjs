@@ -1,5 +1,6 @@
 /* One page at 390 and 1280 pixels: axe finds nothing, nothing overflows (320
-   too), the console is empty, one h1, its language, a title of its own. */
+   too), the console is empty, one h1, its language, a title of its own, no two
+   headings with the same words. */
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -48,6 +49,10 @@ export async function inspect(page, name, own, lang = "fr") {
   if (await page.locator("html").getAttribute("lang") !== lang) {
     bad.push(`not lang="${lang}"`);
   }
+
+  const words = (await page.locator("h1, h2, .foot-title").allInnerTexts()).filter(Boolean);
+  bad.push(...words.filter((text, i) => words.indexOf(text) < i)
+    .map((text) => `two headings « ${text} »`));
 
   if (own) bad.push(...await sameTitle(page));
   bad.push(...page.complaints.splice(0));

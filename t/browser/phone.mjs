@@ -125,6 +125,37 @@ async function subscribe(browser) {
     "and is effective at once");
 }
 
+/* names begin with a capital, addresses do not, codes are capitals */
+async function capitals(page, other) {
+  const self = await page.evaluate(() => document.querySelector("main h3 a").getAttribute("href"));
+
+  for (const [on, path, expected] of [
+    [other, "/inscription", { last_name: "words", first_name: "words", email: "none" }],
+    [page, "/mes-abonnements/nouveau", { code: "characters" }],
+    [page, `${self}/bancaires`, { iban: "characters", bic: "characters" }],
+    [page, `${self}/base`, { profession: null }]]) {
+    await on.goto(portal.url + path);
+    for (const [name, value] of Object.entries(expected)) {
+      const found = await on.locator(`[name="${name}"]`).getAttribute("autocapitalize");
+      ok(found === value, `${path}: the capitals of ${name}`, found);
+    }
+  }
+
+  await page.goto(`${portal.url}/mes-abonnements/nouveau`);
+  const lines = [];
+  for (let width = 320; width <= 480; width += 8) {
+    await page.setViewportSize({ width, height: 640 });
+    lines.push(await page.locator("#code-hint").evaluate((hint) => {
+      const { index, 0: code } = hint.firstChild.data.match(/K7QF\S{10}/);
+      const range = document.createRange();
+      range.setStart(hint.firstChild, index);
+      range.setEnd(hint.firstChild, index + code.length);
+      return range.getClientRects().length;
+    }));
+  }
+  ok(lines.every((n) => n === 1), "the code's example is in one piece", lines.join());
+}
+
 run(async (browser) => {
   const page = await open(browser, { viewport, javaScriptEnabled: scripts });
 
@@ -146,6 +177,8 @@ run(async (browser) => {
   await heading(agent, "Demandes à traiter", "an agent logs in");
   await thumb(agent, "an agent's work");
   await enter(page, agent);
+  await page.goto(`${portal.url}/famille`);
+  await capitals(page, await open(browser, { viewport, javaScriptEnabled: scripts }));
   await subscribe(browser);
 
   ok(page.complaints.length + lone.complaints.length + agent.complaints.length === 0,
