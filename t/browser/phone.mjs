@@ -2,7 +2,7 @@
    that has none yet and for agents, in both languages, and « OK » on its
    keyboard: phone.mjs scripts | plain */
 
-import { arrive, button, heading, link, main, ok, open, otp, portal, run, signIn, town }
+import { arrive, button, heading, link, main, ok, open, portal, run, signIn, signInAgent, town }
   from "./guide.mjs";
 import { thumb } from "./inspect.mjs";
 
@@ -61,6 +61,9 @@ async function enter(page, agent) {
   await filled(page, `${self}/adresse`, "line1", `${scripts ? 4 : 5} allée du Clavier`);
   await heading(page, "Vérifiez votre demande", "Enter in an address is « Continuer »");
   ok(await main(page).getByText(/justificatif-1\.pdf/).first().isVisible(), "with its document");
+  await page.goto(`${portal.url}${self}/adresse`);
+  await page.locator("[name=drop]").click();
+  await page.locator("[name=drop]").waitFor({ state: "detached" });
 
   await filled(page, `${self}/fiscales`, "shares", scripts ? "6,5" : "7,5");
   await page.waitForURL(sent);
@@ -169,12 +172,7 @@ run(async (browser) => {
   await arrive(lone, "/mes-abonnements");
 
   const agent = await open(browser, { viewport, javaScriptEnabled: scripts });
-  await agent.goto(portal.agents_url);
-  await agent.getByLabel(/^Adresse électronique/).fill(portal.agent.email);
-  await agent.getByLabel("Mot de passe", { exact: true }).fill(portal.agent.password);
-  await agent.getByLabel(/^Code à 6 chiffres/).fill(otp(portal.agent.totp_secret));
-  await button(main(agent), "Me connecter").click();
-  await heading(agent, "Demandes à traiter", "an agent logs in");
+  await signInAgent(agent);
   await thumb(agent, "an agent's work");
   await enter(page, agent);
   await page.goto(`${portal.url}/famille`);
