@@ -108,7 +108,7 @@ my $paul = agent('administrator');
 
     my $page = $c->get('/connexion');
     is $page->status, 200, 'the log-in';
-    like $page->title, qr/^Connexion des agents – Espace agents de Saint-Aubin/, 'says whose it is';
+    like $page->title, qr/^Connexion des agents – Espace agents Saint-Aubin/, 'says whose it is';
     like $page->text, qr/Réservé aux agents/, 'and so does its head';
     like $page->content, qr/<input id="otp" (?=[^>]*type="text")(?=[^>]*inputmode="numeric")[^>]*autocomplete="one-time-code"/,
         'the code\'s field is one for browsers to know';

@@ -30,6 +30,7 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['files.mjs'], ['sealed.mjs'],
     ['file.mjs', 'scripts'], ['file.mjs', 'plain'], ['sections.mjs'],
+    ['phone.mjs', 'scripts'], ['phone.mjs', 'plain'],
     ['english.mjs'], ['agents.mjs'], ['policy.mjs'],
     ['mails.mjs'])
 {
@@ -49,6 +50,8 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
         code => $code->{code}, name => $code->{guardian},
         questions => $questions, psql => [$portal->pg->psql_args],
         account => account($program->[0] eq 'file.mjs' ? qr/separated/ : qr/couple/),
+        lone => account(qr/unlinked/),
+        $program->[0] eq 'phone.mjs' ? (immediate => immediate($program->[1] eq 'scripts' ? 2 : 1)) : (),
         mails => $program->[0] eq 'mails.mjs' ? long_mails() : undef,
         tool => [top() . '/build/portal-tool', '-k', $portal->keys, 'batch'],
         redis => ['-s', $portal->redis_socket, '-a',
@@ -66,6 +69,17 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     }
     close $in;
     ok defined $plan, "$name ran to its end";
+}
+
+# the town where a subscription is effective at once
+sub immediate {
+    my ($codes) = @_;
+
+    my ($account) = grep { $_->{town} eq 'beaulieu' && $_->{situation} eq 'unlinked' }
+        @{ $portal->demo->{accounts} };
+
+    return { %$account, url => $portal->url('beaulieu'),
+        codes => [map { free_code(town => 'beaulieu')->{code} } 1 .. $codes] };
 }
 
 # one mail of each subject, whatever its number, its link as wide as one can be

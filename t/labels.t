@@ -194,6 +194,8 @@ my %rules = (
         [qr/«(?!\x{a0})/,         'a no-break space after «'],
         [qr/(?<!\x{202f})[;!?]/,  'a narrow no-break space before ; ! ?'],
         [qr/[“”‘]/,               'guillemets are « »'],
+        # what stands there may begin with a vowel
+        [qr/\b(?:de|que)(?:[ \x{a0}]x\b|$)/, 'no placeholder after « de » or « que »'],
     ],
     en => [
         [qr/[ \x{a0}\x{202f}][;:!?,.]/, 'no space before a stop'],

@@ -271,9 +271,9 @@ is $elsewhere->get("/demandes/$first/photo.jpg")->status, 404, 'T082: not anothe
 
 is decide($first, 'accept')->status, 303, 'accepted';
 my $shown = $camille->get("/famille/enfants/$child");
-like $shown->content, qr{<img class="photo" src="$page.jpg" alt="Photo de [^"]+"}, 'on the child’s page';
+like $shown->content, qr{<img class="photo" src="$page.jpg" alt="Photo.{1,2}: [^"]+"}, 'on the child’s page';
 like $shown->text, qr/Changer la photo/, 'which offers another one';
-like $camille->get('/famille')->content, qr{<img class="avatar" src="$page.jpg" alt="Photo de}, 'and the family’s';
+like $camille->get('/famille')->content, qr{<img class="avatar" src="$page.jpg" alt="Photo.{1,2}: }, 'and the family’s';
 is $camille->get("$page.jpg")->content, $picture->content, 'it is that picture';
 is $julien->get("$page.jpg")->status, 200, 'the other guardian sees it';
 my $j = client(json => 1);

@@ -412,7 +412,7 @@ is json_post($aj, "/demandes/$id", { step => 'accept',
 
 {
     my $other = $camille->get("/famille/responsables/$him/adresse");
-    like $other->text, qr/Reprendre l’adresse de.*Camille Martin/, 'who lives at the same place';
+    like $other->text, qr/Reprendre l’adresse d’un autre responsable.*Camille Martin/, 'who lives at the same place';
     my $copied = $camille->get("/famille/responsables/$him/adresse?copie=$me");
     is { @{ $copied->form("/famille/responsables/$him/adresse")->{fields} } }->{line1},
         live('line1'), 'the form begins with that address';

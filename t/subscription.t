@@ -119,7 +119,7 @@ for my $json (0, 1) {
         or diag explain [values %seen];
 }
 $r = typed($c, $bad{revoked});
-like $r->text, qr/Ce code abonné ne peut pas être utilisé.*K7QF-2MXD-9HTB/s,
+like $r->text, qr/Ce code abonné ne peut pas être utilisé.*K7QF‑2MXD‑9HTB/s,
     'with an example of what a code looks like';
 like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
 

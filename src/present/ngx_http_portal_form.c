@@ -370,17 +370,34 @@ ngx_http_portal_field_kind(const portal_field_t *field, const char *policy)
 }
 
 
-/* the keyboard that a telephone shows */
+/* the keyboard that a telephone shows, and the capitals it begins words with */
 
 static void
 ngx_http_portal_field_input(const portal_field_t *field, json_t *model)
 {
-    const char  *type, *mode;
+    const char  *type, *mode, *capitals;
 
     type = "text";
     mode = NULL;
+    capitals = "none";
 
     switch (field->type) {
+
+    case PORTAL_FIELD_TEXT:
+    case PORTAL_FIELD_LINES:
+        capitals = NULL;
+        break;
+
+    case PORTAL_FIELD_NAME:
+        capitals = "words";
+        break;
+
+    case PORTAL_FIELD_CODE:
+    case PORTAL_FIELD_IBAN:
+    case PORTAL_FIELD_BIC:
+    case PORTAL_FIELD_TAX_NOTICE:
+        capitals = "characters";
+        break;
 
     case PORTAL_FIELD_EMAIL:
         type = "email";
@@ -421,6 +438,8 @@ ngx_http_portal_field_input(const portal_field_t *field, json_t *model)
     json_object_set_new(model, "input_type", json_string(type));
     json_object_set_new(model, "inputmode",
                         mode ? json_string(mode) : json_null());
+    json_object_set_new(model, "autocapitalize",
+                        capitals ? json_string(capitals) : json_null());
 }
 
 

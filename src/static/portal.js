@@ -159,9 +159,11 @@ function dialog(link) {
 
   const load = async (url, init) => {
     try {
-      const reply = await fetch(url, { headers: { Accept: "text/html" }, redirect: "manual", ...init });
-      if (reply.type === "opaqueredirect") {
-        return location.assign(init ? box.dataset.done : link.href);
+      const reply = await fetch(url, { headers: { Accept: "text/html" }, ...init });
+      if (reply.redirected) {
+        /* there as without scripts, and anew where that address is shown */
+        history.replaceState(null, "", location.pathname);
+        return location.assign(`${reply.url}#contenu`);
       }
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const part = page.querySelector("[data-part]");

@@ -2,8 +2,8 @@
    change, agents decide, the parent reads the answer:
    file.mjs scripts | plain */
 
-import { arrive, button, heading, link, main, ok, open, otp, portal,
-  run, signIn, tabTo, town } from "./guide.mjs";
+import { arrive, button, heading, link, main, ok, open, portal,
+  run, signIn, signInAgent, tabTo, town } from "./guide.mjs";
 import { inspect, stretched } from "./inspect.mjs";
 
 const scripts = process.argv[2] === "scripts";
@@ -231,12 +231,7 @@ async function agents(browser) {
   const agent = await open(browser, {
     javaScriptEnabled: scripts, viewport: { width: 1280, height: 900 } });
 
-  await agent.goto(portal.agents_url);
-  await field(agent, /^Adresse électronique/).fill(portal.agent.email);
-  await agent.getByLabel("Mot de passe", { exact: true }).fill(portal.agent.password);
-  await field(agent, /^Code à 6 chiffres/).fill(otp(portal.agent.totp_secret));
-  await button(main(agent), "Me connecter").click();
-  await heading(agent, "Demandes à traiter", "an agent logs in");
+  await signInAgent(agent);
   await look(agent, "queue");
 
   await take(agent, "tax");

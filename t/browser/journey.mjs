@@ -58,6 +58,9 @@ run(async (browser) => {
   await arrive(page, "/mes-abonnements");
   await page.getByRole("heading", { name: /Famille n°/ }).waitFor();
   ok(true, "the subscription is in the list");
+  ok(await page.getByText("L’abonnement est ajouté à votre liste.").isVisible()
+    && await main(page).evaluate((e) => e === document.activeElement),
+  "it is said, and the page has the focus");
 
   await button(page, "Se déconnecter").click();
   await link(page, "Me connecter").first().waitFor();

@@ -2,7 +2,7 @@
    scripts: accepted, refused, completed, replaced, withdrawn, in conflict.
    Without scripts and as JSON it is t/sections.t. */
 
-import { button, heading, main, ok, open, otp, portal, run, signIn, arrive, town }
+import { button, heading, main, ok, open, portal, run, signIn, signInAgent, arrive, town }
   from "./guide.mjs";
 
 const asked = /^\/famille\/demandes\/(\d+)$/;
@@ -175,12 +175,7 @@ run(async (browser) => {
   await arrive(page, "/mon-espace");
   await clear(page);
 
-  await agent.goto(portal.agents_url);
-  await agent.getByLabel(/^Adresse électronique/).fill(portal.agent.email);
-  await agent.getByLabel("Mot de passe", { exact: true }).fill(portal.agent.password);
-  await agent.getByLabel(/^Code à 6 chiffres/).fill(otp(portal.agent.totp_secret));
-  await button(main(agent), "Me connecter").click();
-  await heading(agent, "Demandes à traiter", "an agent logs in");
+  await signInAgent(agent);
 
   for (const [name, s] of Object.entries(sections())) {
     await goes(page, agent, { ...s, name });
