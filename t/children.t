@@ -594,6 +594,8 @@ $r = $ch->get("/famille/enfants/$zelie->{id}");
 ok $r->links->{"/famille/enfants/$zelie->{id}/retrait"}, 'a child\'s removal is led to';
 $id = request_of(json_post($cj, "/famille/enfants/$zelie->{id}/retrait",
     { comment => 'Erreur de saisie' }), 'a child\'s removal');
+like agent_client()->get("/demandes/$id")->text, qr/Qui quitterait le dossier Date de naissance \d/,
+    'agents see how old';
 like $ch->get("/famille/enfants/$zelie->{id}")->text, qr/Retirer un enfant du dossier · Zélie/,
     'shown on its page';
 accepted_ok($id, 'accepted');
@@ -608,6 +610,8 @@ is codes(json_post($cj, "/famille/responsables/$julien/retrait", {})), 'comment:
 $id = request_of(json_post($cj, "/famille/responsables/$julien/retrait",
     { comment => 'Séparation' }), 'a guardian\'s removal');
 is $jh->get('/famille')->status, 200, 'Julien reads on';
+like agent_client()->get("/demandes/$id")->text,
+    qr/Lien avec les enfants Père.*Autorité parentale Oui.*Abonné au portail Oui/s, 'agents see who he is';
 accepted_ok($id, 'accepted');
 isnt $jh->get('/famille')->status, 200, 'his subscription ended with it';
 is row("select count(*) || ' ' || count(ended_at) || ' ' || count(guardian_id)
@@ -654,11 +658,32 @@ like row("select portal.t_accept($race[1])"), qr/last_guardian/, 'the second not
     my $rosalie = row("select id from portal.contact where first_name = 'Rosalie'");
     my $ban = request_of(json_post($sj, "$hc/interdiction", { comment => 'Jugement' }), 'a report');
     is $agent->get("/demandes/$ban")->json->{request}{comment}, 'Jugement', 'agents read it';
+    is codes($decide->($ban, 'partly', reason => 'Non')), ':whole_only', 'not in part';
     is $agent->get('/')->json->{requests}[0]{urgent}, JSON::PP::true(), 'before all else';
     is $decide->($ban, 'accept')->json->{notice}, 'request_accepted', 'recorded';
     is row("select count(*) from portal.collect_ban where child_id = $hugo"), 1, 'once';
 
     my $go = request_of(json_post($sj, "$hc/$rosalie/retrait", { comment => 'Non' }), 'a removal');
+
+    # nobody goes in part
+    my $pages = agent_client();
+    my $case = $pages->get("/demandes/$go");
+    like $case->text, qr/Qui quitterait le dossier.*Voisin.*06.*Peut venir chercher l’enfant Non/s,
+        'the agent reads who would go';
+    like $case->text, qr/entier/, 'all or nothing';
+    unlike $case->text, qr/chaque ligne du tableau/, 'there is no table to answer in';
+    unlike $case->content, qr/<table|value="partly"/, 'nor the button';
+    my $leaves = $agent->get("/demandes/$go")->json->{leaves};
+    is "@$leaves{qw(link collect)}", 'neighbour 0', 'as JSON too';
+    for my $reason ({}, { reason => 'Non' }) {
+        is codes($decide->($go, 'partly', %$reason)), ':whole_only', 'not in part';
+        $r = $pages->submit($pages->get("/demandes/$go"), { step => 'partly', %$reason },
+            form => "/demandes/$go");
+        is $r->status, 422, 'as a page too';
+        like $r->text, qr/s’accepte ou se refuse en entier/, 'which says why';
+        is row("select state from portal.change_set where id = $go"), 'sent', 'it waits';
+    }
+
     is $decide->($go, 'refuse', reason => 'Non')->json->{notice}, 'request_refused', 'refused';
     is row("select count(*) from portal.contact where id = $rosalie"), 1, 'who stays';
     $go = request_of(json_post($sj, "$hc/$rosalie/retrait", { comment => 'Si' }), 'again');

@@ -228,6 +228,10 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
         iban => 'FR1420041010050500013M02606', mandate => 'yes' });
     json_post($family, '/famille/enfants/ajout', { last_name => 'Petit', first_name => 'Rose',
         birth_date => '2020-05-06' });
+    json_post($family, "/famille/$_/retrait", { comment => 'Parti.' }) for "responsables/$me",
+        map { "enfants/$child/contacts/$_->[0]" } $portal->psql("select min(k.id)
+        from portal.contact k where k.child_id = $child and k.family_id =
+        (select g.family_id from portal.guardian g where g.id = $me)");
     my ($photo) = send_file($family, "/famille/enfants/$child/photo", {}, photo => grey(200))
         ->json->{location} =~ /(\d+)/;
     answered(agentPhoto => $c->get("/demandes/$photo/photo.jpg"), 200);
@@ -246,6 +250,9 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(agentDocument => $c->get("/demandes/$with/justificatif-2"), 404);
     my @all = $portal->psql("select id from portal.change_set order by id");
     cmp_ok scalar @all, '>', 6, 'requests of all kinds';
+    is join(' ', sort map { grep { /^is_/ } keys %{ $_->{leaves} // {} } }
+        map { $c->get("/demandes/$_->[0]")->json } @all), 'is_child is_contact is_guardian',
+        'whoever would leave';
     answered(agentRequest => $c->get("/demandes/$_->[0]"), 200, "request $_->[0]") for @all;
 }
 

@@ -249,6 +249,48 @@ comment on function decision_version(change_set, jsonb) is
     'Version of decision_document(), which a decision names: of the request and of what the file holds. Input: request, decision_now().';
 
 
+create or replace function whole_only(p_set change_set) returns boolean
+    language sql stable
+    return (p_set).action not in ('change', 'add')
+           or exists (select from section s
+                       where s.name = (p_set).section and s.whole);
+
+comment on function whole_only(change_set) is
+    'Whether a request is accepted or refused as it is: half an address is none, and nobody is taken out or reported in part.';
+
+
+create or replace function who_leaves(p_set change_set) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return case when p_set.action = 'remove' then case p_set.section
+        when 'child_contact' then
+            (select json_build_object('is_contact', true, 'link', k.link,
+                        'phone_mobile', k.phone_mobile, 'phone_home', k.phone_home,
+                        'collect', k.collect, 'emergency', k.emergency)
+               from contact k
+              where k.id = p_set.contact_id)
+        when 'guardian_basic' then
+            (select json_build_object('is_guardian', true, 'link', g.link,
+                        'authority', g.authority,
+                        'connected', exists (select from subscription u
+                                              where u.guardian_id = g.id
+                                                and u.ended_at is null))
+               from guardian g
+              where g.id = p_set.guardian_id)
+        when 'child_general' then
+            (select json_build_object('is_child', true, 'birth_date', c.birth_date)
+               from child_family m
+               join child c on c.tenant = m.tenant and c.id = m.child_id
+              where m.family_id = p_set.family_id
+                and m.child_id = p_set.child_id)
+        end end;
+end
+$$;
+
+comment on function who_leaves(change_set) is
+    'Whom a request would take out of the file, as an agent has to know them: {"is_contact", "link", "phone_mobile", "phone_home", "collect", "emergency"}, {"is_guardian", "link", "authority", "connected": an account is} or {"is_child", "birth_date"}; null of another request, and of somebody who is no more there.';
+
+
 create or replace function decision_document(p_set change_set) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -259,7 +301,7 @@ declare
     v_open      boolean := p_set.state in ('sent', 'taken');
     v_now       jsonb := decision_now(p_set);
     v_version   text := decision_version(p_set, v_now);
-    v_whole     boolean := (select s.whole from section s where s.name = p_set.section);
+    v_whole     boolean := whole_only(p_set);
     v_decides   boolean := v_open and my_role() in ('validator', 'administrator');
     v_reverse   boolean := p_set.state in ('accepted', 'partly') and p_set.action = 'change'
                            and my_role() in ('validator', 'administrator');
@@ -292,7 +334,8 @@ begin
             'whole', v_whole,
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
-        'items', v_items, 'conflict', v_open and v_conflict,
+        'items', v_items, 'has_items', json_array_length(v_items) > 0,
+        'leaves', who_leaves(p_set), 'conflict', v_open and v_conflict,
         'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
         'bans', child_bans(p_set.child_id),
         'ban', (select b.id from collect_ban b where b.set_id = p_set.id),
@@ -332,7 +375,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json
@@ -470,10 +513,6 @@ declare
     v_missing  jsonb;
 begin
     if p_step = 'partly' then
-        if (select s.whole from section s where s.name = p_set.section) then
-            return jsonb_build_array(jsonb_build_object('field', '', 'code', 'whole_only'));
-        end if;
-
         select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'required')
                          order by i.field)
           into v_missing
@@ -533,6 +572,8 @@ begin
     v_result := case
         when v_locked.refusal is not null then v_locked.refusal
         when v_step in ('take', 'release') then take_request(v_locked.request, v_step)
+        when v_step = 'partly' and whole_only(v_locked.request)
+            then refused('', 'whole_only')
         when v_step in ('refuse', 'incomplete', 'partly', 'reverse')
              and input->>'reason' is null and input->>'reason_code' is null
              and not (v_step = 'partly' and all_accepted(v_locked.request, input))
@@ -561,7 +602,7 @@ $$;
 
 comment on function decide(jsonb) is
 'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
-Result: moved to the request; see locked_request(), mark_items() for refusals; 422 reason_needed; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
+Result: moved to the request; see locked_request(), mark_items() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
 
 
 create or replace function all_accepted(p_set change_set, input jsonb) returns boolean
