@@ -302,6 +302,45 @@ my ($undone) = $r->location =~ /(\d+)/;
 is scalar($portal->psql("select reverses from portal.change_set where id = $undone")), $id,
     'and says what it undoes';
 
+# once, and who had asked reads it
+like $agent->get("/demandes/$id")->text, qr/Annulée par la demande n° \d{4}-\d{7}/, 'the page says so';
+ok $agent->get("/demandes/$id")->links->{"/demandes/$undone"}, 'and leads there';
+unlike $agent->get("/demandes/$id")->content, qr/value="reverse"/, 'with nothing to undo';
+$r = decide($agent, $id, { step => 'reverse', reason => 'Encore.' });
+is $r->status, 409, 'not twice';
+like $r->text, qr/Cette modification a déjà été annulée/, 'which is said';
+is_deeply [map { $_->{code} } @{ json_post($aj, "/demandes/$id", { step => 'reverse', reason => 'Encore.',
+    version => $aj->get("/demandes/$id")->json->{version} })->json->{errors} }], ['request_reversed'],
+    'as JSON too';
+my ($path) = letter('camille.martin@exemple.fr', 'change_reversed')->{text} =~ m{(/famille/demandes/\d+)};
+is $path, "/famille/demandes/$undone", 'the mail leads to what undid it';
+$r = $camille->get($path);
+is $r->status, 200, 'which opens for who had asked';
+like $r->text, qr{La mairie a remis ces informations.*Erreur de saisie.*Ce que la mairie a remis.*Remis\s:}s,
+    'and says so';
+is $julien->get($path)->status, 404, 'for nobody else';
+like $camille->get("/famille/demandes/$id")->text, qr/La mairie a annulé cette modification/,
+    'as does her request';
+like $camille->get('/famille/demandes')->text, qr/Acceptée en partie Annulée par la demande n°/,
+    'and the list';
+
+# what comes back is what the file held, not what the family had seen
+outside(profession => 'Sage-femme');
+$id = number_of(ask($camille, $base, { profession => 'Aide-soignante' }));
+outside(profession => 'Médecin');
+is decide($agent, $id, { step => 'accept' })->status, 303, 'accepted over another value';
+is live('profession'), 'Aide-soignante', 'what was asked';
+my $waits = number_of(ask($camille, $base, { employer => 'Clinique' }));
+$r = decide($agent, $id, { step => 'reverse', reason => 'Erreur de saisie.' });
+is $r->status, 303, 'undone, while she asks for something else';
+is live('profession'), 'Médecin', 'what the file held just before';
+is state_of($waits), 'sent', 'what she asks for waits';
+($undone) = $r->location =~ /(\d+)/;
+is decide($agent, $undone, { step => 'reverse', reason => 'Finalement si.' })->status, 303,
+    'that is undone too';
+is live('profession'), 'Aide-soignante', 'what it had undone';
+$camille->submit($camille->get("/famille/demandes/$waits"), {}, form => "/famille/demandes/$waits");
+
 # what was there then no longer goes with what the file holds now
 my ($child) = map { $_->[0] } $portal->psql("select m.child_id from portal.child_family m
     join portal.family f on f.id = m.family_id where f.number = '$FAMILY' order by m.rank limit 1");

@@ -297,6 +297,17 @@ my $bank = page_of('bancaires');
     decide($third);
     is_deeply $json->get("/famille/responsables/$id{camille}")->json->{guardian}{bank},
         { %$new, holder => 'Camille Martin', bic => 'PSSTFRPP' }, 'the mandate is the same';
+
+    # undone and undone again, each account comes with the mandate that it had
+    my @mandate = qw(iban_last4 mandate_date mandate_reference);
+    decide($second, step => 'reverse', reason => 'Erreur');
+    my $back = $json->get("/famille/responsables/$id{camille}")->json->{guardian}{bank};
+    is_deeply [@$back{@mandate}], [@$old{@mandate}], 'the account of before, with its mandate';
+    my $undo = $portal->psql("select id from portal.change_set where reverses = $second");
+    unlike $html->get("/famille/demandes/$undo")->content, qr/$canary{iban}|05050001/, 'not the IBAN';
+    decide($undo, step => 'reverse', reason => 'Finalement');
+    $back = $json->get("/famille/responsables/$id{camille}")->json->{guardian}{bank};
+    is_deeply [@$back{@mandate}], [@$new{@mandate}], 'and so the new one';
 }
 
 # who had none yet

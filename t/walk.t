@@ -268,7 +268,7 @@ sub decide {
         version => $case->{version} });
     my $taken = $set->{taken} && $set->{taken} ne $agent;
 
-    if ($set->{state} !~ $state) {
+    if ($set->{state} !~ $state || $step eq 'reverse' && $set->{undone}) {
         expect($r, 409, "$agent: $step of a request that is $set->{state}");
         $did{"$step, late"}++;
     } elsif ($taken && $step !~ /^(take|release)$/) {
@@ -309,9 +309,10 @@ sub done_with {
         my @back = grep { ($set->{items}{$_}{state} // '') eq 'accepted' }
             keys %{ $set->{items} };
         $set{$new} = { path => $set->{path}, state => 'accepted', version => 2, items => {
-            map { $_ => { old => $live{$_}, asked => $set->{items}{$_}{old},
-                state => 'accepted' } } @back } };
-        $live{$_} = $set->{items}{$_}{old} for @back;
+            map { $_ => { old => $live{$_}, asked => $set->{items}{$_}{found},
+                found => $live{$_}, state => 'accepted' } } @back } };
+        $live{$_} = $set->{items}{$_}{found} for @back;
+        $set->{undone} = $new;
         return;
     }
 
@@ -320,6 +321,7 @@ sub done_with {
     my $accepted = grep { $_ eq 'accepted' } values %state;
     for my $field (keys %state) {
         $set->{items}{$field}{state} = $state{$field};
+        $set->{items}{$field}{found} = $live{$field};
         $live{$field} = $set->{items}{$field}{asked} if $state{$field} eq 'accepted';
     }
     move($id, $accepted == keys %state ? 'accepted' : $accepted ? 'partly' : 'refused');

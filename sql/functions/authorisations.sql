@@ -83,14 +83,14 @@ comment on function agreed_items(bigint, jsonb, jsonb, bigint) is
 
 create or replace function agreement_shown(p_agreement jsonb, p_day date) returns json
     language sql stable
-    return case when p_agreement is not null then
+    return case when p_agreement ? 'text' then
         json_build_object('date', coalesce((p_agreement->>'date')::date, p_day),
             'school_year', p_agreement->>'year',
             'text', (select t.text from authorisation_text t
                       where t.id = (p_agreement->>'text')::bigint)) end;
 
 comment on function agreement_shown(jsonb, date) is
-    'What an answer is given by, for people: {"date", "school_year", "text"}. Input: change_item.agreement, the day of the request.';
+    'What an answer is given by, for people: {"date", "school_year", "text"}. Input: change_item.agreement, the day of the request. Null of what is no answer.';
 
 
 create or replace function with_texts(p_child json) returns json

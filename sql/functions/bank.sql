@@ -60,6 +60,23 @@ comment on function new_mandate() is
     'A reference for a SEPA mandate (RUM): at most 35 of the characters that banks take, nothing of the account in it.';
 
 
+create or replace function former_mandate(p_id bigint, v jsonb) returns text
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_reference  text := v #>> '{_agreements,iban,reference}';
+begin
+    return case when v #>> '{_agreements,iban,date}' = v->>'mandate'
+                 and not exists (select from bank o
+                                  where o.mandate_reference = v_reference
+                                    and o.guardian_id <> p_id)
+                then v_reference end;
+end
+$$;
+
+comment on function former_mandate(bigint, jsonb) is
+    'Reference of the mandate that an account comes back with: of the same day, and nobody else''s meanwhile; null otherwise. Input: guardian, values as of bank_apply().';
+
+
 create or replace function bank_apply(p_id bigint, v jsonb) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
@@ -73,7 +90,8 @@ begin
                            iban_last4, bic, mandate_reference, mandate_date)
     select g.tenant, g.id, g.family_id, v->>'holder', v->>'iban', value_mac(v, 'iban'),
            v #>> '{_hint,iban}', v->>'bic',
-           case when v->>'mandate' is not null then new_mandate() end,
+           case when v->>'mandate' is not null
+                then coalesce(former_mandate(p_id, v), new_mandate()) end,
            (v->>'mandate')::date
       from guardian g
      where g.id = p_id
@@ -90,7 +108,7 @@ end
 $$;
 
 comment on function bank_apply(bigint, jsonb) is
-    'section_apply() of guardian_bank. The mandate''s reference is made here.';
+    'section_apply() of guardian_bank. The mandate''s reference is made here, but for an account that comes back with the one that it had.';
 
 
 create or replace function creditor() returns json

@@ -119,6 +119,46 @@ comment on function stored_items(bigint, boolean) is
     'The items of a request as asked_values() takes them: all, or the accepted ones.';
 
 
+create or replace function agreement_now(p_set change_set, p_field text) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return case
+        when p_set.section = 'child_authorisations' then agreement(p_set.child_id, p_field)
+        when p_set.section = 'guardian_bank' and p_field = 'iban' then
+            (select jsonb_build_object('reference', b.mandate_reference,
+                        'date', b.mandate_date)
+               from bank b
+              where b.guardian_id = p_set.guardian_id
+                and b.mandate_reference is not null)
+        end;
+end
+$$;
+
+comment on function agreement_now(change_set, text) is
+    'What a field of the file, as it is now, was agreed to by, as change_item.found_agreement; null where there is no such thing.';
+
+
+create or replace function keep_found(p_set change_set) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_now  jsonb := case when p_set.action = 'change'
+                         then section_values(p_set.section, request_subject(p_set)) end;
+begin
+    update change_item i
+       set found = coalesce(v_now->i.field, 'null'),
+           found_mac = value_mac(v_now, i.field),
+           found_hint = v_now #>> array['_hint', i.field],
+           found_agreement = agreement_now(p_set, i.field)
+     where i.set_id = p_set.id
+       and i.state = 'accepted'
+       and v_now is not null;
+end
+$$;
+
+comment on function keep_found(change_set) is
+    'Keeps with the accepted items of a change what the file holds before change_apply() writes them: what undoing brings back.';
+
+
 create or replace function change_values(p_set change_set) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -213,9 +253,18 @@ create or replace function new_request(p_section text, p_action text, p_guardian
     returns change_set
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_set    change_set;
-    v_agent  boolean := (p_reverses).id is not null;
+    v_set      change_set;
+    v_agent    boolean := (p_reverses).id is not null;
+    v_account  bigint := me();
 begin
+    -- not of an account that is being erased: who does that waits for this request
+    if v_agent then
+        select a.id into v_account
+          from account a
+         where a.id = (p_reverses).account_id
+           for key share skip locked;
+    end if;
+
     loop
         insert into change_set (tenant, number, family_id, section, action, guardian_id,
                                 child_id, contact_id, subject, account_id, asker_id,
@@ -223,7 +272,7 @@ begin
         select t.id, to_char(now(), 'YYYY') || '-'
                      || lpad(floor(random() * 10000000)::int::text, 7, '0'),
                case when v_agent then (p_reverses).family_id else my_family() end,
-               p_section, p_action, p_guardian, p_child, p_contact, p_name, me(),
+               p_section, p_action, p_guardian, p_child, p_contact, p_name, v_account,
                (select u.guardian_id from subscription u
                  where u.account_id = me() and u.family_id = my_family()
                    and u.ended_at is null),
@@ -246,7 +295,7 @@ end
 $$;
 
 comment on function new_request(text, text, bigint, bigint, bigint, text, bigint, text, change_set) is
-    'Makes a request, without its items, and its receipt''s number. Input: section, action, whom it is about and their name, the request that it replaces, the family''s words; p_reverses: an agent undoes that one.';
+    'Makes a request, without its items, and its receipt''s number. Input: section, action, whom it is about and their name, the request that it replaces, the family''s words; p_reverses: an agent undoes that one, and its asker reads this one too.';
 
 
 create or replace function put_items(p_set bigint, p_items jsonb) returns void

@@ -89,6 +89,32 @@ comment on function request_reason(change_set) is
     'Why a request was refused or more is asked for, or null.';
 
 
+create or replace function reversed_by(p_set change_set) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select json_build_object('id', c.id, 'number', c.number, 'at', c.created_at)
+              from change_set c
+             where c.reverses = p_set.id);
+end
+$$;
+
+comment on function reversed_by(change_set) is
+    'What has undone a request: {"id", "number", "at"}, or null. No request is undone twice.';
+
+
+create or replace function reverses(p_set change_set) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select json_build_object('id', c.id, 'number', c.number)
+              from change_set c
+             where c.id = p_set.reverses);
+end
+$$;
+
+comment on function reverses(change_set) is
+    'What a request undoes: {"id", "number"}, or null.';
+
+
 create or replace function request_summary(p_set change_set, p_who record) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -107,6 +133,7 @@ begin
         'asked_at', p_set.created_at, 'due_on', p_set.due_on,
         'decided_at', p_set.decided_at, 'comment', p_set.comment,
         'reason', request_reason(p_set), 'visible', p_who.visible,
+        'reversed_by', reversed_by(p_set), 'reverses', reverses(p_set),
         'edit', case when v_open and p_who.visible then p_who.path end);
 end
 $$;

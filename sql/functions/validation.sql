@@ -241,12 +241,13 @@ comment on function decision_now(change_set) is
 create or replace function decision_version(p_set change_set, p_now jsonb) returns text
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return document_version(to_json(p_set.id), to_json(p_set.version), p_now::json);
+    return document_version(to_json(p_set.id), to_json(p_set.version), p_now::json,
+                            reversed_by(p_set));
 end
 $$;
 
 comment on function decision_version(change_set, jsonb) is
-    'Version of decision_document(), which a decision names: of the request and of what the file holds. Input: request, decision_now().';
+    'Version of decision_document(), which a decision names: of the request, of what the file holds and of what has undone it. Input: request, decision_now().';
 
 
 create or replace function whole_only(p_set change_set) returns boolean
@@ -303,7 +304,9 @@ declare
     v_version   text := decision_version(p_set, v_now);
     v_whole     boolean := whole_only(p_set);
     v_decides   boolean := v_open and my_role() in ('validator', 'administrator');
+    v_reversed  json := reversed_by(p_set);
     v_reverse   boolean := p_set.state in ('accepted', 'partly') and p_set.action = 'change'
+                           and v_reversed is null
                            and my_role() in ('validator', 'administrator');
     v_items     json;
     v_conflict  boolean;
@@ -331,7 +334,7 @@ begin
             'asker_link', (select g.link from guardian g where g.id = p_set.asker_id),
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
-            'whole', v_whole,
+            'whole', v_whole, 'reversed_by', v_reversed, 'reverses', reverses(p_set),
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
@@ -491,6 +494,8 @@ begin
         when v_step = 'reverse' and (request.state not in ('accepted', 'partly')
                                      or request.action <> 'change')
             then refused('', 'request_not_accepted', 409)
+        when v_step = 'reverse' and reversed_by(request) is not null
+            then refused('', 'request_reversed', 409)
         when input->>'version' is null
              and jsonb_typeof(input->'_'->'if_match') is distinct from 'array'
             then refused('', 'version_needed', 428)
@@ -503,7 +508,7 @@ end
 $$;
 
 comment on function locked_request(jsonb) is
-'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404; 403 own_family; 409 request_gone, request_decided, request_not_accepted, taken_by_other, request_changed; 428 version_needed.';
+'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404; 403 own_family; 409 request_gone, request_decided, request_not_accepted, request_reversed, taken_by_other, request_changed; 428 version_needed.';
 
 
 create or replace function mark_items(p_set change_set, p_step text, input jsonb)
@@ -685,6 +690,7 @@ begin
      where i.set_id = p_set.id;
 
     if v_state <> 'refused' then
+        perform keep_found(p_set);
         perform change_apply(p_set);
     end if;
 
@@ -714,24 +720,27 @@ begin
         return refused('', 'subject_gone', 409);
     end if;
 
-    if p_set.section = 'child_photo'
-       and child_photo_faults(jsonb_build_object('photo', item_photo(p_set, 'before')))
-           <> '[]'
-    then
-        return refused('', 'photo_gone', 409);
-    end if;
-
     select jsonb_agg(jsonb_build_object('field', i.field,
                'old', coalesce(v_now->i.field, 'null'),
                'old_mac', encode(value_mac(v_now, i.field), 'hex'),
                'old_hint', v_now #>> array['_hint', i.field],
-               'asked', i.old, 'mac', encode(i.old_mac, 'hex'), 'hint', i.old_hint,
-               'agreement', i.old_agreement,
-               'old_agreement', case when p_set.section = 'child_authorisations'
-                                     then agreement(p_set.child_id, i.field) end))
+               'asked', b.value, 'mac', encode(b.mac, 'hex'), 'hint', b.hint,
+               'agreement', b.agreement, 'old_agreement', agreement_now(p_set, i.field)))
       into v_items
       from change_item i
+     cross join lateral (
+               select i.found, i.found_mac, i.found_hint, i.found_agreement
+                where i.found is not null
+                union all
+               select i.old, i.old_mac, i.old_hint, i.old_agreement
+                where i.found is null) as b (value, mac, hint, agreement)
      where i.set_id = p_set.id and i.state = 'accepted';
+
+    if p_set.section = 'child_photo'
+       and child_photo_faults(jsonb_build_object('photo', v_items #> '{0,asked}')) <> '[]'
+    then
+        return refused('', 'photo_gone', 409);
+    end if;
 
     -- the file has gone on: what was there then may not go with what is there now
     v_faults := change_faults(p_set, asked_values(v_now, v_items)
@@ -749,8 +758,6 @@ begin
     v_set := change_step(v_set.id, 'accepted', 'accepted', 'agent', my_agent(),
                          input->>'reason_code', input->>'reason');
     perform note('reverse_request', 'ok', 'change_set', v_set.id);
-
-    v_set.account_id := p_set.account_id;
     perform change_mail(v_set, 'change_reversed');
 
     return moved('/demandes/' || v_set.id, null, 'request_reversed');
@@ -758,7 +765,7 @@ end
 $$;
 
 comment on function reverse_request(change_set, jsonb) is
-    'Undoes an accepted request by another one that asks for what was there before; history stays. Result: moved to the new request; 409 subject_gone, photo_gone; 422 when what was there does not go with what the file holds now, and nothing is written.';
+    'Undoes an accepted request by another one that asks for what the file held when it was accepted; history stays, and who had asked finds both among their own. Result: moved to the new request; 409 subject_gone, photo_gone; 422 when what was there does not go with what the file holds now, and nothing is written.';
 
 
 grant execute on function queue(jsonb), agent_request(jsonb), decide(jsonb) to portal_web;

@@ -86,6 +86,24 @@ begin
         if v_live.mac is distinct from pg_temp.mac_of(kind, v_want) then return 'another MAC'; end if;
     end if;
 
+    -- undone: what the file held then, whatever had been seen; once
+    if step = 'accept' then
+        for turn in 1..2 loop
+            v_doc := portal.agent_request(jsonb_build_object('request', v_set::text));
+            v_done := portal.decide(jsonb_build_object('request', v_set::text, 'step', 'reverse', 'version', v_doc->>'version', 'reason', 'Un motif.'));
+            if (v_done->>'status')::int <> (array[303, 409])[turn] then return 'undoing ' || turn || ' answered ' || v_done; end if;
+            if turn = 2 and v_done->'errors'->0->>'code' <> 'request_reversed' then return 'undone twice: ' || v_done; end if;
+        end loop;
+
+        if kind = 'clear' then
+            select g.profession as value, null::bytea as mac into v_live from portal.guardian g where g.id = v_who;
+            if not pg_temp.same(v_live.value, v_now) then return 'undone, the file holds ' || coalesce(v_live.value, 'nothing'); end if;
+        else
+            select x.tax_number::text as value, x.tax_number_mac as mac into v_live from portal.tax x where x.guardian_id = v_who;
+            if v_live.value is distinct from v_now or v_live.mac is distinct from pg_temp.mac_of(kind, now) then return 'undone, another ciphertext or MAC'; end if;
+        end if;
+    end if;
+
     return null;
 end
 $$;
