@@ -254,6 +254,33 @@ like letter('julien.martin@exemple.fr', 'change_refused')->{text}, qr/Votre conj
 unlike $camille->get("/famille/demandes/$id")->text, qr/conjointe/, 'she does not';
 
 
+### half an address is none: what was not asked for is compared too
+
+$id = number_of(ask($camille, $address, { line2 => 'Étage 4' }));
+my $whole = $aj->get("/demandes/$id")->json;
+is_deeply [map { $_->{field} } @{ $whole->{rest} }],
+    [qw(line1 locality postal_code city country hosted_by)], 'what is not asked for is there';
+is_deeply [grep { $_->{conflict} } @{ $whole->{rest} }], [], 'as it was';
+ok !$whole->{conflict}, 'nothing to warn of';
+unlike $agent->get("/demandes/$id")->text, qr/A changé|Le dossier a changé/, 'nor on the page';
+my $town = live('city');
+outside(city => 'Lille');
+$whole = $aj->get("/demandes/$id")->json;
+is_deeply [map { "$_->{field} $_->{before} $_->{now}" } grep { $_->{conflict} } @{ $whole->{rest} }],
+    ["city $town Lille"], 'the file has moved beside what is asked';
+ok $whole->{conflict}, 'the agent is warned';
+$case = $agent->get("/demandes/$id");
+like $case->text, qr/Le dossier a changé depuis la demande/, 'on the page';
+like $case->text, qr/Commune A changé \Q$town\E Lille Non demandé/, 'of which field';
+outside(city => $town);
+ok !$aj->get("/demandes/$id")->json->{conflict}, 'not once it is back';
+$portal->psql("update portal.change_set set rest = null where id = $id");
+$whole = $agent->get("/demandes/$id")->text;
+like $whole, qr/Commune Non conservé \Q$town\E Non demandé/, 'asked before that was kept: what there is today';
+unlike $whole, qr/A changé/, 'of which nothing is said';
+is decide($agent, $id, { step => 'refuse', reason => 'Non.' })->status, 303, 'refused';
+
+
 ### more is asked for, and given
 
 my $base = "$page/base";

@@ -293,6 +293,17 @@ my $bank = page_of('bancaires');
     # the holder alone keeps account and mandate
     $r = json_post($json, $bank, { holder => 'Camille Martin', bic => 'PSSTFRPP' });
     my $third = ($r->json->{location} =~ /(\d+)$/)[0];
+    my $kept = $portal->psql("select rest from portal.change_set where id = $third");
+    like $kept, qr/"hint": "2606"/, 'the rest of what is decided whole, by its end';
+    unlike $kept, qr/"value": "[\w-]{40}|$canary{iban}/, 'never the account, sealed or not';
+    my $agent = agent_client();
+    my $seen = $agent->get("/demandes/$third");
+    like $seen->text, qr/•••• 2606 •••• 2606 Non demandé/, 'the agent sees that it stays';
+    unlike $seen->text, qr/A changé/, 'as it was';
+    my $mac = $portal->psql("select encode(iban_mac, 'hex') from portal.bank where guardian_id = $id{camille}");
+    $portal->psql("update portal.bank set iban_mac = sha256('x') where guardian_id = $id{camille}");
+    like $agent->get("/demandes/$third")->text, qr/A changé •••• 2606 •••• 2606 Non demandé/, 'another with the same end';
+    $portal->psql("update portal.bank set iban_mac = decode('$mac', 'hex') where guardian_id = $id{camille}");
     is_deeply [sort keys %{ items($third) }], [qw(bic holder)], 'holder and BIC';
     decide($third);
     is_deeply $json->get("/famille/responsables/$id{camille}")->json->{guardian}{bank},

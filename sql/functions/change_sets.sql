@@ -43,6 +43,7 @@ begin
            taken_by = case p_event when 'taken' then p_by when 'released' then null
                                    else c.taken_by end,
            reason_code = p_reason_code, reason = p_reason,
+           rest = case when p_state in ('sent', 'taken', 'incomplete') then c.rest end,
            decided_at = case when p_state in ('accepted', 'partly', 'refused') then now() end,
            decided_by = case when p_state in ('accepted', 'partly', 'refused')
                                   and p_kind = 'agent' then p_by end
@@ -296,6 +297,35 @@ $$;
 
 comment on function new_request(text, text, bigint, bigint, bigint, text, bigint, text, change_set) is
     'Makes a request, without its items, and its receipt''s number. Input: section, action, whom it is about and their name, the request that it replaces, the family''s words; p_reverses: an agent undoes that one, and its asker reads this one too.';
+
+
+create or replace function section_rest(p_set change_set) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_now  jsonb;
+begin
+    if p_set.action <> 'change'
+       or not exists (select from section s where s.name = p_set.section and s.whole)
+    then
+        return null;
+    end if;
+
+    v_now := section_values(p_set.section, request_subject(p_set));
+
+    return (select jsonb_object_agg(f.name, case
+                       when f.sealed then jsonb_build_object(
+                            'mac', encode(value_mac(v_now, f.name), 'hex'),
+                            'hint', v_now #>> array['_hint', f.name])
+                       else jsonb_build_object('value', v_now->f.name) end)
+              from field f
+             where f.section = p_set.section
+               and not exists (select from change_item i
+                                where i.set_id = p_set.id and i.field = f.name));
+end
+$$;
+
+comment on function section_rest(change_set) is
+    'What the file holds of the fields that a change of a section decided whole does not ask about, as change_set.rest; null of any other request. Input: the request, whose items are there.';
 
 
 create or replace function put_items(p_set bigint, p_items jsonb) returns void

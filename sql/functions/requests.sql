@@ -396,7 +396,8 @@ begin
     perform name_uploads(v_set);
     update change_set c
        set urgent = urgent(p_section, p_items)
-                    or contact_urgent(p_section, p_action, p_contact, p_items)
+                    or contact_urgent(p_section, p_action, p_contact, p_items),
+           rest = section_rest(v_set)
      where c.id = v_set.id
     returning c.* into v_set;
     perform tell_collect(v_set, p_items, v_before);

@@ -216,6 +216,36 @@ comment on function decision_items(change_set, jsonb) is
     'The items of a request beside what the file holds now: what the family saw, now, asked; conflict where both have moved; done where the file says already what is asked.';
 
 
+create or replace function decision_rest(p_set change_set, p_now jsonb)
+    returns table (field text, rank smallint, sealed boolean, known boolean, old jsonb,
+                   old_hint text, now jsonb, now_hint text, conflict boolean)
+    language sql stable
+begin atomic
+    select f.name, f.rank, f.sealed, r.was is not null, coalesce(r.was->'value', 'null'),
+           r.was->>'hint', coalesce(p_now->f.name, 'null'),
+           p_now #>> array['_hint', f.name],
+           case when r.was is null then false
+                when not f.sealed then not same(r.was->'value', null, p_now->f.name, null)
+                when value_mac(p_now, f.name) is null or r.was->>'mac' is null
+                then r.was->>'hint' is distinct from p_now #>> array['_hint', f.name]
+                else r.was->>'mac' <> encode(value_mac(p_now, f.name), 'hex') end
+      from section s
+      join field f on f.section = s.name
+     cross join lateral (select (p_set).rest->f.name as was) r
+     where s.name = (p_set).section
+       and s.whole
+       and (p_set).action = 'change'
+       and (p_set).state in ('sent', 'taken')
+       and p_now is not null
+       and not exists (select from change_item i
+                        where i.tenant = (p_set).tenant and i.set_id = (p_set).id
+                          and i.field = f.name);
+end;
+
+comment on function decision_rest(change_set, jsonb) is
+    'The fields that an open change of a section decided whole does not ask about, since they stay in the file beside what it asks: what they were when it was asked for (known: that was kept), now; conflict where they have moved since.';
+
+
 create or replace function refusals(p_kind text) returns json
     language sql stable
     return coalesce((select json_agg(json_build_object('code', r.code,
@@ -310,7 +340,17 @@ declare
                            and my_role() in ('validator', 'administrator');
     v_items     json;
     v_conflict  boolean;
+    v_rest      json;
+    v_moved     boolean;
 begin
+    select coalesce(json_agg(json_build_object('field', r.field, 'known', r.known,
+               'before', shown(v_kind, v_seal, r.field, r.sealed, r.old, r.old_hint),
+               'now', shown(v_kind, v_seal, r.field, r.sealed, r.now, r.now_hint),
+               'conflict', r.conflict) order by r.rank), '[]'),
+           coalesce(bool_or(r.conflict), false)
+      into v_rest, v_moved
+      from decision_rest(p_set, v_now) r;
+
     select coalesce(json_agg(json_build_object('field', i.field,
                'before', item_shown(p_set, '', '-avant', v_kind, v_seal, i.field, i.sealed,
                                     i.old, i.old_hint),
@@ -338,7 +378,8 @@ begin
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
-        'leaves', who_leaves(p_set), 'conflict', v_open and v_conflict,
+        'rest', v_rest, 'leaves', who_leaves(p_set),
+        'conflict', v_open and (v_conflict or v_moved),
         'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
         'bans', child_bans(p_set.child_id),
         'ban', (select b.id from collect_ban b where b.set_id = p_set.id),
@@ -378,7 +419,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json

@@ -1,6 +1,7 @@
 --
 -- Undoing brings back what the file held when it was decided, which need not be
--- what the family had seen; and who had asked reads that it was undone.
+-- what the family had seen; and who had asked reads that it was undone.  What is
+-- decided whole is compared whole.
 --
 
 set role portal_owner;
@@ -43,6 +44,18 @@ create index change_set_reverses on change_set (tenant, reverses)
 
 comment on column change_set.account_id is
     'Who asked, of what undoes a request who had asked for that; null: the account is no more.';
+
+
+
+-- half an address is none: what was not asked for has its say too
+
+alter table change_set
+    add column rest jsonb check (jsonb_typeof(rest) = 'object');
+
+comment on column change_set.rest is
+    'Of an open change of a section that is decided whole, what its other fields were when it was asked for: {field: {"value"}, of a sealed one {"mac", "hint"}}. Null of all else, and of what was asked for before this was kept.';
+
+grant update (rest) on change_set to portal_api;
 
 reset role;
 
