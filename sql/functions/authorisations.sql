@@ -132,7 +132,7 @@ begin
                           then (n.agreement->>'text')::bigint end
       from (select e.key as code, coalesce(nullif(v->>e.key, ''), 'unanswered') as answer,
                    e.value as agreement,
-                   coalesce((v->>'_day')::date, current_date) as day
+                   coalesce((v->>'_day')::date, today()) as day
               from jsonb_each(v->'_agreements') e) n
      where a.child_id = p_id
        and a.code = n.code;

@@ -40,7 +40,7 @@ begin
         -- that account's mandate is in the file
         when v_asked is not distinct from v_mac and p_now->>'mandate' is not null
             then jsonb_build_object('mandate', p_now->'mandate')
-        when v_answer = 'yes' then jsonb_build_object('mandate', current_date)
+        when v_answer = 'yes' then jsonb_build_object('mandate', today())
         -- an agreement is not carried over to another account
         when input ? 'mandate' or input ? 'iban' then '{"mandate": null}'
         else '{}' end;
@@ -53,7 +53,7 @@ comment on function bank_input(jsonb, jsonb, bigint) is
 
 create or replace function new_mandate() returns text
     language sql volatile
-    return 'PF-' || to_char(current_date, 'YYYYMMDD') || '-'
+    return 'PF-' || to_char(today(), 'YYYYMMDD') || '-'
            || upper(left(replace(gen_random_uuid()::text, '-', ''), 12));
 
 comment on function new_mandate() is

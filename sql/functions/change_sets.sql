@@ -277,7 +277,7 @@ begin
                (select u.guardian_id from subscription u
                  where u.account_id = me() and u.family_id = my_family()
                    and u.ended_at is null),
-               p_replaces, (p_reverses).id, p_comment, current_date + t.validation_days
+               p_replaces, (p_reverses).id, p_comment, today() + t.validation_days
           from town t
          where t.id = here()
             on conflict (tenant, number) do nothing

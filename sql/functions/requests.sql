@@ -357,7 +357,7 @@ begin atomic
                            'asked', shown(p_kind, p_seal, i->>'field',
                                (i->>'sealed')::boolean, i->'asked', i->>'hint'),
                            'agreement', agreement_shown(nullif(i->'agreement', 'null'),
-                                                        current_date),
+                                                        today()),
                            'state', null)), '[]'))
                   from jsonb_array_elements(p_items) i)
                else e.value end)

@@ -96,11 +96,11 @@ declare
     v_account  account;
 begin
     update account a
-       set warned_on = current_date
+       set warned_on = today()
      where a.id = p_account
        and a.state = 'active'
        and a.warned_on is null
-       and a.last_used_on < current_date
+       and a.last_used_on < today()
     returning a.* into v_account;
 
     if not found then
@@ -109,7 +109,7 @@ begin
 
     perform post(gen_random_uuid(), v_account.email, v_account.email_mac,
                  'account_inactive', v_account.lang,
-                 jsonb_build_object('until', current_date + 30));
+                 jsonb_build_object('until', today() + 30));
     perform note('warn_account', 'ok', 'account', p_account, p_account);
 
     return true;
@@ -163,8 +163,8 @@ begin
                   from account a
                  where a.tenant = p_town.id
                    and a.state = 'active'
-                   and a.last_used_on <= current_date - p_town.keep_inactive
-                   and a.warned_on <= current_date - 30
+                   and a.last_used_on <= today() - p_town.keep_inactive
+                   and a.warned_on <= today() - 30
                    and not exists (select from pending_matters(a.id))
                  limit p_limit) d;
 
@@ -174,7 +174,7 @@ begin
                   from account a
                  where a.tenant = p_town.id
                    and a.state = 'active'
-                   and a.last_used_on <= current_date - (p_town.keep_inactive - 30)
+                   and a.last_used_on <= today() - (p_town.keep_inactive - 30)
                    and a.warned_on is null
                  limit p_limit) d;
     end if;

@@ -17,17 +17,9 @@ comment on function school_year_of(date) is
 
 create or replace function school_year() returns text
     language sql stable
-    return school_year_of(current_date);
+    return school_year_of(today());
 
 comment on function school_year() is 'The school year of today.';
-
-
-create or replace function today() returns date
-    language sql stable
-    return (now() at time zone 'Europe/Paris')::date;
-
-comment on function today() is
-    'The day in the town, whatever the session''s time zone: what a form and a contact''s dates are compared with.';
 
 
 -- general information -----------------------------------------------------

@@ -27,10 +27,10 @@ begin
                        'is_partly', (p_set).state = 'partly',
                        'is_refused', (p_set).state = 'refused',
                        'asked_at', (p_set).created_at,
-                       'age', current_date - (p_set).created_at::date,
+                       'age', today() - ((p_set).created_at at time zone 'Europe/Paris')::date,
                        'due_on', (p_set).due_on,
                        'late', (p_set).state in ('sent', 'taken')
-                               and (p_set).due_on < current_date,
+                               and (p_set).due_on < today(),
                        'urgent', (p_set).urgent,
                        'taken_by', agent_name((p_set).taken_by),
                        'mine', (p_set).taken_by is not null
@@ -785,7 +785,7 @@ begin
 
     -- the file has gone on: what was there then may not go with what is there now
     v_faults := change_faults(p_set, asked_values(v_now, v_items)
-                                     || jsonb_build_object('_day', current_date));
+                                     || jsonb_build_object('_day', today()));
 
     if v_faults <> '[]' then
         return json_build_object('status', 422, 'errors', v_faults);
