@@ -76,7 +76,7 @@ begin
 end
 $$;
 
-grant execute on function fold(text) to portal_owner, portal_batch;
+grant execute on function fold(text), day_of(timestamptz), today() to portal_owner, portal_batch;
 grant execute on function begin_texts(int) to portal_owner;
 grant execute on function luminance(text), contrast(text, text), theme_faults(jsonb)
    to portal_owner, portal_batch;

@@ -22,7 +22,7 @@ begin
     -- it reads is of one moment
     select f.tenant, f.id, f.version, t.version,
            json_build_object('id', f.id, 'number', f.number, 'version', f.version,
-               'updated', f.updated_at::date)
+               'updated', day_of(f.updated_at))
       into v_result.tenant, v_result.family_id, v_result.version, v_result.town_version,
            v_result.head
       from family f

@@ -116,7 +116,7 @@ begin atomic
                'birth_place', c.birth_place, 'sex', c.sex,
                'photo', case when p.child_id is not null then
                    json_build_object('path', '/famille/enfants/' || c.id || '/photo.jpg',
-                       'since', p.since::date) end,
+                       'since', day_of(p.since)) end,
                'school', (select json_build_object('name', s.name, 'level', s.level,
                                      'class', s.class, 'year', s.year)
                             from schooling s

@@ -159,7 +159,7 @@ create or replace function data_family(p_account bigint, p_family bigint) return
 declare
     v_same  text[] := seen_by('same_family');
 begin
-    return (select json_build_object('number', f.number, 'updated', f.updated_at::date,
+    return (select json_build_object('number', f.number, 'updated', day_of(f.updated_at),
                 'guardians', (select json_agg(json_build_object(
                                   'person', (g.document->>'first_name') || ' '
                                           || (g.document->>'last_name'),

@@ -59,7 +59,7 @@ begin
                                     coalesce(f.sealed, false), i.old, i.old_hint),
                'asked', item_shown(p_set, '/famille', '', p_kind, p_seal, i.field,
                                    coalesce(f.sealed, false), i.asked, i.asked_hint),
-               'agreement', agreement_shown(i.agreement, (p_set).created_at::date),
+               'agreement', agreement_shown(i.agreement, day_of((p_set).created_at)),
                'picture', (p_set).section = 'child_photo', 'state', i.state,
                'refused', coalesce(i.state = 'refused', false))
                order by f.rank), '[]')

@@ -19,7 +19,7 @@ begin atomic
     select u.since,
            json_build_object('id', u.id, 'family_number', f.number,
                'guardian', g.first_name || ' ' || g.last_name,
-               'since', u.since::date, 'effective', u.effective_at is not null,
+               'since', day_of(u.since), 'effective', u.effective_at is not null,
                'children', (select count(*)
                               from child_family c
                              where c.tenant = u.tenant and c.family_id = u.family_id))

@@ -27,7 +27,7 @@ begin
                        'is_partly', (p_set).state = 'partly',
                        'is_refused', (p_set).state = 'refused',
                        'asked_at', (p_set).created_at,
-                       'age', today() - ((p_set).created_at at time zone 'Europe/Paris')::date,
+                       'age', today() - day_of((p_set).created_at),
                        'due_on', (p_set).due_on,
                        'late', (p_set).state in ('sent', 'taken')
                                and (p_set).due_on < today(),
@@ -359,7 +359,7 @@ begin
                'asked', item_shown(p_set, '', '', v_kind, v_seal, i.field, i.sealed,
                                    i.asked, i.asked_hint),
                'picture', p_set.section = 'child_photo',
-               'agreement', agreement_shown(i.agreement, p_set.created_at::date),
+               'agreement', agreement_shown(i.agreement, day_of(p_set.created_at)),
                'conflict', i.conflict, 'done', i.done, 'state', i.state,
                'refused', coalesce(i.state = 'refused', false)) order by i.rank), '[]'),
            coalesce(bool_or(i.conflict), false)
