@@ -20,7 +20,7 @@ begin
                        'section', (p_set).section, 'action', (p_set).action,
                        'what', what_of((p_set).section, (p_set).action),
                        'subject', (p_set).subject, 'family_number', f.number,
-                       'family_label', f.label, 'request_state', (p_set).state,
+                       'family_label', f.label, 'request_state', shown_state(p_set),
                        'waits', (p_set).state in ('sent', 'taken'),
                        'is_incomplete', (p_set).state = 'incomplete',
                        'is_accepted', (p_set).state = 'accepted',
@@ -290,6 +290,12 @@ begin
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
             'whole', v_whole,
+            'ends_access', v_open and p_set.section = 'guardian_basic'
+                           and p_set.action = 'remove'
+                           and exists (select
+                                         from subscription u
+                                        where u.guardian_id = p_set.guardian_id
+                                          and u.ended_at is null),
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'conflict', v_open and v_conflict,
@@ -307,7 +313,7 @@ begin
                       and o.guardian_id is not distinct from p_set.guardian_id
                       and o.child_id is not distinct from p_set.child_id
                       and o.state in ('sent', 'taken', 'incomplete')),
-        'events', (select json_agg(json_build_object('at', e.at, 'event', e.event,
+        'events', (select json_agg(json_build_object('at', e.at, 'event', shown_event(e),
                               'agent', case e.by_kind when 'agent' then agent_name(e.by_id)
                                        end) order by e.version)
                      from change_event e
@@ -644,6 +650,7 @@ begin
      where i.set_id = p_set.id;
 
     if v_state <> 'refused' then
+        perform end_access(p_set);
         perform change_apply(p_set);
     end if;
 
