@@ -684,7 +684,11 @@ like row("select portal.t_accept($race[1])"), qr/last_guardian/, 'the second not
     my $ban = request_of(json_post($sj, "$hc/interdiction", { comment => 'Jugement' }), 'a report');
     is $agent->get("/demandes/$ban")->json->{request}{comment}, 'Jugement', 'agents read it';
     is $agent->get('/')->json->{requests}[0]{urgent}, JSON::PP::true(), 'before all else';
+    like $town->get("/demandes/$ban")->text, qr/déclaré par la famille, non validé/, 'as long as it waits';
     is $decide->($ban, 'accept')->json->{notice}, 'request_accepted', 'recorded';
+    unlike $town->get("/demandes/$ban")->text, qr/non validé/, 'what is decided waits no more';
+    is_deeply [grep { $_->{urgent} } @{ $agent->get('/?etat=done')->json->{requests} }], [],
+        'nor is anything in the list of what is decided';
     is row("select count(*) from portal.collect_ban where child_id = $hugo"), 1, 'once';
 
     my $go = request_of(json_post($sj, "$hc/$rosalie/retrait", { comment => 'Non' }), 'a removal');

@@ -239,6 +239,17 @@ is live('line2'), 'Étage 2', 'all of it';
 like $camille->get($page)->text, qr/Numéro et voie 3 rue des Lilas/, 'read back by the family';
 like $julien->get($page)->text, qr/Numéro et voie 3 rue des Lilas/, 'and by the other guardian';
 like $camille->get("/famille/demandes/$id")->text, qr/Acceptée/, 'the request says so';
+{
+    my $number = $portal->psql("select number from portal.change_set where id = $id");
+    for my $query ("numero=$number", "etat=waiting&rubrique=child_photo&qui=mine&numero=+$number+") {
+        my $found = $agent->get("/?$query");
+        is scalar(() = $found->content =~ m{href="/demandes/\d+"}g), 1, "$query: one request";
+        ok $found->links->{"/demandes/$id"}, 'whatever its state and the other choices';
+        like $found->text, qr/Les autres choix ne comptent pas/, 'which the page says';
+    }
+    unlike $agent->get('/')->text, qr/\Q$number\E|ne comptent pas/, 'not without a number';
+    is_deeply $aj->get('/?numero=2000-0000000')->json->{requests}, [], 'a number of nothing';
+}
 like letter('camille.martin@exemple.fr', 'change_accepted')->{subject}, qr/acceptée/, 'and a mail';
 
 $case = $agent->get("/demandes/$his");
@@ -369,7 +380,7 @@ ask($camille, $base, { employer => 'Deux' });
 $r = decide($agent, $id, { step => 'accept' }, $case);
 is $r->status, 409, 'T113: a replaced request is not accepted';
 isnt live('employer'), 'Un', 'nothing was written';
-like $r->text, qr/annulé ou remplacé/, 'the page says so';
+like $r->text, qr/n’est plus à traiter/, 'the page says so';
 
 
 ### who may

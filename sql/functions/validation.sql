@@ -31,7 +31,8 @@ begin
                        'due_on', (p_set).due_on,
                        'late', (p_set).state in ('sent', 'taken')
                                and (p_set).due_on < current_date,
-                       'urgent', (p_set).urgent,
+                       'urgent', (p_set).urgent
+                                 and (p_set).state in ('sent', 'taken', 'incomplete'),
                        'taken_by', agent_name((p_set).taken_by),
                        'mine', (p_set).taken_by is not null
                                and (p_set).taken_by = my_agent())
@@ -52,19 +53,14 @@ declare
     v_at      timestamptz := coalesce((p_from).created_at, '-infinity');
     v_id      bigint := coalesce((p_from).id, 0);
 begin
-    -- a query for each way, so that each goes along an index and ends with the
-    -- page; of a state the urgent ones, then the rest, as the last page ended
+    -- a number is one request, whatever the other choices.  Else a query for each
+    -- way, so that each goes along an index and ends with the page; of a state
+    -- the urgent ones, then the rest, as the last page ended
     if p_number is not null then
         return query
         select c.*
           from change_set c
-         where c.number = p_number
-           and case p_state when 'waiting' then c.state in ('sent', 'taken')
-                            when 'incomplete' then c.state = 'incomplete'
-                            else c.state in ('accepted', 'partly', 'refused') end
-           and (p_section is null or c.section = p_section)
-           and case p_whose when 'mine' then c.taken_by = my_agent()
-                            when 'nobody' then c.taken_by is null else true end;
+         where c.number = p_number;
 
     elsif p_state = 'done' then
         return query
@@ -140,7 +136,8 @@ declare
     v_state    text := coalesce(nullif(input->>'state', ''), 'waiting');
     v_section  text := nullif(input->>'section', '');
     v_whose    text := nullif(input->>'whose', '');
-    v_number   text := nullif(btrim(input->>'number'), '');
+    -- a space that was copied along comes as the plus of an address
+    v_number   text := nullif(btrim(input->>'number', ' +'), '');
     v_after    bigint := coalesce(to_id(input->>'after'), 0);
     v_from     change_set;
     v_rows     json;
@@ -177,7 +174,7 @@ end
 $$;
 
 comment on function queue(jsonb) is
-'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), number, after (id of the last one seen); all optional. Result: {"status": 200, "requests": [queue_row()], "next": id to go on after or null, "filter", and what can be chosen: "sections", "states", "owners"}. For agents.';
+'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), after (id of the last one seen); number: that request alone, whatever the others say; all optional. Result: {"status": 200, "requests": [queue_row()], "next": id to go on after or null, "filter", and what can be chosen: "sections", "states", "owners"}. For agents.';
 
 
 -- one request -------------------------------------------------------------
