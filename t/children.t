@@ -287,6 +287,7 @@ unlike $ch->get($page)->text, qr/Jeanne Vasseur Voisin/, 'not among those who co
 is row("select urgent from portal.change_set where id = $id"), 'f', 'not urgent';
 my $mail = letter('julien.martin@exemple.fr', 'contact_asked');
 ok $mail, 'the other guardian is told';
+like $mail->{subject}, qr/^Un responsable demande que quelqu’un puisse venir chercher Léo/, 'that it is asked for';
 like $mail->{text}, qr/Jeanne Vasseur \(Voisin ou voisine\)/, 'name and link';
 like $mail->{text}, qr/Léo/, 'of which child';
 unlike $mail->{text} =~ s/\s//gr, qr/612345678|0612345678/, 'and no more than that';
@@ -805,6 +806,8 @@ is row("select count(*) from portal.outbox where template = 'contact_asked'
     }
     like $agent->get("/demandes/$named{'Retirer un contact · Odile Vasseur · Hugo Moreau-Dubois'}")->text,
         qr/Une autre demande .{0,120} – Modifier un contact · Odile Vasseur/, 'another one about the same is named';
+    unlike $agent->get("/demandes/$named{'Modifier un contact · Odile Vasseur · Hugo Moreau-Dubois'}")->text,
+        qr/Une autre demande [^–]{0,120} – Ajouter un contact · Zoé/, 'not one about another contact';
     unlike join(' ', values %page, $queue), qr/Contact · /, 'none is a mere contact';
 }
 

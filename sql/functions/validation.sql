@@ -26,6 +26,7 @@ begin
                        'is_accepted', (p_set).state = 'accepted',
                        'is_partly', (p_set).state = 'partly',
                        'is_refused', (p_set).state = 'refused',
+                       'is_withdrawn', shown_state(p_set) = 'withdrawn',
                        'asked_at', (p_set).created_at,
                        'age', current_date - (p_set).created_at::date,
                        'due_on', (p_set).due_on,
@@ -246,6 +247,38 @@ comment on function decision_version(change_set, jsonb) is
     'Version of decision_document(), which a decision names: of the request and of what the file holds. Input: request, decision_now().';
 
 
+create or replace function same_matter(p_one change_set, p_other change_set)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- who must not collect a child is said in words: it may be anybody
+    if 'report' in (p_one.action, p_other.action) then
+        return true;
+    end if;
+
+    if (p_one.action = 'add') <> (p_other.action = 'add')
+       or not (case when p_one.action = 'add'
+                    then fold(p_one.subject) = fold(p_other.subject)
+                    else coalesce(request_subject(p_one) = request_subject(p_other),
+                                  p_one.subject = p_other.subject) end)
+    then
+        return false;
+    end if;
+
+    return p_one.action <> 'change' or p_other.action <> 'change'
+           or exists (select from section s where s.name = p_one.section and s.whole)
+           or exists (select
+                        from change_item i
+                        join change_item j on j.tenant = i.tenant and j.field = i.field
+                       where i.set_id = p_one.id
+                         and j.set_id = p_other.id);
+end
+$$;
+
+comment on function same_matter(change_set, change_set) is
+    'Whether two requests about one section of one guardian, child or family have something in common: the same person and a field at least. Additions are the same person where the names are; a report may be about anybody.';
+
+
 create or replace function decision_document(p_set change_set) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -309,7 +342,8 @@ begin
                       and o.family_id = p_set.family_id
                       and o.guardian_id is not distinct from p_set.guardian_id
                       and o.child_id is not distinct from p_set.child_id
-                      and o.state in ('sent', 'taken', 'incomplete')),
+                      and o.state in ('sent', 'taken', 'incomplete')
+                      and same_matter(o, p_set)),
         'events', (select json_agg(json_build_object('at', e.at, 'event', shown_event(e),
                               'agent', case e.by_kind when 'agent' then agent_name(e.by_id)
                                        end) order by e.version)
@@ -329,7 +363,8 @@ begin
                             union all
                            select w, 'editable'
                              from unnest(array['reason_code', 'reason']) w
-                            where v_decides or v_reverse) p),
+                            -- ready words are for these answers
+                            where v_decides or v_reverse and w = 'reason') p),
         'values', json_build_object('version', v_version));
 end
 $$;
@@ -477,7 +512,7 @@ begin
             return jsonb_build_array(jsonb_build_object('field', '', 'code', 'whole_only'));
         end if;
 
-        select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'required')
+        select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'undecided')
                          order by i.field)
           into v_missing
           from change_item i
@@ -541,7 +576,8 @@ begin
              and not (v_step = 'partly' and all_accepted(v_locked.request, input))
             then refused('reason', 'reason_needed')
         when input->>'reason_code' is not null
-             and not exists (select from refusal r where r.code = input->>'reason_code')
+             and (v_step = 'reverse'
+                  or not exists (select from refusal r where r.code = input->>'reason_code'))
             then refused('reason_code', 'choice')
         when v_step = 'incomplete' then ask_more(v_locked.request, input)
         when v_step = 'reverse' then reverse_request(v_locked.request, input)
