@@ -107,7 +107,8 @@ static const char  *ngx_http_portal_mails[] = {
     "password_changed", "address_asked", "address_confirm", "address_changed",
     "address_left", "address_undone", "address_lost", "change_sent",
     "change_accepted", "change_partly", "change_refused", "change_incomplete",
-    "change_reversed", "change_iban", "contact_asked", NULL
+    "change_reversed", "change_iban", "contact_asked", "guardian_removed",
+    NULL
 };
 
 static const char  *ngx_http_portal_mail_parts[] = {

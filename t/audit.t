@@ -135,7 +135,7 @@ one_ok('completing', 200, 'ask_change sent', sub { ask("$page/base", { employer 
 one_ok('no reason', 422, 'decide reason_needed', decide($base, step => 'refuse'));
 one_ok('ready words of nobody', 422, 'decide choice',
     decide($base, step => 'refuse', reason_code => 'nobody_wrote_it'));
-one_ok('not each line', 422, 'decide required', decide($base, step => 'partly', reason => 'Non.'));
+one_ok('not each line', 422, 'decide undecided', decide($base, step => 'partly', reason => 'Non.'));
 one_ok('half of a whole', 422, 'decide whole_only',
     decide($set{"$page/adresse"}, step => 'partly', reason => 'Non.'));
 one_ok('accepting in part', 200, 'decide partly', decide($base, step => 'partly',

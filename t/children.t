@@ -287,6 +287,7 @@ unlike $ch->get($page)->text, qr/Jeanne Vasseur Voisin/, 'not among those who co
 is row("select urgent from portal.change_set where id = $id"), 'f', 'not urgent';
 my $mail = letter('julien.martin@exemple.fr', 'contact_asked');
 ok $mail, 'the other guardian is told';
+like $mail->{subject}, qr/^Un responsable demande que quelqu’un puisse venir chercher Léo/, 'that it is asked for';
 like $mail->{text}, qr/Jeanne Vasseur \(Voisin ou voisine\)/, 'name and link';
 like $mail->{text}, qr/Léo/, 'of which child';
 unlike $mail->{text} =~ s/\s//gr, qr/612345678|0612345678/, 'and no more than that';
@@ -612,8 +613,37 @@ $id = request_of(json_post($cj, "/famille/responsables/$julien/retrait",
 is $jh->get('/famille')->status, 200, 'Julien reads on';
 like agent_client()->get("/demandes/$id")->text,
     qr/Lien avec les enfants Père.*Autorité parentale Oui.*Abonné au portail Oui/s, 'agents see who he is';
-accepted_ok($id, 'accepted');
+my @his = map { request_of($_, 'his own') }
+    json_post($jj, "/famille/responsables/$julien/adresse", { line1 => '1 rue Neuve' }),
+    json_post($jj, "$page/generales", { birth_place => 'Arras' });
+my $town = agent_client();
+my $open = $town->get("/demandes/$his[0]");
+like $town->get("/demandes/$id")->text, qr/accepter met fin à son accès/,
+    'the agent is told what accepting does';
+unlike $open->text, qr/met fin à son accès/, 'and of no other request';
+my $form_of = $town->get("/demandes/$id");
+is $town->submit($form_of, { step => 'accept' }, form => "/demandes/$id")->status, 303, 'accepted';
+unlike $town->get("/demandes/$id")->text, qr/met fin à son accès/, 'which it says no more';
 isnt $jh->get('/famille')->status, 200, 'his subscription ended with it';
+{
+    my $mail = letter('julien.martin@exemple.fr', 'guardian_removed');
+    like $mail->{subject}, qr/^Vous n’êtes plus dans le dossier d’une famille/, 'he is told';
+    my $numbers = join '.*', map { row("select number from portal.change_set where id = $_") } @his;
+    like $mail->{text}, qr/depuis le \d+ \w+ 20\d\d, vous n’êtes plus responsable dans le dossier «.+»/,
+        'since when';
+    like $mail->{text}, qr/sont closes.*$numbers/s, 'which of his requests have ended';
+    like $mail->{text}, qr/Si c’est une erreur, appelez le 0/, 'and what to do about it';
+    unlike $mail->{text}, qr/Camille|Séparation|famille\/demandes/, 'not who asked for it, nor a page that is not his';
+    is row("select count(*) from portal.outbox where template = 'guardian_removed'"), 1, 'once';
+}
+for my $his (@his) {
+    is row("select c.state || ' ' || e.by_kind from portal.change_set c join portal.change_event e
+        on e.set_id = c.id and e.version = c.version where c.id = $his"), 'withdrawn town', 'ended by the town';
+    like $town->get("/demandes/$his")->text, qr/Close par la mairie.*demande close par la mairie/s, 'agents read that';
+}
+$r = $town->submit($open, { step => 'accept' }, form => "/demandes/$his[0]");
+is $r->status, 409, 'an agent who has one open';
+like $r->text, qr/n’est plus à traiter/, 'is told';
 is row("select count(*) || ' ' || count(ended_at) || ' ' || count(guardian_id)
     from portal.subscription where account_id = $account"), '1 1 0', 'and stays known';
 is scalar @{ $jj->get('/mes-donnees')->json->{subscriptions} }, 1, 'to its person too';
@@ -660,7 +690,11 @@ like row("select portal.t_accept($race[1])"), qr/last_guardian/, 'the second not
     is $agent->get("/demandes/$ban")->json->{request}{comment}, 'Jugement', 'agents read it';
     is codes($decide->($ban, 'partly', reason => 'Non')), ':whole_only', 'not in part';
     is $agent->get('/')->json->{requests}[0]{urgent}, JSON::PP::true(), 'before all else';
+    like $town->get("/demandes/$ban")->text, qr/déclaré par la famille, non validé/, 'as long as it waits';
     is $decide->($ban, 'accept')->json->{notice}, 'request_accepted', 'recorded';
+    unlike $town->get("/demandes/$ban")->text, qr/non validé/, 'what is decided waits no more';
+    is_deeply [grep { $_->{urgent} } @{ $agent->get('/?etat=done')->json->{requests} }], [],
+        'nor is anything in the list of what is decided';
     is row("select count(*) from portal.collect_ban where child_id = $hugo"), 1, 'once';
 
     my $go = request_of(json_post($sj, "$hc/$rosalie/retrait", { comment => 'Non' }), 'a removal');
@@ -747,6 +781,8 @@ is row("select count(*) from portal.outbox where template = 'contact_asked'
     my $max = row("select id from portal.guardian where first_name = 'Max'");
     my @go = ($race[1], request_of(json_post($cj, "/famille/responsables/$max/retrait",
         { comment => 'Lui aussi' }), 'both are asked for'));
+    # whose asker goes ends with their access: this one's is nobody here
+    $portal->psql("update portal.change_set set account_id = null where id = $go[1]");
     my @agents = map { scalar agent_client(json => 1, role => $_) } qw(validator administrator);
     my @got = Portal::Pending->pages(map {
         my $page = $agents[$_]->get("/demandes/$go[$_]")->json;
@@ -795,6 +831,8 @@ is row("select count(*) from portal.outbox where template = 'contact_asked'
     }
     like $agent->get("/demandes/$named{'Retirer un contact · Odile Vasseur · Hugo Moreau-Dubois'}")->text,
         qr/Une autre demande .{0,120} – Modifier un contact · Odile Vasseur/, 'another one about the same is named';
+    unlike $agent->get("/demandes/$named{'Modifier un contact · Odile Vasseur · Hugo Moreau-Dubois'}")->text,
+        qr/Une autre demande [^–]{0,120} – Ajouter un contact · Zoé/, 'not one about another contact';
     unlike join(' ', values %page, $queue), qr/Contact · /, 'none is a mere contact';
 }
 

@@ -203,6 +203,13 @@ my ($open) = map { $_->{id} } @{ $j->get('/famille/demandes')->json->{open} };
 $r = $camille->submit($camille->get("/famille/demandes/$open"), {}, form => "/famille/demandes/$open");
 is $r->status, 303, 'withdrawn';
 is state_of($open), 'withdrawn', 'in the database too';
+like $camille->get("/famille/demandes/$open")->text, qr/Annulée par vous/, 'by her, she reads';
+like $agent->get("/demandes/$open")->text, qr/Annulée par la famille/, 'by the family, an agent reads';
+unlike $agent->get("/demandes/$open")->text, qr/par vous/, 'not by the agent';
+{
+    my $number = $portal->psql("select number from portal.change_set where id = $open");
+    like $agent->get("/?numero=$number")->text, qr/Annulée par la famille/, 'nor in the queue';
+}
 like $camille->get($r->location)->text, qr/Votre demande est annulée/, 'and the page says so';
 is { @{ $camille->get($address)->form($address)->{fields} } }->{line1}, $street,
     'the form opens with the file again';
@@ -239,6 +246,17 @@ is live('line2'), 'Étage 2', 'all of it';
 like $camille->get($page)->text, qr/Numéro et voie 3 rue des Lilas/, 'read back by the family';
 like $julien->get($page)->text, qr/Numéro et voie 3 rue des Lilas/, 'and by the other guardian';
 like $camille->get("/famille/demandes/$id")->text, qr/Acceptée/, 'the request says so';
+{
+    my $number = $portal->psql("select number from portal.change_set where id = $id");
+    for my $query ("numero=$number", "etat=waiting&rubrique=child_photo&qui=mine&numero=+$number+") {
+        my $found = $agent->get("/?$query");
+        is scalar(() = $found->content =~ m{href="/demandes/\d+"}g), 1, "$query: one request";
+        ok $found->links->{"/demandes/$id"}, 'whatever its state and the other choices';
+        like $found->text, qr/Les autres choix ne comptent pas/, 'which the page says';
+    }
+    unlike $agent->get('/')->text, qr/\Q$number\E|ne comptent pas/, 'not without a number';
+    is_deeply $aj->get('/?numero=2000-0000000')->json->{requests}, [], 'a number of nothing';
+}
 like letter('camille.martin@exemple.fr', 'change_accepted')->{subject}, qr/acceptée/, 'and a mail';
 
 $case = $agent->get("/demandes/$his");
@@ -299,10 +317,21 @@ is_deeply [map { $_->{field} } @{ $aj->get("/demandes/$id")->json->{items} }],
 
 ### accepted in part
 
+my $apart = number_of(ask($julien, $base, { phone_home => '01 02 03 04 09' }));
+unlike $agent->get("/demandes/$id")->text, qr/Une autre demande/, 'who asks about other fields is no other';
+ask($julien, $base, { phone_home => '01 02 03 04 09', employer => 'Clinique' });
 $case = $agent->get("/demandes/$id");
+like $case->text, qr/Une autre demande porte sur les mêmes informations/, 'with one field in common it is';
+for my $open (map { $_->{id} } @{ as_json($julien)->get('/famille/demandes')->json->{open} }) {
+    $julien->submit($julien->get("/famille/demandes/$open"), {}, form => "/famille/demandes/$open");
+}
+like $case->text, qr/Réponse à la famille \(obligatoire pour refuser ou demander une précision/,
+    'the answer is not said to be optional';
+unlike $case->text, qr/facultatif/, 'nor anything';
 $r = decide($agent, $id, { step => 'partly', phone_work => 'accept', profession => 'refuse',
     reason => 'La profession ne correspond pas.' }, $case);
 is $r->status, 422, 'each line needs its decision';
+like $r->text, qr/corriger Employeur\s: Choisissez «\sAccepter\s» ou «\sRefuser\s»/, 'the one without it is named';
 $r = decide($agent, $id, { step => 'partly', phone_work => 'accept', profession => 'refuse',
     employer => 'accept' }, $case);
 is $r->status, 422, 'and a refused one its reason';
@@ -318,6 +347,11 @@ like $camille->get("/famille/demandes/$id")->text,
 
 ### an accepted change is undone by another one
 
+$case = $agent->get("/demandes/$id");
+unlike $case->content, qr/name="reason_code"/, 'no ready words of other answers';
+like $case->text, qr/Réponse à la famille \(obligatoire pour annuler\)/, 'its own are needed';
+is json_post($aj, "/demandes/$id", { step => 'reverse', reason_code => 'proof_needed',
+    version => $aj->get("/demandes/$id")->json->{version} })->status, 422, 'nor sent by a program';
 $r = decide($agent, $id, { step => 'reverse' });
 is $r->status, 422, 'with a reason';
 $r = decide($agent, $id, { step => 'reverse', reason => 'Erreur de saisie.' });
@@ -392,7 +426,8 @@ $form = $camille->get($base);
 outside(employer => 'Mairie');
 $r = $camille->submit($form, { profession => 'Luthière', step => 'send' }, form => $base);
 is $r->status, 409, 'an old page is not sent';
-like $r->text, qr/Le dossier a changé/, 'it says why';
+like $r->text, qr/Rien n’a été enregistré Le dossier a changé/, 'it says why';
+unlike $r->text, qr/à corriger/, 'which is nothing to be mended';
 %field = @{ $r->form($base)->{fields} };
 is $field{profession}, 'Luthière', 'what was typed is there';
 $r = $camille->submit($r, { employer => 'Mairie', step => 'send' }, form => $base);
@@ -427,7 +462,7 @@ is decide($two, $id, { step => 'accept' })->status, 303, 'and decide';
 is live('profession'), 'Luthière d’art', 'the conflict was seen and decided';
 $r = decide($agent, $id, { step => 'refuse', reason => 'Trop tard.' }, $case);
 is $r->status, 409, 'a decided request is decided';
-like $r->text, qr/déjà répondu/, 'and says so';
+like $r->text, qr/Rien n’a été enregistré La mairie a déjà répondu/, 'and says so';
 
 $id = number_of(ask($camille, $base, { employer => 'Un' }));
 $case = $agent->get("/demandes/$id");
@@ -435,7 +470,7 @@ ask($camille, $base, { employer => 'Deux' });
 $r = decide($agent, $id, { step => 'accept' }, $case);
 is $r->status, 409, 'T113: a replaced request is not accepted';
 isnt live('employer'), 'Un', 'nothing was written';
-like $r->text, qr/annulé ou remplacé/, 'the page says so';
+like $r->text, qr/n’est plus à traiter/, 'the page says so';
 
 
 ### who may

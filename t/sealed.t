@@ -397,6 +397,9 @@ my $health = page_of('sante');
     like $r->text, qr/Allergies Avant : .* Demandé : $canary{allergies} et œufs/, 'the receipt';
     is $portal->psql("select urgent from portal.change_set where id = $set"), 't',
         'allergies cannot wait';
+    my $desk = (agent_client())[0]->get("/demandes/$set")->text;
+    like $desk, qr/Allergies.{0,200}Accepter/s, 'an agent decides each line';
+    unlike $desk, qr/tout de suite|N’écrivez ni/, 'without the hints of who fills it in';
     like $html->get("/famille/enfants/$leo")->text, qr/Demandé : $canary{notes}/,
         'the child\'s page shows what is asked';
 

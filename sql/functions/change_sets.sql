@@ -89,7 +89,10 @@ begin
                  jsonb_build_object('number', p_set.number, 'section', p_set.section,
                      'action', p_set.action, 'subject', p_set.subject,
                      'what', what_of(p_set.section, p_set.action),
-                     'path', '/famille/demandes/' || p_set.id,
+                     -- whose access has ended cannot open it
+                     'path', case when family_of(v_account.id, p_set.family_id)
+                                       = p_set.family_id
+                                  then '/famille/demandes/' || p_set.id end,
                      'due_on', p_set.due_on,
                      'reason', p_set.reason,
                      'ready_reason', ready_words(p_set.reason_code, v_account.lang),
@@ -356,3 +359,93 @@ $$;
 
 comment on function withdraw(change_set) is
     'The account takes its own open request back. The caller has locked the account.';
+
+
+create or replace function end_requests(p_account bigint, p_family bigint, p_but bigint)
+    returns jsonb
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_set    change_set;
+    v_ended  jsonb := '[]';
+begin
+    for v_set in
+        select c.*
+          from change_set c
+         where c.account_id = p_account
+           and c.family_id = p_family
+           and c.id <> p_but
+           and c.state in ('sent', 'taken', 'incomplete')
+         order by c.id
+           for update
+    loop
+        perform change_step(v_set.id, 'withdrawn', 'withdrawn', 'town', null);
+        perform note('end_change', 'ok', 'change_set', v_set.id);
+        v_ended := v_ended || jsonb_build_object('number', v_set.number,
+                       'what', what_of(v_set.section, v_set.action),
+                       'subject', v_set.subject);
+    end loop;
+
+    return v_ended;
+end
+$$;
+
+comment on function end_requests(bigint, bigint, bigint) is
+    'The town ends an account''s open requests about a family that it can no more open. Input: account, the family, which the caller has locked, the request that is just being decided. Result: what a mail says of them: [{"number", "what", "subject"}].';
+
+
+create or replace function end_access(p_set change_set) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_account  account;
+    v_ended    jsonb;
+begin
+    if (p_set.section, p_set.action) <> ('guardian_basic', 'remove') then
+        return;
+    end if;
+
+    for v_account in
+        select a.*
+          from subscription u
+          join account a on a.tenant = u.tenant and a.id = u.account_id
+         where u.guardian_id = p_set.guardian_id
+           and u.ended_at is null
+    loop
+        v_ended := end_requests(v_account.id, p_set.family_id, p_set.id);
+
+        if v_account.state = 'active' then
+            perform post(gen_random_uuid(), v_account.email, v_account.email_mac,
+                         'guardian_removed', v_account.lang,
+                         jsonb_build_object('since', today(),
+                             'family', (select f.label from family f
+                                         where f.id = p_set.family_id),
+                             'ended', v_ended, 'has_ended', v_ended <> '[]'));
+        end if;
+    end loop;
+end
+$$;
+
+comment on function end_access(change_set) is
+    'What ends with the access of whoever is connected as the guardian that a request takes out: their open requests about the family; and writes it to them, since no page will tell them. Input: a request that change_apply() will write next, whose family the caller has locked; any other: nothing is done.';
+
+
+create or replace function shown_state(p_set change_set) returns text
+    language sql stable
+    return case when (p_set).state = 'withdrawn'
+                     and exists (select
+                                   from change_event e
+                                  where e.tenant = (p_set).tenant
+                                    and e.set_id = (p_set).id
+                                    and e.event = 'withdrawn' and e.by_kind = 'town')
+                then 'ended' else (p_set).state end;
+
+comment on function shown_state(change_set) is
+    'The state of a request as pages say it: ended, where the town has withdrawn it.';
+
+
+create or replace function shown_event(p_event change_event) returns text
+    language sql immutable
+    return case when ((p_event).event, (p_event).by_kind) = ('withdrawn', 'town')
+                then 'ended' else (p_event).event end;
+
+comment on function shown_event(change_event) is
+    'A step of a request''s history as pages say it, see shown_state().';

@@ -124,7 +124,7 @@ begin
         'version', p_set.version, 'section', p_set.section, 'action', p_set.action,
         'what', what_of(p_set.section, p_set.action), 'adds', p_set.action = 'add',
         'has_items', p_set.action in ('change', 'add'),
-        'subject', p_set.subject, 'request_state', p_set.state,
+        'subject', p_set.subject, 'request_state', shown_state(p_set),
         'open', v_open, 'waits', p_set.state in ('sent', 'taken'),
         'is_incomplete', p_set.state = 'incomplete',
         'is_accepted', p_set.state = 'accepted', 'is_partly', p_set.state = 'partly',
@@ -322,7 +322,7 @@ begin
 
     v_request := request_document(v_set);
 
-    select json_agg(json_build_object('at', e.at, 'event', e.event, 'by', e.by_kind)
+    select json_agg(json_build_object('at', e.at, 'event', shown_event(e), 'by', e.by_kind)
                     order by e.version)
       into v_events
       from change_event e

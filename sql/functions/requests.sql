@@ -520,6 +520,12 @@ begin
 
     perform lock_subject(v_who.guardian_id, v_who.child_id, my_family());
 
+    if family_of(me(), my_family()) is distinct from my_family() then
+        -- taken out of the family while this one waited for it
+        perform drop_upload(input);
+        return done(input, json_build_object('status', 404, 'errors', json_build_array()));
+    end if;
+
     v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id,
                            v_who.contact_id, to_id(input->>'request'));
 

@@ -355,7 +355,7 @@ end
 $$;
 
 comment on function section_remove(change_set) is
-    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it.';
+    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it; what else ends is end_access()''s.';
 
 
 create or replace function record_ban(p_set change_set) returns void

@@ -20,18 +20,20 @@ begin
                        'section', (p_set).section, 'action', (p_set).action,
                        'what', what_of((p_set).section, (p_set).action),
                        'subject', (p_set).subject, 'family_number', f.number,
-                       'family_label', f.label, 'request_state', (p_set).state,
+                       'family_label', f.label, 'request_state', shown_state(p_set),
                        'waits', (p_set).state in ('sent', 'taken'),
                        'is_incomplete', (p_set).state = 'incomplete',
                        'is_accepted', (p_set).state = 'accepted',
                        'is_partly', (p_set).state = 'partly',
                        'is_refused', (p_set).state = 'refused',
+                       'is_withdrawn', shown_state(p_set) = 'withdrawn',
                        'asked_at', (p_set).created_at,
                        'age', today() - day_of((p_set).created_at),
                        'due_on', (p_set).due_on,
                        'late', (p_set).state in ('sent', 'taken')
                                and (p_set).due_on < today(),
-                       'urgent', (p_set).urgent,
+                       'urgent', (p_set).urgent
+                                 and (p_set).state in ('sent', 'taken', 'incomplete'),
                        'taken_by', agent_name((p_set).taken_by),
                        'mine', (p_set).taken_by is not null
                                and (p_set).taken_by = my_agent())
@@ -52,19 +54,14 @@ declare
     v_at      timestamptz := coalesce((p_from).created_at, '-infinity');
     v_id      bigint := coalesce((p_from).id, 0);
 begin
-    -- a query for each way, so that each goes along an index and ends with the
-    -- page; of a state the urgent ones, then the rest, as the last page ended
+    -- a number is one request, whatever the other choices.  Else a query for each
+    -- way, so that each goes along an index and ends with the page; of a state
+    -- the urgent ones, then the rest, as the last page ended
     if p_number is not null then
         return query
         select c.*
           from change_set c
-         where c.number = p_number
-           and case p_state when 'waiting' then c.state in ('sent', 'taken')
-                            when 'incomplete' then c.state = 'incomplete'
-                            else c.state in ('accepted', 'partly', 'refused') end
-           and (p_section is null or c.section = p_section)
-           and case p_whose when 'mine' then c.taken_by = my_agent()
-                            when 'nobody' then c.taken_by is null else true end;
+         where c.number = p_number;
 
     elsif p_state = 'done' then
         return query
@@ -140,7 +137,8 @@ declare
     v_state    text := coalesce(nullif(input->>'state', ''), 'waiting');
     v_section  text := nullif(input->>'section', '');
     v_whose    text := nullif(input->>'whose', '');
-    v_number   text := nullif(btrim(input->>'number'), '');
+    -- a space that was copied along comes as the plus of an address
+    v_number   text := nullif(btrim(input->>'number', ' +'), '');
     v_after    bigint := coalesce(to_id(input->>'after'), 0);
     v_from     change_set;
     v_rows     json;
@@ -177,7 +175,7 @@ end
 $$;
 
 comment on function queue(jsonb) is
-'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), number, after (id of the last one seen); all optional. Result: {"status": 200, "requests": [queue_row()], "next": id to go on after or null, "filter", and what can be chosen: "sections", "states", "owners"}. For agents.';
+'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), after (id of the last one seen); number: that request alone, whatever the others say; all optional. Result: {"status": 200, "requests": [queue_row()], "next": id to go on after or null, "filter", and what can be chosen: "sections", "states", "owners"}. For agents.';
 
 
 -- one request -------------------------------------------------------------
@@ -322,6 +320,38 @@ comment on function who_leaves(change_set) is
     'Whom a request would take out of the file, as an agent has to know them: {"is_contact", "link", "phone_mobile", "phone_home", "collect", "emergency"}, {"is_guardian", "link", "authority", "connected": an account is} or {"is_child", "birth_date"}; null of another request, and of somebody who is no more there.';
 
 
+create or replace function same_matter(p_one change_set, p_other change_set)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- who must not collect a child is said in words: it may be anybody
+    if 'report' in (p_one.action, p_other.action) then
+        return true;
+    end if;
+
+    if (p_one.action = 'add') <> (p_other.action = 'add')
+       or not (case when p_one.action = 'add'
+                    then fold(p_one.subject) = fold(p_other.subject)
+                    else coalesce(request_subject(p_one) = request_subject(p_other),
+                                  p_one.subject = p_other.subject) end)
+    then
+        return false;
+    end if;
+
+    return p_one.action <> 'change' or p_other.action <> 'change'
+           or exists (select from section s where s.name = p_one.section and s.whole)
+           or exists (select
+                        from change_item i
+                        join change_item j on j.tenant = i.tenant and j.field = i.field
+                       where i.set_id = p_one.id
+                         and j.set_id = p_other.id);
+end
+$$;
+
+comment on function same_matter(change_set, change_set) is
+    'Whether two requests about one section of one guardian, child or family have something in common: the same person and a field at least. Additions are the same person where the names are; a report may be about anybody.';
+
+
 create or replace function decision_document(p_set change_set) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -375,6 +405,12 @@ begin
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
             'whole', v_whole, 'reversed_by', v_reversed, 'reverses', reverses(p_set),
+            'ends_access', v_open and p_set.section = 'guardian_basic'
+                           and p_set.action = 'remove'
+                           and exists (select
+                                         from subscription u
+                                        where u.guardian_id = p_set.guardian_id
+                                          and u.ended_at is null),
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
@@ -393,8 +429,9 @@ begin
                       and o.family_id = p_set.family_id
                       and o.guardian_id is not distinct from p_set.guardian_id
                       and o.child_id is not distinct from p_set.child_id
-                      and o.state in ('sent', 'taken', 'incomplete')),
-        'events', (select json_agg(json_build_object('at', e.at, 'event', e.event,
+                      and o.state in ('sent', 'taken', 'incomplete')
+                      and same_matter(o, p_set)),
+        'events', (select json_agg(json_build_object('at', e.at, 'event', shown_event(e),
                               'agent', case e.by_kind when 'agent' then agent_name(e.by_id)
                                        end) order by e.version)
                      from change_event e
@@ -413,7 +450,8 @@ begin
                             union all
                            select w, 'editable'
                              from unnest(array['reason_code', 'reason']) w
-                            where v_decides or v_reverse) p),
+                            -- ready words are for these answers
+                            where v_decides or v_reverse and w = 'reason') p),
         'values', json_build_object('version', v_version));
 end
 $$;
@@ -559,7 +597,7 @@ declare
     v_missing  jsonb;
 begin
     if p_step = 'partly' then
-        select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'required')
+        select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'undecided')
                          order by i.field)
           into v_missing
           from change_item i
@@ -625,7 +663,8 @@ begin
              and not (v_step = 'partly' and all_accepted(v_locked.request, input))
             then refused('reason', 'reason_needed')
         when input->>'reason_code' is not null
-             and not exists (select from refusal r where r.code = input->>'reason_code')
+             and (v_step = 'reverse'
+                  or not exists (select from refusal r where r.code = input->>'reason_code'))
             then refused('reason_code', 'choice')
         when v_step = 'incomplete' then ask_more(v_locked.request, input)
         when v_step = 'reverse' then reverse_request(v_locked.request, input)
@@ -732,6 +771,7 @@ begin
 
     if v_state <> 'refused' then
         perform keep_found(p_set);
+        perform end_access(p_set);
         perform change_apply(p_set);
     end if;
 

@@ -114,7 +114,8 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
 /*
  * "items" of the document that are about a field have it beside them, unless
- * the town's policy says that it is not to be answered.
+ * the town's policy says that it is not to be answered.  What helps to fill the
+ * field in is no help for who answers about a value that is there.
  */
 
 static void
@@ -128,6 +129,10 @@ ngx_http_portal_form_rows(ngx_http_portal_ctx_t *ctx, json_t *by_name)
         name = json_string_value(json_object_get(item, "field"));
         field = ngx_http_portal_form_row(ctx, name)
                 ? json_object_get(by_name, name) : NULL;
+
+        if (field != NULL) {
+            (void) json_object_set_new(field, "hint", json_null());
+        }
 
         (void) json_object_set_new(item, "input",
                                field ? json_incref(field) : json_null());
@@ -468,7 +473,8 @@ ngx_http_portal_field_accept(const portal_field_t *field)
 
 /*
  * An error as the summary at the page's top says it.  It leads to the field;
- * where the page has no such field to go to it names it.
+ * where the page has no such field to go to, or asks the same of each row, it
+ * names it.
  */
 
 json_t *
@@ -490,7 +496,8 @@ ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z", field);
     name[sizeof(name) - 1] = '\0';
 
-    label = here ? NULL : portal_views_label(pmcf->views[ctx->language], name);
+    label = here && ngx_http_portal_form_row(ctx, field) == NULL
+            ? NULL : portal_views_label(pmcf->views[ctx->language], name);
 
     return json_pack("{s:s?, s:s?, s:s}", "field", here ? field : NULL,
                      "label", label, "message", message ? message : "");

@@ -25,7 +25,7 @@ static json_t *ngx_http_portal_notice(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_wait(ngx_http_portal_ctx_t *ctx);
 static json_t *ngx_http_portal_errors(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 static const char *ngx_http_portal_error_of(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field);
 
@@ -89,7 +89,7 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                                                ctx->restore.len)
                                 : json_null())
         || json_object_set_new_nocheck(g, "errors",
-                                       ngx_http_portal_errors(r, ctx))
+                                       ngx_http_portal_errors(r, ctx, status))
         || json_object_set_new_nocheck(g, "request",
                json_stringn((char *) id->data, id->len))
         || json_object_set_new_nocheck(g, "key",
@@ -353,8 +353,11 @@ ngx_http_portal_wait(ngx_http_portal_ctx_t *ctx)
 }
 
 
+/* what is wrong; of what came too late there is nothing to be mended */
+
 static json_t *
-ngx_http_portal_errors(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+ngx_http_portal_errors(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t status)
 {
     json_t  *list, *error;
     size_t   i;
@@ -370,7 +373,11 @@ ngx_http_portal_errors(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                               ngx_http_portal_form_error(r, ctx, error));
     }
 
-    return json_pack("{s:i, s:o}", "count", (int) json_array_size(list),
+    return json_pack("{s:i, s:b, s:o}", "count",
+                     (int) json_array_size(list), "late",
+                     status == NGX_HTTP_CONFLICT
+                     || status == NGX_HTTP_PRECONDITION_FAILED
+                     || status == NGX_HTTP_FORBIDDEN,
                      "list", list);
 }
 
