@@ -327,6 +327,8 @@ struct ngx_http_portal_ctx_s {
     /* input */
     json_t                          *values;     /* checked, by name */
     json_t                          *typed;      /* to show again */
+    ngx_str_t                        came;       /* tags of what came, of a
+                                                    partial form */
     json_t                          *errors;     /* [{field, code}] */
     json_t                          *input;      /* what SQL gets */
     json_t                          *place;      /* whose sealed fields these
@@ -564,6 +566,10 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
 /* the whole body in one piece of memory, terminated; a status when too large */
 ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
 
+/* the day, in the town's zone */
+#define NGX_HTTP_PORTAL_TODAY  sizeof("2026-11-24")
+void ngx_http_portal_today(char today[NGX_HTTP_PORTAL_TODAY]);
+
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
@@ -741,6 +747,26 @@ json_t *ngx_http_portal_form_model(ngx_http_request_t *r,
 /* what was typed, or what the page's address brings; a new reference */
 json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+/* what the document opens it with, as a page shows it; NULL: nothing */
+json_t *ngx_http_portal_field_opens(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+
+typedef enum {
+    NGX_HTTP_PORTAL_MOVED_NOT = 0,
+    NGX_HTTP_PORTAL_MOVED_TAKEN,        /* untouched: it has the value of now */
+    NGX_HTTP_PORTAL_MOVED_BOTH          /* typed, and changed by another too */
+} ngx_http_portal_moved_e;
+
+/* tells what came apart from what the form was opened with */
+ngx_int_t ngx_http_portal_form_came(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *raw);
+/* the tags that the page carries, empty: none, and for each field what became
+   of it; forgets what was typed where that is MOVED_TAKEN */
+ngx_int_t ngx_http_portal_form_opened(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_str_t *opened,
+    ngx_http_portal_moved_e *moved);
+json_t *ngx_http_portal_form_now(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *options);
 /* a choice of more is a list to open */
 #define NGX_HTTP_PORTAL_RADIOS  5
 /* of a field with this value: [{"value", "label", "selected", "id"}] */
