@@ -334,6 +334,7 @@ struct ngx_http_portal_ctx_s {
     json_t                          *place;      /* whose sealed fields these
                                                     are: kind, id */
     ngx_http_portal_upload_t        *upload;     /* while its body comes */
+    off_t                            read;       /* bytes of the body */
     ngx_str_t                        body;       /* multipart, in memory; empty
                                                     when it is in a file */
     ngx_uint_t                       nfiles;
@@ -390,6 +391,7 @@ struct ngx_http_portal_ctx_s {
     unsigned                         json:1;     /* the answer's form */
     unsigned                         json_body:1;
     unsigned                         multipart:1;
+    unsigned                         oversize:1; /* for its files, it seems */
     unsigned                         key_header:1;   /* key came in a header */
     unsigned                         negotiated:1;
     unsigned                         expired:1;  /* a form whose session had

@@ -95,6 +95,7 @@ ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     if (r->headers_in.content_length_n > max) {
+        ctx->oversize = ctx->multipart;
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     }
 
