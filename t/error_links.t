@@ -102,6 +102,21 @@ sub kept {
     return %f;
 }
 
+{
+    my ($kid) = $c->get('/famille')->content =~ m{/famille/enfants/(\d+)};
+    my $path = "/famille/enfants/$kid/contacts/nouveau";
+    my $r = $c->submit($c->get($path), { last_name => '', first_name => '', step => 'send' },
+        form => $path);
+    is $r->status, 422, 'a contact without anything';
+    my ($list) = Encode::decode('UTF-8', $r->content) =~ m{id="erreurs".*?<ul>(.*?)</ul>}s;
+    my %said = $list =~ m{<a href="#(\w+)">([^<]+)</a>}g;
+    like $said{last_name}, qr/^Nom du contact\s: Saisissez un nom/, 'each link names its field' or diag $list;
+    like $said{collect}, qr/^Peut venir chercher l’enfant\s: Choisissez «.Oui.» ou «.Non.»\.$/,
+        'and nothing is suggested of who may collect' or diag $list;
+    my %once = map { $_ => 1 } values %said;
+    is scalar keys %once, scalar keys %said, 'no two say the same';
+}
+
 my $base = "/famille/responsables/$me/base";
 my $id = ask($base, profession => 'Luthière', employer => 'Atelier');
 

@@ -529,8 +529,9 @@ ngx_http_portal_field_accept(const portal_field_t *field)
 
 
 /*
- * An error as the summary at the page's top says it.  It leads to the field;
- * where the page has no such field to go to it names it.
+ * An error as the summary at the page's top says it: the field's name, then the
+ * message.  It leads to the field, where the page has it to go to.  A name
+ * that is a question needs no colon ("asks").
  */
 
 json_t *
@@ -538,8 +539,11 @@ ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *error)
 {
     char                          name[PORTAL_BODY_NAME + 16];
-    const char                   *field, *message, *label;
+    size_t                        len;
     ngx_uint_t                    here;
+    const char                   *field, *message, *label;
+    portal_form_t                *form;
+    const portal_field_t         *declared;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
@@ -552,10 +556,19 @@ ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z", field);
     name[sizeof(name) - 1] = '\0';
 
-    label = here ? NULL : portal_views_label(pmcf->views[ctx->language], name);
+    form = ctx->verdict->form;
+    declared = here && form ? portal_form_field(form, field) : NULL;
 
-    return json_pack("{s:s?, s:s?, s:s}", "field", here ? field : NULL,
-                     "label", label, "message", message ? message : "");
+    label = declared != NULL && !declared->hidden
+            ? ngx_http_portal_field_label(r, ctx, declared, ".label")
+            : portal_views_label(pmcf->views[ctx->language], name);
+
+    len = label ? ngx_strlen(label) : 0;
+
+    return json_pack("{s:s?, s:s?, s:b, s:s}", "field", here ? field : NULL,
+                     "label", label,
+                     "asks", len > 0 && label[len - 1] == '?',
+                     "message", message ? message : "");
 }
 
 
