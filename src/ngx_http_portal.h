@@ -399,6 +399,8 @@ struct ngx_http_portal_ctx_s {
     unsigned                         minted:1;   /* secret is made */
     unsigned                         refused:1;  /* the form is shown again */
     unsigned                         again:1;    /* with the key it had */
+    unsigned                         unasked:1;  /* refused by its own check:
+                                                    no function has seen it */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
     unsigned                         hashed:1;
     unsigned                         rendered:1;

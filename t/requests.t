@@ -418,6 +418,31 @@ is $camille->submit($form, { profession => 'Autre', step => 'send' }, form => $b
     is ask($camille, $tax, { quotient => '1150' })->status, 303, 'which is taken back';
 }
 
+# what is empty and what is wrong are told at once, in the order of the page
+{
+    my $said = sub { join ' ', $_[0]->content =~ m{<a href="#(?!contenu|menu|pied)(\w+)">}g };
+    my $r = $camille->submit($camille->get($address), { line1 => '', postal_code => '591',
+        step => 'check' }, form => $address);
+    is $r->status, 422, 'two mistakes';
+    is $said->($r), 'line1 postal_code', 'both are said';
+    like $r->content, qr/id="line1-error"/, 'beside the field, too';
+    is $said->($camille->submit($camille->get($address), { line1 => '', step => 'check' },
+        form => $address)), 'line1', 'the function says the same of what is empty';
+    is $said->($camille->submit($camille->get($address), { postal_code => '591', line1 => undef,
+        step => 'check' }, form => $address)), 'postal_code',
+        'what was not sent is in the file, and not empty';
+    is $said->($camille->submit($camille->get($address), { postal_code => '591', line2 => '',
+        step => 'check' }, form => $address)), 'postal_code', 'what may be empty is not said';
+
+    my ($kid) = $camille->get('/famille')->content =~ m{/famille/enfants/(\d+)};
+    my $new = "/famille/enfants/$kid/contacts/nouveau";
+    is $said->($camille->submit($camille->get($new), { last_name => 'Vasseur', first_name => '',
+        link => 'neighbour', phone_mobile => '06 12', emergency => 'no', step => 'send' },
+        form => $new)), 'first_name phone_mobile collect',
+        'an answer that was not given is none';
+}
+
+
 ### a file that changes under the agent; two agents
 
 ($id) = map { $_->{id} } @{ $j->get('/famille/demandes')->json->{open} };

@@ -264,6 +264,8 @@ ngx_http_portal_body_checked(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_portal_body_wrong(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
+    ctx->unasked = 1;
+
     return ngx_http_portal_refuse(r, ctx, ngx_http_portal_body_status(ctx));
 }
 
