@@ -327,11 +327,14 @@ struct ngx_http_portal_ctx_s {
     /* input */
     json_t                          *values;     /* checked, by name */
     json_t                          *typed;      /* to show again */
+    ngx_str_t                        came;       /* tags of what came, of a
+                                                    partial form */
     json_t                          *errors;     /* [{field, code}] */
     json_t                          *input;      /* what SQL gets */
     json_t                          *place;      /* whose sealed fields these
                                                     are: kind, id */
     ngx_http_portal_upload_t        *upload;     /* while its body comes */
+    off_t                            read;       /* bytes of the body */
     ngx_str_t                        body;       /* multipart, in memory; empty
                                                     when it is in a file */
     ngx_uint_t                       nfiles;
@@ -388,6 +391,7 @@ struct ngx_http_portal_ctx_s {
     unsigned                         json:1;     /* the answer's form */
     unsigned                         json_body:1;
     unsigned                         multipart:1;
+    unsigned                         oversize:1; /* for its files, it seems */
     unsigned                         key_header:1;   /* key came in a header */
     unsigned                         negotiated:1;
     unsigned                         expired:1;  /* a form whose session had
@@ -395,6 +399,8 @@ struct ngx_http_portal_ctx_s {
     unsigned                         minted:1;   /* secret is made */
     unsigned                         refused:1;  /* the form is shown again */
     unsigned                         again:1;    /* with the key it had */
+    unsigned                         unasked:1;  /* refused by its own check:
+                                                    no function has seen it */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
     unsigned                         hashed:1;
     unsigned                         rendered:1;
@@ -563,6 +569,10 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
 
 /* the whole body in one piece of memory, terminated; a status when too large */
 ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
+
+/* the day, in the town's zone */
+#define NGX_HTTP_PORTAL_TODAY  sizeof("2026-11-24")
+void ngx_http_portal_today(char today[NGX_HTTP_PORTAL_TODAY]);
 
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
@@ -741,6 +751,26 @@ json_t *ngx_http_portal_form_model(ngx_http_request_t *r,
 /* what was typed, or what the page's address brings; a new reference */
 json_t *ngx_http_portal_field_value(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+/* what the document opens it with, as a page shows it; NULL: nothing */
+json_t *ngx_http_portal_field_opens(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+
+typedef enum {
+    NGX_HTTP_PORTAL_MOVED_NOT = 0,
+    NGX_HTTP_PORTAL_MOVED_TAKEN,        /* untouched: it has the value of now */
+    NGX_HTTP_PORTAL_MOVED_BOTH          /* typed, and changed by another too */
+} ngx_http_portal_moved_e;
+
+/* tells what came apart from what the form was opened with */
+ngx_int_t ngx_http_portal_form_came(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *raw);
+/* the tags that the page carries, empty: none, and for each field what became
+   of it; forgets what was typed where that is MOVED_TAKEN */
+ngx_int_t ngx_http_portal_form_opened(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_str_t *opened,
+    ngx_http_portal_moved_e *moved);
+json_t *ngx_http_portal_form_now(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *options);
 /* a choice of more is a list to open */
 #define NGX_HTTP_PORTAL_RADIOS  5
 /* of a field with this value: [{"value", "label", "selected", "id"}] */

@@ -97,9 +97,25 @@ sub kept {
     my ($r, $id, $what) = @_;
 
     my %f = @{ $r->form("/demandes/$id")->{fields} };
-    is $f{reason_code}, 'not_shown', "$what: the ready answer is still chosen";
+    is $f{reason_code}, $what eq 'reverse' ? undef : 'not_shown',
+        "$what: the ready answer is still chosen";
     is $f{reason}, 'Deux mots.', "$what: the words are still there";
     return %f;
+}
+
+{
+    my ($kid) = $c->get('/famille')->content =~ m{/famille/enfants/(\d+)};
+    my $path = "/famille/enfants/$kid/contacts/nouveau";
+    my $r = $c->submit($c->get($path), { last_name => '', first_name => '', step => 'send' },
+        form => $path);
+    is $r->status, 422, 'a contact without anything';
+    my ($list) = Encode::decode('UTF-8', $r->content) =~ m{id="erreurs".*?<ul>(.*?)</ul>}s;
+    my %said = $list =~ m{<a href="#(\w+)">([^<]+)</a>}g;
+    like $said{last_name}, qr/^Nom du contact\s: Saisissez un nom/, 'each link names its field' or diag $list;
+    like $said{collect}, qr/^Peut venir chercher l’enfant\s: Choisissez «.Oui.» ou «.Non.»\.$/,
+        'and nothing is suggested of who may collect' or diag $list;
+    my %once = map { $_ => 1 } values %said;
+    is scalar keys %once, scalar keys %said, 'no two say the same';
 }
 
 my $base = "/famille/responsables/$me/base";
@@ -149,7 +165,8 @@ $portal->psql("insert into portal.change_item (tenant, set_id, field, old, asked
 is refused($id, { step => 'accept' })->status, 303, 'accepted';
 $portal->psql("update portal.insurance set policy = 'P 12' where child_id = $child;
     update portal.change_item set state = 'refused' where set_id = $id and field = 'policy'");
-$r = refused($id, { step => 'reverse' });
+# with words of one's own: there is no ready answer for it
+$r = refused($id, { step => 'reverse', reason_code => undef });
 is $r->status, 422, 'that does not go back';
 unlike $r->content, qr/<a href="#insurer">/, 'no field to go to';
 kept($r, $id, 'reverse');

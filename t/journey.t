@@ -217,6 +217,10 @@ for (['responsables', 'guardian', 'guardians', qw(address tax bank)],
     my ($path, $name, $list, @keys) = @$_;
     my $one = $family->{$list}[0];
     my $alone = $j->get("/famille/$path/$one->{id}")->json->{$name};
+    # what the ready document does not have: words, and what depends on today
+    delete $_->{text} for @{ $alone->{authorisations} // [] };
+    delete @$_{qw(to_come ended)}
+        for map { @{ $_->{contacts} // [] } } $alone, $one;
     is_deeply $alone, $one, "JSON: /famille/$path/{id}";
     ok exists $alone->{$_}, "JSON: $name has $_" for @keys;
 }

@@ -44,7 +44,7 @@ END
 
 my $h2 = free_port();
 my $locations = join ' ', map { "location = /t/$_->[0] { portal_allow $_->[1];
-        client_max_body_size 12m; portal_page photo;
+        client_max_body_size 256m; portal_page photo;
         portal_post t_echo $_->[2]; }" } ['photo', 'public', 'photo'],
         ['mine', 'citizen', 'photo'], ['plain', 'public', 'plain'];
 my $portal = Portal::Stack->new(directives => {
@@ -224,9 +224,9 @@ for my $times (1, 20_000) {
 for my $case (
     ['no session', '/t/mine', '', qr/^HTTP\/1.1 (?:303|401|403)/],
     ['another site', '/t/photo', "Sec-Fetch-Site: cross-site\r\n", qr/ 403 /],
-    ['too large', '/t/photo', "Origin: $c->{origin}\r\n", qr/ 413 /, 11_000_000],
+    ['too large', '/t/photo', "Origin: $c->{origin}\r\n", qr/ 413 /, 40_000_000],
     ['far too large', '/t/photo', "Origin: $c->{origin}\r\n", qr/ 413 /,
-        13_000_000],
+        300_000_000],
     ['no boundary', '/t/photo', "Origin: $c->{origin}\r\n", qr/ 400 /, 9_000_000,
         'multipart/form-data'])
 {
@@ -329,6 +329,38 @@ sub half {
     my $r = sent(good($JPEG, part('document', $JPEG . 'x' x 310_000, 'x')));
     is $r->status, 413, 'a file larger than its field may be';
     is code($r), 'document:file_size', 'said';
+}
+{
+    # larger than may be kept, and yet the form comes back
+    my $large = $JPEG . 'x' x 14_000_000;
+    my $before = called();
+    my $r = sent(good($large, part('document', $JPEG, 'x')), html => 1);
+    is $r->status, 413, 'a photo of 14 MB';
+    like $r->content, qr/<p class="error" id="photo-error">.*?trop lourd.{1,2}: 10.{1,2}Mo/, 'said beside it';
+    like $r->content, qr/name="city"[^>]* value="Lyon"/, 'the rest is there again';
+    unlike $r->content, qr/id="document-error"/, 'nothing else is wrong';
+    is code(sent(good($large, part('document', 'x' . $JPEG, 'x')))),
+        'photo:file_size document:file_type', 'the file behind it is looked at where it is';
+    is code(sent(good($JPEG, part('photo', $large, 'x')))), 'photo:duplicate', 'twice';
+    is code(sent(good($JPEG, part('other', $large, 'x')))), 'other:unknown_field', 'of no field';
+
+    # more than is read: the page says what is too large
+    my $cookies = join '; ', map { "$_=" . $c->cookie($_) } keys %{ $c->cookies };
+    my $head = "POST /t/photo HTTP/1.1\r\nHost: $c->{host}\r\nOrigin: $c->{origin}\r\n"
+        . "Connection: close\r\nCookie: $cookies\r\nContent-Type: ";
+    my $type = 'multipart/form-data; boundary=b';
+    my $said = sub { Encode::decode('UTF-8', $c->raw($head . $_[0])) };
+    my $chunked = sub { my $size = length $_[1];
+        "$_[0]\r\nTransfer-Encoding: chunked\r\n\r\n" . sprintf("%x\r\n", $size) . $_[1]
+            . "\r\n0\r\n\r\n" };
+
+    like $said->("$type\r\nContent-Length: 40000000\r\n\r\n"), qr{^HTTP/1\.1 413.*trop lourd.{1,2}: 10.{1,2}Mo}s,
+        '40 MB: not read, the page says what a file may have';
+    like $said->($chunked->($type, good('x' x 34_000_000))), qr{^HTTP/1\.1 413.*trop lourd.{1,2}: 10.{1,2}Mo}s,
+        'in chunks: no further than may be';
+    like $said->($chunked->('application/json', '"' . 'x' x 300_000 . '"')),
+        qr{^HTTP/1\.1 413.*Raccourcissez vos réponses}s, 'JSON in chunks: as everywhere';
+    is called(), $before, 'nothing was done by any of these';
 }
 
 

@@ -198,8 +198,17 @@ is kept(), 0, 'nothing is kept';
     is send_photo($camille, [$phone], path => "/famille/enfants/$stranger/photo",
         page => $camille->get($page))->status, 404, 'another family’s child';
     is counted(qw(upload upload_piece change_set)), $before, 'nothing is stored then either';
-    is send_photo($camille, ["\xff\xd8\xff" . 'x' x 11_600_000])->status, 413, 'more than may come';
-    is send_photo($camille, ["\xff\xd8\xff" . 'x' x 10_600_000])->status, 413, 'a file too large';
+    for my $size (10_600_000, 11_600_000, 30_000_000) {
+        my $r = send_photo($camille, ["\xff\xd8\xff" . 'x' x $size],
+            fields => { comment => 'Elle a grandi.' });
+        is $r->status, 413, "a photo of $size bytes";
+        like $r->content, qr/id="photo-error">.*?trop lourd.{1,2}: 10.{1,2}Mo au plus/, 'said beside it';
+        is { @{ $r->form('/photo')->{fields} } }->{comment}, 'Elle a grandi.', 'the message is kept';
+    }
+    $r = send_photo($camille, ["\xff\xd8\xff" . 'x' x 34_000_000]);
+    is $r->status, 413, 'more than is read';
+    like $r->text, qr/Ce fichier est trop lourd.{1,2}: 10.{1,2}Mo au plus/, 'says what a file may have';
+    is counted(qw(upload upload_piece change_set)), $before, 'none of them is stored';
 }
 
 

@@ -440,6 +440,110 @@ is $camille->submit($form, { profession => 'Autre', step => 'send' }, form => $b
     'two tabs: the second is told of the first';
 
 
+# what the person left as it was takes the value of now; what both have changed
+# stays as typed, with the value of now beside it
+{
+    my $tax = "$page/fiscales";
+    my $fields = sub { return { @{ $_[0]->form($tax)->{fields} } } };
+    my $set = sub { $portal->psql("update portal.tax set $_[0] where guardian_id = $me") };
+
+    $set->('quotient = 1376, shares = 2.5');
+    my $form = $camille->get($tax);
+    my %open = %{ $fields->($form) };
+    is $open{quotient}, 1376, 'the form opens with the quotient';
+    like $open{opened}, qr/^[A-Za-z0-9_.-]+$/, 'and says what it was opened with, in tags';
+    is length($open{opened}) % 8, 0, 'one for each field';
+    is $fields->($camille->get($tax))->{opened}, $open{opened}, 'the same for the same';
+
+    $set->('quotient = 900');
+    isnt $fields->($camille->get($tax))->{opened}, $open{opened}, 'another for another value';
+    my $r = $camille->submit($form, { shares => '3', step => 'check' }, form => $tax);
+    is $r->status, 409, 'the file has changed';
+    my %now = %{ $fields->($r) };
+    is $now{quotient}, 900, 'what was not touched has the value of now';
+    is $now{shares}, '3', 'what was typed stays';
+    like $r->text, qr/Quotient familial.*?Cette réponse a changé entre-temps\. Voici/s, 'and it is said';
+    unlike $r->text, qr/Valeur d’aujourd’hui/, 'nothing is in two minds';
+    $r = $camille->submit($r, { step => 'check' }, form => $tax);
+    is $r->status, 200, 'sent again as the page advises';
+    like $r->text, qr/Nombre de parts.*2,50? .*3/s, 'the parts are asked for';
+    unlike $r->text, qr/1\s?376|Quotient/, 'and the newer quotient is not undone';
+
+    $form = $r;
+    $set->('quotient = 950');
+    is $fields->($camille->submit($form, { step => 'send' }, form => $tax))->{quotient}, 950,
+        'nor over the page that shows it again';
+
+    $form = $camille->get($tax);
+    $set->('quotient = 1000, shares = 4');
+    $r = $camille->submit($form, { quotient => '1 200', step => 'check' }, form => $tax);
+    is $r->status, 409, 'both have changed the same';
+    %now = %{ $fields->($r) };
+    is $now{quotient}, '1 200', 'what was typed stays';
+    like $r->text, qr/Quotient familial.*?Valeur d’aujourd’hui\s: 1000/s, 'with the value of now beside it';
+    like $r->content, qr/id="quotient-moved".*aria-describedby="[^"]*quotient-moved"/s, 'to be heard, too';
+    is $now{shares}, '4', 'and the other is that of now';
+    $r = $camille->submit($r, { step => 'check' }, form => $tax);
+    like $r->text, qr/Quotient familial.*1000 .*1200/s, 'sent again it is what was typed';
+
+    # a field that is wrong gives an old page a new version, too
+    $form = $camille->get($tax);
+    $set->('quotient = 1100');
+    $r = $camille->submit($form, { shares => 'beaucoup', step => 'check' }, form => $tax);
+    is $r->status, 422, 'an answer that is none';
+    is $fields->($r)->{quotient}, 1100, 'the rest is of now';
+    is $fields->($r)->{shares}, 'beaucoup', 'what was typed stays';
+
+    # another spelling of the same is no change
+    $form = $camille->get($tax);
+    $set->('shares = 2');
+    is $fields->($camille->submit($form, { shares => '4,00', step => 'check' }, form => $tax))->{shares},
+        '2', 'the same in another spelling was not touched';
+
+    # who sends no tags
+    $form = $camille->get($tax);
+    $set->('quotient = 1150');
+    $r = $camille->submit($form, { opened => undef, step => 'check' }, form => $tax);
+    is $r->status, 409, 'without tags';
+    is $fields->($r)->{quotient}, 1100, 'what was sent stays';
+    like $r->text, qr/Valeur d’aujourd’hui\s: 1150/, 'with the value of now beside it';
+    $r = $camille->submit($form, { opened => 'A' x 8, step => 'check' }, form => $tax);
+    like $r->text, qr/Valeur d’aujourd’hui\s: 1150/, 'nor do tags of nothing change that';
+
+    # one's own request, from two tabs
+    $form = $camille->get($tax);
+    is ask($camille, $tax, { quotient => '700' })->status, 303, 'one tab asks';
+    $r = $camille->submit($form, { shares => '1', step => 'check' }, form => $tax);
+    is $r->status, 409, 'the other is told';
+    is $fields->($r)->{quotient}, 700, 'and keeps what the first has asked';
+    is ask($camille, $tax, { quotient => '1150' })->status, 303, 'which is taken back';
+}
+
+# what is empty and what is wrong are told at once, in the order of the page
+{
+    my $said = sub { join ' ', $_[0]->content =~ m{<a href="#(?!contenu|menu|pied)(\w+)">}g };
+    my $r = $camille->submit($camille->get($address), { line1 => '', postal_code => '591',
+        step => 'check' }, form => $address);
+    is $r->status, 422, 'two mistakes';
+    is $said->($r), 'line1 postal_code', 'both are said';
+    like $r->content, qr/id="line1-error"/, 'beside the field, too';
+    is $said->($camille->submit($camille->get($address), { line1 => '', step => 'check' },
+        form => $address)), 'line1', 'the function says the same of what is empty';
+    is $said->($camille->submit($camille->get($address), { postal_code => '591', line1 => undef,
+        step => 'check' }, form => $address)), 'postal_code',
+        'what was not sent is in the file, and not empty';
+    is $said->($camille->submit($camille->get($address), { postal_code => '591', line2 => '',
+        step => 'check' }, form => $address)), 'postal_code', 'what may be empty is not said';
+
+    my ($kid) = $camille->get('/famille')->content =~ m{/famille/enfants/(\d+)};
+    my $new = "/famille/enfants/$kid/contacts/nouveau";
+    is $said->($camille->submit($camille->get($new), { last_name => 'Vasseur', first_name => '',
+        link => 'neighbour', phone_mobile => '06 12', emergency => 'no', step => 'send' },
+        form => $new)), 'first_name phone_mobile collect',
+        'an answer that was not given is none';
+}
+
+
 ### a file that changes under the agent; two agents
 
 ($id) = map { $_->{id} } @{ $j->get('/famille/demandes')->json->{open} };
@@ -514,9 +618,17 @@ is json_post($aj, "/demandes/$id", { step => 'accept',
 {
     my $other = $camille->get("/famille/responsables/$him/adresse");
     like $other->text, qr/Reprendre l’adresse d’un autre responsable.*Camille Martin/, 'who lives at the same place';
+    my $his = live('line1', $him);
+    outside(line1 => '12 rue du Moulin', $him);
     my $copied = $camille->get("/famille/responsables/$him/adresse?copie=$me");
     is { @{ $copied->form("/famille/responsables/$him/adresse")->{fields} } }->{line1},
         live('line1'), 'the form begins with that address';
+    my $r = $camille->submit($copied, { postal_code => '1', step => 'check' },
+        form => "/famille/responsables/$him/adresse");
+    is $r->status, 422, 'with a postcode that is none';
+    is { @{ $r->form("/famille/responsables/$him/adresse")->{fields} } }->{line1},
+        live('line1'), 'a copy is not what was left as it was';
+    outside(line1 => $his, $him);
     is $camille->get("/famille/responsables/$him/adresse?copie=$stranger")->status, 404,
         "never with another family's";
     is $camille->get("/famille/responsables/$him/adresse?copie=$him")->status, 404,

@@ -132,7 +132,7 @@ for (['phone', qr/type="tel" inputmode="tel"/],
     ['price', qr/inputmode="decimal"/], ['shares', qr/inputmode="decimal"/],
     ['postcode', qr/type="text" maxlength|type="text"(?!.*inputmode)/],
     ['tax', qr/inputmode="numeric"/], ['needs', qr/maxlength="100"/],
-    ['iban', qr/autocapitalize="none"/],
+    ['iban', qr/autocapitalize="characters"/],
     ['iban', qr/aria-describedby="iban-hint"/])
 {
     my ($name, $has) = @$_;

@@ -95,6 +95,7 @@ ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     if (r->headers_in.content_length_n > max) {
+        ctx->oversize = ctx->multipart;
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     }
 
@@ -263,6 +264,8 @@ ngx_http_portal_body_checked(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_portal_body_wrong(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
+    ctx->unasked = 1;
+
     return ngx_http_portal_refuse(r, ctx, ngx_http_portal_body_status(ctx));
 }
 
@@ -444,17 +447,13 @@ static ngx_int_t
 ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *raw)
 {
-    char                      today[sizeof("2026-11-24")];
+    char                    today[NGX_HTTP_PORTAL_TODAY];
     json_t                 *words, *errors, *error;
     size_t                  i;
     ngx_int_t               rc;
-    ngx_tm_t                tm;
     portal_form_context_t   context;
 
-    ngx_localtime(ngx_time(), &tm);
-    ngx_snprintf((u_char *) today, sizeof(today), "%4d-%02d-%02d%Z",
-                 tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday);
-
+    ngx_http_portal_today(today);
     context.today = today;
     words = ngx_http_portal_words(ctx);
     context.words = words;
@@ -484,7 +483,9 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return rc;
     }
 
-    if (ngx_http_portal_check_paths(r, ctx) != NGX_OK) {
+    if (ngx_http_portal_check_paths(r, ctx) != NGX_OK
+        || ngx_http_portal_form_came(r, ctx, raw) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -495,6 +496,17 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return ngx_http_portal_take_key(r, ctx, raw);
+}
+
+
+void
+ngx_http_portal_today(char today[NGX_HTTP_PORTAL_TODAY])
+{
+    ngx_tm_t  tm;
+
+    ngx_localtime(ngx_time(), &tm);
+    ngx_snprintf((u_char *) today, NGX_HTTP_PORTAL_TODAY, "%4d-%02d-%02d%Z",
+                 tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday);
 }
 
 

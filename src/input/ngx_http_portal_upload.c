@@ -12,7 +12,15 @@
  * where the token is not good, or the body none, not a byte of a file is kept.
  * What is kept is in memory, or in nginx's temporary file, which has no name
  * any more; a file stays there until somebody asks for its bytes.
+ *
+ * A telephone's photo may be larger than its field takes.  So that this is said
+ * beside the field, with all else that was typed, more is read than may be
+ * kept: what is over is let go as it comes.
  */
+
+
+/* bytes of a body that are read and not kept */
+#define NGX_HTTP_PORTAL_SURPLUS  (22 * 1024 * 1024)
 
 
 struct ngx_http_portal_upload_s {
@@ -27,6 +35,7 @@ struct ngx_http_portal_upload_s {
 
 static ngx_int_t ngx_http_portal_upload_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static size_t ngx_http_portal_upload_over(ngx_http_portal_upload_t *u);
 static void ngx_http_portal_upload_cleanup(void *data);
 static portal_body_e ngx_http_portal_upload_token(void *data,
     const char *token);
@@ -50,7 +59,10 @@ ngx_http_portal_upload_init(void)
 }
 
 
-/* bytes that a form's body may have, the boundaries and headers with it */
+/*
+ * Bytes of a form's body that are read: what its files may have, texts, the
+ * boundaries and headers, and what is let go.
+ */
 
 off_t
 ngx_http_portal_upload_max(portal_form_t *form)
@@ -58,7 +70,8 @@ ngx_http_portal_upload_max(portal_form_t *form)
     off_t   max;
     size_t  i;
 
-    max = PORTAL_BODY_MAX + (off_t) form->nfields * 1024;
+    max = PORTAL_BODY_MAX + (off_t) form->nfields * 1024
+          + NGX_HTTP_PORTAL_SURPLUS;
 
     for (i = 0; i < form->nfields; i++) {
 
@@ -126,45 +139,97 @@ ngx_http_portal_upload_cleanup(void *data)
 }
 
 
-/* once it is refused, what still comes is emptied on its way */
+/*
+ * Once it is refused, what still comes is emptied on its way.  A body whose
+ * length was not said ends where it is too long for its form: of a location
+ * whose form has files nginx's own limit lets more through.
+ */
 
 static ngx_int_t
 ngx_http_portal_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    size_t                     len;
+    size_t                     len, over;
     ngx_chain_t               *cl;
     ngx_http_portal_ctx_t     *ctx;
     ngx_http_portal_upload_t  *u;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
 
-    if (ctx == NULL || ctx->upload == NULL) {
+    if (ctx == NULL || ctx->verdict == NULL || ctx->verdict->form == NULL) {
         return ngx_http_portal_upload_next(r, in);
     }
 
     u = ctx->upload;
 
     for (cl = in; cl; cl = cl->next) {
+        ctx->read += cl->buf->last - cl->buf->pos;
+    }
+
+    if (ctx->read > (u ? u->max : PORTAL_BODY_MAX)) {
+        ctx->oversize = u != NULL;
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    if (u == NULL) {
+        return ngx_http_portal_upload_next(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
         len = (size_t) (cl->buf->last - cl->buf->pos);
+        over = ngx_http_portal_upload_over(u);
 
         if (u->e == PORTAL_BODY_OK) {
             u->e = portal_upload_feed(&u->upload, (const char *) cl->buf->pos,
                                       len);
         }
 
-        if (u->e == PORTAL_BODY_OK
-            && (off_t) u->upload.mp.offset > u->max)
-        {
-            u->e = PORTAL_BODY_TOO_MANY;
+        /* all of it is of a file that was too large before */
+
+        if (over && ngx_http_portal_upload_over(u) == over) {
+            u->upload.dropped += len;
+
+        } else {
+            over = 0;
         }
 
-        if (u->e != PORTAL_BODY_OK) {
+        if (over || u->e != PORTAL_BODY_OK) {
             portal_wipe(cl->buf->pos, len);
             cl->buf->pos = cl->buf->last;
         }
     }
 
     return ngx_http_portal_upload_next(r, in);
+}
+
+
+/* the part that is read, when it is a file larger than may be; else 0 */
+
+static size_t
+ngx_http_portal_upload_over(ngx_http_portal_upload_t *u)
+{
+    off_t                  max;
+    portal_upload_t       *upload;
+    const portal_field_t  *field;
+    portal_upload_file_t  *file;
+
+    upload = &u->upload;
+
+    if (upload->mp.state != PORTAL_MULTIPART_DATA || !upload->file
+        || u->e != PORTAL_BODY_OK)
+    {
+        return 0;
+    }
+
+    file = &upload->files[upload->nfiles];
+    field = portal_form_field(u->ctx->verdict->form, file->name);
+
+    /* of no field, or the second of one, it is refused in any case */
+
+    max = field != NULL && field->type == PORTAL_FIELD_FILE
+          && json_object_get(upload->raw, file->name) == NULL
+          ? (off_t) field->max : 0;
+
+    return (off_t) (upload->mp.offset - file->at) > max ? upload->mp.parts : 0;
 }
 
 

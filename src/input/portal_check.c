@@ -139,6 +139,7 @@ int
 portal_form_reserved(const char *name)
 {
     return strcmp(name, "csrf") == 0 || strcmp(name, "key") == 0
+           || strcmp(name, "opened") == 0
            || strcmp(name, PORTAL_FORM_TRAP) == 0
            || strncmp(name, "captcha_", sizeof("captcha_") - 1) == 0;
 }
@@ -773,6 +774,10 @@ portal_check_known(const portal_check_t *check, const char *name)
 
     if (strcmp(name, "csrf") == 0 || strcmp(name, "key") == 0) {
         return 1;
+    }
+
+    if (strcmp(name, "opened") == 0) {
+        return check->form->partial;
     }
 
     if (check->form->captcha && portal_form_reserved(name)) {

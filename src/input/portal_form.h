@@ -243,8 +243,9 @@ extern const char *const  portal_form_codes[];
  *           names; empty when all is well
  * All three are new references, also when there are errors; a field with an
  * error has no place in values.
- * The reserved names csrf, key and, when form->captcha, captcha_* and the
- * honeypot are passed over; any other undeclared name is an error
+ * The reserved names csrf, key, of a partial form opened (what the page was
+ * opened with) and, when form->captcha, captcha_* and the honeypot are passed
+ * over; any other undeclared name is an error
  * ("unknown_field").  A date may come as name, or name_day, name_month,
  * name_year.  strict: JSON, where a wrong JSON type is an error ("type").
  * Of a partial form a visible field that was not sent has no place in values,

@@ -123,7 +123,8 @@ portal_upload_part(void *data, const char *name, size_t len, unsigned file,
     f = &upload->files[upload->nfiles];
     memset(f, 0, sizeof(portal_upload_file_t));
     memcpy(f->name, name, len);
-    f->start = at;
+    f->at = at;
+    f->start = at - upload->dropped;
 
     return PORTAL_BODY_OK;
 }
@@ -198,7 +199,7 @@ portal_upload_file(portal_upload_t *upload, uint64_t at)
     portal_upload_file_t  *f;
 
     f = &upload->files[upload->nfiles];
-    f->size = at - f->start;
+    f->size = at - f->at;
     f->type = portal_file_type(upload->head, upload->nhead);
 
     value = json_object_get(upload->raw, f->name) != NULL

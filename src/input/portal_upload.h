@@ -24,7 +24,8 @@
 typedef struct {
     char           name[PORTAL_BODY_NAME + 1];
     const char    *type;                /* as portal_file_type() says */
-    uint64_t       start;
+    uint64_t       at;                  /* in the body as it came */
+    uint64_t       start;               /* in what is kept of it */
     uint64_t       size;
 } portal_upload_file_t;
 
@@ -44,6 +45,8 @@ typedef struct {
     unsigned                file:1;     /* what the part is that is read */
     size_t                  nhead;
     char                    head[PORTAL_UPLOAD_HEAD];
+    uint64_t                dropped;    /* bytes that the caller has not kept:
+                                           of files too large */
     size_t                  ntext;      /* of this part */
     size_t                  total;      /* of all texts */
     char                   *text;

@@ -20,6 +20,9 @@
 
 static json_t *ngx_http_portal_field(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
+static ngx_int_t ngx_http_portal_field_moved(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
+    ngx_http_portal_moved_e moved, json_t *model);
 static void ngx_http_portal_form_rows(ngx_http_portal_ctx_t *ctx,
     json_t *by_name);
 static json_t *ngx_http_portal_form_row(ngx_http_portal_ctx_t *ctx,
@@ -59,16 +62,22 @@ static void ngx_http_portal_field_date(ngx_http_portal_ctx_t *ctx,
 json_t *
 ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    char           action[256];
-    json_t        *model, *fields, *by_name, *field;
-    size_t         i;
-    const char    *group, *last;
-    portal_form_t  *form;
+    char                      action[256];
+    json_t                   *model, *fields, *by_name, *field;
+    size_t                    i;
+    ngx_str_t                 opened;
+    const char               *group, *last;
+    portal_form_t            *form;
+    ngx_http_portal_moved_e   moved[PORTAL_FORM_FIELDS];
 
     form = ctx->verdict->form;
 
     if (form == NULL) {
         return json_null();
+    }
+
+    if (ngx_http_portal_form_opened(r, ctx, &opened, moved) != NGX_OK) {
+        return NULL;
     }
 
     fields = json_array();
@@ -86,7 +95,10 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         group = ngx_http_portal_field_group(r, ctx, &form->fields[i], field,
                                             &last);
 
-        if (json_object_set_new(field, "group",
+        if (ngx_http_portal_field_moved(r, ctx, &form->fields[i], moved[i],
+                                        field)
+            != NGX_OK
+            || json_object_set_new(field, "group",
                              group ? json_string(group) : json_null()) != 0
             || json_array_append(fields, field) != 0
             || json_object_set_new(by_name, form->fields[i].name, field) != 0)
@@ -103,7 +115,10 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     ngx_snprintf((u_char *) action, sizeof(action), "%V#erreurs%Z", &r->uri);
 
-    model = json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", form->name,
+    model = json_pack("{s:s, s:o, s:s, s:b, s:o, s:o}", "name", form->name,
+                      "opened", opened.len
+                      ? json_stringn((char *) opened.data, opened.len)
+                      : json_null(),
                       "action", r->uri.len < 200 ? action : "#erreurs",
                       "multipart", form->nfiles > 0,
                       "fields", fields, "f", by_name);
@@ -309,6 +324,53 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
 
 /*
+ * Where another has changed the value meanwhile: "taken", or "now" beside what
+ * was typed.  And which texts belong to the field.
+ */
+
+static ngx_int_t
+ngx_http_portal_field_moved(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field, ngx_http_portal_moved_e moved, json_t *model)
+{
+    u_char   ids[3 * PORTAL_BODY_NAME + sizeof("-hint -error -moved")], *p;
+    json_t  *value;
+
+    value = json_null();
+
+    if (moved == NGX_HTTP_PORTAL_MOVED_TAKEN) {
+        value = json_pack("{s:b}", "taken", 1);
+
+    } else if (moved == NGX_HTTP_PORTAL_MOVED_BOTH) {
+        value = json_pack("{s:b, s:o}", "taken", 0, "now",
+                          ngx_http_portal_form_now(r, ctx, field,
+                                           json_object_get(model, "options")));
+    }
+
+    /* what a reader hears with the field */
+
+    p = ids;
+
+    if (json_is_string(json_object_get(model, "hint"))) {
+        p = ngx_sprintf(p, " %s-hint", field->name);
+    }
+
+    if (json_is_string(json_object_get(model, "error"))) {
+        p = ngx_sprintf(p, " %s-error", field->name);
+    }
+
+    if (moved) {
+        p = ngx_sprintf(p, " %s-moved", field->name);
+    }
+
+    return json_object_set_new(model, "moved", value) == 0
+           && json_object_set_new(model, "described", p == ids ? json_null()
+                                  : json_stringn((char *) ids + 1,
+                                                 (size_t) (p - ids) - 1))
+              == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
  * What the file holds need not be an answer to the question (a mandate is the
  * day of it): that is no value to send back.
  */
@@ -472,9 +534,10 @@ ngx_http_portal_field_accept(const portal_field_t *field)
 
 
 /*
- * An error as the summary at the page's top says it.  It leads to the field;
- * where the page has no such field to go to, or asks the same of each row, it
- * names it.
+ * An error as the summary at the page's top says it: the field's name, then the
+ * message.  It leads to the field, where the page has it to go to.  A name
+ * that is a question needs no colon ("asks").  What is asked of each row is
+ * named as the row is.
  */
 
 json_t *
@@ -482,8 +545,11 @@ ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *error)
 {
     char                          name[PORTAL_BODY_NAME + 16];
-    const char                   *field, *message, *label;
+    size_t                        len;
     ngx_uint_t                    here;
+    const char                   *field, *message, *label;
+    portal_form_t                *form;
+    const portal_field_t         *declared;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
@@ -496,11 +562,20 @@ ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z", field);
     name[sizeof(name) - 1] = '\0';
 
-    label = here && ngx_http_portal_form_row(ctx, field) == NULL
-            ? NULL : portal_views_label(pmcf->views[ctx->language], name);
+    form = ctx->verdict->form;
+    declared = here && form && ngx_http_portal_form_row(ctx, field) == NULL
+               ? portal_form_field(form, field) : NULL;
 
-    return json_pack("{s:s?, s:s?, s:s}", "field", here ? field : NULL,
-                     "label", label, "message", message ? message : "");
+    label = declared != NULL && !declared->hidden
+            ? ngx_http_portal_field_label(r, ctx, declared, ".label")
+            : portal_views_label(pmcf->views[ctx->language], name);
+
+    len = label ? ngx_strlen(label) : 0;
+
+    return json_pack("{s:s?, s:s?, s:b, s:s}", "field", here ? field : NULL,
+                     "label", label,
+                     "asks", len > 0 && label[len - 1] == '?',
+                     "message", message ? message : "");
 }
 
 
@@ -697,23 +772,19 @@ json_t *
 ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field)
 {
-    char                    shown[NGX_HTTP_PORTAL_SHOWN];
     json_t                 *value, *opens;
     ngx_str_t               text;
     ngx_uint_t              i;
     ngx_http_portal_arg_t  *arg;
 
     value = json_object_get(ctx->typed, field->name);
-    opens = json_object_get(json_object_get(ctx->document, "values"),
-                            field->name);
 
-    if (value == NULL && field->type == PORTAL_FIELD_PHONE && opens != NULL) {
-        return ngx_http_portal_field_phone(r, ctx, opens);
-    }
+    if (value == NULL || (field->hidden && !ctx->again)) {
+        opens = ngx_http_portal_field_opens(r, ctx, field);
 
-    if (opens != NULL && (value == NULL || (field->hidden && !ctx->again))) {
-        return portal_type_shown(field, opens, shown, sizeof(shown)) == 0
-               ? json_string(shown) : json_incref(opens);
+        if (opens != NULL) {
+            return opens;
+        }
     }
 
     if (value != NULL) {
@@ -748,6 +819,29 @@ ngx_http_portal_field_value(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return json_null();
+}
+
+
+json_t *
+ngx_http_portal_field_opens(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field)
+{
+    char     shown[NGX_HTTP_PORTAL_SHOWN];
+    json_t  *opens;
+
+    opens = json_object_get(json_object_get(ctx->document, "values"),
+                            field->name);
+
+    if (opens == NULL) {
+        return NULL;
+    }
+
+    if (field->type == PORTAL_FIELD_PHONE) {
+        return ngx_http_portal_field_phone(r, ctx, opens);
+    }
+
+    return portal_type_shown(field, opens, shown, sizeof(shown)) == 0
+           ? json_string(shown) : json_incref(opens);
 }
 
 

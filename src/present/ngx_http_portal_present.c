@@ -31,6 +31,8 @@ static const char *ngx_http_portal_label(ngx_http_request_t *r,
     const char *suffix);
 static const char *ngx_http_portal_limits(ngx_http_request_t *r,
     const portal_field_t *field, const char *message);
+static const char *ngx_http_portal_file_size(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_explain(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_portal_problem_json(ngx_http_request_t *r,
@@ -444,6 +446,10 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
         named = ngx_http_portal_label(r, ctx, "problem.", code, ".title");
         title = named ? named : title;
+
+    } else if (status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        named = ngx_http_portal_file_size(r, ctx);
+        detail = named ? named : detail;
     }
 
     (void) ngx_http_portal_request_id(r, ctx);
@@ -474,6 +480,34 @@ ngx_http_portal_unavailable(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "portal: %s", why);
 
     return ngx_http_portal_problem(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE, NULL);
+}
+
+
+/* a body too large to be read for its form: what a file of it may have */
+
+static const char *
+ngx_http_portal_file_size(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    size_t                  i;
+    portal_form_t          *form;
+    ngx_http_portal_ctx_t  *first;
+
+    first = ngx_http_portal_first_ctx(r);
+
+    if (first == NULL || !first->oversize) {
+        return NULL;
+    }
+
+    form = first->verdict->form;
+
+    for (i = 0; i < form->nfields; i++) {
+        if (form->fields[i].type == PORTAL_FIELD_FILE) {
+            return ngx_http_portal_message(r, ctx, form->fields[i].name,
+                                           "file_size");
+        }
+    }
+
+    return NULL;
 }
 
 

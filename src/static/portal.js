@@ -1,4 +1,4 @@
-/* Every page works without this file: it only makes four things easier. */
+/* Every page works without this file: it only makes five things easier. */
 
 /* SHA-256 of an ASCII text, in hexadecimal (crypto.subtle is one promise a
    hash, and absent outside secure contexts) */
@@ -287,6 +287,20 @@ function session(box) {
   });
   later(+box.dataset.calm);
 }
+
+/* A link of the summary of errors leads to the field: its question, however
+   long, comes into view with it. */
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest(".errors a");
+  const to = link && document.getElementById(link.hash.slice(1));
+  const field = to?.closest(".field, .captcha");
+  if (!field) return;
+  event.preventDefault();
+  to.focus({ preventScroll: true });
+  field.scrollIntoView();
+  to.scrollIntoView({ block: "nearest" });
+});
 
 document.querySelectorAll("[data-captcha]").forEach(captcha);
 passwords(document);

@@ -30,7 +30,7 @@ run(async (browser) => {
   await link(main(plain), "Create an account").click();
   await button(plain, "Sign up").click();
   await heading(plain, "There are problems with 5 answers", "the summary");
-  await link(plain, "Enter a surname, for example Martin.").waitFor();
+  await link(plain, "Surname: Enter a surname, for example Martin.").waitFor();
   ok(true, "errors with an example");
   await fill(plain, { "Surname": "Ellis", "First name": "Iris",
     "Email address": email, "Password": password });

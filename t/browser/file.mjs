@@ -40,6 +40,25 @@ async function edit(page, person, section) {
   await look(page, section);
 }
 
+/* where the summary leads to on a telephone, the question is to be read */
+async function inView(page, alert, name) {
+  const size = page.viewportSize();
+
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const to of await alert.locator("a[href^='#']").all()) {
+    await to.click();
+    const seen = await page.evaluate(() => {
+      const at = document.activeElement;
+      const field = at.closest(".field");
+      const asked = field?.querySelector("legend, label").getBoundingClientRect();
+      return asked && [asked.top, innerHeight - at.getBoundingClientRect().bottom];
+    });
+    ok(seen && seen[0] >= 0 && seen[1] >= 0,
+      `${name}: with its question in view`, `${await to.innerText()} ${seen}`);
+  }
+  await page.setViewportSize(size);
+}
+
 async function refused(page, action, words, name) {
   await button(page, action).click();
   const alert = page.getByRole("alert");
@@ -50,6 +69,7 @@ async function refused(page, action, words, name) {
   ok(await page.evaluate(() => document.activeElement.matches(
     "input, select, textarea") || document.activeElement.tagName === "A"),
   `${name}: the summary leads to the field`);
+  await inView(page, alert, name);
   await look(page, `${name}, refused`);
 }
 
