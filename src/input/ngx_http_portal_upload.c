@@ -20,7 +20,7 @@
 
 
 /* bytes of a body that are read and not kept */
-#define NGX_HTTP_PORTAL_SURPLUS  (22 * 1024 * 1024)
+#define NGX_HTTP_PORTAL_SURPLUS  ((off_t) 22 * 1024 * 1024)
 
 
 struct ngx_http_portal_upload_s {

@@ -332,7 +332,7 @@ static ngx_int_t
 ngx_http_portal_field_moved(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field, ngx_http_portal_moved_e moved, json_t *model)
 {
-    u_char   ids[3 * PORTAL_BODY_NAME + sizeof("-hint -error -moved")], *p;
+    u_char  *p, ids[(size_t) 3 * PORTAL_BODY_NAME + 32];
     json_t  *value;
 
     value = json_null();
