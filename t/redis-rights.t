@@ -39,6 +39,7 @@ watcher('CLIENT', 'KILL', 'TYPE', $_) for qw(normal pubsub);
 watcher('ACL', 'LOG', 'RESET');
 ok wait_for(8, sub { watcher('INFO', 'clients') =~ /^tracking_clients:[2-9]/m }),
     'each worker hears of changes again';
+ok all_ready(), 'and may write';
 
 # a form over the end of its session, a log-in, a log-out
 my $c = signed_in($person);

@@ -24,7 +24,7 @@ Portal::Test::adopt($p);
 my $c = client();
 
 cheap_ok($c, 'nginx started first');
-like $c->get('/')->title, qr/Espace famille de votre commune/,
+like $c->get('/')->title, qr/Espace famille – votre commune/,
     'a name that holds anywhere';
 ok log_lines(qr/database connection failed/), 'the log says so';
 

@@ -25,6 +25,7 @@ use JSON::PP ();
 use Time::HiRes qw(sleep time);
 
 use Portal::Client;
+use Portal::Pending;
 use Portal::Mail;
 use Portal::Place qw(patient slurp wait_for top);
 use Portal::Stack;
@@ -34,7 +35,7 @@ our @EXPORT = (@Test::More::EXPORT, qw(
     subscribe parent expect_complaint wait_for top
     agent agent_client log_in_agent new_agent otp
     json_post send_file grey written_answer link_for counted buttons tool
-    new_account patient
+    new_account patient all_ready
 ));
 
 my @STACKS;
@@ -56,20 +57,23 @@ sub portal {
 
     if (!@STACKS || delete $o{new}) {
         push @STACKS, Portal::Stack->start(%o);
-        _towns_known() if !$o{external};
+        all_ready() if !$o{external};
     }
 
     return $STACKS[-1];
 }
 
-# each worker asks for its towns when it starts
-sub _towns_known {
-    my $known = 0;
+# each worker asks for its towns and finds its servers by itself, and nobody can
+# say which of them answers: many at once, some times in a row
+sub all_ready {
+    my $ready = 0;
 
-    wait_for(5, sub {
-        my $title = client()->get('/')->title;
-        $known = $title =~ /Saint-Aubin/ ? $known + 1 : 0;
-        $known >= 4;
+    return wait_for(5, sub {
+        my @pages = eval { Portal::Pending->pages(map {
+            client(source => '127.0.0.1')->get('/_etat', pending => 1,
+                headers => { Host => '127.0.0.1:' . portal()->port }) } 1 .. 16) };
+        $ready = @pages && !grep({ $_->status != 200 } @pages) ? $ready + 1 : 0;
+        $ready >= 3;
     });
 }
 
@@ -78,6 +82,7 @@ sub adopt {
     my ($stack) = @_;
 
     push @STACKS, $stack;
+    all_ready();
 
     return $stack;
 }
