@@ -107,6 +107,7 @@ create or replace function locked_ban(input jsonb, out ban collect_ban, out refu
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_version  text;
+    v_stale    json;
 begin
     select b.* into ban from collect_ban b where b.id = to_id(input->>'ban');
 
@@ -120,6 +121,7 @@ begin
     select b.* into ban from collect_ban b where b.id = ban.id for update;
 
     v_version := ban_document(ban)->>'version';
+    v_stale := stale(input, v_version);
 
     refusal := case
         when is_agents_family(null, ban.family_id || array(
@@ -128,7 +130,7 @@ begin
         when input->>'version' is null
              and jsonb_typeof(input->'_'->'if_match') is distinct from 'array'
             then refused('', 'version_needed', 428)
-        when stale(input, v_version) is not null then stale(input, v_version)
+        when v_stale is not null then v_stale
         when ban.ended_at is not null then refused('', 'ban_ended', 409)
         when input->>'version' <> v_version then refused('', 'request_changed', 409) end;
 end

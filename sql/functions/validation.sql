@@ -360,6 +360,7 @@ declare
                                    where g.id = p_set.guardian_id),
                                  (select c.seal_id from child c where c.id = p_set.child_id));
     v_open      boolean := p_set.state in ('sent', 'taken');
+    v_leaves    json := who_leaves(p_set);
     v_now       jsonb := decision_now(p_set);
     v_version   text := decision_version(p_set, v_now);
     v_whole     boolean := whole_only(p_set);
@@ -405,16 +406,11 @@ begin
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
             'whole', v_whole, 'reversed_by', v_reversed, 'reverses', reverses(p_set),
-            'ends_access', v_open and p_set.section = 'guardian_basic'
-                           and p_set.action = 'remove'
-                           and exists (select
-                                         from subscription u
-                                        where u.guardian_id = p_set.guardian_id
-                                          and u.ended_at is null),
+            'ends_access', v_open and coalesce((v_leaves->>'connected')::boolean, false),
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
-        'rest', v_rest, 'leaves', who_leaves(p_set),
+        'rest', v_rest, 'leaves', v_leaves,
         'conflict', v_open and (v_conflict or v_moved),
         'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
         'bans', child_bans(p_set.child_id),
