@@ -12,6 +12,7 @@ use utf8;
 use Time::HiRes qw(time);
 
 use Portal::Fault;
+use Portal::Place qw(slurp);
 
 my $p = portal();
 my $couple = account(qr/couple/);
@@ -53,6 +54,15 @@ my $n = tally(@pages);
 note explain $n;
 
 is_deeply \%bad, {}, 'pages are served meanwhile' or diag explain \%bad;
+
+# what a page would wait for takes the smaller part of a core
+for my $pid ($p->nginx->workers) {
+    my %nice = map { m{(\d+)\z} => (split ' ', slurp("$_/stat") =~ s/^.*\) //sr)[16] }
+        glob "/proc/$pid/task/*";
+    my $worker = delete $nice{$pid};
+    is_deeply [values %nice], [$worker + 5], 'its hashes give way to a worker'
+        or diag explain \%nice;
+}
 @took = sort { $a <=> $b } @took;
 cmp_ok $took[@took / 2], '<', patient(0.5), 'fast: ' . scalar(@took) . ' of them';
 cmp_ok $took[-1], '<', patient(2.5), 'none waits for the hashes';
