@@ -472,9 +472,6 @@ ngx_int_t ngx_http_portal_session_find(ngx_http_request_t *r,
    resumes the phases later; NGX_BUSY: it cannot say; or a status */
 ngx_int_t ngx_http_portal_session_confirm(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
-/* hears of a client that goes while a request waits that has changed nothing:
-   in the access phase, or for its password's turn; NGX_AGAIN, or a status */
-ngx_int_t ngx_http_portal_gate_suspend(ngx_http_request_t *r);
 /* runs the phases again */
 void ngx_http_portal_gate_resume(ngx_http_portal_ctx_t *ctx);
 /* a fresh identifier in ctx->secret*, for the call that may open a session */
@@ -664,6 +661,9 @@ void ngx_http_portal_finish(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_int_t rc);
 /* goes on with ctx->step, from an operation's handler */
 void ngx_http_portal_resume(ngx_http_portal_ctx_t *ctx);
+/* hears of a client that goes while a request waits that has changed nothing:
+   in the access phase, or for its password's turn; NGX_AGAIN, or a status */
+ngx_int_t ngx_http_portal_hear_close(ngx_http_request_t *r);
 /* the status of the document, 500 when it has none */
 ngx_uint_t ngx_http_portal_answer_status(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
