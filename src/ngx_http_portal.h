@@ -769,6 +769,9 @@ ngx_int_t ngx_http_portal_form_came(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_form_opened(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *opened,
     ngx_http_portal_moved_e *moved);
+/* 1: the person has left it as the form was opened with it */
+ngx_uint_t ngx_http_portal_form_left(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field);
 json_t *ngx_http_portal_form_now(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *options);
 /* a choice of more is a list to open */

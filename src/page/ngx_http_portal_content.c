@@ -813,7 +813,8 @@ ngx_http_portal_refuse_empty(ngx_http_request_t *r,
 }
 
 
-/* as it was sent; of one that was not, as the document has it */
+/* as it was sent; as the document has it, of one that was not, or that was left
+   as it was: then that is what the page shows */
 
 static ngx_uint_t
 ngx_http_portal_field_empty(ngx_http_portal_ctx_t *ctx,
@@ -823,7 +824,7 @@ ngx_http_portal_field_empty(ngx_http_portal_ctx_t *ctx,
 
     value = json_object_get(ctx->values, field->name);
 
-    if (value == NULL) {
+    if (value == NULL || ngx_http_portal_form_left(ctx, field)) {
         value = json_object_get(json_object_get(ctx->document, "values"),
                                 field->name);
     }
