@@ -403,6 +403,8 @@ struct ngx_http_portal_ctx_s {
                                                     no function has seen it */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
     unsigned                         hashed:1;
+    unsigned                         guessed:1;  /* a guess was counted for the
+                                                    password to verify */
     unsigned                         rendered:1;
     unsigned                         told:1;     /* a warning or worse of the
                                                     error log is about this
@@ -688,6 +690,8 @@ ngx_int_t ngx_http_portal_effects(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_portal_act_post(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* the client went while its password waited: a guess is given back */
+void ngx_http_portal_act_left(ngx_http_portal_ctx_t *ctx);
 
 /* page/: a form whose session had ended */
 

@@ -444,6 +444,8 @@ ngx_http_portal_ctx_detach(void *data)
     if (ctx->hash_op) {
         portal_op_detach(&ctx->hash_op->op);
         ctx->hash_op = NULL;
+
+        ngx_http_portal_act_left(ctx);
     }
 
     if (ctx->photo_op) {
