@@ -570,10 +570,6 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
 /* the whole body in one piece of memory, terminated; a status when too large */
 ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
 
-/* the day, in the town's zone */
-#define NGX_HTTP_PORTAL_TODAY  sizeof("2026-11-24")
-void ngx_http_portal_today(char today[NGX_HTTP_PORTAL_TODAY]);
-
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
