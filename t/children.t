@@ -206,7 +206,7 @@ is row("select answer || (answered_on = current_date) from portal.authorisation
 # what was agreed to: the text that was read, the school year it holds for
 
 {
-    my $year = row('select portal.school_year()');
+    my ($year, $now) = @{ ($portal->psql('select portal.answer_year_of(portal.today()), portal.school_year()'))[0] };
     my $answer = sub {
         my ($code, $doc) = @_;
         return (grep { $_->{code} eq $code } @{ ($doc // $jj->get($page)->json)->{child}{authorisations} })[0];
@@ -219,7 +219,7 @@ is row("select answer || (answered_on = current_date) from portal.authorisation
         qw(code answer date school_year) }, 'the whole file has all but the text';
     like $jh->get($page)->text, qr/Rentrer seul Texte lu J’autorise mon enfant à rentrer seul.{60,100} Accordée \d+ \S+ \d{4} $year/s,
         'the page says all of it';
-    like $jh->get($page)->text, qr/L’année en cours est $year/, 'and how long it holds';
+    like $jh->get($page)->text, qr/L’année en cours est $now/, 'and how long it holds';
     is_deeply [map { $_->{agreement} } @{ $cj->get("/famille/demandes/$id")->json->{request}{items} }],
         [{ date => row('select current_date'), school_year => $year, text => $cj->get("$page/autorisations")
             ->json->{hints}{hospital} }], 'so does the request';

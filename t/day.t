@@ -46,4 +46,40 @@ my @born = born();
 is $born[0]->status, 200, 'a birth of today' or diag $born[0]->content;
 is codes($born[1]), 'birth_date:date_future', 'one of tomorrow is to come';
 
+
+### an answer that is given in summer is for the year that begins
+
+{
+    my $page = "/famille/enfants/$leo";
+    my $desk = as_json(scalar agent_client());
+    my $answer = sub { (grep { $_->{code} eq 'image_press' }
+        @{ $j->get($page)->json->{child}{authorisations} })[0] };
+    my $year = row('select portal.school_year()');
+    my $summer = substr $year, 5;
+
+    for (["$summer-06-30", 'no', $year], ["$summer-07-01", 'yes', $summer . '-' . ($summer + 1)],
+        ["$summer-08-31", 'no', $summer . '-' . ($summer + 1)])
+    {
+        my ($day, $says, $for) = @$_;
+
+        $portal->psql("create or replace function portal.today() returns date
+            language sql stable return date '$day'");
+        $portal->psql("update portal.authorisation set answer = 'unanswered', answered_on = null,
+            school_year = null, text_id = null where child_id = $leo and code = 'image_press'");
+        my ($id) = json_post($j, "$page/autorisations", { image_press => $says })->json->{location}
+            =~ m{/demandes/(\d+)};
+        is $j->get("/famille/demandes/$id")->json->{request}{items}[0]{agreement}{school_year}, $for,
+            "$day: the request says $for";
+        is json_post($desk, "/demandes/$id", { step => 'accept',
+            version => $desk->get("/demandes/$id")->json->{version} })->status, 200, "$day: accepted";
+        is join(' ', @{ $answer->() }{qw(answer school_year)}), "$says $for", "$day: and the file";
+        is $j->get("$page/autorisations")->json->{current}{image_press}, $says, "$day: it counts at once";
+    }
+
+    $portal->psql("create or replace function portal.today() returns date
+        language sql stable return date '$summer-09-01'");
+    is $j->get("$page/autorisations")->json->{current}{image_press}, 'no', 'and still in September';
+    like $h->get($page)->text, qr/à partir du 1er juillet compte tout de suite/, 'the page says so';
+}
+
 done_testing;

@@ -22,6 +22,15 @@ create or replace function school_year() returns text
 comment on function school_year() is 'The school year of today.';
 
 
+create or replace function answer_year_of(p_day date) returns text
+    language sql immutable
+    -- towns prepare the coming year from 1 July on: two months before September
+    return school_year_of((p_day + interval '2 months')::date);
+
+comment on function answer_year_of(date) is
+    'The school year that an answer of a day is for: from 1 July on the one that begins in September.';
+
+
 -- general information -----------------------------------------------------
 
 create or replace function child_general_values(p_id bigint) returns jsonb
