@@ -144,6 +144,19 @@ unlike $refused->content, qr/Kanarienvogel/, 'and nothing of it';
 $portal->psql("update portal.town set agent_readings = 300 where id = 1");
 
 
+### an agent's own family
+
+{
+    my $ours = agent_client(as => new_agent(name => 'Julien Martin', email => $people{julien}{email}));
+    $r = $ours->get("/demandes/$id/justificatif-2");
+    is $r->status, 403, 'T202 its documents are not read';
+    like $r->text, qr/Cela concerne votre propre famille/, 'in words';
+    unlike $r->content, qr/Kanarienvogel/, 'nothing of it';
+    is $portal->psql("select count(*) from portal.audit where action = 'read_document'
+        and outcome = 'own_family' and object_id = $id"), 1, 'the audit has it';
+}
+
+
 ### of several pieces
 
 {
@@ -155,7 +168,7 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
     is $camille->get("/famille/demandes/$n/justificatif-1")->header('content-type'), 'image/png',
         'with the documents of the first';
     ok $camille->get("/famille/demandes/$n/justificatif-3")->content eq $large, 'whole again';
-    is $reads->(), 4, 'the family’s own reading is not the audit’s';
+    is $reads->(), 5, 'the family’s own reading is not the audit’s';
     ok $agent->get("/demandes/$n/justificatif-3")->content eq $large, 'for an agent too';
     is $portal->psql("select count(*) from portal.audit where action = 'read_document' and object_id = $n"), 1,
         'one reading, however many pieces';

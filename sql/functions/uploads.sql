@@ -568,12 +568,14 @@ begin
         return no_file();
     end if;
 
-    return file_document(item_photo(v_set, input->>'which'), input, 'photo.jpg', false);
+    return coalesce(may_read(own_request(v_set), false),
+                    file_document(item_photo(v_set, input->>'which'), input, 'photo.jpg',
+                                  false));
 end
 $$;
 
 comment on function agent_photo(jsonb) is
-    'A picture of a request; the audit says who has read the request itself. Input: request, which (asked | before | now), piece. Result: file_document(). For agents.';
+    'A picture of a request; the audit says who has read the request itself. Input: request, which (asked | before | now), piece. Result: file_document(); 403 own_family. For agents.';
 
 
 -- documents of a request -------------------------------------------------
@@ -666,9 +668,10 @@ begin
 
     -- who has read a family's papers is kept
     if v_result->>'status' = '200' and coalesce(to_id(input->>'piece'), 0) = 0 then
-        v_refusal := agent_limit('readings');
-        perform note('read_document', case when v_refusal is null then 'ok'
-                                           else 'too_many' end, 'change_set', v_set.id);
+        v_refusal := may_read(own_request(v_set), true);
+        perform note('read_document', read_outcome(v_refusal), 'change_set', v_set.id);
+    elsif own_request(v_set) then
+        v_refusal := no_file();
     end if;
 
     return coalesce(v_refusal, v_result);
@@ -676,7 +679,7 @@ end
 $$;
 
 comment on function agent_document_file(jsonb) is
-    'A document of a request; the audit says who has read it. Input: request, document (number), piece. Result: file_document(); 429 too_many_readings. For agents.';
+    'A document of a request; the audit says who has read it. Input: request, document (number), piece. Result: file_document(); 403 own_family; 429 too_many_readings. For agents.';
 
 
 grant execute on function store_upload(jsonb), child_photo(jsonb), request_photo(jsonb),
