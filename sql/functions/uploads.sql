@@ -179,7 +179,7 @@ declare
     v_answer   json;
 begin
     if v_who.id is null then
-        return no_file();
+        return not_theirs(input);
     end if;
 
     v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id, null);
