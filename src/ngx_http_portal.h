@@ -573,6 +573,9 @@ ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
+/* the same as a function tells it: {"field", "code", "request": of a number} */
+ngx_int_t ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx,
+    json_t *error);
 
 /* prepare/ */
 
@@ -779,6 +782,9 @@ json_t *ngx_http_portal_form_error(ngx_http_request_t *r,
 /* the message for a field's error, in the request's language */
 const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);
+/* the same for one of ctx->errors; its {request} is the one that it names */
+const char *ngx_http_portal_error_message(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *error);
 ngx_int_t ngx_http_portal_add_header(ngx_http_request_t *r, const char *name,
     const char *value, size_t len);
 /* the same of one of ngx_http_portal_headers(), which it replaces */

@@ -560,6 +560,7 @@ begin
     v_after := asked_values(v_now, v_items);
     v_faults := asked_faults(input, my_family(), v_who.child_id, v_after)
                 || late_faults(v_section, v_items, v_after)
+                || added_twice(v_section, v_action, v_open.id, v_after)
                 || case when v_step <> 'edit'
                         then document_faults(input, v_who.guardian_id, v_who.child_id,
                                              v_open.id) else '[]' end;

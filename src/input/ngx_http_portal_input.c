@@ -773,3 +773,28 @@ ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx, const char *field,
 
     return json_array_append_new(ctx->errors, error) == 0 ? NGX_OK : NGX_ERROR;
 }
+
+
+ngx_int_t
+ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx, json_t *error)
+{
+    json_t  *request, *last;
+
+    if (ngx_http_portal_add_error(ctx,
+                           json_string_value(json_object_get(error, "field")),
+                           json_string_value(json_object_get(error, "code")))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    request = json_object_get(error, "request");
+
+    if (!json_is_string(request)) {
+        return NGX_OK;
+    }
+
+    last = json_array_get(ctx->errors, json_array_size(ctx->errors) - 1);
+
+    return json_object_set(last, "request", request) == 0 ? NGX_OK : NGX_ERROR;
+}
