@@ -136,6 +136,7 @@ typedef struct {
     ngx_str_t                        name;
     portal_view_t                   *language[NGX_HTTP_PORTAL_LANGUAGES];
     unsigned                         csv:1;
+    unsigned                         css:1;      /* nobody's: may be kept */
 } ngx_http_portal_view_t;
 
 

@@ -11,7 +11,9 @@ use warnings;
 use utf8;
 
 use Portal::Fault;
-use Portal::Place qw(wait_for);
+use JSON::PP ();
+
+use Portal::Place qw(spew wait_for);
 
 my $p = Portal::Stack->new;
 my $port = $p->port;
@@ -29,20 +31,45 @@ $p->{http} = <<"CONF";
 CONF
 Portal::Test::adopt($p->start);
 
-# a town like the first, under another name
-sub add_town {
-    my ($slug, $name) = @_;
+# what an operator does
+sub town {
+    my ($act, @args) = @_;
 
-    $p->psql(<<"SQL");
-insert into portal.town (id, slug, name, service, family_service, origin, host, theme, logo,
-        theme_css, phone, email, office, hours, counter, mail_from, mail_name,
-        captcha_questions, subscription_effect)
-select (select max(id) + 1 from portal.town), '$slug', '$name', t.service,
-       t.family_service, 'http://$slug.localhost:$port', '$slug.localhost', t.theme, t.logo,
-       t.theme_css, t.phone, 'mairie\@$slug.example', t.office, t.hours, 'Mairie de $name', t.mail_from,
-       'Portail de $name', t.captcha_questions, 'immediate'
-  from portal.town t where t.slug = 'saint-aubin'
-SQL
+    my $in = @args && ref $args[-1] ? ${ pop @args } : '';
+    my $file = $p->dir . '/town.in';
+    spew($file, $in);
+
+    open my $out, '-|', 'sh', '-c', 'exec "$@" < "$0" 2>&1', $file,
+        top() . '/sql/town', $act, @args, $p->pg->conninfo('postgres') or die;
+    local $/;
+    my $said = <$out>;
+    close $out;
+
+    return $said;
+}
+
+sub make_town {
+    my ($slug, $name, @more) = @_;
+
+    return town('make', JSON::PP->new->utf8->encode({ slug => $slug, name => $name,
+        origin => "http://$slug.localhost:$port", phone => '+33353010300',
+        email => "mairie\@$slug.example", @more }));
+}
+
+
+# the rows of an export, but for what is of the database that it was made in
+sub told {
+    my ($export) = @_;
+
+    my $json = JSON::PP->new->canonical;
+    my @rows = map { $json->decode($_) } split /\n/, $export;
+
+    for (@rows) {
+        delete $_->{row}{$_->{table} eq 'town' ? 'id' : 'tenant'};
+        delete @{ $_->{row} }{qw(chain hash)} if $_->{table} eq 'audit';
+    }
+
+    return [sort map { $json->encode($_) } @rows];
 }
 
 
@@ -71,13 +98,26 @@ is_deeply tally(@pages), { 421 => 200 }, 'two hundred invented names';
 
 ### added while nginx runs
 
-add_town('neuville', 'Neuville-sur-Lys');
+like make_town('neuville', 'Neuville-sur-Lys', theme => { brand => '#5b2a86',
+    brand_dark => '#3a1a57', brand_light => '#f1e9f8', on_brand => '#ffffff',
+    accent => '#f6c453', radius => '0' }), qr/"status" : 201/, 'a town is made';
+like make_town('neuville', 'Encore'), qr/town_slug_key/, 'once';
+like make_town('pale', 'Pâle', theme => { brand => '#ffffff' }), qr/town_theme/,
+    'its theme is one that can be read';
+
 
 my $c = client(town => 'neuville');
 $page = $c->get('/');
 is $page->status, 200, 'a town that was added just now';
 like $page->content, qr/Neuville-sur-Lys/, 'has its name';
 unlike $page->content, qr/Saint-Aubin/, 'and no other';
+my ($sheet) = $page->content =~ m{href="(/theme\.css\?v=[0-9a-f]{8})"};
+ok $sheet, 'its theme needs no file';
+my $css = client(town => 'neuville')->get($sheet);
+is $css->header('Content-Type'), 'text/css; charset=utf-8', 'a style sheet';
+like $css->content, qr/--brand: #5b2a86;/, 'in its colours';
+is $css->header('Cache-Control'), 'public, max-age=3600', 'which may be kept';
+ok !$css->header('Set-Cookie'), 'and is nobody\'s';
 
 my $mine = client(town => 'neuville');
 my ($person) = sign_up($mine);
@@ -122,30 +162,54 @@ ok(wait_for(20, sub { client(town => 'ailleurs')->get('/')->status == 421 }),
     'and then it is said');
 
 
-### erased
+### written out, erased, read in
 
-$p->psql(<<'SQL');
-create function pg_temp.go() returns void language plpgsql as $$
-declare v_table text; v_town int := (select id from portal.town where slug = 'neuville');
-begin
-    set local session_replication_role = replica;
-    for v_table in select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid
-        where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r' and a.attname = 'tenant'
-    loop
-        execute format('delete from portal.%I where tenant = %s', v_table, v_town);
-    end loop;
-    delete from portal.town where id = v_town;
-end $$;
-select pg_temp.go()
-SQL
+my $subscribed = $p->psql("select count(*) from portal.account a join portal.town t
+    on t.id = a.tenant where t.slug = 'neuville'");
+is $subscribed, 1, 'one account there';
+wait_for(20, sub { !$p->psql('select count(*) from portal.audit where chain is null') });
+
+my $export = town('export', 'neuville');
+my @rows = map { JSON::PP->new->decode($_) } split /\n/, $export;
+ok @rows > 10, scalar(@rows) . ' rows written out';
+is scalar(grep { $_->{table} eq 'account' } @rows), 1, 'its account';
+is scalar(grep { $_->{table} ne 'town' && $_->{row}{tenant} != $rows[0]{row}{id} } @rows), 0,
+    'nothing of others';
+unlike $export, qr/Saint-Aubin|Beaulieu/, 'not even a word';
+like town('export', 'nulle-part'), qr/no such town/, 'only what is there';
+
+like town('erase', 'neuville', 'Neuville-sur-Lys'), qr/no town of that slug and name/,
+    'its name is asked for, as it is now';
+like town('erase', 'neuville', 'Neuville-en-Lys'), qr/"status" : 200/, 'erased';
+for my $table ($p->psql('select portal.town_tables()')) {
+    next if $table->[0] eq 'audit_erased';
+    is $p->psql("select count(*) from portal.$table->[0] t
+        where not exists (select from portal.town where id = t.tenant)"), 0, $table->[0];
+}
+like $p->psql('select portal.audit_verify()'), qr/"status" : 200/,
+    'the audit of the others can be verified';
+
 my $left = client(town => 'neuville');
 ok(wait_for(10, sub {
     client(town => 'neuville')->get('/session') for 1 .. 4;
     4 == grep { $left->get('/aide')->status == 421 } 1 .. 4;
 }), 'a town that was erased is there no more');
+is $mine->get('/mon-espace')->status, 421, 'nor who was logged in';
 
-add_town('neuville', 'Neuville');
+like town('restore', \"nothing\n"), qr/invalid input syntax/, 'what is no export';
+like town('restore', \ join("\n", (split /\n/, $export)[1 .. 3], '')),
+    qr/not the export of a town/, 'half of one';
+my @other = map { /"table": "account"/ ? s/"account"/"accounts"/r : $_ } split /\n/, $export;
+like town('restore', \ join("\n", @other, '')), qr/does not know/, 'one of another version';
+is $p->psql("select count(*) from portal.town where slug = 'neuville'"), 0, 'nothing of those';
+
+like town('restore', \$export), qr/"status" : 201/, 'read in';
+my $again = town('export', 'neuville');
+is_deeply told($again), told($export), 'every row as it was';
+
 ok(wait_for(10, sub { 4 == grep { client(town => 'neuville')->get('/aide')->status == 200 } 1 .. 4 }),
-    'and comes back');
+    'and it is back');
+is sign_in(client(town => 'neuville'), $person)->status, 303, 'with its accounts';
+like town('restore', \$export), qr/duplicate key|already/, 'not twice';
 
 done_testing;

@@ -16,7 +16,7 @@
 /* what templates may read of it; the captcha's answers are not among them */
 static const char  *ngx_http_portal_town_public[] = {
     "name", "service", "family_service", "origin", "logo", "theme_css",
-    "phone", "email", "office", "hours", "counter", "texts",
+    "theme_sheet", "phone", "email", "office", "hours", "counter", "texts",
     "subscription_effect", "retention", NULL
 };
 
@@ -114,13 +114,14 @@ ngx_http_portal_town_unknown(ngx_http_portal_main_conf_t *pmcf,
     }
 
     return json_pack("{s:s?, s:s?, s:s?, s:s, s:s, s:n, s:n, s:n, s:n, s:n, "
-                     "s:n, s:{s:n}, s:n, s:n, s:n}",
+                     "s:n, s:n, s:{s:n}, s:n, s:n, s:n}",
                      "name", portal_views_label(views, "town.name"),
                      "service", portal_views_label(views, "town.service"),
                      "family_service",
                      portal_views_label(views, "town.family_service"),
                      "logo", logo,
                      "theme_css", theme,
+                     "theme_sheet",
                      "origin", "phone", "email", "office", "hours", "counter",
                      "texts", "no_code",
                      "subscription_effect", "phone_display", "retention");
