@@ -43,6 +43,9 @@ char *ngx_http_portal_conf_forms(ngx_conf_t *cf, ngx_command_t *cmd,
 
 char *ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+/* where the location has its first directive of ours */
+void ngx_http_portal_conf_place(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf);
 /* cmd->post is the ngx_conf_enum_t */
 char *ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -164,7 +164,7 @@ ngx_http_portal_seal_text(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->verdict->town->slug),
+    n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->town->slug),
                     ngx_http_portal_seal_part(ctx, "kind"),
                     ngx_http_portal_seal_part(ctx, "id"), name, plain, text,
                     size);
@@ -229,7 +229,7 @@ ngx_http_portal_seal_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     all.len = (size_t) (p - text);
 
     portal_mac(pmcf->keys, purpose,
-               ngx_http_portal_text(ctx->verdict->town->slug), all, mac);
+               ngx_http_portal_text(ctx->town->slug), all, mac);
     portal_wipe(text, size);
 
     portal_hex(mac, sizeof(mac), hex);
