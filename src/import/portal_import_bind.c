@@ -14,7 +14,6 @@
 static const char *portal_import_named(const portal_import_bind_t *bind,
     const portal_import_column_t *column, char folded[][PORTAL_IMPORT_HEADER],
     int *found, size_t *cell);
-static void portal_import_header(const portal_csv_cell_t *cell, char *out);
 
 
 const portal_import_kind_t *const  portal_import_kinds[] = {
@@ -141,7 +140,7 @@ portal_import_bind(portal_import_bind_t *bind,
     memset(bind->used, 0, sizeof(bind->used));
 
     for (i = 0; i < n; i++) {
-        portal_import_header(&names[i], bind->name[i]);
+        portal_import_label(&names[i], bind->name[i]);
         portal_import_fold(names[i].data, names[i].len, folded[i],
                            sizeof(folded[i]));
     }
@@ -229,10 +228,8 @@ portal_import_unknown(const portal_import_bind_t *bind, json_t *unknown)
 }
 
 
-/* as it is written, where it is text; cut at a character */
-
-static void
-portal_import_header(const portal_csv_cell_t *cell, char *out)
+void
+portal_import_label(const portal_csv_cell_t *cell, char *out)
 {
     size_t       i, n;
     const char  *p;

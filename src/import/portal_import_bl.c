@@ -47,7 +47,7 @@ const portal_import_kind_t  portal_import_bl_famille = {
     },
     .columns = {
         { "id", -1, "id", 0 },
-        { "id", 0, "number", PORTAL_IMPORT_REQUIRED },
+        { "id", 0, "number", 0 },
         { "aliastiers", 0, "accounting_code", 0 },
         PORTAL_BL_RESP(1, 1),
         PORTAL_BL_ADDRESS(2),

@@ -127,12 +127,17 @@ portal_import_line_free(portal_import_line_t *line)
 
 int
 portal_import_error(portal_import_line_t *line, const char *field,
-    const char *column, const char *code)
+    const char *column, const char *code, int left)
 {
     json_t  *error;
 
     error = json_pack("{s:s*, s:s*, s:s}", "field", field, "column", column,
                       "code", code);
+
+    if (left && json_object_set_new(error, "left", json_true()) != 0) {
+        json_decref(error);
+        return -1;
+    }
 
     return json_array_append_new(line->errors, error);
 }
@@ -210,7 +215,8 @@ portal_import_ids(const portal_import_rules_t *rules,
         if (cell < 0 || portal_import_blank(&cells[cell])) {
 
             if (which < bind->kind->nids
-                && portal_import_error(line, column->field, name, "required")
+                && portal_import_error(line, column->field, name, "required",
+                                       0)
                    != 0)
             {
                 return "memory";
@@ -224,7 +230,8 @@ portal_import_ids(const portal_import_rules_t *rules,
             || (id != NULL
                 && json_object_set_new(ids, which ? "1" : "0", id) != 0)
             || (id == NULL
-                && portal_import_error(line, column->field, name, code) != 0))
+                && portal_import_error(line, column->field, name, code, 0)
+                   != 0))
         {
             return "memory";
         }
@@ -567,9 +574,25 @@ static int
 portal_import_fault(portal_import_making_t *making, const char *field,
     const char *code)
 {
+    int                            left;
+    size_t                         i;
+    const portal_import_column_t  *column;
+
+    left = 1;
+
+    for (i = 0; i < PORTAL_IMPORT_COLUMNS; i++) {
+        column = &making->bind->kind->columns[i];
+
+        if (column->names != NULL && column->record == making->number
+            && strcmp(column->field, field) == 0)
+        {
+            left = !(column->flags & PORTAL_IMPORT_REQUIRED);
+        }
+    }
+
     return portal_import_error(making->line, field,
                json_string_value(json_object_get(making->columns, field)),
-               code);
+               code, left);
 }
 
 

@@ -53,7 +53,7 @@ typedef struct {
 } portal_import_rules_t;
 
 
-#define PORTAL_IMPORT_REQUIRED  0x1     /* never emptied */
+#define PORTAL_IMPORT_REQUIRED  0x1     /* never emptied, nor left out */
 
 typedef struct {
     const char  *names;         /* folded, a space between */
@@ -144,6 +144,9 @@ const char *portal_import_bind(portal_import_bind_t *bind,
 /* the columns that nothing takes are added to the array, once each; -1: no
    memory */
 int portal_import_unknown(const portal_import_bind_t *bind, json_t *unknown);
+/* a column's name as it is written, where it is text; terminated, of
+   PORTAL_IMPORT_HEADER + 1 bytes at most */
+void portal_import_label(const portal_csv_cell_t *cell, char *out);
 /* of a file whose name says nothing; -1: none */
 int portal_import_kind_header(const portal_csv_cell_t *names, size_t n);
 
@@ -158,9 +161,12 @@ typedef struct {
 int portal_import_line_init(portal_import_line_t *line, uint64_t n);
 /* wipes what is not sealed */
 void portal_import_line_free(portal_import_line_t *line);
-/* column NULL: of the line as a whole */
+/*
+ * column NULL: of the line as a whole.  left: the field was left out, the rest
+ * of the line counts.
+ */
 int portal_import_error(portal_import_line_t *line, const char *field,
-    const char *column, const char *code);
+    const char *column, const char *code, int left);
 
 /*
  * The records of cells, n as many as bind->ncells; -1: no memory.  A record

@@ -124,7 +124,7 @@ portal_import_seal(const portal_import_rules_t *rules,
 
         if (!json_is_string(place)) {
 
-            if (portal_import_error(line, "guardian", NULL, "no_guardian")
+            if (portal_import_error(line, "guardian", NULL, "no_guardian", 0)
                 != 0)
             {
                 return -1;
