@@ -13,8 +13,10 @@
 
 
 
+#define PORTAL_IMPORT_NAME  800         /* bytes of a file's name */
+
 typedef struct {
-    char                    name[PORTAL_ZIP_NAME + 1];
+    char                    name[PORTAL_IMPORT_NAME + 1];
     int                     kind;           /* of portal_import_kinds */
     unsigned                ndjson:1;
     portal_zip_t           *zip;            /* NULL: data */
