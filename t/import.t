@@ -20,7 +20,6 @@ expect_complaint(qr/worker process \d+ exited on signal 9/);
 expect_complaint(qr/shared memory zone ".*" was locked by/);
 
 my $portal = portal(durable => 1, directives => { portal_import => '200ms' });
-my $TODAY = $portal->psql('select current_date');
 
 
 ### files
@@ -51,7 +50,7 @@ my @FAMILLE = qw(id aliasTiers sexeResp1 nomResp1 prenomResp1 dateNaisResp1
     prenomResp2 dateNaisResp2 telephoneResp2 portableResp2 telephoneProResp2
     emailResp2 adrNumeroVoie adrcodePostal adrLocalite typeModeReglementResp1);
 
-# by the operator's way; the id
+# by the operator's way; also: SQL before anybody reads it; the id
 my $files = 0;
 sub given {
     my ($name, $bytes, %o) = @_;
@@ -61,7 +60,8 @@ sub given {
 
     my $dry = $o{dry} ? 'true' : 'false';
     return scalar $portal->psql("select portal.import_given('@{[$o{town} // 'saint-aubin']}',
-        '$name', lo_from_bytea(0, pg_read_binary_file('$path')), $dry)");
+        '$name', lo_from_bytea(0, pg_read_binary_file('$path')), $dry);
+        @{[$o{also} // '']}");
 }
 
 sub state_of { scalar $portal->psql("select state from portal.import where id = $_[0]") }
@@ -245,8 +245,8 @@ END
         is failure($ids[$n]), $bad[$n][0], $bad[$n][1];
     }
 
-    my $id = given('short.zip', $whole);
-    $portal->psql("update portal.import_file set size = size + 1 where import_id = $id");
+    my $id = given('short.zip', $whole, also => 'update portal.import_file
+        set size = size + 1 where import_id = (select max(id) from portal.import)');
     over($id);
     is failure($id), 'cut -', 'bytes that are missing';
 }
@@ -267,22 +267,28 @@ my $many = join '', "famille;libelle\n", map { "M-$_;Famille $_\n" } 1 .. $MANY;
 
 ### in the middle of it
 
-# each call that stages lines takes its time
-$portal->psql("create function portal.slow() returns trigger language plpgsql
-    as 'begin perform pg_sleep(0.15); return null; end';
-    create trigger slow before insert on portal.import_line
-    execute function portal.slow()");
+# each call that stages lines takes its time, until the code returned runs
+sub slowly {
+    $portal->psql("create or replace function portal.slow() returns trigger
+        language plpgsql as 'begin perform pg_sleep(0.5); return null; end';
+        create trigger slow before insert on portal.import_line
+        execute function portal.slow()");
+
+    return sub { $portal->psql('drop trigger slow on portal.import_line') };
+}
 
 sub staged { scalar $portal->psql("select count(*) from portal.import_line where import_id = $_[0]") }
 
 {
+    my $fast = slowly();
     my $id = given('familles.csv', $many);
-    wait_for(20, sub { staged($id) > 400 });
+    wait_for(patient(20), sub { staged($id) });
     kill 'KILL', $portal->nginx->workers;
     my $before = staged($id);
     cmp_ok $before, '<', $MANY, 'the workers are killed';
     is state_of($id), 'reading', 'in the middle of it';
 
+    $fast->();
     $portal->psql("update portal.import set lease_until = now() where id = $id");
     is over($id), 'done', 'another worker goes on';
     is staged($id), $MANY, 'with each line once';
@@ -291,18 +297,22 @@ sub staged { scalar $portal->psql("select count(*) from portal.import_line where
         'and each family is there';
 }
 {
+    my $fast = slowly();
     my $id = given('familles.csv', $many =~ s/Famille/Foyer/gr, dry => 1);
-    wait_for(20, sub { staged($id) > 400 });
+    wait_for(patient(20), sub { staged($id) });
     $portal->pg->stop('QUIT');
     $portal->pg->start;
+    $fast->();
     is over($id), 'checked', 'PostgreSQL restarts in the middle of it';
     is staged($id), $MANY, 'each line is there once';
 }
 {
+    my $fast = slowly();
     my $id = given('familles.csv', $many, dry => 1);
-    wait_for(20, sub { staged($id) > 400 });
+    wait_for(patient(20), sub { staged($id) });
     $portal->psql("update portal.import set state = 'cancelled', finished_at = now(),
         lease = null, lease_until = null where id = $id");
+    $fast->();
     my $next = given('familles.csv', "famille;libelle\nN-1;x\n");
     is over($next), 'done', 'one that is cancelled gives way to the next';
     cmp_ok staged($id), '<', $MANY, 'and is not read further';
