@@ -227,7 +227,8 @@ portal_import_fold(const char *text, size_t len, char *out, size_t outlen)
 
     for (i = 0; i < n; i++) {
 
-        if ((out[i] >= 'a' && out[i] <= 'z') || (out[i] >= '0' && out[i] <= '9'))
+        if ((out[i] >= 'a' && out[i] <= 'z')
+            || (out[i] >= '0' && out[i] <= '9'))
         {
             out[used++] = out[i];
         }
