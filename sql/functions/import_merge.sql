@@ -616,15 +616,16 @@ begin
      where i.tenant = p_import.tenant and i.id = p_import.id;
 
     -- and what is known of the tables is of before there were so many
-    if v_write and p_import.written::text ~ '^[1-9]'
-       and floor(log(p_import.written + (v_done->>'lines')::int + 1))
-           > floor(log(p_import.written + 1))
-       and p_import.written > 100
+    if v_write
+       and length((p_import.written + (v_done->>'lines')::int)::text)
+           > greatest(length(p_import.written::text), 3)
     then
         perform import_analyze('file');
     end if;
 
     if v_state = 'done' and v_write then
+        delete from import_key k
+         where k.tenant = p_import.tenant and k.import_id = p_import.id;
         perform import_note('import', 'ok', p_import.id);
     end if;
 
