@@ -13,7 +13,7 @@ use utf8;
 use Portal::Fault;
 use JSON::PP ();
 
-use Portal::Place qw(spew wait_for);
+use Portal::Place qw(free_port slurp spew wait_for);
 
 my $p = Portal::Stack->new;
 my $port = $p->port;
@@ -29,7 +29,31 @@ $p->{http} = <<"CONF";
         location = /qui { portal_allow public; add_header Town \$portal_tenant; return 204; }
     }
 CONF
+
+# and the file that a hosting company copies, without TLS
+my $many = free_port();
+my $plain = free_port();
+$p->{http} .= slurp(top() . '/conf.d/portal/many-towns.conf')
+    =~ s/^\s*listen\s+\[::\].*\n//mgr
+    =~ s/listen\s+443 ssl http2/listen 127.0.0.1:$many/gr
+    =~ s/listen\s+80;/listen 127.0.0.1:$plain;/gr
+    =~ s/^\s*ssl_.*\n//mgr
+    =~ s{^server \{\s+listen 127\.0\.0\.1:9145;.*?^\}}{}msr
+    =~ s{/var/log/nginx}{$p->dir . '/nginx/logs'}er
+    =~ s{/var/log/nginx}{$p->dir . '/nginx/logs'}er
+    =~ s{/usr/share/portal/static/}{$static}gr;
+
 Portal::Test::adopt($p->start);
+
+# there, by another host's name
+sub hosted {
+    my ($port, $host, $path) = @_;
+
+    my $c = client(town => 'neuville');
+    $c->{port} = $port;
+
+    return $c->get($path, headers => { Host => $host });
+}
 
 # what an operator does
 sub town {
@@ -139,6 +163,21 @@ ok(wait_for(5, sub {
     grep { /town="neuville"/ } keys %$m;
 }), 'counted by its name');
 is scalar(grep { /town="t\d+"/ } keys %{ metrics() }), 0, 'and no invented one';
+
+
+### as conf.d/portal/many-towns.conf has it
+
+like hosted($many, 'neuville.portail.example', '/')->content, qr/Neuville-sur-Lys/, 'its pages';
+is hosted($many, 'neuville.agents.portail.example', '/')->status, 303, 'its agents\' pages';
+like hosted($many, 'neuville.agents.portail.example', '/connexion')->content,
+    qr/Neuville-sur-Lys/, 'are its own';
+like hosted($many, 'saint-aubin.portail.example', '/')->content, qr/Saint-Aubin/,
+    'and those of another';
+is hosted($many, 'nulle-part.portail.example', '/')->status, 421, 'no such town';
+is hosted($many, 'portail.example', '/')->status, 404, 'no town\'s name';
+is hosted($many, 'a.b.portail.example', '/')->status, 404, 'nor that';
+is hosted($plain, 'neuville.portail.example', '/aide')->header('Location'),
+    'https://neuville.portail.example/aide', 'without TLS it leads on';
 
 
 ### its document changes, each worker hears of it
