@@ -21,7 +21,7 @@ my $portal = portal(
 END
 );
 my $SECRET = 'Zéphirin Quelquechose';
-my $key = new_machine();
+my $key = $portal->machine();
 my $c = client(agents => 1, json => 1);
 
 sub row { return scalar $portal->psql($_[0]) }
@@ -78,12 +78,12 @@ is client(agents => 1, json => 1, town => 'beaulieu')->get('/t/file', headers =>
 
 # another key of that name, and none
 my $old = $key;
-$key = new_machine();
+$key = $portal->machine();
 is $c->get('/t/file', headers => { bearer($old) })->status, 401, 'another key ends the first';
 is $c->get('/t/file', headers => { bearer($key) })->status, 200, 'and is one';
-my $other = new_machine(name => 'Autre');
+my $other = $portal->machine(name => 'Autre');
 is $c->get('/t/file', headers => { bearer($key) })->status, 200, 'another machine ends none';
-my $feed = new_machine(name => 'Flux', rights => 'feed');
+my $feed = $portal->machine(name => 'Flux', rights => 'feed');
 
 
 ### a file

@@ -33,7 +33,7 @@ use Portal::Stack;
 our @EXPORT = (@Test::More::EXPORT, qw(
     portal client mails mail_to letter free_code account sign_up confirm sign_in
     subscribe parent expect_complaint wait_for top
-    agent agent_client log_in_agent new_agent new_machine otp
+    agent agent_client log_in_agent new_agent otp
     json_post send_file grey written_answer link_for counted buttons tool
     new_account patient all_ready
 ));
@@ -329,20 +329,6 @@ sub new_agent {
     @$agent{qw(totp_secret uri)} = @lines;
 
     return $agent;
-}
-
-
-# the key of a program of a town: name, rights, town
-sub new_machine {
-    my (%o) = @_;
-
-    open my $in, '-|', top() . '/sql/machine', portal()->keys, top() . '/build/portal-tool',
-        $o{town} // 'saint-aubin', $o{name} // 'Logiciel', $o{rights} // 'import',
-        portal()->pg->psql_args or die "sql/machine: $!\n";
-    chomp(my $key = <$in> // '');
-    close $in or die "sql/machine refused\n";
-
-    return $key;
 }
 
 
