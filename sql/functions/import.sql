@@ -329,7 +329,7 @@ begin
                    where f.import_id = v_import.id
                      and (f.pieces is null or f.stored <> f.pieces))
     then
-        return done(input, refused('file', 'required'));
+        return done(input, refused('archive', 'required'));
     end if;
 
     if my_machine() is not null then
@@ -364,7 +364,7 @@ end
 $$;
 
 comment on function start_import(jsonb) is
-'What has been stored is read from now on. For administrators and machines, as store_import(). Input: dry (no: it is applied once it is checked; anything else: it stops there); of a machine upload: {"id" of its file, "mac" of the content, "size" where the pieces did not say it}; _ as repeated(). Result: 303 /imports/ID, of a machine 202 with "location" /import/ID: while a file is on its way the same one sent again is that import. Errors: file required.';
+'What has been stored is read from now on. For administrators and machines, as store_import(). Input: dry (no: it is applied once it is checked; anything else: it stops there); of a machine upload: {"id" of its file, "mac" of the content, "size" where the pieces did not say it}; _ as repeated(). Result: 303 /imports/ID, of a machine 202 with "location" /import/ID: while a file is on its way the same one sent again is that import. Errors: archive required.';
 
 
 -- the reader --------------------------------------------------------------
