@@ -190,6 +190,9 @@ sub post_of {
             "select id from portal.family where number = '104201'"))
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')
         : $place->{host} eq 'agents' && $path =~ /interdictions/ ? (reason => 'Parce que.')
+        : $path eq '/imports' ? (dry => 'yes')
+        : $path =~ m{^/imports/\{} ? (act => 'cancel')
+        : $path =~ m{^/imports/conflits/} ? (act => 'keep')
         : ();
 
     return (\%fields, $place->{form}{versioned} ? ('If-Match' => '"0"') : ());
