@@ -186,8 +186,8 @@ create table import_line (
 
 create index import_line_next on import_line (tenant, import_id, step, stage, file, line)
  where step < 2;
-create index import_line_told on import_line (tenant, import_id, outcome, file, line)
- where outcome in ('refused', 'conflict', 'kept');
+create index import_line_told on import_line (tenant, import_id, file, line)
+ where outcome in ('refused', 'conflict', 'kept') or errors <> '[]';
 
 comment on table import_line is
     'The lines of an import: what they say, until it is done, and what became of them.';

@@ -9,6 +9,10 @@
 #include <ngx_event.h>
 #include <ngx_sha1.h>
 
+#if (NGX_LINUX)
+#include <sys/resource.h>
+#endif
+
 #include "portal_hash.h"
 #include "../core/portal_count.h"
 #include "../crypto/portal_crypto.h"
@@ -19,6 +23,7 @@
 #define PORTAL_HASH_PATIENCE  100       /* waited longer: others give way */
 #define PORTAL_HASH_CLAIM     50        /* a claim not renewed so long ends */
 #define PORTAL_HASH_POLL      2000000L  /* ns */
+#define PORTAL_HASH_NICE      5         /* below the event loops */
 
 
 typedef enum {
@@ -44,7 +49,7 @@ typedef struct {
     uint64_t                  posted;
 
     ngx_thread_task_t         task;
-    ngx_atomic_int_t          deadline;
+    ngx_atomic_uint_t         deadline;
 
     /* the thread's */
     ngx_uint_t                done;
@@ -63,6 +68,7 @@ struct portal_hash_s {
     ngx_atomic_t             *shared;
     ngx_uint_t                limit;
     const portal_breached_t  *breached;
+    int                       nice;
 
     ngx_queue_t               waiting;
     ngx_uint_t                nwaiting;
@@ -82,6 +88,7 @@ static void portal_hash_done(ngx_event_t *ev);
 static void portal_hash_end(portal_hash_task_t *t);
 static void portal_hash_free(portal_hash_task_t *t);
 static void portal_hash_thread(void *data, ngx_log_t *log);
+static void portal_hash_yield(portal_hash_t *hash);
 static void portal_hash_work(portal_hash_task_t *t);
 static void portal_hash_look(portal_hash_task_t *t);
 static ngx_atomic_t *portal_hash_turn(portal_hash_task_t *t,
@@ -120,6 +127,11 @@ portal_hash_create(ngx_cycle_t *cycle, ngx_thread_pool_t *pool,
     hash->limit = ngx_min(hash->limit, PORTAL_HASH_SHARED - 1);
     hash->queue = queue;
     hash->breached = breached;
+
+#if (NGX_LINUX)
+    /* of the worker, as worker_priority has it */
+    hash->nice = getpriority(PRIO_PROCESS, 0) + PORTAL_HASH_NICE;
+#endif
 
     ngx_queue_init(&hash->waiting);
 
@@ -199,7 +211,7 @@ portal_hash_post(portal_hash_t *hash, portal_hash_op_t *op)
     }
 
     t->state = PORTAL_HASH_WAITING;
-    t->deadline = (ngx_atomic_int_t) portal_hash_now() + PORTAL_HASH_DEADLINE;
+    t->deadline = portal_hash_now() + PORTAL_HASH_DEADLINE;
 
     ngx_add_timer(&op->op.timer, PORTAL_HASH_DEADLINE);
 
@@ -432,6 +444,8 @@ portal_hash_thread(void *data, ngx_log_t *log)
 
     t = data;
 
+    portal_hash_yield(t->hash);
+
     turn = portal_hash_turn(t, &stamp);
 
     if (turn) {
@@ -442,6 +456,25 @@ portal_hash_thread(void *data, ngx_log_t *log)
     }
 
     portal_wipe(t->pub.password, PORTAL_HASH_PASSWORD);
+}
+
+
+/*
+ * A hash keeps a core for 20 ms, and as many run as there are cores: while
+ * passwords come in a rush, each event loop would share its core with one, and
+ * every page wait for it.  So these threads take the smaller part where both
+ * want the core, and all of it where nobody does.  On Linux alone is a
+ * priority a thread's; elsewhere it would be the worker's.
+ */
+
+static void
+portal_hash_yield(portal_hash_t *hash)
+{
+#if (NGX_LINUX)
+    (void) setpriority(PRIO_PROCESS, 0, hash->nice);
+#else
+    (void) hash;
+#endif
 }
 
 
@@ -539,7 +572,9 @@ portal_hash_turn(portal_hash_task_t *t, ngx_atomic_uint_t *stamp)
     for ( ;; ) {
         now = portal_hash_now();
 
-        if ((ngx_atomic_int_t) now > t->deadline || ngx_terminate) {
+        /* on 32 bits the clock begins again from 0 now and then */
+
+        if ((ngx_atomic_int_t) (now - t->deadline) > 0 || ngx_terminate) {
             turn = NULL;
             break;
         }

@@ -12,6 +12,7 @@ use utf8;
 use Time::HiRes qw(time);
 
 use Portal::Fault;
+use Portal::Place qw(slurp);
 
 my $p = portal();
 my $couple = account(qr/couple/);
@@ -53,6 +54,15 @@ my $n = tally(@pages);
 note explain $n;
 
 is_deeply \%bad, {}, 'pages are served meanwhile' or diag explain \%bad;
+
+# what a page would wait for takes the smaller part of a core
+for my $pid ($p->nginx->workers) {
+    my %nice = map { m{(\d+)\z} => (split ' ', slurp("$_/stat") =~ s/^.*\) //sr)[16] }
+        glob "/proc/$pid/task/*";
+    my $worker = delete $nice{$pid};
+    is_deeply [values %nice], [$worker + 5], 'its hashes give way to a worker'
+        or diag explain \%nice;
+}
 @took = sort { $a <=> $b } @took;
 cmp_ok $took[@took / 2], '<', patient(0.5), 'fast: ' . scalar(@took) . ' of them';
 cmp_ok $took[-1], '<', patient(2.5), 'none waits for the hashes';
@@ -83,5 +93,19 @@ is sign_in(client(source => '127.2.0.2'), $couple)->status, 303,
     'log-in after a hundred were given up';
 cmp_ok metrics()->{portal_hash_seconds_count} - $hashed, '<', 50,
     'before half of theirs had come';
+
+# nor are they guesses, of which there are five
+my $owner = new_account();
+for my $try (1 .. 7) {
+    my @others = map { log_in(20000 + 100 * $try + $_) } 1 .. 60;
+    my $sent = log_in(30000, map { $_ => $owner->{$_} } qw(email password));
+    # counted, and its password waits behind the others'
+    wait_for(2, sub { $p->psql("select count(*) from portal.attempt a
+        join portal.account o on o.email_mac = a.key where o.id = $owner->{id}") });
+    $sent->drop(reset => 1);
+    together(@others);
+}
+is log_in(30000, map { $_ => $owner->{$_} } qw(email password))->page->status, 303,
+    'who gave up again and again with the right password is let in';
 
 done_testing;
