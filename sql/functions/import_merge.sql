@@ -476,7 +476,7 @@ create or replace function import_merge(p_import bigint, p_write boolean, p_limi
     returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_step     smallint := case when p_write then 1 else 0 end;
+    v_step     smallint;
     v_stage    smallint;
     v_lines    import_line[];
     v_results  jsonb[];
@@ -485,10 +485,10 @@ begin
     perform set_config('portal.import', p_import::text, true);
 
     -- what others refer to is done before them
-    select l.stage into v_stage
+    select l.step, l.stage into v_step, v_stage
       from import_line l
-     where l.import_id = p_import and l.step = v_step and l.step < 2
-     order by l.stage
+     where l.import_id = p_import and l.step < 2 and (p_write or l.step = 0)
+     order by l.step, l.stage
      limit 1;
 
     v_lines := array(select l
@@ -506,7 +506,7 @@ begin
 
     foreach v_result in array v_results loop
         update import_line l
-           set step = v_step + 1, outcome = v_result->>'outcome',
+           set step = case when p_write then 2 else 1 end, outcome = v_result->>'outcome',
                detail = v_result->'told', records = case when not p_write then l.records end
          where l.import_id = p_import
            and l.file = v_result->>'file'
@@ -514,6 +514,7 @@ begin
     end loop;
 
     return json_build_object('lines', cardinality(v_results), 'left', true,
+        'planned', v_step = 0,
         'counts', (select coalesce(json_object_agg(c.outcome, c.n), '{}')
                      from (select x->>'outcome' as outcome, count(*) as n
                              from unnest(v_results) x group by 1) c));
@@ -521,7 +522,7 @@ end
 $$;
 
 comment on function import_merge(bigint, boolean, int) is
-'Plans the next lines of an import of this town, or applies those that are planned; a line''s outcome is there with what it has done. Input: the import, whether to write, how many lines at most. Result: {"lines": how many were done (none: their families are being changed just now), "left": there may be more, "counts": {outcome: lines}}.';
+'Plans the next lines of an import of this town, or applies them, whether they were planned before or not; a line''s outcome is there with what it has done. Input: the import, whether to write, how many lines at most. Result: {"lines": how many were done (none: their families are being changed just now), "planned": they were not planned before, "left": there may be more, "counts": {outcome: lines}}.';
 
 
 create or replace function take_imported(p_conflict bigint) returns json
@@ -583,24 +584,24 @@ comment on function take_imported(bigint) is
 create or replace function import_step(p_import import) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_write   boolean := p_import.state = 'applying';
+    -- what is not dry is planned as it is applied
+    v_write   boolean := p_import.state = 'applying' or not p_import.dry;
     v_begins  boolean := v_write and p_import.began_at is null;
     v_done    json;
-    v_state   text := p_import.state;
+    v_state   text;
 begin
     perform import_enter(p_import.tenant);
     v_done := import_merge(p_import.id, v_write, 200);
 
-    if not (v_done->>'left')::boolean then
-        v_state := case when v_write then 'done' when p_import.dry then 'checked'
-                        else 'applying' end;
-    end if;
+    v_state := case when (v_done->>'left')::boolean
+                    then case when v_write then 'applying' else 'checking' end
+                    when v_write then 'done' else 'checked' end;
 
     -- one that was cancelled meanwhile stays so
     update import i
        set state = case when i.state = p_import.state then v_state else i.state end,
-           planned = i.planned + case when v_write then 0
-                                      else (v_done->>'lines')::int end,
+           planned = i.planned + case when (v_done->>'planned')::boolean
+                                      then (v_done->>'lines')::int else 0 end,
            written = i.written + case when v_write then (v_done->>'lines')::int else 0 end,
            counts = (select coalesce(jsonb_object_agg(x.outcome, x.n), '{}')
                        from (select c.key as outcome, sum(c.value::int) as n
@@ -616,15 +617,16 @@ begin
      where i.tenant = p_import.tenant and i.id = p_import.id;
 
     -- and what is known of the tables is of before there were so many
-    if v_write and p_import.written::text ~ '^[1-9]'
-       and floor(log(p_import.written + (v_done->>'lines')::int + 1))
-           > floor(log(p_import.written + 1))
-       and p_import.written > 100
+    if v_write
+       and length((p_import.written + (v_done->>'lines')::int)::text)
+           > greatest(length(p_import.written::text), 3)
     then
         perform import_analyze('file');
     end if;
 
     if v_state = 'done' and v_write then
+        delete from import_key k
+         where k.tenant = p_import.tenant and k.import_id = p_import.id;
         perform import_note('import', 'ok', p_import.id);
     end if;
 

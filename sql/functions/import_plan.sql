@@ -124,7 +124,8 @@ begin
     end if;
 
     v_plan := import_section('guardian_basic', v_guardian.id,
-                             section_values('guardian_basic', v_guardian.id), r, v);
+                             section_values('guardian_basic', v_guardian.id), r,
+                             v - '{payer,rank}'::text[]);
 
     if v_guardian.external_id is null
        or v ? 'payer' and (v->>'payer' = 'yes') is distinct from v_guardian.payer

@@ -515,10 +515,9 @@ ngx_http_portal_field_input(const portal_field_t *field, json_t *model)
 static json_t *
 ngx_http_portal_field_accept(const portal_field_t *field)
 {
-    u_char             *p, text[128];
-    ngx_uint_t          i;
-    static const char   types[][5] = { "jpeg", "png", "webp", "pdf", "zip",
-                                       "csv" };
+    u_char            *p, text[128];
+    ngx_uint_t         i;
+    static const char  types[][5] = { "jpeg", "png", "webp", "pdf", "zip", "csv" };
 
     p = text;
 
