@@ -598,13 +598,12 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
 /* the whole body in one piece of memory, terminated; a status when too large */
 ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
 
-/* the day, in the town's zone */
-#define NGX_HTTP_PORTAL_TODAY  sizeof("2026-11-24")
-void ngx_http_portal_today(char today[NGX_HTTP_PORTAL_TODAY]);
-
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
+/* the same as a function tells it: {"field", "code", "request": of a number} */
+ngx_int_t ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx,
+    json_t *error);
 
 /* prepare/ */
 
@@ -827,6 +826,9 @@ json_t *ngx_http_portal_form_error(ngx_http_request_t *r,
 /* the message for a field's error, in the request's language */
 const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);
+/* the same for one of ctx->errors; its {request} is the one that it names */
+const char *ngx_http_portal_error_message(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *error);
 ngx_int_t ngx_http_portal_add_header(ngx_http_request_t *r, const char *name,
     const char *value, size_t len);
 /* the same of one of ngx_http_portal_headers(), which it replaces */

@@ -318,6 +318,20 @@ comment on function repeat_scope(jsonb) is
     'Who an idempotency key belongs to: the account, the agent or the machine, else the browser; null: no key.';
 
 
+create or replace function answered(input jsonb) returns boolean
+    language sql stable
+begin atomic
+    select exists (select from idempotency i
+                    where i.scope = repeat_scope(input)
+                      and i.key = input->'_'->>'key'
+                      and i.print = decode(input->'_'->>'print', 'hex')
+                      and i.status is not null);
+end;
+
+comment on function answered(jsonb) is
+    'Whether this very form has been answered under its key, so that repeated() will say the same again: for what is done before that. Claims nothing.';
+
+
 create or replace function done(input jsonb, result json) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare

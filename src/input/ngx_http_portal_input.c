@@ -447,13 +447,13 @@ static ngx_int_t
 ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *raw)
 {
-    char                    today[NGX_HTTP_PORTAL_TODAY];
+    char                    today[PORTAL_DAY];
     json_t                 *words, *errors, *error;
     size_t                  i;
     ngx_int_t               rc;
     portal_form_context_t   context;
 
-    ngx_http_portal_today(today);
+    portal_day((int64_t) ngx_time(), today);
     context.today = today;
     words = ngx_http_portal_words(ctx);
     context.words = words;
@@ -496,17 +496,6 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return ngx_http_portal_take_key(r, ctx, raw);
-}
-
-
-void
-ngx_http_portal_today(char today[NGX_HTTP_PORTAL_TODAY])
-{
-    ngx_tm_t  tm;
-
-    ngx_localtime(ngx_time(), &tm);
-    ngx_snprintf((u_char *) today, NGX_HTTP_PORTAL_TODAY, "%4d-%02d-%02d%Z",
-                 tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday);
 }
 
 
@@ -783,4 +772,29 @@ ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx, const char *field,
                       "code", code ? code : "refused");
 
     return json_array_append_new(ctx->errors, error) == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx, json_t *error)
+{
+    json_t  *request, *last;
+
+    if (ngx_http_portal_add_error(ctx,
+                           json_string_value(json_object_get(error, "field")),
+                           json_string_value(json_object_get(error, "code")))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    request = json_object_get(error, "request");
+
+    if (!json_is_string(request)) {
+        return NGX_OK;
+    }
+
+    last = json_array_get(ctx->errors, json_array_size(ctx->errors) - 1);
+
+    return json_object_set(last, "request", request) == 0 ? NGX_OK : NGX_ERROR;
 }

@@ -400,8 +400,7 @@ ngx_http_portal_error_of(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                        field)
             == 0)
         {
-            return ngx_http_portal_message(r, ctx, field,
-                           json_string_value(json_object_get(error, "code")));
+            return ngx_http_portal_error_message(r, ctx, error);
         }
     }
 
