@@ -63,6 +63,7 @@ typedef enum {
     NGX_HTTP_PORTAL_CITIZEN,
     NGX_HTTP_PORTAL_FAMILY,
     NGX_HTTP_PORTAL_AGENT,
+    NGX_HTTP_PORTAL_MACHINE,
 } ngx_http_portal_audience_e;
 
 
@@ -184,6 +185,7 @@ typedef struct {
     ngx_http_portal_view_t          *error_view;
     portal_pg_statement_t           *enter;
     portal_pg_statement_t           *enter_agent;
+    portal_pg_statement_t           *enter_machine;
     portal_pg_statement_t           *town;
     portal_pg_statement_t           *key_check;
     portal_pg_statement_t           *missing;
@@ -191,6 +193,9 @@ typedef struct {
     portal_pg_statement_t           *session_owner;
     portal_pg_statement_t           *seal_place;
     portal_pg_statement_t           *store_upload;
+    portal_pg_statement_t           *store_import;
+    portal_pg_statement_t           *forget_import;
+    portal_pg_statement_t           *may_machine;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
@@ -230,6 +235,7 @@ typedef struct {
 typedef struct ngx_http_portal_ctx_s     ngx_http_portal_ctx_t;
 typedef struct ngx_http_portal_upload_s  ngx_http_portal_upload_t;
 typedef struct ngx_http_portal_store_s   ngx_http_portal_store_t;
+typedef struct ngx_http_portal_put_s     ngx_http_portal_put_t;
 
 /* what a POST does once its form is accepted */
 typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
@@ -240,6 +246,7 @@ typedef struct {
     ngx_http_portal_town_t          *town;       /* one of the two, or none */
     ngx_http_complex_value_t        *tenant;     /* of each request's */
     ngx_uint_t                       audience;
+    ngx_str_t                        right;      /* that a machine needs */
 
     portal_pg_statement_t           *get;
     ngx_http_portal_view_t          *view;
@@ -250,6 +257,8 @@ typedef struct {
     portal_form_t                   *form;
     ngx_http_portal_act_pt           act;
     ngx_http_portal_view_t          *result;     /* of the act, if not view */
+
+    portal_pg_statement_t           *put;        /* of portal_put */
 
     ngx_array_t                     *args;       /* ngx_http_portal_arg_t */
 
@@ -353,6 +362,8 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       nfiles;
     ngx_http_portal_file_t          *files;
     ngx_http_portal_store_t         *store;      /* while they are stored */
+    ngx_http_portal_put_t           *put;        /* a file that is the body,
+                                                    while it comes */
     ngx_str_t                        key;        /* idempotency */
     json_t                          *if_match;   /* versions; NULL: any */
     ngx_str_t                        restore;    /* a form sealed over a
@@ -464,6 +475,15 @@ ngx_str_t ngx_http_portal_csrf(ngx_http_request_t *r,
 ngx_table_elt_t *ngx_http_portal_find_header(ngx_http_request_t *r,
     const char *name, size_t len);
 
+/* gate/ machines */
+
+/* NGX_OK: the request has a key with the location's right; NGX_AGAIN: resumes
+   the phases later; NGX_BUSY: PostgreSQL cannot say; or a status */
+ngx_int_t ngx_http_portal_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* what a 401 to a machine says it wants */
+ngx_int_t ngx_http_portal_machine_challenge(ngx_http_request_t *r);
+
 /* gate/ sessions */
 
 /* the MAC of the visitor's cookie in hex, NULL when there is none */
@@ -566,6 +586,10 @@ ngx_int_t ngx_http_portal_upload(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_upload_values(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 
+/* "portal_put": a body that is a file, stored as it comes; NGX_DONE, status */
+ngx_int_t ngx_http_portal_put(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
 /* the file that came for a field of a form that was accepted; NULL: none */
 ngx_http_portal_file_t *ngx_http_portal_file(ngx_http_portal_ctx_t *ctx,
     const char *field);
@@ -614,6 +638,14 @@ ngx_uint_t ngx_http_portal_store_waits(ngx_http_portal_ctx_t *ctx);
 /* stores them, then goes on with then, or shows the form again */
 ngx_int_t ngx_http_portal_store(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt then);
+/* a piece of a file, sealed for its place: room has portal_sealed_len() of
+   NGX_HTTP_PORTAL_FILE_PIECE chars; NULL: no memory */
+json_t *ngx_http_portal_seal_piece(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *kind, u_char *id,
+    ngx_uint_t number, ngx_str_t *piece, char *room);
+/* of the digest of a file in hex: tells one that comes twice; NULL likewise */
+json_t *ngx_http_portal_file_mac(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_text_t digest);
 /* sets what the function gets of such a file */
 ngx_int_t ngx_http_portal_store_value(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field);
