@@ -60,6 +60,12 @@ $$;
 alter function change_apply(change_set) owner to portal_apply;
 grant execute on function change_apply(change_set) to portal_api;
 
+-- and the one that reads the sealed codes of letters
+
+alter function letter_copies(bigint) owner to portal_owner;
+grant execute on function letter_copies(bigint) to portal_api;
+grant execute on function my_agent() to portal_owner;
+
 do $$
 declare
     v_name  text;
@@ -88,5 +94,5 @@ grant execute on function family_bump(bigint[], int[]),
 grant execute on function family_bump(bigint[], int[]) to portal_batch;
 grant execute on function close_account(bigint, text), warn_account(bigint),
     pending_matters(bigint), erase_accounts(text, town, int),
-    erase_traces(text, town, int), job_due(text, int)
+    erase_traces(text, town, int), job_due(text, int), make_codes(bigint, jsonb)
    to portal_batch;
