@@ -142,6 +142,7 @@ typedef struct {
     portal_pg_conf_t                 jobs;
     ngx_msec_t                       purge_every;
     ngx_msec_t                       chain_every;
+    ngx_msec_t                       codes_every;
     portal_jobs_conf_t               periodic;
     ngx_array_t                      statements;     /* see portal_pg.h */
     ngx_array_t                      job_statements;
@@ -187,6 +188,7 @@ typedef struct {
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
     portal_pg_statement_t           *audit_chain;
+    portal_pg_statement_t           *code_work;
     portal_pg_statement_t           *mail_stats;
 } ngx_http_portal_main_conf_t;
 
@@ -219,6 +221,7 @@ typedef struct {
 typedef struct ngx_http_portal_ctx_s     ngx_http_portal_ctx_t;
 typedef struct ngx_http_portal_upload_s  ngx_http_portal_upload_t;
 typedef struct ngx_http_portal_store_s   ngx_http_portal_store_t;
+typedef struct ngx_http_portal_qr_s      ngx_http_portal_qr_t;
 
 /* what a POST does once its form is accepted */
 typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
@@ -243,6 +246,9 @@ typedef struct {
 
     ngx_str_t                        name;       /* of the location */
     ngx_str_t                        signed_in;  /* where it leads who is */
+
+    ngx_str_t                        qr_list;    /* of the document: what is */
+    ngx_str_t                        qr_name;    /* drawn, see portal_qr */
 
     ngx_str_t                        file;       /* where it is written, for */
     ngx_uint_t                       line;       /* what is seen too late */
@@ -353,6 +359,7 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       failed;     /* statement's index */
 
     ngx_http_portal_sent_t          *sent;       /* of portal_file */
+    ngx_http_portal_qr_t            *qr;         /* of portal_qr */
 
     /* effects */
     u_char                           secret[PORTAL_SECRET_B64];
@@ -614,6 +621,12 @@ ngx_int_t ngx_http_portal_password_look(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_otp(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
 
+/* a code abonne for the form's function to give; NULL: not made */
+json_t *ngx_http_portal_issue(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* those that a job asks for, see portal_jobs.h; data: the main configuration */
+json_t *ngx_http_portal_issue_bring(void *data, json_t *asked);
+
 /* call/ */
 
 /* enter + function in one trip, then step; the document is ctx->answer */
@@ -807,6 +820,9 @@ ngx_int_t ngx_http_portal_content_language(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* replaces {"$sealed": ...} by what it hides; in request memory, wiped */
 ngx_int_t ngx_http_portal_open_sealed(ngx_http_request_t *r, ngx_str_t *text);
+/* draws the QR codes of "portal_qr", then presents the page; NGX_DONE: later */
+ngx_int_t ngx_http_portal_qr(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 /* the document of "portal_file": the file itself is the answer */
 ngx_int_t ngx_http_portal_file_send(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);

@@ -182,6 +182,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_qr"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_portal_conf_qr,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_signed_in"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_portal_conf_signed_in,
@@ -383,6 +390,10 @@ ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (pmcf->chain_every == 0) {
         pmcf->chain_every = 5000;
+    }
+
+    if (pmcf->codes_every == 0) {
+        pmcf->codes_every = 5000;
     }
 
     return NGX_CONF_OK;
@@ -662,7 +673,11 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
     pmcf->periodic.job[0].every = pmcf->chain_every;
     pmcf->periodic.job[1].statement = pmcf->purge;
     pmcf->periodic.job[1].every = pmcf->purge_every;
-    pmcf->periodic.n = 2;
+    pmcf->periodic.job[2].statement = pmcf->code_work;
+    pmcf->periodic.job[2].every = pmcf->codes_every;
+    pmcf->periodic.job[2].bring = ngx_http_portal_issue_bring;
+    pmcf->periodic.job[2].data = pmcf;
+    pmcf->periodic.n = 3;
 
     ngx_http_portal.periodic = portal_jobs_create(cycle, &pmcf->periodic,
                                                   ngx_http_portal.jobs);

@@ -304,11 +304,13 @@ comment on function order_codes(jsonb) is
 
 create or replace function lot_row(p_lot letter_lot) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_left  int := (select count(*) from code k
+                     where k.tenant = (p_lot).tenant and k.lot_id = (p_lot).id
+                       and k.printable and k.expires_at > now());
 begin
     return json_build_object('id', (p_lot).id, 'letters', (p_lot).size,
-               'left', (select count(*) from code k
-                         where k.tenant = (p_lot).tenant and k.lot_id = (p_lot).id
-                           and k.printable and k.expires_at > now()),
+               'left', v_left, 'open', v_left > 0,
                'made_at', (p_lot).made_at, 'made_by', agent_name((p_lot).made_by),
                'school', (select o.school from code_order o
                            where o.tenant = (p_lot).tenant and o.id = (p_lot).order_id),
@@ -323,7 +325,7 @@ end
 $$;
 
 comment on function lot_row(letter_lot) is
-    'A lot as pages show it: {"id", "letters": how many it had, "left": how many can still be printed, "made_at", "made_by", "school", "guardian": of a letter made for one person, "printed", "printed_at", "printed_by"}.';
+    'A lot as pages show it: {"id", "letters": how many it had, "left": how many can still be printed, "open": some can, "made_at", "made_by", "school", "guardian": of a letter made for one person, "printed", "printed_at", "printed_by"}.';
 
 
 create or replace function code_schools() returns json
@@ -586,6 +588,7 @@ declare
     v_lot      letter_lot;
     v_refusal  json;
     v_letters  json;
+    v_without  json;
 begin
     perform require_agent('administrator');
 
@@ -620,21 +623,22 @@ begin
       join family f on f.tenant = g.tenant and f.id = g.family_id
       left join address d on d.tenant = g.tenant and d.guardian_id = g.id;
 
+    select coalesce(json_agg(json_build_object('guardian', l->'guardian',
+                        'name', (l->>'last_name') || ' ' || (l->>'first_name'))), '[]')
+      into v_without
+      from json_array_elements(v_letters) l
+     where json_typeof(l->'address') = 'null';
+
     return json_build_object('status', 200, 'lot', lot_row(v_lot),
         'link', (select t.origin from town t where t.id = here())
                 || '/mes-abonnements/nouveau#code=',
-        'letters', v_letters,
-        'without_address', (select coalesce(json_agg(json_build_object(
-                   'guardian', l->'guardian',
-                   'name', (l->>'last_name') || ' ' || (l->>'first_name'))), '[]')
-              from json_array_elements(v_letters) l
-             where json_typeof(l->'address') = 'null'),
-        'day', today());
+        'letters', v_letters, 'without_address', v_without,
+        'some_without', json_array_length(v_without) > 0, 'day', today());
 end
 $$;
 
 comment on function letters(jsonb) is
-'The letters of a lot that are not printed yet, with their codes; the audit says who has read them (read_letters), and it counts as a reading of sealed data. Input: lot. Result: {"status": 200, "lot": lot_row(), "link": what a code is put behind to be an address, "letters": by name: [{"code", "qr": null, "title", "first_name", "last_name", "guardian", "family_number", "expires_on", "address": {"hosted_by", "line1", "line2", "locality", "postal_code", "city", "country": null for France} or null}], "without_address": [{"guardian", "name"}], "day"}; 404; 429 too_many_readings. For administrators.';
+'The letters of a lot that are not printed yet, with their codes; the audit says who has read them (read_letters), and it counts as a reading of sealed data. Input: lot. Result: {"status": 200, "lot": lot_row(), "link": what a code is put behind to be an address, "letters": by name: [{"code", "qr": null, "title", "first_name", "last_name", "guardian", "family_number", "expires_on", "address": {"hosted_by", "line1", "line2", "locality", "postal_code", "city", "country": null for France} or null}], "without_address": [{"guardian", "name"}], "some_without": there are such, "day"}; 404; 429 too_many_readings. For administrators.';
 
 
 create or replace function print_letters(input jsonb) returns json

@@ -63,6 +63,14 @@ ngx_http_portal_prepare(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                         json_object_get(ctx->values, "captcha_expires"));
     }
 
+    if (form->issue
+        && json_object_set_new(ctx->input, "issued",
+                               ngx_http_portal_issue(r, ctx))
+           != 0)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (form->token) {
         rc = ngx_http_portal_prepare_token(r, ctx, "token");
         if (rc != NGX_OK) {

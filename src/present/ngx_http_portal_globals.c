@@ -266,6 +266,7 @@ static json_t *
 ngx_http_portal_nav(ngx_http_request_t *r)
 {
     ngx_uint_t  home, space, account, subscriptions, family, requests, bans;
+    ngx_uint_t  codes;
 
     home = r->uri.len == 1;
     space = r->uri.len == 11
@@ -281,11 +282,12 @@ ngx_http_portal_nav(ngx_http_request_t *r)
 
     bans = r->uri.len >= 14
            && ngx_strncmp(r->uri.data, "/interdictions", 14) == 0;
+    codes = r->uri.len >= 6 && ngx_strncmp(r->uri.data, "/codes", 6) == 0;
 
-    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "home", home,
+    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "home", home,
                      "space", space, "account", account,
                      "subscriptions", subscriptions, "family", family,
-                     "requests", requests, "bans", bans);
+                     "requests", requests, "bans", bans, "codes", codes);
 }
 
 
