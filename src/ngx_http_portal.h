@@ -215,6 +215,7 @@ typedef struct {
     ngx_str_t                        name;
     ngx_http_complex_value_t         value;
     unsigned                         mac:1;      /* a link's token */
+    unsigned                         typed:1;    /* as a form's GET says it */
 } ngx_http_portal_arg_t;
 
 

@@ -345,32 +345,25 @@ comment on function code_schools() is
 create or replace function codes(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
-    v_counts  json;
-    v_lots    json;
-    v_next    bigint;
+    v_lots  letter_lot[];
 begin
     perform require_agent('administrator');
 
-    v_counts := code_counts();
-
-    select coalesce(json_agg(lot_row(x.lot) order by (x.lot).id desc)
-                        filter (where x.n <= 20), '[]'),
-           min((x.lot).id) filter (where x.n = 20 and x.more)
-      into v_lots, v_next
-      from (select l as lot, row_number() over (order by l.id desc) as n,
-                   count(*) over () > 20 as more
-              from (select l.*
+    v_lots := array(select l
                       from letter_lot l
                      where l.id < coalesce(to_id(input->>'after'), 9223372036854775807)
                      order by l.id desc
-                     limit 21) l) x;
+                     limit 21);
 
-    return json_build_object('status', 200, 'counts', v_counts,
+    return json_build_object('status', 200, 'counts', code_counts(),
         'order', (select json_build_object('school', o.school, 'wanted', o.wanted,
                              'made', o.made, 'asked_at', o.asked_at,
                              'asked_by', agent_name(o.asked_by))
                     from code_order o where o.ended_at is null),
-        'lots', v_lots, 'next', v_next, 'schools', code_schools(),
+        'lots', (select coalesce(json_agg(lot_row(l) order by l.id desc), '[]')
+                   from unnest(v_lots[1:20]) l),
+        'next', case when cardinality(v_lots) > 20 then v_lots[20].id end,
+        'schools', code_schools(),
         'days', (select t.code_days from town t where t.id = here()));
 end
 $$;
