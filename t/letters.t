@@ -81,7 +81,7 @@ my $path = "/codes/lettres/$lot->{id}";
 $r = $boss->get($path);
 is $r->status, 200, 'the letters';
 is $r->header('Cache-Control'), 'no-store', 'are kept nowhere';
-my @letters = $r->content =~ m{<article class="letter">(.*?)</article>}gs;
+my @letters = $r->content =~ m{<article class="paper">(.*?)</article>}gs;
 is scalar @letters, 5, 'a page each';
 my $doc = $desk->get($path)->json;
 is $doc->{link}, $portal->url . '/mes-abonnements/nouveau#code=', 'behind the #, which no server is sent';
@@ -92,12 +92,14 @@ for my $letter (@{ $doc->{letters} }) {
     my $name = "$letter->{first_name} $letter->{last_name}";
     my $known = $known{ $letter->{code} };
     is $known && $known->{guardian}, $name, "$name: their code";
-    my ($shown) = $html =~ m{<p class="letter-big">([^<]*)</p>};
+    my ($shown) = $html =~ m{<p class="paper-big">([^<]*)</p>};
     is $shown, $letter->{code}, 'in groups of four';
     my ($size, $path) = $html =~ m{viewBox="0 0 (\d+) \1"[^>]*><path d="([^"]*)"};
     is read_qr($size, $path), $doc->{link} . $letter->{code}, 'the QR code says the link';
     is $letter->{qr}, undef, 'JSON: a program draws itself';
     like $html, qr/<strong>\d+(?:er)? \S+ \d{4}<\/strong>/, 'until when, in words';
+    is $letter->{expires_on}, row("select (expires_at at time zone 'Europe/Paris')::date - 1 from portal.code k
+        where guardian_id = $letter->{guardian} and printable"), 'to the end of that day';
     like $html, qr/>$letter->{address}{postal_code} |<br>$letter->{address}{postal_code} /, 'the address'
         if $letter->{address};
 }
@@ -205,7 +207,7 @@ for my $letter (@{ $desk->get("/codes/lettres/$made->{id}")->json->{letters} }[0
     like $letter->{code}, qr/^$CODE\z/, 'a code';
     is row("select count(*) from portal.code k where $MINE and guardian_id = $letter->{guardian} and revoked_at is null
         and mac = decode('" . tool("mac\tsaint-aubin\tcode\t$letter->{code}") . "', 'hex')
-        and expires_at - issued_at = interval '180 days'"), 1, 'of the guardian';
+        and expires_at = ((portal.today() + 181) || ' 00:00 Europe/Paris')::timestamptz"), 1, 'of the guardian';
 }
 
 
@@ -226,7 +228,7 @@ is_deeply [sort map { $_->{letters} } @all], [sort 200, 200, $none->{none} + $no
     'in lots of 200 at most';
 is row('select count(*) - count(distinct mac) from portal.code'), 0, 'all of them differ';
 $r = $boss->get("/codes/lettres/$all[1]{id}");
-is scalar(() = $r->content =~ /<svg class="letter-qr"/g), 200, 'a lot of 200 has a page and a QR code each';
+is scalar(() = $r->content =~ /<svg class="paper-qr"/g), 200, 'a lot of 200 has a page and a QR code each';
 is errors(json_post($desk, '/codes', { step => 'all' })), ':all_have_codes', 'then there is nothing to do';
 
 

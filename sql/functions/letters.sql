@@ -22,6 +22,14 @@ comment on function code_state(boolean, bigint, timestamptz, boolean) is
     'How far a guardian is: none (no code), to_print (good, its letter is not printed), printed (good, nobody can read it any more), expired (not used in time), linked. Input: an account is connected with them; id, end and printable of the code that is neither used nor taken back.';
 
 
+create or replace function last_day(p_end timestamptz) returns date
+    language sql stable
+    return day_of(p_end) - 1;
+
+comment on function last_day(timestamptz) is
+    'The last whole day that a code is good on, as its letter says it.';
+
+
 create or replace function code_counts() returns json
     language sql stable
 begin atomic
@@ -91,8 +99,8 @@ create or replace function make_lot(p_guardians bigint[], p_codes jsonb, p_order
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_lot   bigint;
-    v_ends  timestamptz := now() + make_interval(days =>
-                (select t.code_days from town t where t.id = here()));
+    v_ends  timestamptz := (today() + 1 + (select t.code_days from town t where t.id = here()))
+                           ::timestamp at time zone 'Europe/Paris';
 begin
     update code k
        set revoked_at = now()
@@ -391,8 +399,8 @@ begin
                    'family_number', f.number, 'code_state', s.state,
                    'is_linked', s.state = 'linked', 'barred', b.family_id is not null,
                    'has_address', d.guardian_id is not null,
-                   'expires_at', case when s.state in ('to_print', 'printed', 'expired')
-                                      then k.expires_at end,
+                   'expires_on', case when s.state in ('to_print', 'printed', 'expired')
+                                      then last_day(k.expires_at) end,
                    'account', a.first_name || ' ' || a.last_name, 'since', u.since)
           from guardian g
           join family f on f.tenant = g.tenant and f.id = g.family_id
@@ -425,7 +433,7 @@ end
 $$;
 
 comment on function code_guardians(jsonb) is
-'The guardians of the town and how far each is, by name, 50 at a time. Input: name (a part of it, or the family''s number), state (of code_state(), or barred), page. Result: {"status": 200, "guardians": [{"id", "name", "family_number", "code_state", "is_linked", "barred", "has_address", "expires_at", "account": who is connected, "since"}], "next": page to go on with or null, "filter", "states"}. The audit says who has read whose accounts are connected (read_linked). For administrators.';
+'The guardians of the town and how far each is, by name, 50 at a time. Input: name (a part of it, or the family''s number), state (of code_state(), or barred), page. Result: {"status": 200, "guardians": [{"id", "name", "family_number", "code_state", "is_linked", "barred", "has_address", "expires_on": its last day, "account": who is connected, "since"}], "next": page to go on with or null, "filter", "states"}. The audit says who has read whose accounts are connected (read_linked). For administrators.';
 
 
 create or replace function guardian_code(input jsonb) returns json
@@ -464,7 +472,7 @@ begin
 
     return json_build_object('status', 200, 'guardian', v_guardian,
         'codes', (select coalesce(json_agg(json_build_object('issued_at', k.issued_at,
-                             'expires_at', k.expires_at,
+                             'expires_on', last_day(k.expires_at),
                              'code_end', case when k.used_at is not null then 'used'
                                               when k.revoked_at is not null then 'revoked'
                                               when k.expires_at <= now() then 'expired'
@@ -480,7 +488,7 @@ end
 $$;
 
 comment on function guardian_code(jsonb) is
-'The codes of a guardian. Input: guardian. Result: {"status": 200, "guardian": {"id", "name", "family_number", "family_label", "has_address", "code_state", "is_linked", "live": has a good code, "lot": to print it with, "barred", "barred_since", "account": who is connected, "since"}, "codes": all there were, the latest first: [{"issued_at", "expires_at", "code_end": used | revoked | expired | to_print | printed, "ended_at", "account"}]}; 404. For administrators.';
+'The codes of a guardian. Input: guardian. Result: {"status": 200, "guardian": {"id", "name", "family_number", "family_label", "has_address", "code_state", "is_linked", "live": has a good code, "lot": to print it with, "barred", "barred_since", "account": who is connected, "since"}, "codes": all there were, the latest first: [{"issued_at", "expires_on", "code_end": used | revoked | expired | to_print | printed, "ended_at", "account"}]}; 404. For administrators.';
 
 
 create or replace function save_guardian_code(input jsonb) returns json
@@ -604,7 +612,7 @@ begin
                'code', json_build_object('$sealed', s.sealed), 'qr', null,
                'title', g.title, 'first_name', g.first_name, 'last_name', g.last_name,
                'guardian', g.id, 'family_number', f.number,
-               'expires_on', day_of(k.expires_at),
+               'expires_on', last_day(k.expires_at),
                'address', case when d.guardian_id is not null then json_build_object(
                    'hosted_by', d.hosted_by, 'line1', d.line1, 'line2', d.line2,
                    'locality', d.locality, 'postal_code', d.postal_code, 'city', d.city,
