@@ -145,6 +145,7 @@ my %request;
     ($request{photo}) = send_file($camille, $path, {}, photo => grey(90))->json->{location} =~ m{(\d+)};
 }
 $id{numero} = 1;
+$id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
 
 # a ban that an agent has recorded
 {
@@ -189,6 +190,8 @@ sub post_of {
             "select id from portal.family where number = '104201'"))
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')
         : $place->{host} eq 'agents' && $path =~ /interdictions/ ? (reason => 'Parce que.')
+        : $path eq '/codes' ? (step => 'all')
+        : $path =~ m{^/codes/responsables/} ? (step => 'issue')
         : ();
 
     return (\%fields, $place->{form}{versioned} ? ('If-Match' => '"0"') : ());
@@ -203,7 +206,7 @@ sub rows {
         coalesce(md5(string_agg(t.xmin || t::text, ',' order by t::text)), '')
         from portal.$table t") } qw(family guardian address tax bank child health
         authorisation contact child_family change_set change_item subscription
-        collect_ban);
+        collect_ban code letter_lot code_order code_bar);
 }
 
 my $rows = rows();

@@ -8,9 +8,9 @@
 #define _PORTAL_JOBS_H_INCLUDED_
 
 
-#include <jansson.h>
-
 #include "../call/portal_pg.h"
+
+#include <jansson.h>
 
 
 /*
