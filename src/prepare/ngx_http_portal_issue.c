@@ -83,6 +83,7 @@ ngx_http_portal_issue_one(const portal_keys_t *keys, portal_text_t slug)
     portal_issued_t  issued;
 
     portal_uuid(id);
+    ngx_memzero(&issued, sizeof(issued));
 
     if (portal_code_issue(keys, slug, (portal_text_t) { id, sizeof(id) },
                           &issued)

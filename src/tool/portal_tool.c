@@ -526,6 +526,7 @@ portal_tool_code(portal_tool_t *tool)
     portal_issued_t   issued;
 
     arg = tool->arg;
+    memset(&issued, 0, sizeof(issued));
 
     if (portal_code_issue(tool->keys, arg[1], arg[2], &issued) == -1) {
         return portal_tool_error(tool, "cannot seal this");

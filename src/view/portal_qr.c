@@ -42,7 +42,7 @@ portal_qr_path(const char *text, size_t len, unsigned *size)
     path = portal_qr_draw(code);
     *size = (unsigned) code->width + 2 * PORTAL_QR_QUIET;
 
-    memset(code->data, 0, (size_t) (code->width * code->width));
+    memset(code->data, 0, (size_t) code->width * (size_t) code->width);
     QRcode_free(code);
 
     return path;
