@@ -517,6 +517,11 @@ begin
 
     perform lock_subject(null, null, v_family);
 
+    if is_agents_family(null, array[v_family]) then
+        perform note('issue_code', 'own_family', 'guardian', v_id);
+        return done(input, refused('', 'own_family', 403));
+    end if;
+
     if v_step = 'bar' then
         insert into code_bar (tenant, family_id, agent_id)
         values (here(), v_family, my_agent())
@@ -560,7 +565,7 @@ end
 $$;
 
 comment on function save_guardian_code(jsonb) is
-'Gives a guardian a new code, which ends the one they had, or bars their family from codes, which ends all of its codes. Input: guardian, step (issue | bar | allow), issued (the code as nginx made it); idempotency key. Result: moved to the letter, or to the guardian. Errors: 404; 409 code_linked (an account is connected with them), code_barred. For administrators.';
+'Gives a guardian a new code, which ends the one they had, or bars their family from codes, which ends all of its codes. Input: guardian, step (issue | bar | allow), issued (the code as nginx made it); idempotency key. Result: moved to the letter, or to the guardian. Errors: 404; 403 own_family; 409 code_linked (an account is connected with them), code_barred. For administrators.';
 
 
 -- letters -------------------------------------------------------------------------

@@ -78,6 +78,10 @@ select isnt((select revoked_at from portal.code where mac = :'before'), null, 't
 select is((select count(*) from portal.code where guardian_id = guardian('104203', 1) and used_at is null and revoked_at is null), 1::bigint, 'there is one');
 select is((select expires_at from portal.code where guardian_id = guardian('104203', 1) and printable), ((portal.today() + 181)::timestamp at time zone 'Europe/Paris'), 'to the end of the last day');
 
+update portal.guardian set email = (select a.email from portal.agent a where a.tenant = 1 and a.role = 'administrator' order by a.id limit 1) where id = guardian('104205', 2);
+select is(pg_temp.as_agent('administrator', 'save_guardian_code', jsonb_build_object('guardian', guardian('104205', 1), 'step', s, 'issued', pg_temp.codes(1)->0))->'errors'->0->>'code', 'own_family', 'nobody does so for their own family: ' || s)
+  from unnest(array['issue', 'bar', 'allow']) s;
+
 -- printed
 select max(id) as own from portal.letter_lot where tenant = 1 \gset
 select is(jsonb_array_length(pg_temp.as_agent('administrator', 'letters', jsonb_build_object('lot', :own))->'letters'), 1, 'its letter');
