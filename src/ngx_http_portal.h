@@ -27,6 +27,7 @@
 #include "redis/portal_redis.h"
 #include "hash/portal_hash.h"
 #include "cache/portal_l1.h"
+#include "import/portal_import.h"
 #include "jobs/portal_jobs.h"
 #include "mail/portal_mail.h"
 #include "photo/portal_photo.h"
@@ -107,7 +108,10 @@ typedef struct {
 /* a town, as a worker knows it: its document is replaced when enter says so */
 
 typedef struct {
-    ngx_str_t                        slug;
+    ngx_str_node_t                   node;           /* among the worker's */
+    ngx_pool_t                      *pool;           /* of one that a variable
+                                                        has named */
+    ngx_str_t                        slug;           /* NUL follows */
     json_t                          *document;       /* NULL: not read yet */
     /* what pages may show, by language */
     json_t                          *public[NGX_HTTP_PORTAL_LANGUAGES];
@@ -122,8 +126,10 @@ typedef struct {
     ngx_event_t                      patience;
     ngx_queue_t                      waiting;        /* requests: see
                                                         town_wait() */
-    ngx_uint_t                       asked;          /* and was answered, or
+    unsigned                         asked:1;        /* and was answered, or
                                                         waited for enough */
+    unsigned                         gone:1;         /* was erased */
+    unsigned                         nowhere:1;      /* no town at all */
 } ngx_http_portal_town_t;
 
 
@@ -131,6 +137,7 @@ typedef struct {
     ngx_str_t                        name;
     portal_view_t                   *language[NGX_HTTP_PORTAL_LANGUAGES];
     unsigned                         csv:1;
+    unsigned                         css:1;      /* nobody's: may be kept */
 } ngx_http_portal_view_t;
 
 
@@ -171,6 +178,7 @@ typedef struct {
 
     portal_mail_conf_t               mail;
     portal_photo_conf_t              photo;
+    portal_import_conf_t             import;
 
     ngx_int_t                        request_id;     /* variable's index */
 
@@ -190,6 +198,7 @@ typedef struct {
     portal_pg_statement_t           *audit_chain;
     portal_pg_statement_t           *code_work;
     portal_pg_statement_t           *mail_stats;
+    portal_pg_statement_t           *import_work;
 } ngx_http_portal_main_conf_t;
 
 
@@ -203,6 +212,8 @@ typedef struct {
     portal_l1_t                     *l1;
     portal_jobs_t                   *periodic;
     portal_mail_t                   *mail;
+    portal_import_t                 *import;     /* NULL without
+                                                    portal_import */
     portal_photo_t                  *photo;      /* NULL without portal_photo */
     ngx_uint_t                       refusing;   /* calls: the database is
                                                     not known to be ours */
@@ -230,7 +241,8 @@ typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
 
 
 typedef struct {
-    ngx_http_portal_town_t          *town;
+    ngx_http_portal_town_t          *town;       /* one of the two, or none */
+    ngx_http_complex_value_t        *tenant;     /* of each request's */
     ngx_uint_t                       audience;
 
     portal_pg_statement_t           *get;
@@ -307,6 +319,7 @@ struct ngx_http_portal_ctx_s {
     ngx_http_request_t              *request;
 
     /* gate */
+    ngx_http_portal_town_t          *town;       /* set before all else */
     ngx_http_portal_gate_e           gate;
     ngx_http_portal_loc_conf_t      *verdict;    /* the gate's yes, and for
                                                     which location */
@@ -423,6 +436,10 @@ struct ngx_http_portal_ctx_s {
 #define ngx_http_portal_text(s)                                               \
     (portal_text_t) { (const char *) (s).data, (s).len }
 
+/* of two locations */
+#define ngx_http_portal_same_town(a, b)                                       \
+    ((a)->town == (b)->town && (a)->tenant == (b)->tenant)
+
 extern ngx_module_t  ngx_http_portal_module;
 
 /* the words of "portal_allow" */
@@ -445,7 +462,7 @@ ngx_int_t ngx_http_portal_verdict_handler(ngx_http_request_t *r);
 ngx_http_portal_ctx_t *ngx_http_portal_get_ctx(ngx_http_request_t *r);
 /* 0 when a request that changes something comes from the town's own pages */
 const char *ngx_http_portal_check_origin(ngx_http_request_t *r,
-    ngx_http_portal_loc_conf_t *plcf);
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 ngx_int_t ngx_http_portal_check_token(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field);
 /* the token for pages and JSON; makes the visitor's cookie when there is no
@@ -653,14 +670,26 @@ ngx_int_t ngx_http_portal_call_failed(ngx_http_request_t *r,
 /* is the database this key file's, has it what the pages name */
 ngx_int_t ngx_http_portal_check_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
-ngx_int_t ngx_http_portal_town_init(ngx_cycle_t *cycle,
+ngx_int_t ngx_http_portal_towns_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
-/* NGX_AGAIN: a worker that has just started hears first what town this is;
-   resumes the phases then, or after a moment */
-ngx_int_t ngx_http_portal_town_wait(ngx_http_portal_ctx_t *ctx,
+/* sets ctx->town.  NGX_AGAIN: the worker hears first what town this is, and
+   resumes the phases then, or after a moment; or the status of the answer */
+ngx_int_t ngx_http_portal_town_find(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+/* the same without waiting, before the gate or after it: NULL, none known */
+ngx_http_portal_town_t *ngx_http_portal_town_known(ngx_http_request_t *r);
+/* enter found it no more */
+void ngx_http_portal_town_gone(ngx_http_portal_town_t *town);
+ngx_uint_t ngx_http_portal_is_slug(ngx_str_t *slug);
+/* the town's side of that: see ngx_http_portal_town.c */
+ngx_int_t ngx_http_portal_town_start(ngx_http_portal_main_conf_t *pmcf,
+    ngx_http_portal_town_t *town, ngx_log_t *log);
+void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);
+void ngx_http_portal_town_end(ngx_http_portal_town_t *town);
+ngx_http_portal_town_t *ngx_http_portal_towns_settle(
     ngx_http_portal_town_t *town);
 /* exit_process */
-void ngx_http_portal_town_exit(ngx_http_portal_main_conf_t *pmcf);
+void ngx_http_portal_towns_exit(void);
 /* a number in E.164 for people, as a new reference */
 json_t *ngx_http_portal_phone(json_t *number);
 void ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document);

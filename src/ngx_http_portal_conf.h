@@ -20,6 +20,13 @@
 #define NGX_HTTP_PORTAL_HASH_QUEUE  64
 #define NGX_HTTP_PORTAL_PHOTO_QUEUE 16
 
+typedef struct {
+    ngx_str_t    name;
+    ngx_str_t    sql;
+    int          nparams;
+    size_t       offset;
+} ngx_http_portal_fixed_t;
+
 char *ngx_http_portal_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -34,6 +41,8 @@ char *ngx_http_portal_conf_breached(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_photo(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_portal_conf_import(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_templates(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -43,6 +52,9 @@ char *ngx_http_portal_conf_forms(ngx_conf_t *cf, ngx_command_t *cmd,
 
 char *ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+/* where the location has its first directive of ours */
+void ngx_http_portal_conf_place(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf);
 /* cmd->post is the ngx_conf_enum_t */
 char *ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -72,6 +84,13 @@ char *ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd,
 /* what must be there when any location is the portal's; the fixed statements */
 ngx_int_t ngx_http_portal_conf_complete(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf);
+/* the same of what is done beside requests: ngx_http_portal_conf_jobs.c */
+ngx_int_t ngx_http_portal_conf_jobs(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf);
+/* declares functions for one of the lists of statements */
+ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_fixed_t *fixed,
+    ngx_array_t *list);
 /* the node's budget of connections, shared among the workers */
 ngx_int_t ngx_http_portal_conf_connections(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);

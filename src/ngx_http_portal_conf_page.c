@@ -12,14 +12,6 @@
  */
 
 
-typedef struct {
-    ngx_str_t    name;
-    ngx_str_t    sql;
-    int          nparams;
-    size_t       offset;
-} ngx_http_portal_fixed_t;
-
-
 /* what the module calls by itself; pages name the other functions */
 
 static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
@@ -71,41 +63,6 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
-static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
-
-    { ngx_string("mail_claim"),
-      ngx_string("select portal.mail_claim($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, mail_claim) },
-
-    { ngx_string("mail_done"),
-      ngx_string("select portal.mail_done($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, mail_done) },
-
-    { ngx_string("purge"),
-      ngx_string("select portal.purge($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, purge) },
-
-    { ngx_string("audit_chain"),
-      ngx_string("select portal.audit_chain($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, audit_chain) },
-
-    { ngx_string("code_work"),
-      ngx_string("select portal.code_work($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, code_work) },
-
-    { ngx_string("mail_stats"),
-      ngx_string("select portal.mail_stats()"),
-      0,
-      offsetof(ngx_http_portal_main_conf_t, mail_stats) },
-
-    { ngx_null_string, ngx_null_string, 0, 0 }
-};
-
 static const char  *ngx_http_portal_mails[] = {
     "confirm", "account_closed", "account_exists", "account_inactive",
     "new_connection", "new_device", "reset", "reset_later",
@@ -121,100 +78,19 @@ static const char  *ngx_http_portal_mail_parts[] = {
 };
 
 
-static void ngx_http_portal_conf_place(ngx_conf_t *cf,
-    ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_content(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_conf_act(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_loc_conf_t *plcf);
 static portal_pg_statement_t *ngx_http_portal_conf_function(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);
-static ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
-    ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_fixed_t *fixed,
-    ngx_array_t *list);
 static ngx_int_t ngx_http_portal_conf_mails(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf);
 
 
-char *
-ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_portal_loc_conf_t *plcf = conf;
-
-    u_char                        ch;
-    size_t                        i;
-    ngx_str_t                    *value;
-    ngx_http_portal_town_t      **town, *t;
-    ngx_http_portal_main_conf_t  *pmcf;
-
-    if (plcf->town != NULL) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    for (i = 0; i < value[1].len; i++) {
-        ch = value[1].data[i];
-
-        if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9') && ch != '-') {
-            break;
-        }
-    }
-
-    if (i == 0 || i < value[1].len || i > 63) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid town \"%V\"; write its short name in "
-                           "a-z, 0-9 and \"-\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_http_portal_conf_place(cf, plcf);
-
-    if (cf->args->nelts == 3) {
-
-        if (ngx_strcmp(value[2].data, "agents") != 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"; write \"agents\" "
-                               "for the town's own people, or nothing",
-                               &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        plcf->agents = 1;
-    }
-
-    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
-    town = pmcf->towns.elts;
-
-    for (i = 0; i < pmcf->towns.nelts; i++) {
-
-        if (town[i]->slug.len == value[1].len
-            && ngx_strncmp(town[i]->slug.data, value[1].data, value[1].len)
-               == 0)
-        {
-            plcf->town = town[i];
-            return NGX_CONF_OK;
-        }
-    }
-
-    t = ngx_pcalloc(cf->pool, sizeof(ngx_http_portal_town_t));
-    town = ngx_array_push(&pmcf->towns);
-
-    if (t == NULL || town == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    t->slug = value[1];
-    *town = t;
-    plcf->town = t;
-
-    return NGX_CONF_OK;
-}
-
-
 /* with what a location lacks known at the end only, the place is kept */
 
-static void
+void
 ngx_http_portal_conf_place(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf)
 {
     if (plcf->line == 0) {
@@ -645,6 +521,8 @@ ngx_http_portal_conf_view(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
     v->name = *name;
     v->csv = (name->len > 4
               && ngx_strncmp(name->data + name->len - 4, ".csv", 4) == 0);
+    v->css = (name->len > 4
+              && ngx_strncmp(name->data + name->len - 4, ".css", 4) == 0);
     *view = v;
 
     for (i = 0; i < pmcf->nlanguages; i++) {
@@ -780,7 +658,8 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
               : pmcf->pg.hosts.elts == NULL ? "portal_database CONNINFO"
               : pmcf->redis.timeout == 0 ? "portal_redis unix:/PATH"
               : pmcf->l1 == NULL ? "portal_zone SIZE"
-              : pmcf->mail.url.len && pmcf->jobs.hosts.elts == NULL
+              : (pmcf->mail.url.len || pmcf->import.every)
+                && pmcf->jobs.hosts.elts == NULL
                 ? "portal_jobs CONNINFO" : NULL;
 
     if (missing != NULL) {
@@ -807,19 +686,16 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
         || ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed,
                                       &pmcf->statements)
            != NGX_OK
-        || ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed_jobs,
-                                      &pmcf->job_statements)
-           != NGX_OK
         || ngx_http_portal_conf_mails(cf, pmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_http_portal_conf_jobs(cf, pmcf);
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_conf_fixed(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
     ngx_http_portal_fixed_t *fixed, ngx_array_t *list)
 {

@@ -105,6 +105,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_import"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_import,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_languages"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
       ngx_http_portal_conf_languages,
@@ -414,6 +421,7 @@ ngx_http_portal_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     plcf->town = NULL;
+     *     plcf->tenant = NULL;
      *     plcf->get = NULL;
      *     plcf->view = NULL;
      *     plcf->act = NULL;
@@ -458,11 +466,14 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (conf->town == NULL) {
+    if (conf->town == NULL && conf->tenant == NULL) {
         conf->town = prev->town;
+        conf->tenant = prev->tenant;
         conf->agents = prev->agents;
 
-    } else if (prev->town != NULL && conf->agents != prev->agents) {
+    } else if ((prev->town != NULL || prev->tenant != NULL)
+               && conf->agents != prev->agents)
+    {
         return ngx_http_portal_misplaced(cf, conf,
                    "a server is for agents as a whole or not at all; write "
                    "\"portal_tenant SLUG agents\" in a server of its own");
@@ -509,7 +520,7 @@ ngx_http_portal_check_audience(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (conf->town == NULL) {
+    if (conf->town == NULL && conf->tenant == NULL) {
         return ngx_http_portal_misplaced(cf, conf,
                    "\"portal_allow\" needs a town; write "
                    "\"portal_tenant SLUG\" in the server");
@@ -640,7 +651,7 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_http_portal_check_init(cycle, pmcf) != NGX_OK
-        || ngx_http_portal_town_init(cycle, pmcf) != NGX_OK)
+        || ngx_http_portal_towns_init(cycle, pmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -679,6 +690,18 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
     pmcf->periodic.job[2].data = pmcf;
     pmcf->periodic.n = 3;
 
+    if (pmcf->import.every) {
+        pmcf->periodic.job[3].statement = pmcf->import_work;
+        pmcf->periodic.job[3].every = pmcf->import.every;
+        pmcf->periodic.n = 4;
+
+        ngx_http_portal.import = portal_import_create(cycle, &pmcf->import,
+                                                      ngx_http_portal.jobs);
+        if (ngx_http_portal.import == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     ngx_http_portal.periodic = portal_jobs_create(cycle, &pmcf->periodic,
                                                   ngx_http_portal.jobs);
     if (ngx_http_portal.periodic == NULL) {
@@ -705,7 +728,7 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
 static void
 ngx_http_portal_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_portal_main_conf_t  *pmcf;
+    (void) cycle;
 
     ngx_http_portal_gauges_exit();
 
@@ -717,6 +740,7 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
         portal_photo_destroy(ngx_http_portal.photo);
     }
 
+    portal_import_destroy(ngx_http_portal.import);
     portal_jobs_destroy(ngx_http_portal.periodic);
 
     if (ngx_http_portal.jobs) {
@@ -732,8 +756,6 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_http_portal.pg) {
-        pmcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                                   ngx_http_portal_module);
-        ngx_http_portal_town_exit(pmcf);
+        ngx_http_portal_towns_exit();
     }
 }

@@ -173,6 +173,7 @@ sub asked {
 my $c = client(json => 1, agents => 1);
 answered(agentSignInPage => $c->get('/connexion'), 200);
 answered(agentLanguagePage => $c->get('/langue'), 200);
+answered(agentTheme => $c->get('/theme.css'), 200);
 answered(agentSession => $c->get('/session'), 200, 'nobody');
 post(agentSetLanguage => $c, '/langue', { lang => 'fr' }, 200);
 my $jeanne = agent();

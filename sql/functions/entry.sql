@@ -36,6 +36,12 @@ create or replace function my_family() returns bigint
 
 comment on function my_family() is 'The family of this transaction''s session, or null.';
 
+create or replace function my_machine() returns bigint
+    language sql stable parallel safe
+    return nullif(nullif(current_setting('portal.machine', true), ''), '0')::bigint;
+
+comment on function my_machine() is 'The machine of this transaction; null: none.';
+
 create or replace function to_id(value text) returns bigint
     language sql immutable parallel safe
     return case when value ~ '^[0-9]{1,18}$' then value::bigint end;
@@ -94,7 +100,10 @@ begin atomic
         'service', t.service, 'family_service', t.family_service,
         'origin', t.origin, 'agent_origin', t.agent_origin, 'host', t.host,
         'theme', t.theme, 'logo', t.logo,
-        'theme_css', t.theme_css, 'phone', t.phone, 'email', t.email,
+        'theme_css', coalesce(t.theme_css,
+                              '/theme.css?v=' || left(md5(theme_sheet(t.theme)), 8)),
+        'theme_sheet', case when t.theme_css is null then theme_sheet(t.theme) end,
+        'phone', t.phone, 'email', t.email,
         'office', t.office, 'hours', t.hours, 'counter', t.counter,
         'mail_from', t.mail_from, 'mail_name', t.mail_name,
         'languages', t.languages, 'subscription_effect', t.subscription_effect,
@@ -160,7 +169,8 @@ begin
     v_set := set_config('portal.tenant', v_town::text, true)
           || set_config('portal.request', coalesce(left(enter.request, 64), ''), true)
           || set_config('portal.agent', '0', true)
-          || set_config('portal.role', '', true);
+          || set_config('portal.role', '', true)
+          || set_config('portal.machine', '0', true);
 
     if enter.session is null then
         v_set := set_config('portal.account', '0', true)
@@ -303,11 +313,12 @@ create or replace function repeat_scope(input jsonb) returns text
         when input->'_'->>'key' is null or input->'_'->>'print' is null then null
         when me() is not null then 'account:' || me()
         when my_agent() is not null then 'agent:' || my_agent()
+        when my_machine() is not null then 'machine:' || my_machine()
         when input->'_'->>'browser' is not null then 'browser:' || (input->'_'->>'browser')
     end;
 
 comment on function repeat_scope(jsonb) is
-    'Who an idempotency key belongs to: the account or the agent, else the browser; null: no key.';
+    'Who an idempotency key belongs to: the account, the agent or the machine, else the browser; null: no key.';
 
 
 create or replace function answered(input jsonb) returns boolean

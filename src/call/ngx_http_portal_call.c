@@ -167,7 +167,7 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
-    town = plcf->town;
+    town = ctx->town;
 
     ngx_str_null(&session);
     ngx_str_null(&account);
@@ -347,8 +347,7 @@ ngx_http_portal_family_left(ngx_http_portal_ctx_t *ctx)
 static void
 ngx_http_portal_call_town(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
 {
-    json_t                      *root, *town;
-    ngx_http_portal_loc_conf_t  *plcf;
+    json_t  *root, *town;
 
     /* the answer nearly always: nothing new */
 
@@ -360,9 +359,7 @@ ngx_http_portal_call_town(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
     town = json_object_get(root, "town");
 
     if (json_is_object(town)) {
-        plcf = ngx_http_get_module_loc_conf(ctx->request,
-                                            ngx_http_portal_module);
-        ngx_http_portal_town_set(plcf->town, json_incref(town));
+        ngx_http_portal_town_set(ctx->town, json_incref(town));
     }
 
     json_decref(root);
@@ -405,6 +402,7 @@ ngx_http_portal_call_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
             return NGX_HTTP_FORBIDDEN;
 
         case 404:
+            ngx_http_portal_town_gone(ctx->town);
             return NGX_HTTP_NOT_FOUND;
 
         default:

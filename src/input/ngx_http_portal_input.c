@@ -548,7 +548,7 @@ ngx_http_portal_leads(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     for (i = 0; i < pmcf->acts.nelts; i++) {
 
-        if (act[i]->town == ctx->verdict->town
+        if (ngx_http_portal_same_town(act[i], ctx->verdict)
             && act[i]->agents == ctx->verdict->agents
             && (act[i]->view == NULL
                 || (act[i]->form->login && ctx->verdict->form->login))
@@ -570,7 +570,7 @@ ngx_http_portal_words(ngx_http_portal_ctx_t *ctx)
 {
     json_t  *words;
 
-    words = json_copy(json_object_get(ctx->verdict->town->document,
+    words = json_copy(json_object_get(ctx->town->document,
                                       "password_words"));
 
     if (ctx->live) {
@@ -645,7 +645,7 @@ ngx_http_portal_check_captcha(ngx_http_request_t *r,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    slug = ngx_http_portal_text(ctx->verdict->town->slug);
+    slug = ngx_http_portal_text(ctx->town->slug);
 
     form.data = ctx->verdict->form->name;
     form.len = ngx_strlen(form.data);
@@ -675,7 +675,7 @@ ngx_http_portal_check_captcha(ngx_http_request_t *r,
 
         } else if (!(pow.len
                      && portal_captcha_work(pmcf->keys, slug, challenge, pow))
-                   && !ngx_http_portal_captcha_answered(ctx->verdict->town,
+                   && !ngx_http_portal_captcha_answered(ctx->town,
                                                         question, answer))
         {
             e = PORTAL_CAPTCHA_WRONG;

@@ -31,7 +31,7 @@ ngx_http_portal_issue(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
     return ngx_http_portal_issue_one(pmcf->keys,
-                             ngx_http_portal_text(ctx->verdict->town->slug));
+                             ngx_http_portal_text(ctx->town->slug));
 }
 
 

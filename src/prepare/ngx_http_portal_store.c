@@ -380,7 +380,7 @@ ngx_http_portal_store_seal(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     field.len = (size_t) (ngx_sprintf((u_char *) number, "%ui", store->piece)
                           - (u_char *) number);
 
-    n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->verdict->town->slug),
+    n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->town->slug),
                     kind, id, field, ngx_http_portal_text(*piece),
                     store->sealed,
                     portal_sealed_len(NGX_HTTP_PORTAL_FILE_PIECE));
@@ -413,7 +413,7 @@ ngx_http_portal_store_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     portal_mac(pmcf->keys, "file",
-               ngx_http_portal_text(ctx->verdict->town->slug), text, mac);
+               ngx_http_portal_text(ctx->town->slug), text, mac);
     portal_hex(mac, sizeof(mac), hex);
 
     return json_stringn(hex, sizeof(hex));

@@ -355,7 +355,7 @@ ngx_http_portal_opened_tag(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     all.len = (size_t) (p - buf);
 
     portal_mac(pmcf->keys, "opened",
-               ngx_http_portal_text(ctx->verdict->town->slug), all, mac);
+               ngx_http_portal_text(ctx->town->slug), all, mac);
     portal_wipe(buf, size);
 
     (void) portal_b64_encode(mac, NGX_HTTP_PORTAL_TAG_BYTES, (char *) tag);

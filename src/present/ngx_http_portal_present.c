@@ -303,6 +303,14 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
         }
     }
 
+    if (view->css) {
+        ngx_str_set(&type, "text/css; charset=utf-8");
+
+        ngx_http_portal_set_header(r, "Cache-Control",
+                                   "public, max-age=3600", 20);
+        ngx_http_portal_set_header(r, "Vary", "Accept", 6);
+    }
+
     ngx_http_portal_sink(&sink, r->pool, 16384);
 
     start = portal_op_clock();

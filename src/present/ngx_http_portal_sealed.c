@@ -421,7 +421,7 @@ ngx_http_portal_open_one(ngx_http_request_t *r, u_char *p, u_char *end,
         return NULL;
     }
 
-    n = portal_open(pmcf->keys, ngx_http_portal_text(ctx->verdict->town->slug),
+    n = portal_open(pmcf->keys, ngx_http_portal_text(ctx->town->slug),
                     part[0], part[1], part[2], part[3], (char *) plain,
                     part[3].len);
     if (n < 0) {
