@@ -55,10 +55,14 @@ begin
 end
 $$;
 
--- the one function that writes into the families' file, and what it calls
+-- the functions that write into the families' file, and what they call
 
 alter function change_apply(change_set) owner to portal_apply;
 grant execute on function change_apply(change_set) to portal_api;
+alter function import_merge(bigint, boolean, int) owner to portal_apply;
+grant execute on function import_merge(bigint, boolean, int) to portal_batch;
+alter function take_imported(bigint) owner to portal_apply;
+grant execute on function take_imported(bigint) to portal_api;
 
 do $$
 declare
@@ -89,4 +93,8 @@ grant execute on function family_bump(bigint[], int[]) to portal_batch;
 grant execute on function close_account(bigint, text), warn_account(bigint),
     pending_matters(bigint), erase_accounts(text, town, int),
     erase_traces(text, town, int), job_due(text, int)
+   to portal_batch;
+grant execute on function here(), import_enter(int), import_note(text, text, bigint),
+    import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),
+    import_print(jsonb), guardian_places(text[])
    to portal_batch;

@@ -1,0 +1,355 @@
+--
+-- What became of imports, for administrators and for the machines that sent
+-- them, and what an administrator decides: to go on, to cancel, and which value
+-- counts where the town's software and a family do not agree.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function require_importer() returns void
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    if my_machine() is not null then
+        perform require_machine('import');
+    else
+        perform require_agent('administrator');
+    end if;
+end
+$$;
+
+comment on function require_importer() is
+    'First line of each function for those who import: raises PT403 unless an administrator asks, or a machine with the right import.';
+
+
+create or replace function import_row(p_import import) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return json_build_object('id', (p_import).id, 'name', (p_import).name,
+        'source', (p_import).source, 'dry', (p_import).dry, 'state', (p_import).state,
+        'by', case (p_import).source
+            when 'page' then agent_name((p_import).agent_id)
+            when 'machine' then (select m.name from machine m
+                                  where m.id = (p_import).machine_id) end,
+        'created_at', (p_import).created_at, 'finished_at', (p_import).finished_at,
+        'is_running', (p_import).state in ('received', 'reading', 'checking', 'applying'),
+        'is_checked', (p_import).state = 'checked',
+        'is_done', (p_import).state = 'done',
+        'is_failed', (p_import).state = 'failed',
+        'is_cancelled', (p_import).state = 'cancelled',
+        'may_apply', (p_import).state = 'checked'
+                     or (p_import).state = 'failed' and (p_import).lines > 0
+                        and (p_import).failure->>'code' = 'cut'
+                        and (p_import).finished_at > now() - interval '1 day',
+        'may_cancel', (p_import).state in ('received', 'reading', 'checking', 'checked',
+                                           'applying'),
+        'failure', (p_import).failure,
+        'lines', (p_import).lines, 'planned', (p_import).planned,
+        'written', (p_import).written,
+        'percent', case when (p_import).state in ('done', 'checked') then 100
+                        when (p_import).lines = 0 then 0
+                        else least(99, case when (p_import).dry
+                            then 100::bigint * (p_import).planned / (p_import).lines
+                            else 50::bigint * ((p_import).planned + (p_import).written)
+                                 / (p_import).lines end) end,
+        'counts', (select json_object_agg(o, coalesce(((p_import).counts->>o)::int, 0))
+                     from unnest(array['created', 'updated', 'unchanged', 'kept',
+                                       'conflict', 'refused']) o));
+end
+$$;
+
+comment on function import_row(import) is
+    'An import as lists and its page show it; counts are of lines, of what is applied once that has begun.';
+
+
+create or replace function imports(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_after  bigint := coalesce(to_id(input->>'after'), 9223372036854775807);
+    v_rows   json;
+    v_count  int;
+begin
+    perform require_agent('administrator');
+
+    select json_agg(import_row(p) order by n), count(*)
+      into v_rows, v_count
+      from (select i as p, row_number() over (order by i.id desc) as n
+              from import i
+             where i.id < v_after and i.state <> 'filling'
+             order by i.id desc
+             limit 26) x;
+
+    return json_build_object('status', 200,
+        'imports', coalesce((select json_agg(r.row order by r.n)
+                               from json_array_elements(v_rows) with ordinality as r (row, n)
+                              where r.n <= 25), '[]'),
+        'next', case when v_count > 25 then v_rows->24->>'id' end,
+        'conflicts', (select count(*) from import_conflict c where c.state = 'open'));
+end
+$$;
+
+comment on function imports(jsonb) is
+    'The imports of the town, the latest first, 25 at a time. Input: after (id of the last one seen). Result: {"status": 200, "imports": [import_row()], "next": id to go on after or null, "conflicts": how many wait to be decided}. For administrators.';
+
+
+create or replace function import_report(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_import    import;
+    v_outcome   text := nullif(input->>'outcome', '');
+    -- a name of a file may have any character: the line's number comes first
+    v_line      int := coalesce(to_id(split_part(input->>'after', ':', 1)), 0);
+    v_file      text := coalesce(substr(input->>'after',
+                            length(split_part(input->>'after', ':', 1)) + 2), '');
+    v_limit     int := least(greatest(coalesce(to_id(input->>'limit')::int, 50), 1), 1000);
+    v_rows      json;
+    v_count     int;
+begin
+    perform require_importer();
+
+    select i.* into v_import
+      from import i
+     where i.id = to_id(input->>'import')
+       and i.state <> 'filling'
+       and (my_machine() is null or i.machine_id = my_machine());
+
+    if not found then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    select json_agg(json_build_object('file', x.file, 'line', x.line, 'outcome', x.outcome,
+               'is_refused', x.outcome = 'refused', 'is_conflict', x.outcome = 'conflict',
+               'is_kept', x.outcome = 'kept', 'told', x.errors || x.detail)
+               order by x.file, x.line), count(*)
+      into v_rows, v_count
+      from (select l.*
+              from import_line l
+             where l.import_id = v_import.id
+               and (l.file, l.line) > (v_file, v_line)
+               and case when v_outcome is null
+                        then l.outcome in ('refused', 'conflict', 'kept')
+                             or l.outcome is null and l.errors <> '[]'
+                             or l.outcome is not null and l.errors <> '[]'
+                        when v_outcome = 'all' then true
+                        else l.outcome = v_outcome end
+             order by l.file, l.line
+             limit v_limit + 1) x;
+
+    return json_build_object('status', 200, 'import', import_row(v_import),
+        'files', v_import.files,
+        'outcome', v_outcome,
+        'lines', coalesce((select json_agg(r.row order by r.n)
+                             from json_array_elements(v_rows) with ordinality as r (row, n)
+                            where r.n <= v_limit), '[]'),
+        'has_lines', v_count > 0,
+        'next', case when v_count > v_limit
+                     then (v_rows->(v_limit - 1)->>'line') || ':'
+                          || (v_rows->(v_limit - 1)->>'file') end);
+end
+$$;
+
+comment on function import_report(jsonb) is
+'What became of an import. Input: import; outcome: only lines that came to it (created, updated, unchanged, kept, conflict, refused), all, or absent: those that are not clean; after ("next" of the page before), limit (50; up to 1000).
+Result: {"status": 200, "import": import_row(), "files": what was read, "lines": [{"file", "line", "outcome" (null: not yet checked), "told": [{"kind", "key", "field", "column", "code", "left"}]}], "next"}; 404. For administrators; for the machine that sent it.';
+
+
+create or replace function decide_import(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_import  import;
+    v_act     text := input->>'act';
+    v_answer  json;
+begin
+    perform require_agent('administrator');
+
+    v_answer := repeated(input);
+    if v_answer is not null then
+        return v_answer;
+    end if;
+
+    select i.* into v_import
+      from import i
+     where i.id = to_id(input->>'import') and i.state <> 'filling'
+       for update;
+
+    if not found then
+        return done(input, json_build_object('status', 404, 'errors', json_build_array()));
+    end if;
+
+    if v_act = 'apply' and (import_row(v_import)->>'may_apply')::boolean then
+        -- of a file that was cut, what came before has to be checked first
+        update import i
+           set state = case v_import.state when 'checked' then 'applying' else 'checking' end,
+               dry = v_import.state <> 'checked', finished_at = null,
+               decided_by = my_agent()
+         where i.id = v_import.id;
+        perform note('decide_import', 'apply', 'import', v_import.id);
+
+    elsif v_act = 'cancel' and (import_row(v_import)->>'may_cancel')::boolean then
+        update import i
+           set state = 'cancelled', finished_at = now(), decided_by = my_agent()
+         where i.id = v_import.id;
+        perform note('decide_import', 'cancel', 'import', v_import.id);
+
+    else
+        return done(input, refused('', 'import_over', 409));
+    end if;
+
+    return done(input, moved('/imports/' || v_import.id, null,
+        case v_act when 'apply' then 'import_applied' else 'import_cancelled' end));
+end
+$$;
+
+comment on function decide_import(jsonb) is
+'Goes on with an import that was only checked, or of a file that was cut checks what came before the cut; or cancels one: what is applied by then stays. Input: import, act (apply | cancel); _ as repeated(). Result: 303 /imports/ID; 404; 409 import_over where it does not wait for that. For administrators.';
+
+
+-- conflicts ---------------------------------------------------------------
+
+create or replace function conflict_row(p_conflict import_conflict) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    c         import_conflict := p_conflict;
+    v_kind    text := case when c.guardian_id is not null then 'guardian' else 'child' end;
+    v_sealed  boolean := (select f.sealed from field f
+                           where f.section = c.section and f.name = c.field);
+    v_seal    uuid;
+    v_name    text;
+    v_now     jsonb := section_values(c.section,
+                           coalesce(c.guardian_id, c.child_id, c.contact_id));
+begin
+    if c.guardian_id is not null then
+        select g.seal_id, g.first_name || ' ' || g.last_name into v_seal, v_name
+          from guardian g where g.id = c.guardian_id;
+    elsif c.contact_id is not null then
+        select k.first_name || ' ' || k.last_name || ' · ' || h.first_name || ' '
+               || h.last_name into v_name
+          from contact k
+          join child h on h.tenant = k.tenant and h.id = k.child_id
+         where k.id = c.contact_id;
+    else
+        select h.seal_id, h.first_name || ' ' || h.last_name into v_seal, v_name
+          from child h where h.id = c.child_id;
+    end if;
+
+    return json_build_object('id', c.id, 'section', c.section, 'field', c.field,
+        'subject', v_name, 'whole', (select s.whole from section s where s.name = c.section),
+        'family_number', (select f.number from family f where f.id = c.family_id),
+        'family_label', (select f.label from family f where f.id = c.family_id),
+        'request', c.set_id,
+        'request_number', (select s.number from change_set s where s.id = c.set_id),
+        'import', c.import_id, 'file', c.file, 'line', c.line, 'created_at', c.created_at,
+        'was', shown(v_kind, v_seal, c.field, v_sealed, c.was, c.was_hint),
+        'asked', shown(v_kind, v_seal, c.field, v_sealed, c.asked, c.asked_hint),
+        'now', shown(v_kind, v_seal, c.field, v_sealed, coalesce(v_now->c.field, 'null'),
+                     v_now #>> array['_hint', c.field]),
+        'imported', shown(v_kind, v_seal, c.field, v_sealed, c.imported, c.imported_hint),
+        'conflict_state', c.state);
+end
+$$;
+
+comment on function conflict_row(import_conflict) is
+    'A conflict as its page shows it, with the values: what was there, what the family has asked for, what the file holds now, what the software says.';
+
+
+create or replace function import_conflicts(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_after  bigint := coalesce(to_id(input->>'after'), 0);
+    v_rows   json;
+    v_count  int;
+begin
+    perform require_agent('administrator');
+
+    select json_agg(conflict_row(p) order by n), count(*)
+      into v_rows, v_count
+      from (select c as p, c.id as n
+              from import_conflict c
+             where c.state = 'open' and c.id > v_after
+             order by c.id
+             limit 26) x;
+
+    return json_build_object('status', 200,
+        'conflicts', coalesce((select json_agg(r.row order by r.n)
+                                 from json_array_elements(v_rows) with ordinality as r (row, n)
+                                where r.n <= 25), '[]'),
+        'has_conflicts', v_count > 0,
+        'next', case when v_count > 25 then v_rows->24->>'id' end);
+end
+$$;
+
+comment on function import_conflicts(jsonb) is
+    'The conflicts that wait to be decided, the oldest first, 25 at a time. Input: after (id of the last one seen). Result: {"status": 200, "conflicts": [conflict_row()], "next"}. For administrators.';
+
+
+create or replace function decide_conflict(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_row     import_conflict;
+    v_act     text := input->>'act';
+    v_reason  text := nullif(btrim(coalesce(input->>'reason', '')), '');
+    v_errors  json;
+    v_answer  json;
+begin
+    perform require_agent('administrator');
+
+    v_answer := repeated(input);
+    if v_answer is not null then
+        return v_answer;
+    end if;
+
+    select c.* into v_row from import_conflict c where c.id = to_id(input->>'conflict');
+
+    if not found then
+        return done(input, json_build_object('status', 404, 'errors', json_build_array()));
+    end if;
+
+    if v_act is null or v_act not in ('keep', 'take') then
+        return done(input, refused('act', 'choice'));
+    end if;
+
+    perform lock_subject(v_row.guardian_id, v_row.child_id, v_row.family_id);
+    select c.* into v_row
+      from import_conflict c
+     where c.id = v_row.id and c.state = 'open'
+       for update;
+
+    if not found then
+        return done(input, refused('', 'conflict_decided', 409));
+    end if;
+
+    if v_act = 'take' then
+        v_errors := take_imported(v_row.id);
+
+        if v_errors is not null then
+            return done(input, json_build_object('status', 422, 'location', null,
+                'session', null, 'errors', v_errors));
+        end if;
+    end if;
+
+    -- what is decided as one is decided at once
+    update import_conflict c
+       set state = case v_act when 'take' then 'taken' else 'kept' end,
+           decided_at = now(), decided_by = my_agent(), reason = v_reason
+     where c.state = 'open'
+       and (c.id = v_row.id
+            or c.section = v_row.section
+               and (select s.whole from section s where s.name = v_row.section)
+               and c.guardian_id is not distinct from v_row.guardian_id
+               and c.child_id is not distinct from v_row.child_id
+               and c.contact_id is not distinct from v_row.contact_id);
+
+    perform note('decide_conflict', v_act, 'import_conflict', v_row.id);
+
+    return done(input, moved('/imports/conflits', null,
+        case v_act when 'take' then 'conflict_taken' else 'conflict_kept' end));
+end
+$$;
+
+comment on function decide_conflict(jsonb) is
+'Decides a conflict; of a section that is decided whole all its fields at once. Input: conflict, act (keep: what the portal holds stays, and the same value brought again is no conflict any more; take: what the software says is written), reason; _ as repeated(). Result: 303 /imports/conflits; 404; 409 conflict_decided; 422 where the value does not go with the rest of the file. For administrators.';
+
+
+grant execute on function imports(jsonb), import_report(jsonb), decide_import(jsonb),
+    import_conflicts(jsonb), decide_conflict(jsonb)
+   to portal_web;
