@@ -62,6 +62,7 @@ typedef enum {
     NGX_HTTP_PORTAL_CITIZEN,
     NGX_HTTP_PORTAL_FAMILY,
     NGX_HTTP_PORTAL_AGENT,
+    NGX_HTTP_PORTAL_MACHINE,
 } ngx_http_portal_audience_e;
 
 
@@ -176,6 +177,7 @@ typedef struct {
     ngx_http_portal_view_t          *error_view;
     portal_pg_statement_t           *enter;
     portal_pg_statement_t           *enter_agent;
+    portal_pg_statement_t           *enter_machine;
     portal_pg_statement_t           *town;
     portal_pg_statement_t           *key_check;
     portal_pg_statement_t           *missing;
@@ -183,6 +185,8 @@ typedef struct {
     portal_pg_statement_t           *session_owner;
     portal_pg_statement_t           *seal_place;
     portal_pg_statement_t           *store_upload;
+    portal_pg_statement_t           *store_import;
+    portal_pg_statement_t           *forget_import;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
@@ -219,6 +223,7 @@ typedef struct {
 typedef struct ngx_http_portal_ctx_s     ngx_http_portal_ctx_t;
 typedef struct ngx_http_portal_upload_s  ngx_http_portal_upload_t;
 typedef struct ngx_http_portal_store_s   ngx_http_portal_store_t;
+typedef struct ngx_http_portal_import_s  ngx_http_portal_import_t;
 
 /* what a POST does once its form is accepted */
 typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
@@ -228,6 +233,7 @@ typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
 typedef struct {
     ngx_http_portal_town_t          *town;
     ngx_uint_t                       audience;
+    ngx_str_t                        right;      /* that a machine needs */
 
     portal_pg_statement_t           *get;
     ngx_http_portal_view_t          *view;
@@ -238,6 +244,8 @@ typedef struct {
     portal_form_t                   *form;
     ngx_http_portal_act_pt           act;
     ngx_http_portal_view_t          *result;     /* of the act, if not view */
+
+    portal_pg_statement_t           *put;        /* of portal_put */
 
     ngx_array_t                     *args;       /* ngx_http_portal_arg_t */
 
@@ -270,12 +278,25 @@ typedef struct {
     const char                      *type;       /* jpeg, png, webp, pdf */
     off_t                            start;
     size_t                           size;
+    uint32_t                         crc;        /* of one for an import */
     u_char                           id[36];     /* that it is stored under */
     unsigned                         stored:1;
 } ngx_http_portal_file_t;
 
 /* in which a file is read and sealed */
 #define NGX_HTTP_PORTAL_FILE_PIECE  262144
+
+
+/* what an import is made of: a file of its form, or bytes between them */
+
+typedef struct {
+    ngx_http_portal_file_t          *file;
+    u_char                          *data;
+    size_t                           len;
+} ngx_http_portal_part_t;
+
+/* longest name of such a file */
+#define NGX_HTTP_PORTAL_NAME  (PORTAL_BODY_NAME + sizeof(".jpeg"))
 
 
 /* a stored file that is being opened, to be sent */
@@ -294,6 +315,28 @@ typedef struct {
 /* continues a request once an operation has ended */
 typedef ngx_int_t (*ngx_http_portal_step_pt)(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+
+
+/* a file of families, while it is stored */
+
+struct ngx_http_portal_import_s {
+    u_char                           id[36];     /* that it is stored under */
+    ngx_str_t                        name;
+    ngx_http_portal_step_pt          next;       /* once a piece is stored */
+    ngx_http_portal_step_pt          then;       /* and the last one */
+    ngx_uint_t                       piece;
+    size_t                           size;       /* of all that is sent */
+    size_t                           have;       /* in plain */
+    u_char                          *plain;      /* the piece */
+    char                            *sealed;     /* and what it becomes */
+    portal_digest_t                  digest;
+
+    ngx_array_t                      parts;      /* ngx_http_portal_part_t */
+    ngx_uint_t                       part;       /* what comes next */
+    size_t                           at;         /* bytes of it that went */
+
+    unsigned                         whole:1;    /* all of the body has come */
+};
 
 
 struct ngx_http_portal_ctx_s {
@@ -340,6 +383,7 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       nfiles;
     ngx_http_portal_file_t          *files;
     ngx_http_portal_store_t         *store;      /* while they are stored */
+    ngx_http_portal_import_t        *import;     /* the same of an import */
     ngx_str_t                        key;        /* idempotency */
     json_t                          *if_match;   /* versions; NULL: any */
     ngx_str_t                        restore;    /* a form sealed over a
@@ -444,6 +488,15 @@ ngx_str_t ngx_http_portal_csrf(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 ngx_table_elt_t *ngx_http_portal_find_header(ngx_http_request_t *r,
     const char *name, size_t len);
+
+/* gate/ machines */
+
+/* NGX_OK: the request has a key with the location's right; NGX_AGAIN: resumes
+   the phases later; NGX_BUSY: PostgreSQL cannot say; or a status */
+ngx_int_t ngx_http_portal_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+/* what a 401 to a machine says it wants */
+ngx_int_t ngx_http_portal_machine_challenge(ngx_http_request_t *r);
 
 /* gate/ sessions */
 
@@ -550,6 +603,10 @@ ngx_int_t ngx_http_portal_upload(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_upload_values(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 
+/* "portal_put": a body that is a file, stored as it comes; NGX_DONE, status */
+ngx_int_t ngx_http_portal_put(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
 /* the file that came for a field of a form that was accepted; NULL: none */
 ngx_http_portal_file_t *ngx_http_portal_file(ngx_http_portal_ctx_t *ctx,
     const char *field);
@@ -565,6 +622,11 @@ ngx_int_t ngx_http_portal_file_text(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file, ngx_uint_t n,
+    ngx_str_t *piece);
+
+/* bytes of it, as many as piece says, from there; as above */
+ngx_int_t ngx_http_portal_file_bytes(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file, size_t from,
     ngx_str_t *piece);
 
 /* the whole body in one piece of memory, terminated; a status when too large */
@@ -602,6 +664,19 @@ ngx_int_t ngx_http_portal_store(ngx_http_request_t *r,
 /* sets what the function gets of such a file */
 ngx_int_t ngx_http_portal_store_value(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field);
+/* 1: files of the form are one import that is to be stored first */
+ngx_uint_t ngx_http_portal_import_waits(ngx_http_portal_ctx_t *ctx);
+/* stores it, then goes on with then, or shows the form again */
+ngx_int_t ngx_http_portal_import_store(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt then);
+/* begins one that is stored by pieces, as they come; NULL: no memory */
+ngx_http_portal_import_t *ngx_http_portal_import_begin(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* stores what is in import->plain, then import->next; NGX_DONE, status */
+ngx_int_t ngx_http_portal_import_send(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t last);
+ngx_int_t ngx_http_portal_import_answer(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 /* hashes (hash NULL) or verifies a password, then step; NGX_DONE, status */
 ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,

@@ -52,6 +52,10 @@ char *ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_portal_conf_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_put(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 /* cmd->post is the ngx_http_portal_act_pt */
 char *ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -36,6 +36,12 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       7,
       offsetof(ngx_http_portal_main_conf_t, enter_agent) },
 
+    { ngx_string("enter_machine"),
+      ngx_string("select portal.enter_machine($1, $2, $3, $4::bigint, "
+                 "$5::int, $6)"),
+      6,
+      offsetof(ngx_http_portal_main_conf_t, enter_machine) },
+
     { ngx_string("town"),
       ngx_string("select portal.town($1)"),
       1,
@@ -67,6 +73,14 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
     { ngx_string("store_upload"),
       ngx_string("select portal.store_upload($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, store_upload) },
+
+    { ngx_string("store_import"),
+      ngx_string("select portal.store_import($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, store_import) },
+
+    { ngx_string("forget_import"),
+      ngx_string("select portal.forget_import($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, forget_import) },
 
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
@@ -241,15 +255,30 @@ ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             && ngx_strncmp(e->name.data, value[1].data, e->name.len) == 0)
         {
             plcf->audience = e->value;
-            return NGX_CONF_OK;
+            break;
         }
     }
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "nobody is \"%V\"; write \"portal_allow public\", "
-                       "\"citizen\", \"family\" or \"agent\"", &value[1]);
+    if (e->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "nobody is \"%V\"; write \"portal_allow public\", "
+                           "\"citizen\", \"family\", \"agent\" or \"machine "
+                           "RIGHT\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
 
-    return NGX_CONF_ERROR;
+    if ((cf->args->nelts == 3) != (e->value == NGX_HTTP_PORTAL_MACHINE)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "a machine needs a right, and nobody else has one; "
+                           "write \"portal_allow machine import\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 3) {
+        plcf->right = value[2];
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -360,18 +389,51 @@ ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
     value = cf->args->elts;
 
-    /* portal_file has no template */
-
     plcf->get = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
-    plcf->sends = cf->args->nelts == 2;
 
-    if (!plcf->sends) {
+    if (cf->args->nelts == 3) {
         plcf->view = ngx_http_portal_conf_view(cf, pmcf, &value[2]);
     }
 
-    if (plcf->get == NULL || (plcf->view == NULL && !plcf->sends)
+    if (plcf->get == NULL || (plcf->view == NULL && cf->args->nelts == 3)
         || ngx_http_portal_content(cf, plcf) != NGX_OK)
     {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    plcf->sends = 1;
+
+    return ngx_http_portal_conf_get(cf, cmd, conf);
+}
+
+
+char *
+ngx_http_portal_conf_put(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (plcf->put != NULL) {
+        return "is duplicate";
+    }
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+    value = cf->args->elts;
+
+    plcf->put = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
+
+    if (plcf->put == NULL || ngx_http_portal_content(cf, plcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

@@ -15,6 +15,8 @@ static char *ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_portal_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static ngx_uint_t ngx_http_portal_for_machines(
+    ngx_http_portal_loc_conf_t *conf);
 static char *ngx_http_portal_check_audience(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *conf);
 static char *ngx_http_portal_merge_content(ngx_conf_t *cf,
@@ -36,6 +38,7 @@ ngx_conf_enum_t  ngx_http_portal_audiences[] = {
     { ngx_string("citizen"), NGX_HTTP_PORTAL_CITIZEN },
     { ngx_string("family"), NGX_HTTP_PORTAL_FAMILY },
     { ngx_string("agent"), NGX_HTTP_PORTAL_AGENT },
+    { ngx_string("machine"), NGX_HTTP_PORTAL_MACHINE },
     { ngx_null_string, 0 }
 };
 
@@ -134,7 +137,7 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       NULL },
 
     { ngx_string("portal_allow"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_portal_conf_allow,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -148,7 +151,7 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       NULL },
 
     { ngx_string("portal_get"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_portal_conf_get,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -156,7 +159,7 @@ static ngx_command_t  ngx_http_portal_commands[] = {
 
     { ngx_string("portal_file"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_portal_conf_get,
+      ngx_http_portal_conf_file,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -164,6 +167,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
     { ngx_string("portal_post"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
       ngx_http_portal_conf_post,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_put"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_put,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -406,6 +416,7 @@ ngx_http_portal_create_loc_conf(ngx_conf_t *cf)
      *     plcf->get = NULL;
      *     plcf->view = NULL;
      *     plcf->act = NULL;
+     *     plcf->put = NULL;
      *     plcf->args = NULL;
      */
 
@@ -511,17 +522,48 @@ ngx_http_portal_check_audience(ngx_conf_t *cf,
     }
 
     if (conf->audience != NGX_HTTP_PORTAL_PUBLIC
-        && (conf->audience == NGX_HTTP_PORTAL_AGENT) != conf->agents)
+        && (conf->audience == NGX_HTTP_PORTAL_AGENT
+            || conf->audience == NGX_HTTP_PORTAL_MACHINE)
+           != conf->agents)
     {
         return ngx_http_portal_misplaced(cf, conf, conf->agents
                    ? "a server for agents has no page of citizens; write "
-                     "\"portal_allow agent\" or \"public\", or move it"
-                   : "\"portal_allow agent\" stands in a server that is not "
-                     "for agents; write \"portal_tenant SLUG agents\" in one "
-                     "of its own");
+                     "\"portal_allow agent\", \"machine\" or \"public\", or "
+                     "move it"
+                   : "\"portal_allow agent\" or \"machine\" stands in a "
+                     "server that is not for agents; write \"portal_tenant "
+                     "SLUG agents\" in one of its own");
+    }
+
+    if ((conf->audience == NGX_HTTP_PORTAL_MACHINE)
+        != ngx_http_portal_for_machines(conf))
+    {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "\"portal_put\" and a \"portal_get\" without a template "
+                   "are for machines, and nothing else of the portal's is; "
+                   "write them beside \"portal_allow machine RIGHT\"");
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* what has no page, and no form, whose token comes with a cookie */
+
+static ngx_uint_t
+ngx_http_portal_for_machines(ngx_http_portal_loc_conf_t *conf)
+{
+    if (!conf->handled) {
+
+        /* another content: whoever the gate is told to let in */
+
+        return conf->audience == NGX_HTTP_PORTAL_MACHINE;
+    }
+
+    return (conf->put != NULL
+            || (conf->get != NULL && conf->view == NULL && !conf->sends))
+           && conf->view == NULL && conf->act == NULL && !conf->error
+           && !conf->passive;
 }
 
 

@@ -15,6 +15,9 @@
 
 static ngx_int_t ngx_http_portal_call_enter(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op);
+static ngx_int_t ngx_http_portal_call_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op,
+    ngx_http_portal_loc_conf_t *plcf, ngx_str_t *version);
 static void ngx_http_portal_called(portal_op_t *op);
 static void ngx_http_portal_call_again(ngx_http_portal_ctx_t *ctx,
     portal_pg_statement_t *function);
@@ -199,6 +202,10 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     version.len = (size_t) (ngx_sprintf(number[3], "%L", town->version)
                             - number[3]);
 
+    if (plcf->audience == NGX_HTTP_PORTAL_MACHINE) {
+        return ngx_http_portal_call_machine(r, ctx, op, plcf, &version);
+    }
+
     if (portal_pg_query(op, plcf->agents ? pmcf->enter_agent : pmcf->enter)
         != NGX_OK
         || portal_pg_param(op, &town->slug) != NGX_OK
@@ -207,6 +214,36 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || portal_pg_param(op, &epoch) != NGX_OK
         || (!plcf->agents && portal_pg_param(op, &family) != NGX_OK)
         || portal_pg_param(op, &version) != NGX_OK
+        || portal_pg_param(op, &schema) != NGX_OK
+        || portal_pg_param(op, ngx_http_portal_request_id(r, ctx))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_call_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op,
+    ngx_http_portal_loc_conf_t *plcf, ngx_str_t *version)
+{
+    ngx_str_t                     key;
+    ngx_str_t                     schema = ngx_string(NGX_HTTP_PORTAL_SCHEMA);
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    key.data = ctx->mac_hex;
+    key.len = PORTAL_MAC_HEX;
+
+    if (portal_pg_query(op, pmcf->enter_machine) != NGX_OK
+        || portal_pg_param(op, &plcf->town->slug) != NGX_OK
+        || portal_pg_param(op, &key) != NGX_OK
+        || portal_pg_param(op, &plcf->right) != NGX_OK
+        || portal_pg_param(op, version) != NGX_OK
         || portal_pg_param(op, &schema) != NGX_OK
         || portal_pg_param(op, ngx_http_portal_request_id(r, ctx))
            != NGX_OK)

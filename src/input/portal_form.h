@@ -74,6 +74,8 @@ typedef enum {
     PORTAL_STORE_NOT = 0,
     PORTAL_STORE_PHOTO,                /* kept sealed, small and upright */
     PORTAL_STORE_DOCUMENT,             /* kept sealed, as it is */
+    PORTAL_STORE_IMPORT,               /* with the form's others as one file,
+                                          read once and erased */
 } portal_store_e;
 
 typedef struct {

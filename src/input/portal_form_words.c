@@ -324,7 +324,7 @@ portal_form_accept(portal_form_parser_t *parser, portal_field_t *field,
 
     return field->accept ? 0 : portal_form_fail(parser, "\"accept\" lists "
                                "types of files, each once: "
-                               "accept=jpeg,png,webp,pdf");
+                               "accept=jpeg,png,webp,pdf,zip,csv");
 }
 
 
@@ -338,9 +338,13 @@ portal_form_store(portal_form_parser_t *parser, portal_field_t *field,
     } else if (value != NULL && strcmp(value, "document") == 0) {
         field->store = PORTAL_STORE_DOCUMENT;
 
+    } else if (value != NULL && strcmp(value, "import") == 0) {
+        field->store = PORTAL_STORE_IMPORT;
+
     } else {
         return portal_form_fail(parser, "\"store\" says how a file is kept: "
-                                "store=photo or store=document");
+                                "store=photo, store=document or "
+                                "store=import");
     }
 
     return 0;
@@ -562,7 +566,7 @@ portal_form_field_done(portal_form_parser_t *parser,
 
     if (field->type == PORTAL_FIELD_FILE && field->accept == 0) {
         return portal_form_fail(parser, "a file says what it may be: "
-                                "accept=jpeg,png,webp,pdf");
+                                "accept=jpeg,png,webp,pdf,zip,csv");
     }
 
     if (field->hidden && field->autocomplete != NULL) {

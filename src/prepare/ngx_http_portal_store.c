@@ -76,7 +76,9 @@ static ngx_uint_t
 ngx_http_portal_store_waits_one(ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_file_t *file)
 {
-    return file->field->store && !file->stored
+    return (file->field->store == PORTAL_STORE_PHOTO
+            || file->field->store == PORTAL_STORE_DOCUMENT)
+           && !file->stored
            && json_is_object(json_object_get(ctx->values, file->field->name));
 }
 
