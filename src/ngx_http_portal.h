@@ -187,6 +187,7 @@ typedef struct {
     portal_pg_statement_t           *store_upload;
     portal_pg_statement_t           *store_import;
     portal_pg_statement_t           *forget_import;
+    portal_pg_statement_t           *may_machine;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
@@ -223,7 +224,7 @@ typedef struct {
 typedef struct ngx_http_portal_ctx_s     ngx_http_portal_ctx_t;
 typedef struct ngx_http_portal_upload_s  ngx_http_portal_upload_t;
 typedef struct ngx_http_portal_store_s   ngx_http_portal_store_t;
-typedef struct ngx_http_portal_import_s  ngx_http_portal_import_t;
+typedef struct ngx_http_portal_put_s     ngx_http_portal_put_t;
 
 /* what a POST does once its form is accepted */
 typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
@@ -278,25 +279,12 @@ typedef struct {
     const char                      *type;       /* jpeg, png, webp, pdf */
     off_t                            start;
     size_t                           size;
-    uint32_t                         crc;        /* of one for an import */
     u_char                           id[36];     /* that it is stored under */
     unsigned                         stored:1;
 } ngx_http_portal_file_t;
 
 /* in which a file is read and sealed */
 #define NGX_HTTP_PORTAL_FILE_PIECE  262144
-
-
-/* what an import is made of: a file of its form, or bytes between them */
-
-typedef struct {
-    ngx_http_portal_file_t          *file;
-    u_char                          *data;
-    size_t                           len;
-} ngx_http_portal_part_t;
-
-/* longest name of such a file */
-#define NGX_HTTP_PORTAL_NAME  (PORTAL_BODY_NAME + sizeof(".jpeg"))
 
 
 /* a stored file that is being opened, to be sent */
@@ -315,28 +303,6 @@ typedef struct {
 /* continues a request once an operation has ended */
 typedef ngx_int_t (*ngx_http_portal_step_pt)(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-
-
-/* a file of families, while it is stored */
-
-struct ngx_http_portal_import_s {
-    u_char                           id[36];     /* that it is stored under */
-    ngx_str_t                        name;
-    ngx_http_portal_step_pt          next;       /* once a piece is stored */
-    ngx_http_portal_step_pt          then;       /* and the last one */
-    ngx_uint_t                       piece;
-    size_t                           size;       /* of all that is sent */
-    size_t                           have;       /* in plain */
-    u_char                          *plain;      /* the piece */
-    char                            *sealed;     /* and what it becomes */
-    portal_digest_t                  digest;
-
-    ngx_array_t                      parts;      /* ngx_http_portal_part_t */
-    ngx_uint_t                       part;       /* what comes next */
-    size_t                           at;         /* bytes of it that went */
-
-    unsigned                         whole:1;    /* all of the body has come */
-};
 
 
 struct ngx_http_portal_ctx_s {
@@ -383,7 +349,8 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       nfiles;
     ngx_http_portal_file_t          *files;
     ngx_http_portal_store_t         *store;      /* while they are stored */
-    ngx_http_portal_import_t        *import;     /* the same of an import */
+    ngx_http_portal_put_t           *put;        /* a file that is the body,
+                                                    while it comes */
     ngx_str_t                        key;        /* idempotency */
     json_t                          *if_match;   /* versions; NULL: any */
     ngx_str_t                        restore;    /* a form sealed over a
@@ -624,11 +591,6 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file, ngx_uint_t n,
     ngx_str_t *piece);
 
-/* bytes of it, as many as piece says, from there; as above */
-ngx_int_t ngx_http_portal_file_bytes(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file, size_t from,
-    ngx_str_t *piece);
-
 /* the whole body in one piece of memory, terminated; a status when too large */
 ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
 
@@ -661,22 +623,17 @@ ngx_uint_t ngx_http_portal_store_waits(ngx_http_portal_ctx_t *ctx);
 /* stores them, then goes on with then, or shows the form again */
 ngx_int_t ngx_http_portal_store(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt then);
+/* a piece of a file, sealed for its place: room has portal_sealed_len() of
+   NGX_HTTP_PORTAL_FILE_PIECE chars; NULL: no memory */
+json_t *ngx_http_portal_seal_piece(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *kind, u_char *id,
+    ngx_uint_t number, ngx_str_t *piece, char *room);
+/* of the digest of a file in hex: tells one that comes twice; NULL likewise */
+json_t *ngx_http_portal_file_mac(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_text_t digest);
 /* sets what the function gets of such a file */
 ngx_int_t ngx_http_portal_store_value(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field);
-/* 1: files of the form are one import that is to be stored first */
-ngx_uint_t ngx_http_portal_import_waits(ngx_http_portal_ctx_t *ctx);
-/* stores it, then goes on with then, or shows the form again */
-ngx_int_t ngx_http_portal_import_store(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt then);
-/* begins one that is stored by pieces, as they come; NULL: no memory */
-ngx_http_portal_import_t *ngx_http_portal_import_begin(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
-/* stores what is in import->plain, then import->next; NGX_DONE, status */
-ngx_int_t ngx_http_portal_import_send(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_uint_t last);
-ngx_int_t ngx_http_portal_import_answer(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 /* hashes (hash NULL) or verifies a password, then step; NGX_DONE, status */
 ngx_int_t ngx_http_portal_password(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,

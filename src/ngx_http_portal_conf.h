@@ -78,6 +78,9 @@ ngx_int_t ngx_http_portal_conf_complete(ngx_conf_t *cf,
 ngx_int_t ngx_http_portal_conf_connections(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 
+/* where a location is written, for what is seen too late */
+void ngx_http_portal_conf_place(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf);
 /* NULL after an error, which is logged */
 ngx_http_portal_view_t *ngx_http_portal_conf_view(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);

@@ -37,9 +37,9 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       offsetof(ngx_http_portal_main_conf_t, enter_agent) },
 
     { ngx_string("enter_machine"),
-      ngx_string("select portal.enter_machine($1, $2, $3, $4::bigint, "
-                 "$5::int, $6)"),
-      6,
+      ngx_string("select portal.enter_machine($1, $2, $3::bigint, "
+                 "$4::int, $5)"),
+      5,
       offsetof(ngx_http_portal_main_conf_t, enter_machine) },
 
     { ngx_string("town"),
@@ -81,6 +81,10 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
     { ngx_string("forget_import"),
       ngx_string("select portal.forget_import($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, forget_import) },
+
+    { ngx_string("may_machine"),
+      ngx_string("select portal.may_machine($1)"),
+      1, offsetof(ngx_http_portal_main_conf_t, may_machine) },
 
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
@@ -130,8 +134,6 @@ static const char  *ngx_http_portal_mail_parts[] = {
 };
 
 
-static void ngx_http_portal_conf_place(ngx_conf_t *cf,
-    ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_content(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_conf_act(ngx_conf_t *cf,
@@ -143,143 +145,6 @@ static ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
     ngx_array_t *list);
 static ngx_int_t ngx_http_portal_conf_mails(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf);
-
-
-char *
-ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_portal_loc_conf_t *plcf = conf;
-
-    u_char                        ch;
-    size_t                        i;
-    ngx_str_t                    *value;
-    ngx_http_portal_town_t      **town, *t;
-    ngx_http_portal_main_conf_t  *pmcf;
-
-    if (plcf->town != NULL) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    for (i = 0; i < value[1].len; i++) {
-        ch = value[1].data[i];
-
-        if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9') && ch != '-') {
-            break;
-        }
-    }
-
-    if (i == 0 || i < value[1].len || i > 63) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid town \"%V\"; write its short name in "
-                           "a-z, 0-9 and \"-\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_http_portal_conf_place(cf, plcf);
-
-    if (cf->args->nelts == 3) {
-
-        if (ngx_strcmp(value[2].data, "agents") != 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"; write \"agents\" "
-                               "for the town's own people, or nothing",
-                               &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        plcf->agents = 1;
-    }
-
-    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
-    town = pmcf->towns.elts;
-
-    for (i = 0; i < pmcf->towns.nelts; i++) {
-
-        if (town[i]->slug.len == value[1].len
-            && ngx_strncmp(town[i]->slug.data, value[1].data, value[1].len)
-               == 0)
-        {
-            plcf->town = town[i];
-            return NGX_CONF_OK;
-        }
-    }
-
-    t = ngx_pcalloc(cf->pool, sizeof(ngx_http_portal_town_t));
-    town = ngx_array_push(&pmcf->towns);
-
-    if (t == NULL || town == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    t->slug = value[1];
-    *town = t;
-    plcf->town = t;
-
-    return NGX_CONF_OK;
-}
-
-
-/* with what a location lacks known at the end only, the place is kept */
-
-static void
-ngx_http_portal_conf_place(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf)
-{
-    if (plcf->line == 0) {
-        plcf->file = cf->conf_file->file.name;
-        plcf->line = cf->conf_file->line;
-    }
-}
-
-
-char *
-ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_portal_loc_conf_t *plcf = conf;
-
-    ngx_str_t        *value;
-    ngx_conf_enum_t  *e;
-
-    if (plcf->audience != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    ngx_http_portal_conf_place(cf, plcf);
-
-    value = cf->args->elts;
-
-    for (e = cmd->post; e->name.len; e++) {
-
-        if (e->name.len == value[1].len
-            && ngx_strncmp(e->name.data, value[1].data, e->name.len) == 0)
-        {
-            plcf->audience = e->value;
-            break;
-        }
-    }
-
-    if (e->name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "nobody is \"%V\"; write \"portal_allow public\", "
-                           "\"citizen\", \"family\", \"agent\" or \"machine "
-                           "RIGHT\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    if ((cf->args->nelts == 3) != (e->value == NGX_HTTP_PORTAL_MACHINE)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "a machine needs a right, and nobody else has one; "
-                           "write \"portal_allow machine import\"");
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts == 3) {
-        plcf->right = value[2];
-    }
-
-    return NGX_CONF_OK;
-}
 
 
 static ngx_int_t

@@ -103,15 +103,23 @@ ngx_int_t
 ngx_http_portal_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_op_handler_pt handler)
 {
-    portal_pg_op_t              *op;
-    ngx_http_portal_loc_conf_t  *plcf;
+    portal_pg_op_t               *op;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
 
     op = portal_pg_op(ngx_http_portal.pg);
     if (op == NULL) {
         return NGX_ERROR;
     }
 
-    if (ngx_http_portal_call_enter(r, ctx, op) != NGX_OK) {
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    if (ngx_http_portal_call_enter(r, ctx, op) != NGX_OK
+        || (plcf->right.len
+            && (portal_pg_query(op, pmcf->may_machine) != NGX_OK
+                || portal_pg_param(op, &plcf->right) != NGX_OK)))
+    {
         portal_pg_drop(op);
         return NGX_ERROR;
     }
@@ -121,8 +129,8 @@ ngx_http_portal_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     /* a page is shown all the same when the answer does not come */
 
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
-    op->op.log = plcf->handled ? NULL : r->connection->log;
+    op->op.log = plcf->handled && plcf->right.len == 0 ? NULL
+                                                       : r->connection->log;
 
     ctx->pg_op = op;
 
@@ -242,7 +250,6 @@ ngx_http_portal_call_machine(ngx_http_request_t *r,
     if (portal_pg_query(op, pmcf->enter_machine) != NGX_OK
         || portal_pg_param(op, &plcf->town->slug) != NGX_OK
         || portal_pg_param(op, &key) != NGX_OK
-        || portal_pg_param(op, &plcf->right) != NGX_OK
         || portal_pg_param(op, version) != NGX_OK
         || portal_pg_param(op, &schema) != NGX_OK
         || portal_pg_param(op, ngx_http_portal_request_id(r, ctx))

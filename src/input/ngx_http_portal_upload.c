@@ -404,7 +404,6 @@ ngx_http_portal_upload_values(ngx_http_request_t *r,
         }
 
         portal_digest_init(&digest);
-        ngx_crc32_init(ctx->files[i].crc);
 
         for (n = 0; /* void */ ; n++) {
             piece.data = buf;
@@ -416,10 +415,7 @@ ngx_http_portal_upload_values(ngx_http_request_t *r,
             }
 
             portal_digest_add(&digest, piece.data, piece.len);
-            ngx_crc32_update(&ctx->files[i].crc, piece.data, piece.len);
         }
-
-        ngx_crc32_final(ctx->files[i].crc);
 
         portal_digest_hex(&digest, hex);
 
@@ -468,14 +464,6 @@ ngx_http_portal_file_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     piece->len = ngx_min(file->size - from, NGX_HTTP_PORTAL_FILE_PIECE);
 
-    return ngx_http_portal_file_bytes(r, ctx, file, from, piece);
-}
-
-
-ngx_int_t
-ngx_http_portal_file_bytes(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
-    ngx_http_portal_file_t *file, size_t from, ngx_str_t *piece)
-{
     return ngx_http_portal_body_read(r, ctx, file->start + (off_t) from,
                                      piece);
 }

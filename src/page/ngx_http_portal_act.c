@@ -59,10 +59,6 @@ ngx_http_portal_act_post(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ngx_http_portal_store(r, ctx, ngx_http_portal_act_post);
     }
 
-    if (ngx_http_portal_import_waits(ctx)) {
-        return ngx_http_portal_import_store(r, ctx, ngx_http_portal_act_post);
-    }
-
     if (!ngx_http_portal_seal_waits(ctx)) {
         return ngx_http_portal_act_go(r, ctx);
     }
