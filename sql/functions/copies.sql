@@ -169,6 +169,7 @@ declare
     v_family   bigint := (input->>'family')::bigint;
     v_id       bigint;
     v_count    int := 0;
+    v_outcome  text;
     v_answer   json;
 begin
     perform require_agent('validator', 'administrator');
@@ -207,7 +208,8 @@ begin
 
     -- what another has ticked already is ticked
     if v_count > 0 then
-        perform note('copy_changes', 'rows_' || v_count, 'family', v_family);
+        v_outcome := 'rows_' || v_count;
+        perform note('copy_changes', v_outcome, 'family', v_family);
     end if;
 
     return done(input, moved(case when input->>'back' = 'refused' then '/refus'

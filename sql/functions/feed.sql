@@ -358,14 +358,25 @@ begin
                          when 'child' then p_change #>> '{person,external_id}'
                          when 'contact' then p_change #>> '{child,external_id}' end,
         'resp', case when p_set.section like 'guardian%' then v_rank end,
+        'titulaire_id', case when p_set.section = 'guardian_bank'
+                             then p_change #>> '{family,external_id}' end,
         'rum', p_change->>'mandate_reference',
         'cells', v_cells,
+        'field', p_change->>'field',
         'other', case when v_cells::text = '{}' then p_change->'new' end);
 end
 $$;
 
 comment on function bl_line(change_set, json) is
     'A change as a line of BL.enfance''s columns: the file that holds them, its ids, the cells; "other": the value of a field that BL has no column for.';
+
+
+create or replace function csv_code(p_value json) returns json
+    language sql immutable
+    return case when json_typeof(p_value) = 'string' then p_value end;
+
+comment on function csv_code(json) is
+    'A value as programs know it, beside the words for people: mr, yes; null of what is opened or no text.';
 
 
 create or replace function csv_change(p_set change_set, p_change json, p_bl boolean)
@@ -375,6 +386,7 @@ begin
     return (p_change::jsonb || jsonb_build_object(
         'what', what_of((p_set).section, (p_set).action),
         'number', p_set.number, 'subject', p_set.subject,
+        'change_state', p_change->'state',
         'external_id', p_change #> '{person,external_id}',
         'family_external_id', p_change #> '{family,external_id}',
         'family_number', p_change #> '{family,number}',
@@ -383,12 +395,12 @@ begin
         'lines', case
             when p_change->>'field' is not null then json_build_array(json_build_object(
                 'field', p_change->'field', 'before', p_change->'old',
-                'asked', p_change->'new'))
+                'asked', p_change->'new', 'code', csv_code(p_change->'new')))
             when json_array_length(p_change->'fields') > 0 then
                 (select json_agg(json_build_object('field', f->'field', 'before', null,
-                                    'asked', f->'new'))
+                                    'asked', f->'new', 'code', csv_code(f->'new')))
                    from json_array_elements(p_change->'fields') f)
-            else '[{"field": null, "before": null, "asked": null}]' end))::json;
+            else '[{"field": null, "before": null, "asked": null, "code": null}]' end))::json;
 end
 $$;
 
@@ -407,7 +419,8 @@ declare
     v_rows    json;
     v_count   int;
     v_sealed  int;
-    v_last    bigint;
+    v_last     bigint;
+    v_outcome  text;
 begin
     perform require_machine('feed');
 
@@ -449,9 +462,9 @@ begin
 
     -- who has had families' data is kept: how much, never what
     if v_count > 0 then
-        perform note('read_feed', 'rows_' || least(v_count, v_limit)
-                     || case when v_sealed > 0 then '_sealed_' || v_sealed else '' end,
-                     'machine', my_machine());
+        v_outcome := 'rows_' || least(v_count, v_limit)
+                     || case when v_sealed > 0 then '_sealed_' || v_sealed else '' end;
+        perform note('read_feed', v_outcome, 'machine', my_machine());
     end if;
 
     return json_build_object('status', 200, 'changes', coalesce(v_rows, '[]'),
@@ -567,7 +580,8 @@ declare
     v_change  change;
     v_one     json;
     v_told    json[] := '{}';
-    v_counts  int[] := '{0,0}';
+    v_counts   int[] := '{0,0}';
+    v_outcome  text;
 begin
     perform require_machine('feed');
 
@@ -597,9 +611,9 @@ begin
     end loop;
 
     if v_counts <> '{0,0}' then
-        perform note('acknowledge_feed', 'recorded_' || v_counts[1]
-                     || case when v_counts[2] > 0 then '_rejected_' || v_counts[2] else '' end,
-                     'machine', my_machine());
+        v_outcome := 'recorded_' || v_counts[1]
+                     || case when v_counts[2] > 0 then '_rejected_' || v_counts[2] else '' end;
+        perform note('acknowledge_feed', v_outcome, 'machine', my_machine());
     end if;
 
     return json_build_object('status', 200, 'changes', array_to_json(v_told),

@@ -439,7 +439,8 @@ begin
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
         'decides', v_decides, 'may_reverse', v_reverse,
-        'told', told_changes(p_set),
+        'told', told_changes(p_set), 'has_told', exists (select from change x
+                                                         where x.set_id = p_set.id),
         'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')
                      from (select i->>'field' as name, 'required' as policy
                              from json_array_elements(v_items) i
