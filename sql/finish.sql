@@ -98,5 +98,5 @@ grant execute on function close_account(bigint, text), warn_account(bigint),
    to portal_batch;
 grant execute on function here(), import_enter(int), import_note(text, text, bigint),
     import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),
-    import_print(jsonb), guardian_places(text[])
+    import_print(jsonb), guardian_places(text[]), import_step(import)
    to portal_batch;

@@ -611,7 +611,8 @@ begin
                           'code', 'duplicate', 'kind', r->>'kind', 'key', r->>'key',
                           'file', o.file, 'line', o.line)) filter (
                           where (o.file, o.line) <> (v_file, (l->>'line')::int)
-                            and o.print <> import_print(r)) as errors
+                            and o.print <> import_print(r)
+                            and l->'errors' = '[]') as errors
                  from jsonb_array_elements(l->'records') with ordinality as y (r, n)
                  left join import_key o on o.tenant = v_tenant and o.import_id = v_import
                                        and o.kind = r->>'kind' and o.key = r->>'key'

@@ -324,6 +324,14 @@ begin
     case p_set.section
 
     when 'child_general' then
+        insert into import_removed (tenant, kind, key, ref, set_id)
+        select c.tenant, 'child_family', c.external_id, f.external_id, p_set.id
+          from child c
+          join family f on f.tenant = c.tenant and f.id = p_set.family_id
+         where c.id = p_set.child_id
+           and num_nulls(c.external_id, f.external_id) = 0
+            on conflict (tenant, kind, key, ref) do update set set_id = excluded.set_id;
+
         -- the child itself stays: what has happened with it is the town's to keep
         delete from child_family m
          where m.family_id = p_set.family_id
@@ -341,6 +349,14 @@ begin
          where u.guardian_id = p_set.guardian_id
            and u.ended_at is null;
 
+        insert into import_removed (tenant, kind, key, ref, set_id)
+        select g.tenant, 'guardian', g.external_id, f.external_id, p_set.id
+          from guardian g
+          join family f on f.tenant = g.tenant and f.id = g.family_id
+         where g.id = p_set.guardian_id
+           and num_nulls(g.external_id, f.external_id) = 0
+            on conflict (tenant, kind, key, ref) do update set set_id = excluded.set_id;
+
         delete from guardian g
          where g.id = p_set.guardian_id
            and g.family_id = p_set.family_id;
@@ -355,7 +371,7 @@ end
 $$;
 
 comment on function section_remove(change_set) is
-    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it; what else ends is end_access()''s.';
+    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it; what else ends is end_access()''s. An import does not bring them back, see import_removed.';
 
 
 create or replace function record_ban(p_set change_set) returns void

@@ -1,0 +1,310 @@
+--
+-- Imports: what is staged, what a line comes to and does, what families have
+-- asked for and it leaves alone, and what an administrator decides of both.
+--
+
+begin;
+select * from no_plan();
+
+-- what the reader does, with these lines of one file; then the merge until nothing is left
+create function pg_temp.begin_import(name text, dry boolean default false, town text default 'saint-aubin') returns bigint language plpgsql as $$
+declare
+    v_id  bigint := portal.import_given(town, name, lo_from_bytea(0, 'x'), dry);
+    v     json := tap.as_jobs('import_claim', '{}');
+begin
+    if (v #>> '{import,id}')::bigint <> v_id then raise 'claimed %', v; end if;
+    return v_id;
+end $$;
+create function pg_temp.stage(iid bigint, file text, lines jsonb) returns json language sql as $$
+    select tap.as_jobs('import_lines', jsonb_build_object('import', iid, 'file', file, 'lines', lines,
+        'tenant', (select tenant from portal.import where id = iid))) $$;
+create function pg_temp.work() returns void language plpgsql as $$
+begin
+    for i in 1..50 loop exit when not (tap.as_jobs('import_work', '{}')->>'more')::boolean; end loop;
+end $$;
+create function pg_temp.read(iid bigint) returns text language plpgsql as $$
+begin
+    perform tap.as_jobs('import_read', jsonb_build_object('import', iid, 'failure', null, 'files', '[]'::jsonb,
+        'tenant', (select tenant from portal.import where id = iid)));
+    perform pg_temp.work();
+    return (select state from portal.import where id = iid);
+end $$;
+create function pg_temp.import(records jsonb, dry boolean default false) returns bigint language plpgsql as $$
+declare v_id bigint := pg_temp.begin_import('essai.csv', dry);
+begin
+    perform pg_temp.stage(v_id, 'essai.csv', (select jsonb_agg(jsonb_build_object('line', n + 1, 'errors', '[]'::jsonb,
+        'records', case jsonb_typeof(r) when 'array' then r else jsonb_build_array(r) end) order by n)
+        from jsonb_array_elements(records) with ordinality x (r, n)));
+    perform pg_temp.read(v_id);
+    return v_id;
+end $$;
+create function pg_temp.outcomes(iid bigint) returns text language sql as $$
+    select string_agg(outcome || coalesce(' ' || (select string_agg(concat_ws('=', d->>'field', d->>'code'), ' ') from jsonb_array_elements(errors || detail) d), ''), ', '
+                      order by file, line) from portal.import_line where import_id = iid $$;
+create function pg_temp.rec(kind text, key text, ref text, vals jsonb, more jsonb default '{}') returns jsonb language sql as $$
+    select jsonb_strip_nulls(jsonb_build_object('kind', kind, 'key', key, 'ref', ref)) || jsonb_build_object('values', vals) || more $$;
+create function pg_temp.g(key text, vals jsonb) returns jsonb language sql as $$
+    select pg_temp.rec('guardian', key, null, vals) $$;
+
+-- a whole export, twice
+
+create temp table export on commit drop as select '[
+  [{"kind": "family", "key": "900", "values": {"number": "900", "accounting_code": "ALI-900"}},
+   {"kind": "guardian", "key": "900/1", "ref": "900", "values": {"title": "mrs", "last_name": "Ünal", "first_name": "Zoé", "payer": "yes", "phone_mobile": "+33639980001"}},
+   {"kind": "guardian", "key": "900/2", "ref": "900", "values": {"title": "mr", "last_name": "O’Hara", "first_name": "Sean"}},
+   {"kind": "address", "key": "900/1", "values": {"line1": "1 rue Haute", "postal_code": "59100", "city": "Roubaix"}},
+   {"kind": "address", "key": "900/2", "values": {"line1": "1 rue Haute", "postal_code": "59100", "city": "Roubaix"}}],
+  [{"kind": "family", "key": "901", "values": {"number": "901"}},
+   {"kind": "guardian", "key": "901/1", "ref": "901", "values": {"last_name": "Petit", "first_name": "Luc"}}],
+  {"kind": "child", "key": "50", "values": {"last_name": "Ünal", "first_name": "Noé", "birth_date": "2018-03-02", "sex": "m"}},
+  {"kind": "child_family", "key": "50", "ref": "900", "values": {}},
+  {"kind": "child_family", "key": "50", "ref": "901", "values": {}},
+  {"kind": "schooling", "key": "50", "values": {"school_name": "École du Parc", "school_level": "cp", "school_class": null}},
+  {"kind": "contact", "key": "50", "ref": "900", "values": {"last_name": "Ünal", "first_name": "Mémé", "link": "grandparent", "phone_home": "+33320000001", "collect": "yes"}}]'::jsonb as lines;
+
+create temp table first_run as select pg_temp.import((select lines from export), true) as id;
+select is((select state from portal.import where id = (select id from first_run)), 'checked', 'a dry run stops when all is checked');
+select is(pg_temp.outcomes((select id from first_run)), 'created, created, created, created, created, created, created', 'and says what would come of it');
+select is_empty($$select from portal.family where external_id in ('900', '901')$$, 'nothing is written');
+select is(portal.import_go_on('saint-aubin', (select id from first_run)), 'applying', 'it goes on');
+select pg_temp.work();
+select is((select state || counts::text from portal.import where id = (select id from first_run)), 'done{"created": 7}', 'and is applied');
+select is(pg_temp.outcomes((select id from first_run)), 'created, created, created, created, created, created, created', 'as it was said');
+select is_empty($$select from portal.import_line where records is not null$$, 'values are not kept');
+
+select results_eq($$select number, label, accounting_code from portal.family where external_id in ('900', '901') order by 1$$,
+    $$values ('900', 'O’Hara / Ünal', 'ALI-900'), ('901', 'Petit', null)$$, 'families, called by their guardians');
+select results_eq($$select rank::int, title, last_name::text, link, payer, phone_mobile::text from portal.guardian where external_id like '90_/%' order by external_id$$,
+    $$values (1, 'mrs', 'Ünal', 'guardian', true, '+33639980001'), (2, 'mr', 'O’Hara', 'guardian', false, null), (1, null, 'Petit', 'guardian', false, null)$$,
+    'guardians');
+select is((select count(*) from portal.address a join portal.guardian g on g.id = a.guardian_id where g.external_id like '900/%'), 2::bigint, 'addresses');
+select results_eq($$select f.number from portal.child_family m join portal.family f on f.id = m.family_id join portal.child c on c.id = m.child_id where c.external_id = '50' order by 1$$,
+    $$values ('900'), ('901')$$, 'one child in two households');
+select is((select count(*) from portal.authorisation a join portal.child c on c.id = a.child_id where c.external_id = '50'), 7::bigint, 'a new child has its authorisations');
+select is((select count(*) from portal.health a join portal.child c on c.id = a.child_id where c.external_id = '50'), 1::bigint, 'and its health row');
+select results_eq($$select name, level, year from portal.schooling s join portal.child c on c.id = s.child_id where c.external_id = '50'$$,
+    $$select 'École du Parc', 'cp', portal.school_year()$$, 'its school');
+select results_eq($$select k.last_name::text, k.link, k.collect, f.number from portal.contact k join portal.child c on c.id = k.child_id join portal.family f on f.id = k.family_id where c.external_id = '50'$$,
+    $$values ('Ünal', 'grandparent', true, '900')$$, 'its contact, of the household that was named');
+
+create temp table before on commit drop as select id, version from portal.family;
+create temp table again as select pg_temp.import((select lines from export)) as id;
+select is(pg_temp.outcomes((select id from again)), 'unchanged, unchanged, unchanged, unchanged, unchanged, unchanged, unchanged', 'the same file twice changes nothing');
+select is_empty($$select from before b join portal.family f using (id) where f.version <> b.version$$, 'no family has another version');
+select is((select count(*) from portal.audit where action = 'import' and outcome = 'ok'), 2::bigint, 'each import is in the audit once');
+
+-- what changes, what is emptied, what is left
+
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(
+    pg_temp.g('900/1', '{"phone_mobile": "+33639980002"}'), pg_temp.g('900/2', '{"title": null}'), pg_temp.g('901/1', '{"last_name": null}'),
+    pg_temp.rec('address', '900/1', null, '{"line1": "2 rue Basse"}'), pg_temp.rec('address', '901/1', null, '{"line1": "3 rue Basse"}'),
+    pg_temp.rec('family', '900', null, '{"accounting_code": null}'), pg_temp.rec('schooling', '50', null, '{"school_level": "ce1"}'),
+    pg_temp.rec('schooling', '50', null, '{"school_name": "École d’avant", "year": "2019-2020"}'),
+    pg_temp.rec('contact', '50', null, '{"last_name": "unal", "first_name": "Meme", "collect": "no", "phone_home": "+33320000001"}')))),
+    'updated, updated, refused last_name=required, updated, refused postal_code=required, updated, updated, created, created', 'what a line comes to');
+select results_eq($$select phone_mobile::text, title, last_name::text from portal.guardian where external_id = '900/1'$$, $$values ('+33639980002', 'mrs', 'Ünal')$$, 'what is not named is left');
+select results_eq($$select line1, postal_code from portal.address a join portal.guardian g on g.id = a.guardian_id where g.external_id = '900/1'$$, $$values ('2 rue Basse', '59100')$$, 'of an address too');
+select is((select title from portal.guardian where external_id = '900/2'), null, 'an empty cell empties');
+select is((select accounting_code from portal.family where external_id = '900'), null, 'of a family too');
+select results_eq($$select f.number, k.collect from portal.contact k join portal.child c on c.id = k.child_id join portal.family f on f.id = k.family_id where c.external_id = '50' order by 1$$,
+    $$values ('900', false), ('901', false)$$, 'a contact without a household is each household''s, and found by its name');
+
+-- bad lines among good ones
+
+select is(pg_temp.outcomes(pg_temp.import('[
+  {"kind": "family", "key": "910", "values": {"number": "910"}},
+  {"kind": "family", "key": "910", "values": {"number": "911"}},
+  {"kind": "family", "key": "910", "values": {"number": "910"}},
+  {"kind": "family", "key": "912", "values": {"number": "900"}},
+  {"kind": "guardian", "key": "910/1", "ref": "999", "values": {"last_name": "A", "first_name": "B"}},
+  {"kind": "guardian", "key": "910/2", "ref": "910", "values": {"last_name": "A"}},
+  {"kind": "guardian", "key": "910/3", "ref": "910", "values": {"last_name": "A", "first_name": "B", "email": "none"}},
+  {"kind": "guardian", "key": "910/4", "ref": "910", "values": {"last_name": "A", "first_name": "C", "birth_date": "never"}},
+  {"kind": "guardian", "key": "910/5", "ref": "910", "values": {"last_name": "Bon", "first_name": "C"}},
+  {"kind": "guardian", "key": "900/1", "ref": "910", "values": {"last_name": "A", "first_name": "C"}},
+  {"kind": "address", "key": "910/9", "values": {"line1": "1", "postal_code": "59000", "city": "X"}},
+  {"kind": "address", "key": "910/3", "values": {"line1": "1", "postal_code": "59000", "city": "X"}},
+  {"kind": "address", "key": "910/5", "values": {"line1": "1", "postal_code": "00000", "city": "X"}},
+  {"kind": "child_family", "key": "50", "ref": "none", "values": {}},
+  {"kind": "child_family", "key": "none", "ref": "910", "values": {}}]')),
+  'created, refused duplicate, unchanged, refused number=number_taken, refused family=unknown_family, refused first_name=required, refused not_accepted, refused format, created, '
+  || 'refused family=other_family, refused guardian=unknown_guardian, refused guardian=unknown_guardian, refused postal_code=postal_code, refused family=unknown_family, refused child=unknown_child',
+  'bad lines stop no good one');
+select results_eq($$select last_name::text from portal.guardian where external_id like '910/%'$$, $$values ('Bon')$$, 'the good ones are there');
+
+-- what the reader found wrong
+
+create temp table errors on commit drop as select pg_temp.begin_import('fautes.csv') as id;
+select is(pg_temp.stage((select id from errors), 'a.csv', '[
+  {"line": 2, "records": [], "errors": [{"field": "birth_date", "column": "Né le", "code": "date"}]},
+  {"line": 3, "records": [{"kind": "family", "key": "920", "values": {}}], "errors": [{"field": "x", "column": "X", "code": "phone"}]},
+  {"line": 4, "records": [{"kind": "family", "key": "920", "values": {"label": "Durand"}}], "errors": [{"field": "phone_home", "column": "Tél.", "code": "phone", "left": true}]},
+  {"line": 5, "records": [], "errors": []}]')->>'status', '200', 'lines with errors are staged');
+select pg_temp.stage((select id from errors), 'a.csv', '[{"line": 4, "records": [], "errors": [{"field": null, "column": null, "code": "other"}]}]');
+select is((select lines from portal.import where id = (select id from errors)), 4, 'a line that is staged stays');
+select is(pg_temp.read((select id from errors)), 'done', 'the rest goes on');
+select is(pg_temp.outcomes((select id from errors)), 'refused birth_date=date, refused x=phone, created phone_home=phone, unchanged', 'a field may be left out, or the line refused');
+select is((select label || number from portal.family where external_id = '920'), 'Durand920', 'a number is made of the external id');
+
+-- cancelled, lost, failed
+
+create temp table lost on commit drop as select pg_temp.begin_import('perdu.csv') as id;
+select is(tap.as_jobs('import_places', jsonb_build_object('tenant', 1, 'import', (select id from lost), 'keys', '["900/1", "zz"]'::jsonb))->'places'->>'900/1',
+    (select seal_id::text from portal.guardian where external_id = '900/1'), 'the place of who is in the file');
+select is(tap.as_jobs('get_import_piece', jsonb_build_object('tenant', 1, 'import', (select id from lost), 'piece', 0))->>'plain', 'eA==', 'a plain piece');
+select is(tap.as_jobs('get_import_piece', jsonb_build_object('tenant', 1, 'import', (select id from lost), 'piece', 0, 'lease', gen_random_uuid()))->>'status', '409', 'another reader''s lease is none');
+select is(tap.as_jobs('import_claim', '{}')->>'import', null, 'what is being read is not given to another');
+update portal.import set lease_until = now() where id = (select id from lost);
+select pg_temp.stage((select id from lost), 'p.csv', '[{"line": 7, "records": [], "errors": []}]');
+update portal.import set lease_until = now() where id = (select id from lost);
+select is(tap.as_jobs('import_claim', '{}') #>> '{import,lines,p.csv}', '7', 'who comes after goes on after what is staged');
+select is(tap.as_jobs('import_read', jsonb_build_object('tenant', 1, 'import', (select id from lost), 'failure', '{"code": "cut", "file": "p.csv", "line": 8}'::jsonb))->>'status', '200', 'a file that is cut');
+select is((select state || (failure->>'line') from portal.import where id = (select id from lost)), 'failed8', 'has failed, there');
+select is_empty($$select from portal.import_piece$$, 'pieces go when they are read');
+select is(pg_temp.stage((select id from lost), 'p.csv', '[]')->>'status', '409', 'nothing comes after');
+
+
+-- what families have asked for: the whole way round
+
+create function pg_temp.agent(role text) returns void language sql as $$
+    select set_config('portal.account', '0', true), set_config('portal.family', '0', true), set_config('portal.role', $1, true),
+       set_config('portal.agent', (select min(id)::text from portal.agent where tenant = 1 and agent.role = $1), true) $$;
+create function pg_temp.as_agent(role text, function text, input jsonb) returns jsonb language plpgsql as $$
+declare v jsonb;
+begin
+    perform portal.enter('saint-aubin', null, null, null, null, null, 1, 'test');
+    perform pg_temp.agent(role);
+    execute format('select portal.%I($1)', function) into v using '{"_": {}}'::jsonb || input;
+    return v;
+end $$;
+create function pg_temp.ask(section text, what jsonb) returns bigint language plpgsql as $$
+declare v jsonb;
+begin
+    v := tap.ask('saint-aubin', 'ask_change', jsonb_build_object('section', section, 'guardian', tap.guardian('104201', 1)::text) || what,
+                 tap.account('camille.martin@exemple.fr'), tap.family('104201'));
+    if v->>'status' <> '303' then raise 'asked: %', v; end if;
+    return (select max(id) from portal.change_set);
+end $$;
+create function pg_temp.accept(request bigint) returns text language plpgsql as $$
+declare v jsonb := pg_temp.as_agent('validator', 'agent_request', jsonb_build_object('request', request::text));
+begin
+    return pg_temp.as_agent('validator', 'decide', jsonb_build_object('request', request::text, 'step', 'accept', 'version', v->>'version'))->>'status';
+end $$;
+create function pg_temp.camille(vals jsonb, dry boolean default false) returns text language sql as $$
+    select pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.g('R104201-1', vals)), dry)) $$;
+create function pg_temp.prof() returns text language sql as $$ select profession from portal.guardian where external_id = 'R104201-1' $$;
+
+update portal.town set agent_decisions = 1000000, agent_readings = 1000000 where id = 1;
+update portal.guardian set profession = 'Boulangère' where external_id = 'R104201-1';
+create temp table asked on commit drop as select pg_temp.ask('guardian_basic', '{"profession": "Libraire"}') as id;
+select is(pg_temp.camille('{"profession": "Boulangère"}'), 'unchanged', 'asked for, not decided: the software says what is there');
+select is(pg_temp.camille('{"profession": "Libraire"}'), 'kept profession=kept', 'or what is asked: not written by the way');
+select is(pg_temp.prof(), 'Boulangère', 'the file is as it was');
+select is(pg_temp.camille('{"profession": "Facteur", "employer": "La Poste"}', true), 'conflict profession=conflict', 'or something else: a conflict');
+select is((select count(*) from portal.import_conflict), 0::bigint, 'of which a dry run only tells');
+select is(pg_temp.accept((select id from asked)), '303', 'an agent accepts');
+select is(pg_temp.prof(), 'Libraire', 'the file has what was asked');
+select is(pg_temp.camille('{"profession": "Boulangère"}'), 'kept profession=kept', 'the old export comes: no change');
+select is(pg_temp.prof(), 'Libraire', 'the file keeps what was accepted');
+select is((select acknowledged_at from portal.change_item where set_id = (select id from asked)), null, 'the software does not hold it yet');
+select is(pg_temp.camille('{"profession": "Facteur", "employer": "La Poste"}'), 'conflict profession=conflict', 'a third value: a conflict');
+select is(pg_temp.prof(), 'Libraire', 'which is not written');
+select is((select employer from portal.guardian where external_id = 'R104201-1'), 'La Poste', 'what nobody has asked for is');
+select results_eq($$select was #>> '{}', asked #>> '{}', imported #>> '{}', state, set_id from portal.import_conflict$$,
+    $$select 'Boulangère', 'Libraire', 'Facteur', 'open', id from asked$$, 'it is flagged with its three values');
+select pg_temp.camille('{"profession": "Factrice"}');
+select results_eq($$select imported #>> '{}', state from portal.import_conflict$$, $$values ('Factrice', 'open')$$, 'once, with the latest');
+select is(pg_temp.as_agent('administrator', 'import_conflicts', '{}') #>> '{conflicts,0,now}', 'Libraire', 'an administrator sees it');
+select throws_ok($$select pg_temp.as_agent('validator', 'import_conflicts', '{}')$$, 'PT403', null, 'nobody else');
+select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'keep', 'reason', 'Vu avec elle.'))->>'status', '303', 'and keeps the portal''s');
+select is(pg_temp.camille('{"profession": "Factrice"}'), 'kept profession=kept', 'the same value is no conflict again');
+select is(pg_temp.camille('{"profession": "Pilote"}'), 'conflict profession=conflict', 'another one is');
+select is(pg_temp.camille('{"profession": "Boulangère"}'), 'kept profession=kept', 'until the software says something else');
+select is((select string_agg(state, ' ' order by id) from portal.import_conflict), 'kept settled', 'then it has settled itself');
+select is(pg_temp.camille('{"profession": "Libraire"}'), 'unchanged', 'the accepted value comes');
+select isnt((select acknowledged_at from portal.change_item where set_id = (select id from asked)), null, 'the software holds it');
+select is(pg_temp.camille('{"profession": "Facteur"}'), 'updated', 'from then on it may say another one');
+select is(pg_temp.prof(), 'Facteur', 'which is written');
+
+-- taken
+
+create temp table asked2 on commit drop as select pg_temp.ask('guardian_basic', '{"profession": "Pilote"}') as id;
+select pg_temp.accept((select id from asked2));
+select pg_temp.camille('{"profession": "Marin"}');
+select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'take'))->>'status', '303', 'the software''s value is taken');
+select is(pg_temp.prof(), 'Marin', 'and written');
+select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'take'))->>'status', '409', 'once');
+select is(pg_temp.camille('{"profession": "Marin"}'), 'unchanged', 'and is no conflict any more');
+select is(pg_temp.camille('{"profession": "Pilote"}'), 'updated', 'nor held');
+select is((select count(*) from portal.audit where action = 'decide_conflict'), 2::bigint, 'each decision is in the audit');
+
+-- accepted over what was accepted and has not arrived
+
+create temp table asked3 on commit drop as select pg_temp.ask('guardian_basic', '{"profession": "Un"}') as id;
+select pg_temp.accept((select id from asked3));
+create temp table asked4 on commit drop as select pg_temp.ask('guardian_basic', '{"profession": "Deux"}') as id;
+select pg_temp.accept((select id from asked4));
+select is(pg_temp.camille('{"profession": "Pilote"}'), 'kept profession=kept', 'what was there before both');
+select is(pg_temp.camille('{"profession": "Un"}'), 'kept profession=kept', 'or between them');
+select is(pg_temp.prof(), 'Deux', 'is kept');
+select is(pg_temp.camille('{"profession": "Deux"}'), 'unchanged', 'the last one');
+select is((select count(*) from portal.change_item i where i.set_id in ((select id from asked3), (select id from asked4)) and acknowledged_at is null), 0::bigint, 'ends both');
+
+-- what is decided whole is written whole
+
+create function pg_temp.home(vals jsonb) returns text language sql as $$
+    select pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('address', 'R104201-1', null, vals)))) $$;
+create function pg_temp.lives() returns text language sql as $$
+    select concat_ws('|', line1, line2, postal_code, city) from portal.address where guardian_id = tap.guardian('104201', 1) $$;
+update portal.address set line1 = '1 rue A', line2 = null, postal_code = '59100', city = 'Roubaix' where guardian_id = tap.guardian('104201', 1);
+create temp table moved on commit drop as select pg_temp.ask('guardian_address', '{"line1": "2 rue B", "postal_code": "59000", "city": "Lille", "line2": null, "locality": null, "country": "FR", "hosted_by": null}') as id;
+select pg_temp.accept((select id from moved));
+select is(pg_temp.lives(), '2 rue B|59000|Lille', 'an accepted address');
+select is(pg_temp.home('{"line1": "1 rue A", "line2": null, "postal_code": "59100", "city": "Roubaix"}'), 'kept line1=kept postal_code=kept city=kept', 'the old one is kept off');
+select is(pg_temp.home('{"line1": "1 rue A", "line2": "Bât. C", "postal_code": "59100", "city": "Roubaix"}'),
+    'conflict line1=conflict line2=conflict postal_code=conflict city=conflict', 'the old one with something new is a conflict of all');
+select is(pg_temp.lives(), '2 rue B|59000|Lille', 'no half address');
+select pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict where state = 'open' and field = 'city'), 'act', 'take'));
+select is(pg_temp.lives(), '1 rue A|Bât. C|59100|Roubaix', 'taken as a whole');
+select is_empty($$select from portal.import_conflict where state = 'open'$$, 'all of its fields at once');
+
+-- sealed values are compared by their MACs
+
+create function pg_temp.tax(number text) returns jsonb language sql volatile as $$
+    select pg_temp.rec('tax', 'R104201-1', null, jsonb_build_object('tax_number', rpad(md5(random()::text), 60, 'A'), 'quotient', '800'),
+        jsonb_build_object('macs', jsonb_build_object('tax_number', tap.mac(number)), 'seal_id', (select seal_id from portal.guardian where external_id = 'R104201-1'))) $$;
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567890123')))), 'updated', 'a sealed value');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567890123')))), 'unchanged', 'sealed anew it is the same');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567890124')))), 'updated', 'another one is not');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1') || jsonb_build_object('seal_id', gen_random_uuid())))), 'refused guardian=try_again', 'what is sealed for another place is refused');
+
+create function pg_temp.iban(number text, more jsonb default '{}') returns jsonb language sql volatile as $$
+    select pg_temp.rec('bank', '901/1', null, jsonb_build_object('iban', rpad(md5(random()::text), 60, 'A'), 'bic', 'AGRIFRPP', 'mandate_reference', 'RUM-1', 'mandate_date', '2024-01-02') || more,
+        jsonb_build_object('macs', jsonb_build_object('iban', tap.mac(number)), 'hints', jsonb_build_object('iban', right(number, 4)))) $$;
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.iban('FR0001')))), 'created', 'a mandate');
+select results_eq($$select holder, iban_last4, bic, mandate_reference, mandate_date from portal.bank b join portal.guardian g on g.id = b.guardian_id where g.external_id = '901/1'$$,
+    $$values ('Luc Petit', '0001', 'AGRIFRPP', 'RUM-1', date '2024-01-02')$$, 'is the guardian''s, with the bank''s own reference');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.iban('FR0001')))), 'unchanged', 'twice');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.iban('FR0002', '{"mandate_reference": "RUM-2"}')))), 'updated', 'another account');
+select is((select iban_last4 || mandate_reference from portal.bank b join portal.guardian g on g.id = b.guardian_id where g.external_id = '901/1'), '0002RUM-2', 'with its own reference');
+
+-- who was added, and who was taken out, by a request
+
+create temp table added on commit drop as select pg_temp.ask('guardian_basic', '{"action": "add", "guardian": null, "last_name": "Martin", "first_name": "Odile", "link": "other"}') as id;
+select is(pg_temp.accept((select id from added)), '303', 'a guardian is added by a request');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-9', 'F104201', '{"last_name": "MARTIN", "first_name": "Odile", "link": "other"}')))),
+    'conflict last_name=conflict', 'the software names them otherwise');
+select is((select count(*) from portal.guardian where family_id = tap.family('104201') and first_name = 'Odile'), 1::bigint, 'it is the same person');
+select is((select external_id from portal.guardian where family_id = tap.family('104201') and first_name = 'Odile'), 'R104201-9', 'known by the external id from now on');
+
+create temp table gone on commit drop as select pg_temp.ask('guardian_basic', jsonb_build_object('action', 'remove', 'guardian', tap.guardian('104201', 2)::text, 'comment', 'Parti.')) as id;
+select is(pg_temp.accept((select id from gone)), '303', 'a guardian is taken out by a request');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}')))),
+    'kept removed_here', 'an import does not bring them back');
+
+-- a family that somebody is changing waits; another town's is none
+
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R200101-1', null, '{"last_name": "X", "first_name": "Y"}')))), 'refused family=unknown_family', 'no other town''s guardian is found');
+
+select * from finish();
+rollback;
