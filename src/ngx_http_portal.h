@@ -27,6 +27,7 @@
 #include "redis/portal_redis.h"
 #include "hash/portal_hash.h"
 #include "cache/portal_l1.h"
+#include "import/portal_import.h"
 #include "jobs/portal_jobs.h"
 #include "mail/portal_mail.h"
 #include "photo/portal_photo.h"
@@ -171,6 +172,7 @@ typedef struct {
 
     portal_mail_conf_t               mail;
     portal_photo_conf_t              photo;
+    portal_import_conf_t             import;
 
     ngx_int_t                        request_id;     /* variable's index */
 
@@ -193,6 +195,7 @@ typedef struct {
     portal_pg_statement_t           *purge;
     portal_pg_statement_t           *audit_chain;
     portal_pg_statement_t           *mail_stats;
+    portal_pg_statement_t           *import_work;
 } ngx_http_portal_main_conf_t;
 
 
@@ -206,6 +209,8 @@ typedef struct {
     portal_l1_t                     *l1;
     portal_jobs_t                   *periodic;
     portal_mail_t                   *mail;
+    portal_import_t                 *import;     /* NULL without
+                                                    portal_import */
     portal_photo_t                  *photo;      /* NULL without portal_photo */
     ngx_uint_t                       refusing;   /* calls: the database is
                                                     not known to be ours */

@@ -20,6 +20,13 @@
 #define NGX_HTTP_PORTAL_HASH_QUEUE  64
 #define NGX_HTTP_PORTAL_PHOTO_QUEUE 16
 
+typedef struct {
+    ngx_str_t    name;
+    ngx_str_t    sql;
+    int          nparams;
+    size_t       offset;
+} ngx_http_portal_fixed_t;
+
 char *ngx_http_portal_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -33,6 +40,8 @@ char *ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_portal_conf_breached(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_photo(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_import(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -74,6 +83,13 @@ char *ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd,
 /* what must be there when any location is the portal's; the fixed statements */
 ngx_int_t ngx_http_portal_conf_complete(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf);
+/* the same of what is done beside requests: ngx_http_portal_conf_jobs.c */
+ngx_int_t ngx_http_portal_conf_jobs(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf);
+/* declares functions for one of the lists of statements */
+ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_fixed_t *fixed,
+    ngx_array_t *list);
 /* the node's budget of connections, shared among the workers */
 ngx_int_t ngx_http_portal_conf_connections(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);

@@ -12,14 +12,6 @@
  */
 
 
-typedef struct {
-    ngx_str_t    name;
-    ngx_str_t    sql;
-    int          nparams;
-    size_t       offset;
-} ngx_http_portal_fixed_t;
-
-
 /* what the module calls by itself; pages name the other functions */
 
 static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
@@ -89,36 +81,6 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
-static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
-
-    { ngx_string("mail_claim"),
-      ngx_string("select portal.mail_claim($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, mail_claim) },
-
-    { ngx_string("mail_done"),
-      ngx_string("select portal.mail_done($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, mail_done) },
-
-    { ngx_string("purge"),
-      ngx_string("select portal.purge($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, purge) },
-
-    { ngx_string("audit_chain"),
-      ngx_string("select portal.audit_chain($1::jsonb)"),
-      1,
-      offsetof(ngx_http_portal_main_conf_t, audit_chain) },
-
-    { ngx_string("mail_stats"),
-      ngx_string("select portal.mail_stats()"),
-      0,
-      offsetof(ngx_http_portal_main_conf_t, mail_stats) },
-
-    { ngx_null_string, ngx_null_string, 0, 0 }
-};
-
 static const char  *ngx_http_portal_mails[] = {
     "confirm", "account_closed", "account_exists", "account_inactive",
     "new_connection", "new_device", "reset", "reset_later",
@@ -140,9 +102,6 @@ static ngx_int_t ngx_http_portal_conf_act(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_loc_conf_t *plcf);
 static portal_pg_statement_t *ngx_http_portal_conf_function(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);
-static ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
-    ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_fixed_t *fixed,
-    ngx_array_t *list);
 static ngx_int_t ngx_http_portal_conf_mails(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf);
 
@@ -701,7 +660,8 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
               : pmcf->pg.hosts.elts == NULL ? "portal_database CONNINFO"
               : pmcf->redis.timeout == 0 ? "portal_redis unix:/PATH"
               : pmcf->l1 == NULL ? "portal_zone SIZE"
-              : pmcf->mail.url.len && pmcf->jobs.hosts.elts == NULL
+              : (pmcf->mail.url.len || pmcf->import.every)
+                && pmcf->jobs.hosts.elts == NULL
                 ? "portal_jobs CONNINFO" : NULL;
 
     if (missing != NULL) {
@@ -728,19 +688,16 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
         || ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed,
                                       &pmcf->statements)
            != NGX_OK
-        || ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed_jobs,
-                                      &pmcf->job_statements)
-           != NGX_OK
         || ngx_http_portal_conf_mails(cf, pmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_http_portal_conf_jobs(cf, pmcf);
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_conf_fixed(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
     ngx_http_portal_fixed_t *fixed, ngx_array_t *list)
 {

@@ -108,6 +108,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_import"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_import,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_languages"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
       ngx_http_portal_conf_languages,
@@ -717,6 +724,18 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
     pmcf->periodic.job[1].every = pmcf->purge_every;
     pmcf->periodic.n = 2;
 
+    if (pmcf->import.every) {
+        pmcf->periodic.job[2].statement = pmcf->import_work;
+        pmcf->periodic.job[2].every = pmcf->import.every;
+        pmcf->periodic.n = 3;
+
+        ngx_http_portal.import = portal_import_create(cycle, &pmcf->import,
+                                                      ngx_http_portal.jobs);
+        if (ngx_http_portal.import == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     ngx_http_portal.periodic = portal_jobs_create(cycle, &pmcf->periodic,
                                                   ngx_http_portal.jobs);
     if (ngx_http_portal.periodic == NULL) {
@@ -755,6 +774,7 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
         portal_photo_destroy(ngx_http_portal.photo);
     }
 
+    portal_import_destroy(ngx_http_portal.import);
     portal_jobs_destroy(ngx_http_portal.periodic);
 
     if (ngx_http_portal.jobs) {

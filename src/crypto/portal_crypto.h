@@ -62,6 +62,16 @@ int portal_mac_email(const portal_keys_t *keys, portal_text_t tenant,
 /* purpose "code", of what portal_code_clean() makes; -1 when it refuses */
 int portal_mac_code(const portal_keys_t *keys, portal_text_t tenant,
     portal_text_t code, uint8_t out[PORTAL_MAC_LEN]);
+/*
+ * Purpose "value", of kind/id/field/plain: the same only for the same value in
+ * the same place.  Purpose "caf", of an allocataire's number with all its
+ * digits: it is searched for; -1 when it is too long.
+ */
+void portal_mac_value(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t kind, portal_text_t id, portal_text_t field,
+    portal_text_t plain, uint8_t out[PORTAL_MAC_LEN]);
+int portal_mac_caf(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t number, uint8_t out[PORTAL_MAC_LEN]);
 /* lower case, 2 * len chars, not terminated */
 void portal_hex(const uint8_t *in, size_t len, char *out);
 

@@ -578,13 +578,22 @@ portal_subkey_hash(uint32_t hash, const char *p, size_t len)
 
 
 void
+portal_subkey_mac_begin(const portal_keys_t *keys, portal_use_e use,
+    const char *purpose, portal_text_t tenant,
+    crypto_auth_hmacsha256_state *st)
+{
+    *st = portal_subkey(keys, keys->n - 1, use, purpose, tenant)->mac;
+}
+
+
+void
 portal_subkey_mac(const portal_keys_t *keys, portal_use_e use,
     const char *purpose, portal_text_t tenant, portal_text_t text,
     uint8_t out[PORTAL_MAC_LEN])
 {
     crypto_auth_hmacsha256_state  st;
 
-    st = portal_subkey(keys, keys->n - 1, use, purpose, tenant)->mac;
+    portal_subkey_mac_begin(keys, use, purpose, tenant, &st);
 
     crypto_auth_hmacsha256_update(&st, (const uint8_t *) text.data, text.len);
     crypto_auth_hmacsha256_final(&st, out);

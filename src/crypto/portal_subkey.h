@@ -51,6 +51,10 @@ const portal_subkey_t *portal_subkey(const portal_keys_t *keys, unsigned slot,
 void portal_subkey_mac(const portal_keys_t *keys, portal_use_e use,
     const char *purpose, portal_text_t tenant, portal_text_t text,
     uint8_t out[PORTAL_MAC_LEN]);
+/* the same for what is not in one piece: to be wiped by its end */
+void portal_subkey_mac_begin(const portal_keys_t *keys, portal_use_e use,
+    const char *purpose, portal_text_t tenant,
+    crypto_auth_hmacsha256_state *st);
 
 /*
  * The key file's text, which this call does not keep; name is for messages.

@@ -10,7 +10,8 @@
 #include "portal_subkey.h"
 
 
-#define PORTAL_EMAIL_MAX  320
+#define PORTAL_EMAIL_MAX   320
+#define PORTAL_CAF_DIGITS  7
 
 
 void
@@ -64,6 +65,58 @@ portal_mac_code(const portal_keys_t *keys, portal_text_t tenant,
     portal_mac(keys, "code", tenant, text, out);
 
     sodium_memzero(buf, sizeof(buf));
+
+    return 0;
+}
+
+
+void
+portal_mac_value(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t kind, portal_text_t id, portal_text_t field,
+    portal_text_t plain, uint8_t out[PORTAL_MAC_LEN])
+{
+    size_t                        i;
+    const portal_text_t           part[] = { kind, id, field, plain };
+    crypto_auth_hmacsha256_state  state;
+
+    portal_subkey_mac_begin(keys, PORTAL_USE_MAC, "value", tenant, &state);
+
+    for (i = 0; i < sizeof(part) / sizeof(part[0]); i++) {
+
+        if (i > 0) {
+            (void) crypto_auth_hmacsha256_update(&state,
+                                                 (const uint8_t *) "/", 1);
+        }
+
+        (void) crypto_auth_hmacsha256_update(&state,
+                                             (const uint8_t *) part[i].data,
+                                             part[i].len);
+    }
+
+    (void) crypto_auth_hmacsha256_final(&state, out);
+    portal_wipe(&state, sizeof(state));
+}
+
+
+int
+portal_mac_caf(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t number, uint8_t out[PORTAL_MAC_LEN])
+{
+    char           digits[PORTAL_CAF_DIGITS];
+    portal_text_t  text;
+
+    if (number.len > sizeof(digits)) {
+        return -1;
+    }
+
+    memset(digits, '0', sizeof(digits));
+    memcpy(digits + sizeof(digits) - number.len, number.data, number.len);
+
+    text.data = digits;
+    text.len = sizeof(digits);
+
+    portal_mac(keys, "caf", tenant, text, out);
+    portal_wipe(digits, sizeof(digits));
 
     return 0;
 }

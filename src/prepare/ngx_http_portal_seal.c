@@ -20,7 +20,6 @@
  */
 
 #define NGX_HTTP_PORTAL_HINT      4     /* last characters of an IBAN */
-#define NGX_HTTP_PORTAL_CAF       7     /* digits of an allocataire's number */
 
 
 static ngx_int_t ngx_http_portal_seal_value(ngx_http_request_t *r,
@@ -179,7 +178,7 @@ ngx_http_portal_seal_text(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
 /*
  * An allocataire's number is the one thing that the town searches for: its MAC
- * is of the number alone, written with all its digits.
+ * is of the number alone.
  */
 
 static ngx_int_t
@@ -187,50 +186,25 @@ ngx_http_portal_seal_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field, portal_text_t plain, json_t *out)
 {
     char                          hex[PORTAL_MAC_HEX];
-    u_char                       *text, *p;
-    size_t                        size;
     uint8_t                       mac[PORTAL_MAC_LEN];
-    const char                   *purpose;
-    portal_text_t                 kind, id, all;
+    portal_text_t                 name, tenant;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    kind = ngx_http_portal_seal_part(ctx, "kind");
-    id = ngx_http_portal_seal_part(ctx, "id");
+    tenant = ngx_http_portal_text(ctx->verdict->town->slug);
+    name.data = field->name;
+    name.len = ngx_strlen(field->name);
 
-    size = kind.len + id.len + ngx_strlen(field->name) + plain.len
-           + sizeof("///") + NGX_HTTP_PORTAL_CAF;
+    if (field->type != PORTAL_FIELD_CAF_NUMBER) {
+        portal_mac_value(pmcf->keys, tenant,
+                         ngx_http_portal_seal_part(ctx, "kind"),
+                         ngx_http_portal_seal_part(ctx, "id"), name, plain,
+                         mac);
 
-    text = ngx_pnalloc(r->pool, size);
-    if (text == NULL) {
+    } else if (portal_mac_caf(pmcf->keys, tenant, plain, mac) != 0) {
         return NGX_ERROR;
     }
-
-    p = text;
-
-    if (field->type == PORTAL_FIELD_CAF_NUMBER) {
-        purpose = "caf";
-
-        while (p - text + plain.len < NGX_HTTP_PORTAL_CAF) {
-            *p++ = '0';
-        }
-
-    } else {
-        purpose = "value";
-
-        p = ngx_snprintf(p, size, "%*s/%*s/%s/", kind.len, kind.data, id.len,
-                         id.data, field->name);
-    }
-
-    p = ngx_cpymem(p, plain.data, plain.len);
-
-    all.data = (const char *) text;
-    all.len = (size_t) (p - text);
-
-    portal_mac(pmcf->keys, purpose,
-               ngx_http_portal_text(ctx->verdict->town->slug), all, mac);
-    portal_wipe(text, size);
 
     portal_hex(mac, sizeof(mac), hex);
 

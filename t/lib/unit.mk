@@ -2,11 +2,13 @@
 # with what PART needs, under the sanitizers.
 
 PLAIN_crypto = $(wildcard src/crypto/*.c)
+PLAIN_import = $(filter-out src/import/portal_import.c,\
+	$(wildcard src/import/*.c)) $(PLAIN_input)
 PLAIN_input = $(wildcard src/input/portal_*.c) $(PLAIN_crypto)
 PLAIN_mail = src/mail/portal_mime.c
 PLAIN_photo = src/photo/portal_photo_head.c src/photo/portal_photo_scale.c
 PLAIN_view = $(wildcard src/view/*.c)
-PLAIN_LIBS = -lsodium -loath -ljansson -lunistring -lzxcvbn -lm
+PLAIN_LIBS = -lsodium -loath -ljansson -lunistring -lzxcvbn -lzip -lm
 
 UNIT_TESTS = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/*_test.c))
 FUZZERS = $(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/*_fuzz.c))

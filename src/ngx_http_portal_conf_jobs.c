@@ -1,0 +1,170 @@
+
+/*
+ * Copyright (C) the portal's authors
+ */
+
+
+#include "ngx_http_portal_conf.h"
+
+
+/*
+ * What is done beside requests: the functions that are called for it, and the
+ * reading of imports.
+ */
+
+
+static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
+
+    { ngx_string("mail_claim"),
+      ngx_string("select portal.mail_claim($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, mail_claim) },
+
+    { ngx_string("mail_done"),
+      ngx_string("select portal.mail_done($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, mail_done) },
+
+    { ngx_string("purge"),
+      ngx_string("select portal.purge($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, purge) },
+
+    { ngx_string("audit_chain"),
+      ngx_string("select portal.audit_chain($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, audit_chain) },
+
+    { ngx_string("mail_stats"),
+      ngx_string("select portal.mail_stats()"),
+      0,
+      offsetof(ngx_http_portal_main_conf_t, mail_stats) },
+
+    { ngx_string("import_claim"),
+      ngx_string("select portal.import_claim($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, import.claim) },
+
+    { ngx_string("get_import_piece"),
+      ngx_string("select portal.get_import_piece($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, import.piece) },
+
+    { ngx_string("import_places"),
+      ngx_string("select portal.import_places($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, import.places) },
+
+    { ngx_string("import_lines"),
+      ngx_string("select portal.import_lines($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, import.lines) },
+
+    { ngx_string("import_read"),
+      ngx_string("select portal.import_read($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, import.read) },
+
+    { ngx_string("import_work"),
+      ngx_string("select portal.import_work($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, import_work) },
+
+    { ngx_null_string, ngx_null_string, 0, 0 }
+};
+
+
+static ngx_int_t ngx_http_portal_conf_rules(ngx_conf_t *cf,
+    ngx_http_portal_main_conf_t *pmcf);
+
+
+char *
+ngx_http_portal_conf_import(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ngx_int_t   every;
+    ngx_str_t  *value;
+
+    if (pmcf->import.every) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    every = 5000;
+
+    if (cf->args->nelts == 2) {
+        every = ngx_parse_time(&value[1], 0);
+
+        if (every == NGX_ERROR || every < 100) {
+            return "takes a time from 100ms, as \"5s\"";
+        }
+    }
+
+    pmcf->import.every = (ngx_msec_t) every;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_portal_conf_jobs(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf)
+{
+    if (ngx_http_portal_conf_fixed(cf, pmcf, ngx_http_portal_fixed_jobs,
+                                   &pmcf->job_statements)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return pmcf->import.every ? ngx_http_portal_conf_rules(cf, pmcf) : NGX_OK;
+}
+
+
+/* what an import's cells may hold: what the pages' fields may */
+
+static ngx_int_t
+ngx_http_portal_conf_rules(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf)
+{
+    char                    err[256];
+    unsigned                line;
+    ngx_str_t               name;
+    ngx_uint_t              i;
+    portal_form_t         **own;
+    portal_import_rules_t  *rules;
+
+    rules = &pmcf->import.rules;
+
+    own = ngx_array_push(&pmcf->forms);
+    if (own == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* freed with those of the pages */
+
+    *own = portal_form_parse("", portal_import_own,
+                             ngx_strlen(portal_import_own), &line, err,
+                             sizeof(err));
+    if (*own == NULL) {
+        pmcf->forms.nelts--;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "portal_import: %s", err);
+        return NGX_ERROR;
+    }
+
+    rules->form[PORTAL_IMPORT_OWN] = *own;
+
+    for (i = PORTAL_IMPORT_OWN + 1; i < PORTAL_IMPORT_FORMS; i++) {
+        name.data = (u_char *) portal_import_forms[i];
+        name.len = ngx_strlen(name.data);
+
+        rules->form[i] = ngx_http_portal_conf_form(cf, pmcf, &name);
+
+        if (rules->form[i] == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    pmcf->import.keys = pmcf->keys;
+
+    return NGX_OK;
+}
