@@ -491,7 +491,7 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
             return ngx_http_portal_misplaced(cf, conf,
                        "a portal location lacks \"portal_allow\"; write "
                        "\"portal_allow public\", \"citizen\", "
-                       "\"family\" or \"agent\"");
+                       "\"family\", \"agent\" or \"machine RIGHT\"");
         }
 
         if (prev->line && prev->audience != NGX_HTTP_PORTAL_UNSET) {

@@ -192,7 +192,7 @@ declare
                         '[[:cntrl:]]', '', 'g')), 200), ''), 'import');
 begin
     -- several files of one form are one import: those that came just before
-    if my_agent() is not null then
+    if my_agent() is not null and not coalesce((u->>'first')::boolean, false) then
         select i.id into v_id
           from import i
          where i.agent_id = my_agent()
@@ -286,7 +286,7 @@ end
 $$;
 
 comment on function store_import(jsonb) is
-'Stores one piece of a file to be imported, the first before the others. For administrators and for machines with the right import. Input: upload: {"id": random uuid, what the pieces are sealed for, "name": of the file, "size" and "pieces" (null where the end is not known), "piece": from 0, "sealed", "field"}. Several files that an administrator sends one after the other are one import, until start_import(); each file of a machine is one. Result: {"status": 200, "import"}; 404 for a piece that is not the next one; 413 import_large (50 MB); 429 imports_waiting; 422 too_many_files. What is not started goes after a day.';
+'Stores one piece of a file to be imported, the first before the others. For administrators and for machines with the right import. Input: upload: {"id": random uuid, what the pieces are sealed for, "name": of the file, "size" and "pieces" (null where the end is not known), "piece": from 0, "sealed", "field", "first": it is the first of its form}. Several files that an administrator sends one after the other are one import, until start_import(); each file of a machine is one. Result: {"status": 200, "import"}; 404 for a piece that is not the next one; 413 import_large (50 MB); 429 imports_waiting; 422 too_many_files. What is not started goes after a day.';
 
 
 create or replace function start_import(input jsonb) returns json

@@ -311,7 +311,7 @@ ngx_http_portal_put_stored(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_http_portal_put_t  *put;
 
     rc = ngx_http_portal_put_answer(r, ctx);
-    if (rc != NGX_OK) {
+    if (rc != NGX_DECLINED) {
         return rc;
     }
 
@@ -366,7 +366,7 @@ ngx_http_portal_put_done(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_str_t    value;
 
     rc = ngx_http_portal_put_answer(r, ctx);
-    if (rc != NGX_OK) {
+    if (rc != NGX_DECLINED) {
         return rc;
     }
 
@@ -387,7 +387,7 @@ ngx_http_portal_put_done(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 }
 
 
-/* NGX_OK, or why it cannot be is the answer */
+/* NGX_DECLINED to go on, else what the request ends with: it was answered */
 
 static ngx_int_t
 ngx_http_portal_put_answer(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
@@ -410,7 +410,7 @@ ngx_http_portal_put_answer(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     status = ngx_http_portal_answer_status(r, ctx);
 
     if (status < 400) {
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     errors = json_object_get(document, "errors");

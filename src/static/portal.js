@@ -1,4 +1,4 @@
-/* Every page works without this file: it only makes five things easier. */
+/* Every page works without this file: it only makes six things easier. */
 
 /* SHA-256 of an ASCII text, in hexadecimal (crypto.subtle is one promise a
    hash, and absent outside secure contexts) */
@@ -288,6 +288,44 @@ function session(box) {
   later(+box.dataset.calm);
 }
 
+/* What goes on by itself, shown anew now and then, until the person stops it.
+   Asking is no use of the session. Who is within what would be replaced, with
+   the keyboard, is left in peace. */
+
+function refresh(button) {
+  const every = +button.dataset.every * 1000;
+  const live = document.querySelector("[data-live]");
+  let timer = null;
+
+  const next = () => {
+    timer = setTimeout(ask, every);
+    button.textContent = button.dataset.stop;
+  };
+  const stop = () => {
+    clearTimeout(timer);
+    timer = null;
+    button.textContent = button.dataset.start;
+  };
+
+  async function ask() {
+    try {
+      const reply = await fetch(button.dataset.refresh, { headers: { Accept: "text/html" }, cache: "no-store" });
+      if (!reply.ok || reply.redirected) return stop();
+      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+      const part = page.querySelector("[data-live]");
+      if (part && !live.contains(document.activeElement)) {
+        live.replaceChildren(...document.adoptNode(part).childNodes);
+        if (!page.querySelector("[data-refresh]")) return button.parentElement.remove();
+      }
+    } catch { /* asked again below */ }
+    if (timer !== null) next();
+  }
+
+  button.addEventListener("click", () => { if (timer === null) next(); else stop(); });
+  button.hidden = false;
+  next();
+}
+
 /* A link of the summary of errors leads to the field: its question, however
    long, comes into view with it. */
 
@@ -304,5 +342,6 @@ document.addEventListener("click", (event) => {
 
 document.querySelectorAll("[data-captcha]").forEach(captcha);
 passwords(document);
+document.querySelectorAll("button[data-refresh]").forEach(refresh);
 if (window.HTMLDialogElement) document.querySelectorAll("a[data-dialog]").forEach(dialog);
 if (window.HTMLDialogElement) document.querySelectorAll("dialog[data-calm]").forEach(session);
