@@ -145,7 +145,7 @@ create or replace function place_changes() returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
     -- who comes second reads what has a place by now
-    if not pg_try_advisory_xact_lock(7706737733, here()) then
+    if not pg_try_advisory_xact_lock(hashtextextended('change ' || here(), 0)) then
         return;
     end if;
 
@@ -324,6 +324,10 @@ begin atomic
                     then '"MASCULIN"'::json
                     when t.field in ('title', 'sex') and t.new #>> '{}' in ('mrs', 'f')
                     then '"FEMININ"'::json
+                    -- as numbers are dialled in France
+                    when t.new #>> '{}' ~ '^\+33[1-9][0-9]{8}$'
+                    then to_json(regexp_replace(t.new #>> '{}',
+                             '^\+33(.)(..)(..)(..)(..)$', '0\1 \2 \3 \4 \5'))
                     else t.new end as value
           from told t)
     select coalesce(json_object_agg(c.name, c.value) filter (where c.name is not null), '{}')

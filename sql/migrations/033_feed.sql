@@ -117,7 +117,7 @@ reset role;
 -- import_rule() acknowledges what an import has brought: the change is over too
 
 create function portal.change_item_acknowledged() returns trigger
-    language plpgsql security definer set search_path = portal, pg_temp as $$
+    language plpgsql set search_path = portal, pg_temp as $$
 begin
     update change c
        set state = 'recorded', settled_at = now(), settled_kind = 'import'
