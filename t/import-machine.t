@@ -10,8 +10,9 @@ use utf8;
 use Portal::Place qw(slurp);
 use Portal::Test;
 
-# no reader: what is stored stays
+# nobody reads meanwhile: what is stored stays
 my $portal = portal(
+    directives => { portal_import => '24h' },
     agents => <<'END',
         location = /t/file    { portal_allow machine import; alias /etc/hostname; }
         location = /t/feed    { portal_allow machine feed; alias /etc/hostname; }

@@ -145,6 +145,7 @@ my %request;
     ($request{photo}) = send_file($camille, $path, {}, photo => grey(90))->json->{location} =~ m{(\d+)};
 }
 $id{numero} = 1;
+@id{qw(import conflit fichier)} = (1, 1, 'familles.csv');     # for administrators, and machines
 
 # a ban that an agent has recorded
 {
@@ -189,6 +190,9 @@ sub post_of {
             "select id from portal.family where number = '104201'"))
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')
         : $place->{host} eq 'agents' && $path =~ /interdictions/ ? (reason => 'Parce que.')
+        : $path eq '/imports' ? (dry => 'yes')
+        : $path =~ m{^/imports/\{} ? (act => 'cancel')
+        : $path =~ m{^/imports/conflits/} ? (act => 'keep')
         : ();
 
     return (\%fields, $place->{form}{versioned} ? ('If-Match' => '"0"') : ());

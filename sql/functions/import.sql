@@ -329,7 +329,7 @@ begin
                    where f.import_id = v_import.id
                      and (f.pieces is null or f.stored <> f.pieces))
     then
-        return done(input, refused('file', 'required'));
+        return done(input, refused('archive', 'required'));
     end if;
 
     if my_machine() is not null then
@@ -364,7 +364,7 @@ end
 $$;
 
 comment on function start_import(jsonb) is
-'What has been stored is read from now on. For administrators and machines, as store_import(). Input: dry (no: it is applied once it is checked; anything else: it stops there); of a machine upload: {"id" of its file, "mac" of the content, "size" where the pieces did not say it}; _ as repeated(). Result: 303 /imports/ID, of a machine 202 with "location" /import/ID: while a file is on its way the same one sent again is that import. Errors: file required.';
+'What has been stored is read from now on. For administrators and machines, as store_import(). Input: dry (no: it is applied once it is checked; anything else: it stops there); of a machine upload: {"id" of its file, "mac" of the content, "size" where the pieces did not say it}; _ as repeated(). Result: 303 /imports/ID, of a machine 202 with "location" /import/ID: while a file is on its way the same one sent again is that import. Errors: archive required.';
 
 
 -- the reader --------------------------------------------------------------
@@ -571,17 +571,41 @@ comment on function import_print(jsonb) is
     'Hash of what a record says, of sealed values by their MACs: two that say the same have the same.';
 
 
+create or replace function import_analyze(p_what text) returns void
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+begin
+    if p_what = 'import' then
+        analyze import_line, import_key;
+    else
+        analyze family, guardian, address, bank, child, child_family, authorisation, health;
+    end if;
+
+exception when lock_not_available then
+    null;   -- somebody does it just now
+end
+$$;
+
+comment on function import_analyze(text) is
+    'Has the database look at tables that have grown at once, which it does by itself too late for an import: import (what is staged), file (what it is written into).';
+
+
 create or replace function import_lines(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_tenant  int := (input->>'tenant')::int;
     v_import  bigint := (input->>'import')::bigint;
     v_file    text := input->>'file';
+    v_last    int;
     v_rows    int;
 begin
     if not import_lease(input) then
         return import_lost();
     end if;
+
+    -- they come in their order
+    select coalesce(max(o.line), 0) into v_last
+      from import_line o
+     where o.tenant = v_tenant and o.import_id = v_import and o.file = v_file;
 
     -- the first line that says something of somebody is the one that counts
     insert into import_key (tenant, import_id, kind, key, ref, file, line, print, seal_id)
@@ -591,9 +615,7 @@ begin
      cross join lateral jsonb_array_elements(l->'records') as y (r)
      where not exists (select from jsonb_array_elements(l->'errors') e
                         where e->>'left' is distinct from 'true')
-       and not exists (select from import_line o
-                        where o.tenant = v_tenant and o.import_id = v_import
-                          and o.file = v_file and o.line = (l->>'line')::int)
+       and (l->>'line')::int > v_last
      order by x.n
         on conflict do nothing;
 
@@ -612,12 +634,19 @@ begin
                           'file', o.file, 'line', o.line)) filter (
                           where (o.file, o.line) <> (v_file, (l->>'line')::int)
                             and o.print <> import_print(r)
-                            and l->'errors' = '[]') as errors
+                            and not coalesce(l->'errors', '[]')
+                                    @? '$[*] ? (!(@.left == true))') as errors
                  from jsonb_array_elements(l->'records') with ordinality as y (r, n)
-                 left join import_key o on o.tenant = v_tenant and o.import_id = v_import
-                                       and o.kind = r->>'kind' and o.key = r->>'key'
-                                       and o.ref = import_ref(r)
+                 left join lateral (
+                          -- by its key, however little is known of the table
+                          select x.*
+                            from import_key x
+                           where x.tenant = v_tenant and x.import_id = v_import
+                             and x.kind = r->>'kind' and x.key = r->>'key'
+                             and x.ref = import_ref(r)
+                          offset 0) o on true
                 where import_stage(r->>'kind') is not null) k on true
+     where (l->>'line')::int > v_last
      order by x.n
         on conflict do nothing;
     get diagnostics v_rows = row_count;
@@ -657,6 +686,7 @@ begin
      where i.tenant = v_tenant and i.id = v_import;
 
     delete from import_piece p where p.tenant = v_tenant and p.import_id = v_import;
+    perform import_analyze('import');
 
     if v_failure is not null then
         perform import_note('import', 'failed', v_import);

@@ -28,10 +28,15 @@ comment on function import_refuse(jsonb, text, text) is
     'The plan of a record that is refused, see import_plan().';
 
 
+-- (in PL/pgSQL, as most of what is called for each record: it keeps its plans)
+
 create or replace function import_plan_of(p_outcome text, p_op jsonb) returns jsonb
-    language sql immutable
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
     return jsonb_build_object('outcome', p_outcome, 'told', '[]'::jsonb,
         'ops', case when p_op is null then '[]'::jsonb else jsonb_build_array(p_op) end);
+end
+$$;
 
 comment on function import_plan_of(text, jsonb) is
     'The plan of a record that comes to one thing to do, or to none.';
@@ -41,15 +46,17 @@ create or replace function import_staged(p_import bigint, p_kind text, p_key tex
     p_ref text default '')
     returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_key  import_key;
 begin
+    select k.* into v_key
+      from import_key k
+     where k.import_id = p_import and k.kind = p_kind and k.key = p_key and k.ref = p_ref;
+
     return exists (select
-                     from import_key k
-                     join import_line l on l.tenant = k.tenant and l.import_id = k.import_id
-                                       and l.file = k.file and l.line = k.line
-                    where k.import_id = p_import
-                      and k.kind = p_kind
-                      and k.key = p_key
-                      and k.ref = p_ref
+                     from import_line l
+                    where l.import_id = p_import and l.file = v_key.file
+                      and l.line = v_key.line
                       and l.outcome is distinct from 'refused');
 end
 $$;
@@ -204,27 +211,31 @@ comment on function import_fields(text, bigint, jsonb, jsonb, jsonb) is
 
 
 create or replace function import_missing(p_section text, v jsonb) returns text
-    language sql stable
-begin atomic
-    select f.name
-      from field f
-     where f.section = p_section
-       and f.policy = 'required'
-       and f.name not in ('mandate', 'collect', 'emergency')
-       and coalesce(v->>f.name, '') = ''
-     order by f.rank
-     limit 1;
-end;
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select f.name
+              from field f
+             where f.section = p_section
+               and f.policy = 'required'
+               and f.name not in ('mandate', 'collect', 'emergency')
+               and coalesce(v->>f.name, '') = ''
+             order by f.rank
+             limit 1);
+end
+$$;
 
 comment on function import_missing(text, jsonb) is
     'The first field that the file cannot be without and that a section would be without, or null.';
 
 
 create or replace function import_over(p_now jsonb, p_values jsonb, r jsonb) returns jsonb
-    language sql immutable
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
     return p_now || p_values || jsonb_build_object(
         '_mac', coalesce(p_now->'_mac', '{}') || coalesce(r->'macs', '{}'),
         '_hint', coalesce(p_now->'_hint', '{}') || coalesce(r->'hints', '{}'));
+end
+$$;
 
 comment on function import_over(jsonb, jsonb, jsonb) is
     'A section''s values with those of a record laid over them.';
@@ -828,25 +839,29 @@ comment on function import_contact(bigint, jsonb) is
 
 
 create or replace function import_joined(a jsonb, b jsonb) returns jsonb
-    language sql immutable
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+declare
+    v_order  text[] := '{unchanged,kept,updated,created,conflict}';
+begin
+    if b->>'outcome' = 'unchanged' and b->'ops' = '[]' then
+        return a;
+    end if;
+
     return jsonb_build_object('ops', (a->'ops') || (b->'ops'),
         'told', (a->'told') || (b->'told'),
-        'outcome', case
-            when 'refused' in (a->>'outcome', b->>'outcome') then 'refused'
-            when 'conflict' in (a->>'outcome', b->>'outcome') then 'conflict'
-            when 'created' in (a->>'outcome', b->>'outcome') then 'created'
-            when 'updated' in (a->>'outcome', b->>'outcome') then 'updated'
-            when 'kept' in (a->>'outcome', b->>'outcome') then 'kept'
-            else 'unchanged' end);
+        'outcome', v_order[greatest(array_position(v_order, a->>'outcome'),
+                                    array_position(v_order, b->>'outcome'))]);
+end
+$$;
 
-comment on function import_joined(jsonb, jsonb) is 'Two plans as one.';
+comment on function import_joined(jsonb, jsonb) is 'Two plans, neither of them refused, as one.';
 
 
 create or replace function import_plan(p_line import_line) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_import  bigint := p_line.import_id;
-    v_plan    jsonb := import_plan_of('unchanged', null);
+    v_plan    jsonb;
     v_one     jsonb;
     r         jsonb;
 begin
@@ -872,10 +887,10 @@ begin
             return v_one;
         end if;
 
-        v_plan := import_joined(v_plan, v_one);
+        v_plan := case when v_plan is null then v_one else import_joined(v_plan, v_one) end;
     end loop;
 
-    return v_plan;
+    return coalesce(v_plan, import_plan_of('unchanged', null));
 end
 $$;
 
@@ -904,6 +919,13 @@ create or replace function import_make_guardians(p_ops jsonb[]) returns void
 declare
     v_rows  bigint;
 begin
+    -- the keys apart: under row-level security an expression over what an op says
+    -- goes by no index
+    with o as materialized (
+        select x.n, x.op->>'key' as key, x.op->>'ref' as ref,
+               (x.op->>'seal_id')::uuid as seal_id, x.op->'values' as v
+          from unnest(p_ops) with ordinality as x (op, n)
+         where x.op->>'do' = 'guardian')
     insert into guardian (tenant, family_id, rank, seal_id, title, last_name, birth_name,
                           first_name, birth_date, birth_place, link, authority, payer, email,
                           phone_mobile, phone_home, phone_work, profession, employer,
@@ -912,11 +934,11 @@ begin
            coalesce((select max(g.rank) from guardian g where g.family_id = f.id), 0)
            + row_number() over (partition by f.id order by
                  (case when v->>'rank' ~ '^[0-9]{1,2}$' then v->>'rank' end)::int, o.n),
-           coalesce((o.op->>'seal_id')::uuid,
+           coalesce(o.seal_id,
                     (select k.seal_id
                        from import_key k
                       where k.import_id = current_setting('portal.import')::bigint
-                        and k.kind in ('tax', 'bank') and k.key = o.op->>'key'
+                        and k.kind in ('tax', 'bank') and k.key = o.key
                         and k.ref = ''
                         and k.seal_id is not null
                       limit 1), gen_random_uuid()),
@@ -925,16 +947,16 @@ begin
            case v->>'authority' when 'yes' then true when 'no' then false end,
            coalesce(v->>'payer' = 'yes', false), v->>'email', v->>'phone_mobile',
            v->>'phone_home', v->>'phone_work', v->>'profession', v->>'employer',
-           o.op->>'key'
-      from unnest(p_ops) with ordinality as o (op, n)
-     cross join lateral (select o.op->'values') as w (v)
-      join family f on f.external_id = o.op->>'ref'
-     where o.op->>'do' = 'guardian';
+           o.key
+      from o
+      join family f on f.external_id = o.ref;
     get diagnostics v_rows = row_count;
     perform import_must((select count(*) from unnest(p_ops) o where o->>'do' = 'guardian'),
                         v_rows, 'unknown_family');
 
     -- a family that nobody has named is called by its guardians
+    with o as materialized (
+        select distinct x->>'ref' as ref from unnest(p_ops) x where x->>'do' = 'guardian')
     update family f
        set label = g.label
       from (select m.family_id,
@@ -942,9 +964,9 @@ begin
               from guardian m
              where m.family_id in (
                        select x.id
-                         from unnest(p_ops) o
-                         join family x on x.external_id = o->>'ref'
-                        where o->>'do' = 'guardian' and x.label = x.number)
+                         from o
+                         join family x on x.external_id = o.ref
+                        where x.label = x.number)
              group by m.family_id) g
      where f.id = g.family_id;
 end
@@ -967,14 +989,17 @@ begin
      cross join lateral (select o->'values') as w (v)
      where o->>'do' = 'child';
 
+    with o as materialized (
+        select x.n, x.op->>'key' as key, x.op->>'ref' as ref
+          from unnest(p_ops) with ordinality as x (op, n)
+         where x.op->>'do' = 'child_family')
     insert into child_family (tenant, family_id, rank, child_id)
     select here(), f.id,
            coalesce((select max(m.rank) from child_family m where m.family_id = f.id), 0)
            + row_number() over (partition by f.id order by o.n), c.id
-      from unnest(p_ops) with ordinality as o (op, n)
-      join family f on f.external_id = o.op->>'ref'
-      join child c on c.external_id = o.op->>'key'
-     where o.op->>'do' = 'child_family';
+      from o
+      join family f on f.external_id = o.ref
+      join child c on c.external_id = o.key;
     get diagnostics v_rows = row_count;
     perform import_must((select count(*) from unnest(p_ops) o
                           where o->>'do' = 'child_family'), v_rows, 'unknown_child');
@@ -990,47 +1015,52 @@ create or replace function import_make_parts(p_ops jsonb[]) returns void
 declare
     v_rows  bigint;
 begin
+    with o as materialized (
+        select x->>'key' as key, x->'values' as v
+          from unnest(p_ops) x
+         where x->>'do' = 'address')
     insert into address (tenant, guardian_id, family_id, line1, line2, locality,
                          postal_code, city, country, hosted_by)
     select here(), g.id, g.family_id, v->>'line1', v->>'line2', v->>'locality',
            v->>'postal_code', v->>'city', coalesce(v->>'country', 'FR'), v->>'hosted_by'
-      from unnest(p_ops) o
-     cross join lateral (select o->'values') as w (v)
-      join guardian g on g.external_id = o->>'key'
-     where o->>'do' = 'address';
+      from o
+      join guardian g on g.external_id = o.key;
     get diagnostics v_rows = row_count;
     perform import_must((select count(*) from unnest(p_ops) o where o->>'do' = 'address'),
                         v_rows, 'unknown_guardian');
 
+    with o as materialized (
+        select x->>'key' as key, x->>'year' as year, x->'values' as v
+          from unnest(p_ops) x
+         where x->>'do' = 'schooling')
     insert into schooling (tenant, child_id, name, level, class, year)
-    select here(), c.id, v->>'school_name', v->>'school_level', v->>'school_class',
-           o->>'year'
-      from unnest(p_ops) o
-     cross join lateral (select o->'values') as w (v)
-      join child c on c.external_id = o->>'key'
-     where o->>'do' = 'schooling'
+    select here(), c.id, v->>'school_name', v->>'school_level', v->>'school_class', o.year
+      from o
+      join child c on c.external_id = o.key
         on conflict (tenant, child_id, year) do update
        set name = excluded.name, level = excluded.level, class = excluded.class;
     get diagnostics v_rows = row_count;
     perform import_must((select count(*) from unnest(p_ops) o where o->>'do' = 'schooling'),
                         v_rows, 'unknown_child');
 
+    with o as materialized (
+        select x.n, x.op->>'key' as key, (x.op->>'family')::bigint as family,
+               x.op->'values' as v
+          from unnest(p_ops) with ordinality as x (op, n)
+         where x.op->>'do' = 'contact')
     insert into contact (tenant, family_id, child_id, rank, last_name, first_name, link,
                          phone_mobile, phone_home, collect, emergency, valid_from,
                          valid_until)
-    select here(), (o.op->>'family')::bigint, c.id,
+    select here(), o.family, c.id,
            coalesce((select max(k.rank) from contact k
-                      where k.family_id = (o.op->>'family')::bigint
-                        and k.child_id = c.id), 0)
-           + row_number() over (partition by o.op->>'family', c.id order by o.n),
+                      where k.family_id = o.family and k.child_id = c.id), 0)
+           + row_number() over (partition by o.family, c.id order by o.n),
            v->>'last_name', v->>'first_name', v->>'link', v->>'phone_mobile',
            v->>'phone_home', v->>'collect' = 'yes', v->>'emergency' = 'yes',
            (v->>'valid_from')::date, (v->>'valid_until')::date
-      from unnest(p_ops) with ordinality as o (op, n)
-     cross join lateral (select o.op->'values') as w (v)
-      join child c on c.external_id = o.op->>'key'
-     where o.op->>'do' = 'contact'
-       and o.op->>'family' is not null;
+      from o
+      join child c on c.external_id = o.key
+     where o.family is not null;
     get diagnostics v_rows = row_count;
     perform import_must((select count(*) from unnest(p_ops) o where o->>'do' = 'contact'),
                         v_rows, 'unknown_family');
@@ -1117,13 +1147,16 @@ begin
           from unnest(p_ops) x
          where x->>'do' = 'family';
 
+        with o as materialized (
+            select (x->>'id')::bigint as id, x->>'key' as key, x->>'number' as number,
+                   x->>'label' as label, x->>'accounting_code' as accounting_code
+              from unnest(p_ops) x
+             where x->>'do' = 'family_again')
         update family f
-           set external_id = x->>'key', number = coalesce(x->>'number', f.number),
-               label = coalesce(x->>'label', f.label),
-               accounting_code = x->>'accounting_code'
-          from unnest(p_ops) x
-         where x->>'do' = 'family_again'
-           and f.id = (x->>'id')::bigint;
+           set external_id = o.key, number = coalesce(o.number, f.number),
+               label = coalesce(o.label, f.label), accounting_code = o.accounting_code
+          from o
+         where f.id = o.id;
     end if;
 
     if 'guardian' = any (v_kinds) then
@@ -1218,6 +1251,7 @@ declare
     v_results   jsonb[] := '{}';
     v_ops       jsonb[] := '{}';
     v_busy      import_line[] := '{}';
+    v_plans     jsonb[] := '{}';
     v_wanted    bigint[];
     v_locked    bigint[];
 begin
@@ -1227,6 +1261,7 @@ begin
         -- what is nothing to do needs no lock
         if p_write and v_plan->'ops' <> '[]' then
             v_busy := v_busy || v_line;
+            v_plans := v_plans || v_plan;
         else
             v_results := v_results || ((v_plan - 'ops')
                 || jsonb_build_object('file', v_line.file, 'line', v_line.line));
@@ -1245,12 +1280,15 @@ begin
                                order by f.tenant, f.id
                                  for no key update skip locked) l);
 
-    foreach v_line in array v_busy loop
+    for i in 1..cardinality(v_busy) loop
+        v_line := v_busy[i];
+
         -- a family that is being changed just now: its lines are for later
         continue when not v_wanted <@ v_locked
                       and not import_families(array[v_line]) <@ v_locked;
 
-        v_plan := import_plan(v_line);
+        -- until its family was locked somebody may have changed it
+        v_plan := case when v_wanted = '{}' then v_plans[i] else import_plan(v_line) end;
         v_results := v_results || ((v_plan - 'ops')
             || jsonb_build_object('file', v_line.file, 'line', v_line.line));
         v_ops := v_ops || array(
@@ -1334,6 +1372,7 @@ declare
     v_stage    smallint;
     v_lines    import_line[];
     v_results  jsonb[];
+    v_result   jsonb;
 begin
     perform set_config('portal.import', p_import::text, true);
 
@@ -1357,13 +1396,14 @@ begin
 
     v_results := import_try(v_lines, p_write);
 
-    update import_line l
-       set step = v_step + 1, outcome = x.result->>'outcome', detail = x.result->'told',
-           records = case when not p_write then l.records end
-      from unnest(v_results) as x (result)
-     where l.import_id = p_import
-       and l.file = x.result->>'file'
-       and l.line = (x.result->>'line')::int;
+    foreach v_result in array v_results loop
+        update import_line l
+           set step = v_step + 1, outcome = v_result->>'outcome',
+               detail = v_result->'told', records = case when not p_write then l.records end
+         where l.import_id = p_import
+           and l.file = v_result->>'file'
+           and l.line = (v_result->>'line')::int;
+    end loop;
 
     return json_build_object('lines', cardinality(v_results), 'left', true,
         'counts', (select coalesce(json_object_agg(c.outcome, c.n), '{}')
@@ -1467,6 +1507,15 @@ begin
                               then now() else i.finished_at end
      where i.tenant = p_import.tenant and i.id = p_import.id;
 
+    -- and what is known of the tables is of before there were so many
+    if v_write and p_import.written::text ~ '^[1-9]'
+       and floor(log(p_import.written + (v_done->>'lines')::int + 1))
+           > floor(log(p_import.written + 1))
+       and p_import.written > 100
+    then
+        perform import_analyze('file');
+    end if;
+
     if v_state = 'done' and v_write then
         perform import_note('import', 'ok', p_import.id);
     end if;
@@ -1493,6 +1542,10 @@ begin
     if not pg_try_advisory_xact_lock(7706737709) then
         return json_build_object('status', 200, 'note', null, 'more', false);
     end if;
+
+    -- the connection keeps its plans, the tables do not keep their size: those
+    -- that were made for a few families would go through all of many
+    discard plans;
 
     loop
         select i.* into v_import

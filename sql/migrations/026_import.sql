@@ -435,3 +435,19 @@ create index change_set_of_child on portal.change_set (tenant, child_id, section
  where child_id is not null;
 create index change_set_of_contact on portal.change_set (tenant, contact_id)
  where contact_id is not null;
+
+
+-- asked for each guardian that comes: what is in SQL is planned anew at each call
+
+create or replace function portal.other_households(p_tenant int, p_families bigint[])
+    returns bigint[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select array_agg(distinct y.family_id)
+              from child_family x
+              join child_family y on y.tenant = x.tenant and y.child_id = x.child_id
+                                 and y.family_id <> x.family_id
+             where x.tenant = p_tenant
+               and x.family_id = any (p_families));
+end
+$$;

@@ -35,15 +35,15 @@ const portal_import_kind_t  portal_import_bl_famille = {
     .marks = "id nomresp1",
     .nids = 1,
     .records = {
-        { "family", PORTAL_IMPORT_OWN, 0, "", -1, NULL, NULL, 0 },
+        { "family", PORTAL_IMPORT_OWN, 0, "", -1, NULL, NULL, 0, 0 },
         { "guardian", PORTAL_IMPORT_BASIC, 0, "/1", 0, "last_name first_name",
-          "rank=1,payer=yes", 0 },
+          "rank=1,payer=yes", 0, 0 },
         { "address", PORTAL_IMPORT_ADDRESS, 0, "/1", -1,
-          "line1 postal_code city", NULL, 0 },
+          "line1 postal_code city", NULL, 0, 2 },
         { "guardian", PORTAL_IMPORT_BASIC, 0, "/2", 0, "last_name first_name",
-          "rank=2", 0 },
+          "rank=2", 0, 0 },
         { "address", PORTAL_IMPORT_ADDRESS, 0, "/2", -1,
-          "line1 postal_code city", NULL, 0 },
+          "line1 postal_code city", NULL, 0, 4 },
     },
     .columns = {
         { "id", -1, "id", 0 },
@@ -64,7 +64,7 @@ const portal_import_kind_t  portal_import_bl_enfant = {
     .marks = "id nom prenom datenaissance",
     .nids = 1,
     .records = {
-        { "child", PORTAL_IMPORT_CHILD, 0, "", -1, NULL, NULL, 0 },
+        { "child", PORTAL_IMPORT_CHILD, 0, "", -1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { "id", -1, "id", 0 },
@@ -83,7 +83,7 @@ const portal_import_kind_t  portal_import_bl_enfant_famille = {
     .marks = "familleid enfantid",
     .nids = 2,
     .records = {
-        { "child_family", PORTAL_IMPORT_OWN, 0, "", 1, NULL, NULL, 0 },
+        { "child_family", PORTAL_IMPORT_OWN, 0, "", 1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { "enfantid", -1, "child", 0 },
@@ -99,7 +99,7 @@ const portal_import_kind_t  portal_import_bl_mandat = {
     .marks = "titulaireid iban",
     .nids = 1,
     .records = {
-        { "bank", PORTAL_IMPORT_BANK, 0, "/1", -1, NULL, NULL, 0 },
+        { "bank", PORTAL_IMPORT_BANK, 0, "/1", -1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { "titulaireid", -1, "id", 0 },

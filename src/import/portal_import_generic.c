@@ -28,7 +28,7 @@ const portal_import_kind_t  portal_import_families = {
     .marks = NULL,
     .nids = 1,
     .records = {
-        { "family", PORTAL_IMPORT_OWN, 0, "", -1, NULL, NULL, 0 },
+        { "family", PORTAL_IMPORT_OWN, 0, "", -1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { PORTAL_FAMILY_ID " id", -1, "family", 0 },
@@ -48,7 +48,7 @@ const portal_import_kind_t  portal_import_guardians = {
     .marks = NULL,
     .nids = 2,
     .records = {
-        { "guardian", PORTAL_IMPORT_BASIC, 0, "", 1, NULL, NULL, 0 },
+        { "guardian", PORTAL_IMPORT_BASIC, 0, "", 1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { PORTAL_GUARDIAN_ID " id", -1, "guardian", 0 },
@@ -82,7 +82,7 @@ const portal_import_kind_t  portal_import_addresses = {
     .marks = NULL,
     .nids = 1,
     .records = {
-        { "address", PORTAL_IMPORT_ADDRESS, 0, "", -1, NULL, NULL, 0 },
+        { "address", PORTAL_IMPORT_ADDRESS, 0, "", -1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { PORTAL_GUARDIAN_ID " id", -1, "guardian", 0 },
@@ -106,8 +106,8 @@ const portal_import_kind_t  portal_import_children = {
     .marks = NULL,
     .nids = 1,
     .records = {
-        { "child", PORTAL_IMPORT_CHILD, 0, "", -1, NULL, NULL, 0 },
-        { "child_family", PORTAL_IMPORT_OWN, 0, "", 1, NULL, NULL, 1 },
+        { "child", PORTAL_IMPORT_CHILD, 0, "", -1, NULL, NULL, 0, 0 },
+        { "child_family", PORTAL_IMPORT_OWN, 0, "", 1, NULL, NULL, 1, 0 },
     },
     .columns = {
         { PORTAL_CHILD_ID " id", -1, "child", 0 },
@@ -129,7 +129,7 @@ const portal_import_kind_t  portal_import_child_families = {
     .marks = NULL,
     .nids = 2,
     .records = {
-        { "child_family", PORTAL_IMPORT_OWN, 0, "", 1, NULL, NULL, 0 },
+        { "child_family", PORTAL_IMPORT_OWN, 0, "", 1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { PORTAL_CHILD_ID, -1, "child", 0 },
@@ -145,7 +145,7 @@ const portal_import_kind_t  portal_import_schooling = {
     .marks = NULL,
     .nids = 1,
     .records = {
-        { "schooling", PORTAL_IMPORT_CHILD, 0, "", -1, NULL, NULL, 0 },
+        { "schooling", PORTAL_IMPORT_CHILD, 0, "", -1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { PORTAL_CHILD_ID " id", -1, "child", 0 },
@@ -165,7 +165,7 @@ const portal_import_kind_t  portal_import_contacts = {
     .marks = NULL,
     .nids = 1,
     .records = {
-        { "contact", PORTAL_IMPORT_CONTACT, 0, "", 1, NULL, NULL, 0 },
+        { "contact", PORTAL_IMPORT_CONTACT, 0, "", 1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { PORTAL_CHILD_ID, -1, "child", 0 },
@@ -193,7 +193,7 @@ const portal_import_kind_t  portal_import_tax = {
     .marks = NULL,
     .nids = 1,
     .records = {
-        { "tax", PORTAL_IMPORT_TAX, 0, "", -1, NULL, NULL, 0 },
+        { "tax", PORTAL_IMPORT_TAX, 0, "", -1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { PORTAL_GUARDIAN_ID " id", -1, "guardian", 0 },
@@ -219,7 +219,7 @@ const portal_import_kind_t  portal_import_mandates = {
     .marks = NULL,
     .nids = 1,
     .records = {
-        { "bank", PORTAL_IMPORT_BANK, 0, "", -1, NULL, NULL, 0 },
+        { "bank", PORTAL_IMPORT_BANK, 0, "", -1, NULL, NULL, 0, 0 },
     },
     .columns = {
         { PORTAL_GUARDIAN_ID " id", -1, "guardian", 0 },

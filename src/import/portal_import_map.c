@@ -21,6 +21,7 @@ typedef struct {
     int                            number;      /* of the kind's records */
     portal_import_line_t          *line;
 
+    unsigned                      *made;        /* a bit for each record */
     json_t                        *given[2];    /* by the page's form, own */
     json_t                        *columns;
     json_t                        *values;
@@ -129,6 +130,7 @@ int
 portal_import_error(portal_import_line_t *line, const char *field,
     const char *column, const char *code, int left)
 {
+    size_t   i;
     json_t  *error;
 
     error = json_pack("{s:s*, s:s*, s:s}", "field", field, "column", column,
@@ -137,6 +139,18 @@ portal_import_error(portal_import_line_t *line, const char *field,
     if (left && json_object_set_new(error, "left", json_true()) != 0) {
         json_decref(error);
         return -1;
+    }
+
+    /* a cell that two records are made of is wrong once */
+
+    for (i = 0; i < json_array_size(line->errors); i++) {
+
+        if (error != NULL
+            && json_equal(error, json_array_get(line->errors, i)))
+        {
+            json_decref(error);
+            return 0;
+        }
     }
 
     return json_array_append_new(line->errors, error);
@@ -150,8 +164,10 @@ portal_import_map(const portal_import_rules_t *rules,
 {
     int                     i, rc;
     json_t                 *ids;
+    unsigned                made;
     portal_import_making_t  making;
 
+    made = 1;
     ids = json_object();
 
     if (ids == NULL
@@ -174,6 +190,7 @@ portal_import_map(const portal_import_rules_t *rules,
         making.spec = &bind->kind->records[i];
         making.number = i;
         making.line = line;
+        making.made = &made;
 
         rc = portal_import_make(&making, ids);
 
@@ -297,6 +314,7 @@ portal_import_make(portal_import_making_t *making, const json_t *ids)
     if (key == NULL || (ref == NULL && spec->optional)
         || (ref == NULL && spec->ref >= 0
             && spec->ref < making->bind->kind->nids)
+        || !(*making->made >> spec->needs & 1)
         || portal_import_absent(making))
     {
         json_decref(key);
@@ -304,6 +322,7 @@ portal_import_make(portal_import_making_t *making, const json_t *ids)
         return 0;
     }
 
+    *making->made |= 2u << making->number;
     making->values = json_object();
     making->columns = json_object();
     making->given[0] = json_object();

@@ -72,6 +72,7 @@ typedef struct {
                                            empty there is no such record */
     const char            *with;        /* "field=value,..." beside them */
     unsigned               optional:1;  /* none where its ref is empty */
+    int                    needs;       /* none without that one, from 1 */
 } portal_import_record_t;
 
 typedef struct {

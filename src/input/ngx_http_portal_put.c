@@ -364,6 +364,7 @@ ngx_http_portal_put_done(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     json_t      *location;
     ngx_int_t    rc;
     ngx_str_t    value;
+    ngx_uint_t   status;
 
     rc = ngx_http_portal_put_answer(r, ctx);
     if (rc != NGX_DECLINED) {
@@ -381,9 +382,15 @@ ngx_http_portal_put_done(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         }
     }
 
-    return ngx_http_portal_present(r, ctx,
-                                   ngx_http_portal_answer_status(r, ctx),
-                                   NULL);
+    status = ngx_http_portal_answer_status(r, ctx);
+
+    /* that there is no session is nothing to tell */
+
+    json_object_del(ctx->document, "session");
+
+    return ngx_http_portal_answer(r, ctx) == NGX_OK
+           ? ngx_http_portal_present(r, ctx, status, NULL)
+           : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
