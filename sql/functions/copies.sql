@@ -67,29 +67,36 @@ create or replace function copy_family(p_family bigint, p_open boolean) returns 
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return (
+    with open as (
+        select c.id, c.set_id, copy_row(c, s, p_open) as row
+          from change c
+          join change_set s on s.tenant = c.tenant and s.id = c.set_id
+         where c.family_id = p_family
+           and c.state = 'open'
+         order by c.id
+         limit 100),
+    requests as (
+        -- as they were asked: a request's fields together
+        select min(o.id) as first, max(o.id) as last,
+               ((array_agg(o.row order by o.id))[1]::jsonb
+                || jsonb_build_object('changes', json_agg(o.row order by o.id)))::json
+                   as document,
+               bool_or((o.row->>'masked')::boolean) as masked
+          from open o
+         group by o.set_id)
     select json_build_object('family', f.id, 'family_label', f.label,
-               'family_number', f.number, 'upto', max(w.id),
-               'count', (select count(*) from change c
-                          where c.family_id = f.id and c.state = 'open'),
-               'more', count(*) >= 100,
-               'masked', coalesce(json_agg(w.row)::jsonb @> '[{"masked": true}]', false),
-               'changes', json_agg(w.row order by w.id))
-      from family f
-     cross join lateral (
-               select c.id, copy_row(c, s, p_open) as row
-                 from change c
-                 join change_set s on s.tenant = c.tenant and s.id = c.set_id
-                where c.family_id = f.id
-                  and c.state = 'open'
-                order by c.id
-                limit 100) w
+               'family_number', f.number, 'upto', max(r.last),
+               'more', (select count(*) from open) = 100, 'masked', bool_or(r.masked),
+               'requests', json_agg(r.document order by r.first))
+      from requests r
+     cross join family f
      where f.id = p_family
      group by f.id, f.label, f.number);
 end
 $$;
 
 comment on function copy_family(bigint, boolean) is
-    'The open changes of a family, the oldest first, 100 at most; null: there are none. Input: family, whether sealed values are opened.';
+    'The open changes of a family, the oldest first, 100 at most, those of a request together; null: there are none. Input: family, whether sealed values are opened. Result: {"family", "family_label", "family_number", "upto": the last one, "more", "masked", "requests": [copy_row() of the first, with "changes": [copy_row()]]}.';
 
 
 create or replace function copies(input jsonb) returns json
