@@ -139,7 +139,7 @@ cmp_ok row('select count(*) from portal.family'), '>', $families + 20, 'families
 is row("select last_name || ' ' || coalesce(phone_mobile, '') from portal.guardian where external_id = '700001/1'"),
     "N'Diaye +33639980001", 'with apostrophe and telephone';
 is row("select count(*) from portal.child_family cf join portal.child c on c.tenant = cf.tenant and c.id = cf.child_id
-    where c.external_id = '800041'"), 2, 'a child of two households is one';
+    where c.external_id = '800121'"), 2, 'a child of two households is one';
 $r = $chief->get("/imports/$id");
 like $r->text, qr/Terminé/, 'done';
 ok !grep({ /Importer$|Annuler/ } buttons($r)), 'nothing left to decide' or diag join ', ', buttons($r);

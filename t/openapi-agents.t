@@ -59,7 +59,8 @@ for my $page (@pages) {
     my $get = $body =~ /portal_(?:get|page|file)\b/;
 
     is join(' ', grep { $_ ne 'parameters' } sort keys %$item),
-        join(' ', ('get') x !!$get, ('post') x !!$act), "$path: the same methods";
+        join(' ', ('get') x !!$get, ('post') x !!$act, ('put') x !!($body =~ /portal_put\b/)),
+        "$path: the same methods";
 
     for my $method (grep { $_ ne 'parameters' } sort keys %$item) {
         my $op = $item->{$method};
@@ -69,7 +70,8 @@ for my $page (@pages) {
             @{ $op->{parameters} // [] };
 
         $op{ $op->{operationId} } = { %$op, method => $method, path => $path, form => $is };
-        is !!@{ $op->{security} // [] }, $body =~ /portal_allow\s+agent;/, "$path $method: for whom";
+        is join(' ', map { keys %$_ } @{ $op->{security} // [] }),
+            $body =~ /portal_allow\s+(agent|machine)\b/ ? $1 : '', "$path $method: for whom";
         is_deeply $in{path} // [], [$path =~ /\{(\w+)\}/g], "$path $method: in the path";
         is_deeply [sort @{ $in{query} // [] }], [sort $body =~ /\$arg_(\w+)/g],
             "$path $method: in the query";
@@ -90,7 +92,7 @@ for my $page (@pages) {
             is_deeply seen($schema->{properties}{$field})->{enum},
                 [split /,/, $is->{fields}{$field}{options}], "$name.$field: enum";
         }
-        for my $field (grep { $is->{fields}{$_}{max} } sort keys %{ $is->{fields} }) {
+        for my $field (grep { $is->{fields}{$_}{max} && $is->{fields}{$_}{type} ne 'file' } sort keys %{ $is->{fields} }) {
             is seen($schema->{properties}{$field})->{maxLength}, $is->{fields}{$field}{max},
                 "$name.$field: maxLength";
         }
@@ -115,7 +117,7 @@ for my $page (@pages) {
 
 ### against the portal
 
-my $portal = portal();
+my $portal = portal(directives => { portal_import => '200ms' });
 my %seen;
 
 sub wrong {
@@ -278,6 +280,72 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(agentRequest => $c->get("/demandes/$report"), 200, 'its request');
 }
 
+# families from the town's software
+{
+    my $chief = json_of(scalar agent_client(role => 'administrator'));
+    answered(imports => $chief->get('/imports'), 200, 'none');
+    my $csv = "id;nomResp1;prenomResp1;portableResp1\r\nF1;Petit;Rose;06\r\nF2;;Rose;\r\n";
+    my $send = sub { send_file($chief, '/imports', { dry => $_[0] }, famille => $_[1] // $csv) };
+    my $path = answered(startImport => $send->('yes'), 200)->json->{location};
+    my $is = sub { my ($state) = @_; wait_for(30, sub { $portal->psql("select state from portal.import
+        order by id desc limit 1") eq $state }) };
+    ok $is->('checked'), 'checked';
+    answered(imports => $chief->get("/imports$_"), 200, $_) for '', '?apres=1';
+    answered(importReport => $chief->get("$path$_"), 200, $_) for '', '?resultat=refused', '?resultat=all', '?apres=1:famille.csv';
+    answered(importReport => $chief->get('/imports/999999'), 404);
+    answered(importProgress => $chief->get("$path/avancement"), 200);
+    answered(importProgress => $chief->get('/imports/999999/avancement'), 404);
+    answered(importSheet => $chief->get("$path/rapport.csv"), 200);
+    answered(importSheet => $chief->get("$path/rapport.csv", headers => { Accept => 'text/csv' }), 200, 'a file');
+    answered(importSheet => $chief->get('/imports/999999/rapport.csv'), 404);
+    post(decideImport => $chief, $path, seen($op{decideImport}{requestBody})->{content}{'application/json'}{example},
+        200, 'its example');
+    ok $is->('done'), 'done';
+    post(decideImport => $chief, $path, { act => 'cancel' }, 409);
+    post(decideImport => $chief, '/imports/999999', { act => 'cancel' }, 404);
+    post(startImport => $chief, '/imports', { dry => 'yes' }, 422, 'without a file');
+
+    # an accepted request that the software contradicts
+    my $open = asked(phone_home => '03 53 01 66 01');
+    post(decide => $c, "/demandes/$open", { step => 'accept', version => $now->("/demandes/$open") }, 200, 'accepted');
+    $portal->psql("update portal.family set external_id = 'F9' where tenant = 1 and number = '104201';
+        update portal.guardian set external_id = 'F9/1' where id = $me");
+    my ($last, $first) = map { @$_ } $portal->psql("select last_name, first_name from portal.guardian where id = $me");
+    answered(startImport => $send->('no', "id;nomResp1;prenomResp1;telephoneResp1\r\nF9;$last;$first;03 53 01 66 99\r\n"),
+        200, 'the software');
+    ok $is->('done'), 'done';
+    my $list = answered(importConflicts => $chief->get('/imports/conflits'), 200)->json->{conflicts};
+    answered(importConflicts => $chief->get('/imports/conflits?apres=999999'), 200, 'none');
+    my $one = "/imports/conflits/$list->[0]{id}";
+    answered(conflict => $chief->get($one), 200);
+    answered(conflict => $chief->get('/imports/conflits/999999'), 404);
+    my $example = seen($op{decideConflict}{requestBody})->{content}{'application/json'}{example};
+    post(decideConflict => $chief, '/imports/conflits/999999', $example, 404);
+    post(decideConflict => $chief, $one, $example, 200, 'its example');
+    post(decideConflict => $chief, $one, $example, 409);
+
+    # not for other agents
+    answered($_->[0] => $c->get($_->[1]), 403) for [imports => '/imports'], [importReport => $path],
+        [importProgress => "$path/avancement"], [importSheet => "$path/rapport.csv"],
+        [importConflicts => '/imports/conflits'], [conflict => $one];
+
+    # by a machine
+    my ($key, $feed) = map { $portal->machine(name => $_, rights => $_) } qw(import feed);
+    my $m = client(json => 1, agents => 1);
+    my $put = sub { my ($body, $with, %h) = @_; $m->request('PUT', '/import/familles.csv', body => $body,
+        headers => { Authorization => "Bearer $with", %h }) };
+    my $there = answered(putImport => $put->($csv, $key), 202)->location;
+    answered(putImport => $put->($csv, $feed), 403);
+    answered(putImport => $put->('', $key), 422);
+    answered(putImport => $put->($csv, $key, 'Content-Type' => 'text/html'), 415);
+    answered(putImport => $put->($csv, $key, 'Content-Length' => 99_000_000), 413);
+    answered(machineReport => $m->get($there, headers => { Authorization => "Bearer $key" }), 200);
+    answered(machineReport => $m->get("$there?$_", headers => { Authorization => "Bearer $key" }), 200, $_)
+        for qw(outcome=all after=1 limit=1);
+    answered(machineReport => $m->get($there, headers => { Authorization => "Bearer $feed" }), 403);
+    answered(machineReport => $m->get('/import/999999', headers => { Authorization => "Bearer $key" }), 404);
+}
+
 # a reader, and nobody
 my $r = json_of(scalar agent_client(as => new_agent(role => 'reader', name => 'Rémi Lecteur')));
 answered(agentSession => $r->get('/session'), 200, 'a reader');
@@ -288,8 +356,9 @@ sub json_of { twin($_[0], json => 1) }
 for my $name (sort keys %op) {
     my $op = $op{$name};
     my $path = $op->{path} =~ s/\{\w+\}/1/gr;
-    answered($name, client(json => 1, agents => 1)->${ \$op->{method} }($path, $op->{form} ? {} : ()),
-        401, 'nobody') if @{ $op->{security} // [] };
+    my $nobody = client(json => 1, agents => 1);
+    answered($name, $op->{method} eq 'put' ? $nobody->request('PUT', '/import/a.csv', body => 'a')
+        : $nobody->${ \$op->{method} }($path, $op->{form} ? {} : ()), 401, 'nobody') if @{ $op->{security} // [] };
     next if !$op->{form};
 
     my %token = ('X-CSRF-Token' => $c->get('/session')->json->{csrf});
