@@ -41,14 +41,16 @@ begin
              where p_set.action <> 'change') x
      order by x.rank;
 
-    -- what the software would not have is undone here
-    if p_set.reverses is not null then
-        update change c
-           set state = 'superseded', settled_at = now(), settled_kind = 'agent',
-               settled_by = my_agent()
-         where c.set_id = p_set.reverses
-           and c.state = 'rejected';
-    end if;
+    -- what the software would not have is undone, or something newer counts
+    update change c
+       set state = 'superseded', settled_at = now(), settled_kind = 'agent',
+           settled_by = my_agent()
+     where c.state = 'rejected'
+       and (c.set_id = p_set.reverses
+            or c.id in (select o.id
+                          from change n
+                         cross join lateral same_changes(n) o
+                         where n.set_id = p_set.id));
 end
 $$;
 
@@ -68,6 +70,24 @@ comment on function write_change(change_set) is
     'change_apply(), and what is told of it. The one way by which what was asked for comes into the file.';
 
 
+create or replace function same_changes(p_change change) returns setof change
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return query
+    select c.*
+      from change c
+      join change_set o on o.tenant = c.tenant and o.id = c.set_id
+     where c.person_kind = p_change.person_kind
+       and c.person_id = p_change.person_id
+       and c.field = p_change.field
+       and o.section = (select s.section from change_set s where s.id = p_change.set_id);
+end
+$$;
+
+comment on function same_changes(change) is
+    'The changes of the same field of the same person, itself among them.';
+
+
 create or replace function settle_change(p_id bigint, p_state text, p_kind text,
     p_by bigint, p_reason text default null)
     returns void
@@ -76,52 +96,34 @@ declare
     v_change  change;
 begin
     update change c
-       set state = p_state, settled_at = now(), settled_kind = p_kind, settled_by = p_by,
+       set state = case when p_state = 'rejected'
+                             and exists (select from same_changes(c) n where n.id > c.id)
+                        then 'superseded' else p_state end,
+           settled_at = now(), settled_kind = p_kind, settled_by = p_by,
            answered = case p_kind when 'machine' then p_state else c.answered end,
            reason = coalesce(p_reason, c.reason)
      where c.id = p_id
     returning c.* into strict v_change;
 
-    if p_state <> 'recorded' then
-        return;
-    end if;
-
-    -- an earlier one of the same that was rejected matters no more
-    update change c
-       set state = 'superseded', settled_at = now()
-      from change_set s, change_set o
-     where s.id = v_change.set_id
-       and o.tenant = c.tenant
-       and o.id = c.set_id
-       and o.section = s.section
-       and c.state = 'rejected'
-       and c.id < v_change.id
-       and c.field = v_change.field
-       and c.person_kind = v_change.person_kind
-       and c.person_id = v_change.person_id;
-
-    -- imports need not hold these any more
+    -- imports need not hold these any more: what is recorded, and what came before
+    -- something of the same that is
     update change_item i
        set acknowledged_at = now()
      where i.state = 'accepted'
        and i.acknowledged_at is null
-       and (i.set_id = v_change.set_id and i.field = coalesce(v_change.field, i.field)
+       and (p_state = 'recorded' and i.set_id = v_change.set_id
+            and i.field = coalesce(v_change.field, i.field)
             or (i.set_id, i.field) in (
                    select c.set_id, c.field
-                     from change c
-                     join change_set o on o.tenant = c.tenant and o.id = c.set_id
-                     join change_set s on s.tenant = o.tenant and s.section = o.section
-                    where s.id = v_change.set_id
-                      and c.state = 'superseded'
-                      and c.id < v_change.id
-                      and c.field = v_change.field
-                      and c.person_kind = v_change.person_kind
-                      and c.person_id = v_change.person_id));
+                     from same_changes(v_change) c
+                    where c.state = 'superseded'
+                      and exists (select from same_changes(v_change) n
+                                   where n.id > c.id and n.state = 'recorded')));
 end
 $$;
 
 comment on function settle_change(bigint, text, text, bigint, text) is
-    'Notes what became of a change in the town''s software; with what is recorded its items are acknowledged, so that imports may write there again. Input: the change, which the caller has locked after its family; recorded or rejected; who says so (machine, agent) and their id; why it was rejected.';
+    'Notes what became of a change in the town''s software; with what is recorded its items are acknowledged, so that imports may write there again. What is rejected after a later change of the same was accepted is superseded: that one counts. Input: the change, which the caller has locked after its family; recorded or rejected; who says so (machine, agent) and their id; why it was rejected.';
 
 
 create or replace function lock_families(p_families bigint[]) returns void
@@ -152,11 +154,12 @@ begin
     update change c
        set position = n.position
       from (select w.id, nextval('change_position') as position
-              from (select o.id
+              from (select o.id         -- in the order in which agents lock them
                       from change o
                      where o.position is null
                      order by o.id
-                     limit 5000) w) n
+                     limit 5000
+                       for update) w) n
      where c.id = n.id;
 end
 $$;

@@ -65,6 +65,7 @@ create unique index change_resent on change (tenant, resends) where resends is n
 create index change_unplaced on change (tenant, id) where position is null;
 create index change_family on change (tenant, family_id, id) where state = 'open';
 create index change_refused on change (tenant, id) where state = 'rejected';
+create index change_of_person on change (tenant, person_kind, person_id, field);
 create index change_of_set on change (tenant, set_id, id);
 
 comment on table change is

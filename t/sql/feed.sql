@@ -107,12 +107,28 @@ select is((select count(*) from portal.change), 0::bigint, 'nothing of another t
 reset role;
 set local portal.tenant = '1';
 
--- a later one of the same that is recorded settles what was rejected
+-- a later one of the same settles what was rejected: it counts, and is not offered again
 update sets set third = pg_temp.accepted('guardian_basic', '{"profession": "Pilote de ligne"}');
-select is(pg_temp.answer(pg_temp.change_of((select third from sets), 'profession'), 'recorded'), '200 recorded', 'a later value');
 select is((select state from portal.change where id = pg_temp.change_of((select one from sets), 'profession')), 'superseded', 'the earlier one is no matter any more');
 select is((select count(*) from portal.change_item where field = 'profession' and state = 'accepted' and acknowledged_at is null
+             and set_id in ((select one from sets), (select third from sets))), 2::bigint, 'imports still hold it');
+select is(pg_temp.answer(pg_temp.change_of((select third from sets), 'profession'), 'recorded'), '200 recorded', 'the later value is recorded');
+select is((select count(*) from portal.change_item where field = 'profession' and state = 'accepted' and acknowledged_at is null
              and set_id in ((select one from sets), (select third from sets))), 0::bigint, 'and imports are free again');
+
+-- rejected when a later one is on its way
+create temp table two as select pg_temp.accepted('guardian_basic', '{"birth_name": "Un"}') as first, 0::bigint as second;
+update two set second = pg_temp.accepted('guardian_basic', '{"birth_name": "Deux"}');
+select is(pg_temp.answer(pg_temp.change_of((select first from two), 'birth_name'), 'rejected'), '200 superseded', 'the first is not for agents to look after');
+select is(pg_temp.answer(pg_temp.change_of((select first from two), 'birth_name'), 'rejected'), '200 superseded', 'again');
+select is((select acknowledged_at from portal.change_item where set_id = (select first from two)), null, 'held, as the second is');
+select is(pg_temp.answer(pg_temp.change_of((select second from two), 'birth_name'), 'recorded'), '200 recorded', 'the second is recorded');
+select isnt((select acknowledged_at from portal.change_item where set_id = (select first from two)), null, 'neither is held any more');
+create temp table back as select pg_temp.accepted('guardian_basic', '{"birth_name": "Trois"}') as first, 0::bigint as second;
+update back set second = pg_temp.accepted('guardian_basic', '{"birth_name": "Quatre"}');
+select is(pg_temp.answer(pg_temp.change_of((select second from back), 'birth_name'), 'recorded'), '200 recorded', 'the second first');
+select is(pg_temp.answer(pg_temp.change_of((select first from back), 'birth_name'), 'rejected'), '200 superseded', 'then the first is rejected');
+select isnt((select acknowledged_at from portal.change_item where set_id = (select first from back)), null, 'and not held');
 
 -- an external id is a machine's to give once, to the guardian and the child
 select is(portal.put_external_id('contact', 1, 'x'), 'no_external_id', 'a contact has none');
