@@ -96,7 +96,11 @@ grant execute on function family_bump(bigint[], int[]),
 grant execute on function family_bump(bigint[], int[]) to portal_batch;
 grant execute on function close_account(bigint, text), warn_account(bigint),
     pending_matters(bigint), erase_accounts(text, town, int),
-    erase_traces(text, town, int), job_due(text, int)
+    erase_traces(text, town, int), erase_imports(text, town, int), job_due(text, int)
+   to portal_batch;
+grant execute on function here(), import_enter(int), import_note(text, text, bigint),
+    import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),
+    import_print(jsonb), guardian_places(text[]), import_step(import)
    to portal_batch;
 grant execute on function here(), import_enter(int), import_note(text, text, bigint),
     import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),

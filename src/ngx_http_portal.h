@@ -419,6 +419,8 @@ struct ngx_http_portal_ctx_s {
                                                     no function has seen it */
     unsigned                         waiting:1;  /* NGX_DONE was returned */
     unsigned                         hashed:1;
+    unsigned                         guessed:1;  /* a guess was counted for the
+                                                    password to verify */
     unsigned                         rendered:1;
     unsigned                         told:1;     /* a warning or worse of the
                                                     error log is about this
@@ -497,9 +499,6 @@ ngx_int_t ngx_http_portal_session_find(ngx_http_request_t *r,
    resumes the phases later; NGX_BUSY: it cannot say; or a status */
 ngx_int_t ngx_http_portal_session_confirm(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
-/* hears of a client that goes while a request waits that has changed nothing:
-   in the access phase, or for its password's turn; NGX_AGAIN, or a status */
-ngx_int_t ngx_http_portal_gate_suspend(ngx_http_request_t *r);
 /* runs the phases again */
 void ngx_http_portal_gate_resume(ngx_http_portal_ctx_t *ctx);
 /* a fresh identifier in ctx->secret*, for the call that may open a session */
@@ -701,6 +700,9 @@ void ngx_http_portal_finish(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_int_t rc);
 /* goes on with ctx->step, from an operation's handler */
 void ngx_http_portal_resume(ngx_http_portal_ctx_t *ctx);
+/* hears of a client that goes while a request waits that has changed nothing:
+   in the access phase, or for its password's turn; NGX_AGAIN, or a status */
+ngx_int_t ngx_http_portal_hear_close(ngx_http_request_t *r);
 /* the status of the document, 500 when it has none */
 ngx_uint_t ngx_http_portal_answer_status(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -725,6 +727,8 @@ ngx_int_t ngx_http_portal_effects(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_portal_act_post(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* the client went while its password waited: a guess is given back */
+void ngx_http_portal_act_left(ngx_http_portal_ctx_t *ctx);
 
 /* page/: a form whose session had ended */
 
@@ -806,6 +810,9 @@ ngx_int_t ngx_http_portal_form_came(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_form_opened(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *opened,
     ngx_http_portal_moved_e *moved);
+/* 1: the person has left it as the form was opened with it */
+ngx_uint_t ngx_http_portal_form_left(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field);
 json_t *ngx_http_portal_form_now(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *options);
 /* a choice of more is a list to open */

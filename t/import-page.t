@@ -184,10 +184,8 @@ unlike row("select string_agg(f::text, ' ') from portal.import_file f"), qr/Jean
 
 ### one that is under way
 
-$portal->psql("update portal.import set state = 'applying', dry = true, finished_at = null, lines = 100, planned = 100
-    where id = $id");
-$portal->psql("update portal.import set state = 'reading', lease = gen_random_uuid(), lease_until = now() + interval '1 hour'
-    where id = $id");
+$portal->psql("update portal.import set state = 'reading', dry = true, finished_at = null, lines = 100, planned = 100,
+    lease = gen_random_uuid(), lease_until = now() + interval '1 hour' where id = $id");
 $r = $chief->get("/imports/$id");
 like $r->text, qr/Lecture en cours/, 'one that is being read';
 like $r->content, qr/<progress [^>]*max="100"/, 'its progress';

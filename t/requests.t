@@ -680,6 +680,18 @@ is live('phone_home'), '+33320112233', 'is in the file';
 $r = json_post($j, $base, { phone_home => undef, profession => 'Facteur' });
 is live('phone_home'), '+33320112233', 'together with another field an agent decides';
 
+# what was empty and left so, and has been filled in meanwhile, is not missing
+outside(email => undef);
+$form = $camille->get($base);
+outside(email => 'martin@parents.example');
+$r = $camille->submit($form, { phone_work => '03', step => 'check' }, form => $base);
+is $r->status, 422, 'a wrong answer over an older page';
+is { @{ $r->form($base)->{fields} } }->{email}, 'martin@parents.example', 'shows what the file holds now';
+is_deeply [$r->content =~ /id="(\w+)-error"/g], ['phone_work'], 'and does not call that empty';
+outside(email => undef);
+$r = $camille->submit($camille->get($base), { phone_work => '03', step => 'check' }, form => $base);
+is_deeply [$r->content =~ /id="(\w+)-error"/g], ['email', 'phone_work'], 'as what still is';
+
 
 ### what is kept of it
 

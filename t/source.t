@@ -122,6 +122,21 @@ nowhere(qr/\bCURLOPT_FOLLOWLOCATION\b/, 'what calls out follows no redirect');
 like join('', values %c), qr/CURLOPT_PROTOCOLS_STR, "smtp,smtps"/, 'and speaks SMTP alone';
 
 
+### sizes on a machine of 32 bits
+
+{
+    # nginx's headers make off_t 64 bits wide; who does without them has to say
+    # so itself, and has none in what others include
+    my @plain = grep { $c{$_} !~ /\b(?:ngx|NGX)_\w/ } keys %c;
+    cmp_ok scalar(@plain), '>', 40, 'the sources without nginx were found';
+    is_deeply [grep { $c{$_} =~ /\boff_t\b/ && (/\.h$/
+        || $c{$_} !~ /\A(?:(?!#include).)*^#define _FILE_OFFSET_BITS +64$/ms) } @plain], [],
+        'off_t is the same in all of them';
+    nowhere(qr/\(ngx_(?:atomic_int|msec_int)_t\) \w+ [<>]=? [\w>-]+/,
+        'times that begin again from 0 are compared by their difference');
+}
+
+
 ### locks of shared memory
 
 {

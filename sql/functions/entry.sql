@@ -36,6 +36,12 @@ create or replace function my_family() returns bigint
 
 comment on function my_family() is 'The family of this transaction''s session, or null.';
 
+create or replace function my_machine() returns bigint
+    language sql stable parallel safe
+    return nullif(nullif(current_setting('portal.machine', true), ''), '0')::bigint;
+
+comment on function my_machine() is 'The machine of this transaction; null: none.';
+
 create or replace function to_id(value text) returns bigint
     language sql immutable parallel safe
     return case when value ~ '^[0-9]{1,18}$' then value::bigint end;
@@ -161,7 +167,8 @@ begin
     v_set := set_config('portal.tenant', v_town::text, true)
           || set_config('portal.request', coalesce(left(enter.request, 64), ''), true)
           || set_config('portal.agent', '0', true)
-          || set_config('portal.role', '', true);
+          || set_config('portal.role', '', true)
+          || set_config('portal.machine', '0', true);
 
     if enter.session is null then
         v_set := set_config('portal.account', '0', true)
@@ -304,11 +311,12 @@ create or replace function repeat_scope(input jsonb) returns text
         when input->'_'->>'key' is null or input->'_'->>'print' is null then null
         when me() is not null then 'account:' || me()
         when my_agent() is not null then 'agent:' || my_agent()
+        when my_machine() is not null then 'machine:' || my_machine()
         when input->'_'->>'browser' is not null then 'browser:' || (input->'_'->>'browser')
     end;
 
 comment on function repeat_scope(jsonb) is
-    'Who an idempotency key belongs to: the account or the agent, else the browser; null: no key.';
+    'Who an idempotency key belongs to: the account, the agent or the machine, else the browser; null: no key.';
 
 
 create or replace function done(input jsonb, result json) returns json

@@ -9,13 +9,6 @@ set search_path = portal, pg_temp;
 
 -- machines ----------------------------------------------------------------
 
-create or replace function my_machine() returns bigint
-    language sql stable parallel safe
-    return nullif(nullif(current_setting('portal.machine', true), ''), '0')::bigint;
-
-comment on function my_machine() is 'The machine of this transaction; null: none.';
-
-
 create or replace function require_machine(p_right text) returns void
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
@@ -85,6 +78,7 @@ begin
           || set_config('portal.account', '0', true)
           || set_config('portal.agent', '0', true)
           || set_config('portal.role', '', true)
+          || set_config('portal.machine', '0', true)
           || set_config('portal.family', '0', true)
           || set_config('portal.session', '', true)
           || set_config('portal.request', '', true);

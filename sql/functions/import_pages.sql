@@ -92,6 +92,50 @@ comment on function imports(jsonb) is
     'The imports of the town, the latest first, 25 at a time. Input: after (id of the last one seen). Result: {"status": 200, "imports": [import_row()], "next": id to go on after or null, "conflicts": how many wait to be decided}. For administrators.';
 
 
+create or replace function import_report_lines(p_import bigint, p_outcome text,
+    p_file text, p_line int, p_limit int)
+    returns setof import_line
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- most lines are clean: the others have an index of their own
+    if p_outcome is null then
+        return query
+        select l.*
+          from import_line l
+         where l.import_id = p_import
+           and (l.outcome in ('refused', 'conflict', 'kept') or l.errors <> '[]')
+           and (l.file, l.line) > (p_file, p_line)
+         order by l.file, l.line
+         limit p_limit;
+
+    elsif p_outcome in ('refused', 'conflict', 'kept') then
+        return query
+        select l.*
+          from import_line l
+         where l.import_id = p_import
+           and (l.outcome in ('refused', 'conflict', 'kept') or l.errors <> '[]')
+           and l.outcome = p_outcome
+           and (l.file, l.line) > (p_file, p_line)
+         order by l.file, l.line
+         limit p_limit;
+
+    else
+        return query
+        select l.*
+          from import_line l
+         where l.import_id = p_import
+           and (p_outcome = 'all' or l.outcome = p_outcome)
+           and (l.file, l.line) > (p_file, p_line)
+         order by l.file, l.line
+         limit p_limit;
+    end if;
+end
+$$;
+
+comment on function import_report_lines(bigint, text, text, int, int) is
+    'The next lines of a report. Input: import, outcome as import_report(), file and line of the last one seen, how many.';
+
+
 create or replace function import_report(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
@@ -123,17 +167,8 @@ begin
                order by x.file, x.line), count(*)
       into v_rows, v_count
       from (select l.*
-              from import_line l
-             where l.import_id = v_import.id
-               and (l.file, l.line) > (v_file, v_line)
-               and case when v_outcome is null
-                        then l.outcome in ('refused', 'conflict', 'kept')
-                             or l.outcome is null and l.errors <> '[]'
-                             or l.outcome is not null and l.errors <> '[]'
-                        when v_outcome = 'all' then true
-                        else l.outcome = v_outcome end
-             order by l.file, l.line
-             limit v_limit + 1) x;
+              from import_report_lines(v_import.id, v_outcome, v_file, v_line,
+                                       v_limit + 1) l) x;
 
     return json_build_object('status', 200, 'import', import_row(v_import),
         'files', v_import.files,

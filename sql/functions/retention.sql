@@ -360,6 +360,98 @@ comment on function erase_traces(text, town, int) is
 'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, change_set, collect_ban (that has ended), upload, outbox, audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
+create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_count  int := 0;
+begin
+    -- of what has come to nothing, what it brought is kept for a day
+    case p_kind
+    when 'import_checked' then
+        update import i
+           set state = 'cancelled', finished_at = now()
+         where i.tenant = p_town.id
+           and i.state = 'checked'
+           and i.worked_at < now() - interval '7 days';
+
+    when 'import_filling' then
+        delete from import i
+         where i.tenant = p_town.id
+           and i.state = 'filling'
+           and i.created_at < now() - interval '1 day';
+
+    when 'import_piece' then
+        delete from import_piece p
+         where p.tenant = p_town.id
+           and (p.import_id, p.file, p.piece) in (
+                   select d.import_id, d.file, d.piece
+                     from import i
+                     join import_piece d on d.tenant = i.tenant and d.import_id = i.id
+                    where i.tenant = p_town.id
+                      and i.finished_at < now() - interval '1 day'
+                    limit p_limit);
+
+    when 'import_key' then
+        delete from import_key k
+         where k.tenant = p_town.id
+           and (k.import_id, k.kind, k.key, k.ref) in (
+                   select d.import_id, d.kind, d.key, d.ref
+                     from import i
+                     join import_key d on d.tenant = i.tenant and d.import_id = i.id
+                    where i.tenant = p_town.id
+                      and i.finished_at < now() - interval '1 day'
+                    limit p_limit);
+
+    when 'import_values' then
+        update import_line l
+           set records = null
+         where l.tenant = p_town.id
+           and (l.import_id, l.file, l.line) in (
+                   select d.import_id, d.file, d.line
+                     from import i
+                     join import_line d on d.tenant = i.tenant and d.import_id = i.id
+                                       and d.records is not null
+                    where i.tenant = p_town.id
+                      and i.finished_at < now() - interval '1 day'
+                    limit p_limit);
+
+    when 'import_line' then
+        delete from import_line l
+         where l.tenant = p_town.id
+           and (l.import_id, l.file, l.line) in (
+                   select d.import_id, d.file, d.line
+                     from import i
+                     join import_line d on d.tenant = i.tenant and d.import_id = i.id
+                    where i.tenant = p_town.id
+                      and i.finished_at < now() - interval '365 days'
+                    limit p_limit);
+
+    when 'import' then
+        delete from import i
+         where i.tenant = p_town.id
+           and i.finished_at < now() - interval '365 days'
+           and not exists (select from import_line l
+                            where l.tenant = i.tenant and l.import_id = i.id);
+
+    else
+        delete from import_conflict c
+         where c.tenant = p_town.id
+           and c.id in (select d.id from import_conflict d
+                         where d.tenant = p_town.id
+                           and d.decided_at < now()
+                               - make_interval(days => p_town.keep_request)
+                         limit p_limit);
+    end case;
+
+    get diagnostics v_count = row_count;
+    return v_count;
+end
+$$;
+
+comment on function erase_imports(text, town, int) is
+'One batch of what imports leave behind: import_checked (a dry run that nobody has decided about for a week is cancelled), import_filling (never started, after a day), import_piece, import_key, import_values (of what ended, after a day), import_line, import (the report, after a year), import_conflict (decided, as long as a request). Result: how many.';
+
+
 create or replace function job_due(p_name text, p_every int) returns boolean
     language plpgsql set search_path = portal, pg_temp as $$
 begin
@@ -404,13 +496,17 @@ begin
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
             'session', 'device', 'agent_session', 'agent_device', 'change_set',
-            'collect_ban', 'upload', 'outbox', 'audit', 'retention_run', 'account_unconfirmed', 'account_closed', 'account_inactive',
-            'account_warned']
+            'collect_ban', 'upload', 'outbox', 'audit', 'retention_run', 'import_checked',
+            'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
+            'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
+            'account_inactive', 'account_warned']
         loop
             exit when v_left = 0;
 
             v_rows := case when v_kind like 'account%'
                            then erase_accounts(v_kind, v_town, v_left)
+                           when v_kind like 'import%'
+                           then erase_imports(v_kind, v_town, v_left)
                            else erase_traces(v_kind, v_town, v_left) end;
             continue when v_rows = 0;
 

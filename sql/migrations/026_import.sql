@@ -186,8 +186,11 @@ create table import_line (
 
 create index import_line_next on import_line (tenant, import_id, step, stage, file, line)
  where step < 2;
-create index import_line_told on import_line (tenant, import_id, outcome, file, line)
- where outcome in ('refused', 'conflict', 'kept');
+create index import_line_told on import_line (tenant, import_id, file, line)
+ where outcome in ('refused', 'conflict', 'kept') or errors <> '[]';
+
+create index import_line_values on import_line (tenant, import_id)
+ where records is not null;
 
 comment on table import_line is
     'The lines of an import: what they say, until it is done, and what became of them.';
@@ -406,7 +409,7 @@ grant select, delete on import_conflict to portal_batch;
 
 -- what compares and writes: import_merge(), take_imported()
 
-grant select on import, import_line, import_key, import_conflict to portal_apply;
+grant select on import_line, import_key, import_conflict to portal_apply;
 grant update (step, outcome, detail, records) on import_line to portal_apply;
 grant insert, update on import_conflict to portal_apply;
 grant select, insert, update, delete on import_removed to portal_apply;

@@ -56,7 +56,7 @@ ngx_http_portal_session_confirm(ngx_http_request_t *r,
 
     ctx->asked = 1;
 
-    return ngx_http_portal_gate_suspend(r);
+    return ngx_http_portal_hear_close(r);
 }
 
 

@@ -119,7 +119,7 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_compat_log_handler(r, ngx_http_portal_log_error);
 
     if (ngx_http_portal_town_wait(ctx, plcf->town) == NGX_AGAIN) {
-        return ngx_http_portal_gate_suspend(r);
+        return ngx_http_portal_hear_close(r);
     }
 
     ngx_http_portal_negotiate(r, ctx);
@@ -364,26 +364,6 @@ ngx_http_portal_gate_busy(ngx_http_request_t *r, const char *who)
 }
 
 
-ngx_int_t
-ngx_http_portal_gate_suspend(ngx_http_request_t *r)
-{
-    ngx_event_t  *rev;
-
-    rev = r->connection->read;
-
-    r->read_event_handler = ngx_http_test_reading;
-
-    if (rev->ready) {
-        ngx_post_event(rev, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return NGX_AGAIN;
-}
-
-
 /* from an operation's handler: ctx may be gone when this returns */
 
 void
@@ -509,6 +489,8 @@ ngx_http_portal_ctx_detach(void *data)
     if (ctx->hash_op) {
         portal_op_detach(&ctx->hash_op->op);
         ctx->hash_op = NULL;
+
+        ngx_http_portal_act_left(ctx);
     }
 
     if (ctx->photo_op) {

@@ -175,7 +175,7 @@ ngx_http_portal_session_ask(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     portal_redis_post(ngx_http_portal.redis, op);
 
-    return ngx_http_portal_gate_suspend(r);
+    return ngx_http_portal_hear_close(r);
 }
 
 

@@ -49,7 +49,7 @@ typedef struct {
     uint64_t                  posted;
 
     ngx_thread_task_t         task;
-    ngx_atomic_int_t          deadline;
+    ngx_atomic_uint_t         deadline;
 
     /* the thread's */
     ngx_uint_t                done;
@@ -211,7 +211,7 @@ portal_hash_post(portal_hash_t *hash, portal_hash_op_t *op)
     }
 
     t->state = PORTAL_HASH_WAITING;
-    t->deadline = (ngx_atomic_int_t) portal_hash_now() + PORTAL_HASH_DEADLINE;
+    t->deadline = portal_hash_now() + PORTAL_HASH_DEADLINE;
 
     ngx_add_timer(&op->op.timer, PORTAL_HASH_DEADLINE);
 
@@ -572,7 +572,9 @@ portal_hash_turn(portal_hash_task_t *t, ngx_atomic_uint_t *stamp)
     for ( ;; ) {
         now = portal_hash_now();
 
-        if ((ngx_atomic_int_t) now > t->deadline || ngx_terminate) {
+        /* on 32 bits the clock begins again from 0 now and then */
+
+        if ((ngx_atomic_int_t) (now - t->deadline) > 0 || ngx_terminate) {
             turn = NULL;
             break;
         }

@@ -226,8 +226,8 @@ portal_csv_guess(portal_csv_t *csv)
         }
     }
 
-    csv->separator = n[1] > n[0] && n[1] >= n[2] ? ','
-                     : n[2] > n[0] ? '\t' : ';';
+    csv->separator = separators[n[1] > n[0] && n[1] >= n[2] ? 1
+                                : n[2] > n[0] ? 2 : 0];
 }
 
 

@@ -4,7 +4,7 @@
  */
 
 
-#include "portal_import.h"
+#include "portal_import_int.h"
 
 
 /*
@@ -13,102 +13,25 @@
  * failed is done again, since each leaves what it works on as it was.
  */
 
-#define PORTAL_IMPORT_SLICE   2000      /* us at a time, then others' turn */
-#define PORTAL_IMPORT_PAUSE   1         /* ms between two slices */
 #define PORTAL_IMPORT_WAIT    2000      /* ms before a call is tried again */
 #define PORTAL_IMPORT_TRIES   25        /* within the lease of 60 s */
 #define PORTAL_IMPORT_REFUSE  3         /* of what the database refuses */
 
-#define PORTAL_IMPORT_BATCH   200       /* lines of one call */
-#define PORTAL_IMPORT_TEXT    400000    /* bytes of JSON, or one line more */
-#define PORTAL_IMPORT_PIECE   262144    /* of a file, before it is sealed */
-
-typedef void (*portal_import_step_pt)(portal_import_t *import);
-typedef void (*portal_import_answer_pt)(portal_import_t *import,
-    json_t *answer);
-
-struct portal_import_s {
-    portal_import_conf_t     *conf;
-    portal_pg_t              *pg;
-    ngx_log_t                *log;
-    ngx_event_t               turn;         /* cancelable timer */
-    portal_import_step_pt     step;
-    portal_pg_op_t           *op;
-    portal_import_answer_pt   answer;
-    ngx_uint_t                tries;
-    unsigned                  failed:1;     /* looking, and that was logged */
-
-    /* the import that is read */
-    json_t                   *claim;
-    portal_text_t             slug;
-    portal_import_rules_t     rules;
-    size_t                    file;         /* of claim's, being fetched */
-    ngx_uint_t                piece;        /* of all */
-    u_char                   *data;
-    size_t                    size;
-    size_t                    used;
-    u_char                   *scratch;      /* a piece's text, opened */
-    portal_import_book_t     *book;
-
-    /* lines to be staged, of one file */
-    portal_import_line_t      lines[PORTAL_IMPORT_BATCH];
-    ngx_uint_t                n;
-    ngx_uint_t                sealed;       /* so many of them are in text */
-    size_t                    bytes;
-    const char               *name;         /* the file's */
-    portal_import_line_t      held;         /* the first of the next file */
-    const char               *held_name;
-    unsigned                  holds:1;
-    unsigned                  ended:1;      /* no line is left */
-    json_t                   *places;
-    u_char                   *text;         /* of the call */
-    size_t                    text_len;
-    size_t                    text_size;
-    json_t                   *failure;
-};
-
 
 static void portal_import_turn(ngx_event_t *ev);
-static void portal_import_in(portal_import_t *import, ngx_msec_t delay,
-    portal_import_step_pt step);
 static void portal_import_idle(portal_import_t *import);
-static void portal_import_drop(portal_import_t *import);
 static void portal_import_clear(portal_import_t *import);
-
-static void portal_import_call(portal_import_t *import,
-    portal_pg_statement_t *statement, json_t *input,
-    portal_import_answer_pt answer);
-static void portal_import_post(portal_import_t *import,
-    portal_pg_statement_t *statement, ngx_str_t *input,
-    portal_import_answer_pt answer);
 static void portal_import_answered(portal_op_t *op);
 static void portal_import_unanswered(portal_import_t *import,
     portal_op_status_e status);
-static json_t *portal_import_input(portal_import_t *import);
 
 static void portal_import_look(portal_import_t *import);
 static void portal_import_claimed(portal_import_t *import, json_t *answer);
 static ngx_int_t portal_import_begin(portal_import_t *import, json_t *claim);
-static void portal_import_fetch(portal_import_t *import);
-static void portal_import_fetched(portal_import_t *import, json_t *answer);
-static ngx_int_t portal_import_piece(portal_import_t *import,
-    json_t *answer);
-static ngx_int_t portal_import_base64(const char *text, size_t len,
-    u_char *out, size_t *outlen);
-static void portal_import_files(portal_import_t *import);
 static void portal_import_scan(portal_import_t *import);
 static void portal_import_skips(portal_import_t *import);
-static void portal_import_read(portal_import_t *import);
 static ngx_uint_t portal_import_take(portal_import_t *import,
     portal_import_line_t *line, const char *name);
-static void portal_import_batch(portal_import_t *import);
-static void portal_import_placed(portal_import_t *import, json_t *answer);
-static void portal_import_write(portal_import_t *import);
-static ngx_int_t portal_import_add(portal_import_t *import, json_t *json);
-static void portal_import_stage(portal_import_t *import);
-static void portal_import_staged(portal_import_t *import, json_t *answer);
-static void portal_import_fail(portal_import_t *import, const char *code);
-static void portal_import_end(portal_import_t *import);
 static void portal_import_told(portal_import_t *import, json_t *answer);
 
 
@@ -178,7 +101,7 @@ portal_import_turn(ngx_event_t *ev)
 }
 
 
-static void
+void
 portal_import_in(portal_import_t *import, ngx_msec_t delay,
     portal_import_step_pt step)
 {
@@ -207,7 +130,7 @@ portal_import_idle(portal_import_t *import)
 
 /* it stays whose lease it is, until that is over */
 
-static void
+void
 portal_import_drop(portal_import_t *import)
 {
     portal_import_clear(import);
@@ -266,7 +189,7 @@ portal_import_clear(portal_import_t *import)
 
 /* takes the reference of input */
 
-static void
+void
 portal_import_call(portal_import_t *import, portal_pg_statement_t *statement,
     json_t *input, portal_import_answer_pt answer)
 {
@@ -286,7 +209,7 @@ portal_import_call(portal_import_t *import, portal_pg_statement_t *statement,
 }
 
 
-static void
+void
 portal_import_post(portal_import_t *import, portal_pg_statement_t *statement,
     ngx_str_t *input, portal_import_answer_pt answer)
 {
@@ -409,7 +332,7 @@ portal_import_unanswered(portal_import_t *import, portal_op_status_e status)
 
 /* what each call about an import begins with; NULL: no memory */
 
-static json_t *
+json_t *
 portal_import_input(portal_import_t *import)
 {
     return json_pack("{s:O, s:O, s:O}",
@@ -519,160 +442,9 @@ portal_import_begin(portal_import_t *import, json_t *claim)
 }
 
 
-static void
-portal_import_fetch(portal_import_t *import)
-{
-    json_t  *input;
-
-    if (import->piece
-        >= (ngx_uint_t) json_integer_value(json_object_get(import->claim,
-                                                           "pieces")))
-    {
-        portal_import_files(import);
-        return;
-    }
-
-    input = portal_import_input(import);
-
-    if (json_object_set_new(input, "piece",
-                            json_integer((json_int_t) import->piece))
-        != 0)
-    {
-        json_decref(input);
-        portal_import_drop(import);
-        return;
-    }
-
-    portal_import_call(import, import->conf->piece, input,
-                       portal_import_fetched);
-}
-
-
-static void
-portal_import_fetched(portal_import_t *import, json_t *answer)
-{
-    if (portal_import_piece(import, answer) != NGX_OK) {
-        portal_import_fail(import, "cut");
-        return;
-    }
-
-    import->piece++;
-
-    portal_import_in(import, PORTAL_IMPORT_PAUSE, portal_import_fetch);
-}
-
-
-static ngx_int_t
-portal_import_piece(portal_import_t *import, json_t *answer)
-{
-    int              n;
-    char             number[NGX_INT_T_LEN];
-    json_t          *file, *text;
-    size_t           len, from;
-    portal_text_t    kind, id, field, sealed;
-
-    file = json_array_get(json_object_get(import->claim, "files"),
-                          import->file);
-    from = (size_t) json_integer_value(json_object_get(file, "from"));
-
-    /* each file's pieces are counted from 0 */
-
-    while (import->piece - from
-           >= (size_t) json_integer_value(json_object_get(file, "pieces")))
-    {
-        file = json_array_get(json_object_get(import->claim, "files"),
-                              ++import->file);
-        if (file == NULL) {
-            return NGX_ERROR;
-        }
-
-        from = (size_t) json_integer_value(json_object_get(file, "from"));
-    }
-
-    text = json_object_get(answer, "plain");
-
-    if (json_is_string(text)) {
-        len = portal_sealed_len(PORTAL_IMPORT_PIECE);
-
-        if (json_string_length(text) > len
-            || portal_import_base64(json_string_value(text),
-                                    json_string_length(text), import->scratch,
-                                    &len)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-    } else {
-        text = json_object_get(answer, "sealed");
-
-        kind = (portal_text_t) { "import", 6 };
-        id.data = json_string_value(json_object_get(file, "seal_id"));
-        id.len = json_string_length(json_object_get(file, "seal_id"));
-        field.data = number;
-        field.len = (size_t) (ngx_sprintf((u_char *) number, "%uz",
-                                          import->piece - from)
-                              - (u_char *) number);
-        sealed.data = json_string_value(text);
-        sealed.len = json_string_length(text);
-
-        if (!json_is_string(text) || id.data == NULL
-            || sealed.len > portal_sealed_len(PORTAL_IMPORT_PIECE))
-        {
-            return NGX_ERROR;
-        }
-
-        n = portal_open(import->conf->keys, import->slug, kind, id, field,
-                        sealed, (char *) import->scratch,
-                        portal_sealed_len(PORTAL_IMPORT_PIECE));
-        if (n < 0) {
-            ngx_log_error(NGX_LOG_ERR, import->log, 0,
-                          "a piece of import %L of \"%s\" does not open",
-                          (int64_t) json_integer_value(
-                                        json_object_get(import->claim, "id")),
-                          import->slug.data);
-            return NGX_ERROR;
-        }
-
-        len = (size_t) n;
-    }
-
-    if (len > import->size - import->used) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(import->data + import->used, import->scratch, len);
-    import->used += len;
-
-    return NGX_OK;
-}
-
-
-/* as PostgreSQL writes it */
-
-static ngx_int_t
-portal_import_base64(const char *text, size_t len, u_char *out,
-    size_t *outlen)
-{
-    ngx_str_t  src, dst;
-
-    src.data = (u_char *) text;
-    src.len = len;
-    dst.data = out;
-
-    if (ngx_decode_base64(&dst, &src) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    *outlen = dst.len;
-
-    return NGX_OK;
-}
-
-
 /* all bytes are there */
 
-static void
+void
 portal_import_files(portal_import_t *import)
 {
     size_t            i, at, len;
@@ -771,7 +543,7 @@ portal_import_skips(portal_import_t *import)
 }
 
 
-static void
+void
 portal_import_read(portal_import_t *import)
 {
     uint64_t               start;
@@ -856,239 +628,9 @@ portal_import_take(portal_import_t *import, portal_import_line_t *line,
 }
 
 
-/* where what is sealed goes */
-
-static void
-portal_import_batch(portal_import_t *import)
-{
-    void        *iter;
-    json_t      *keys, *list, *input;
-    ngx_uint_t   i;
-
-    import->sealed = 0;
-    import->text_len = 0;
-
-    keys = json_object();
-    list = json_array();
-    input = NULL;
-
-    for (i = 0; i < import->n; i++) {
-
-        if (keys == NULL
-            || portal_import_sealing(&import->rules, &import->lines[i], keys)
-               != 0)
-        {
-            goto failed;
-        }
-    }
-
-    if (json_object_size(keys) == 0) {
-        json_decref(import->places);
-        import->places = keys;
-        json_decref(list);
-
-        portal_import_in(import, PORTAL_IMPORT_PAUSE, portal_import_write);
-        return;
-    }
-
-    for (iter = json_object_iter(keys);
-         iter != NULL;
-         iter = json_object_iter_next(keys, iter))
-    {
-        if (json_array_append_new(list,
-                                  json_string(json_object_iter_key(iter)))
-            != 0)
-        {
-            goto failed;
-        }
-    }
-
-    input = portal_import_input(import);
-
-    if (json_object_set(input, "keys", list) != 0) {
-        goto failed;
-    }
-
-    json_decref(keys);
-    json_decref(list);
-
-    portal_import_call(import, import->conf->places, input,
-                       portal_import_placed);
-    return;
-
-failed:
-
-    json_decref(keys);
-    json_decref(list);
-    json_decref(input);
-
-    portal_import_drop(import);
-}
-
-
-static void
-portal_import_placed(portal_import_t *import, json_t *answer)
-{
-    json_decref(import->places);
-    import->places = json_incref(json_object_get(answer, "places"));
-
-    if (!json_is_object(import->places)) {
-        portal_import_drop(import);
-        return;
-    }
-
-    portal_import_in(import, PORTAL_IMPORT_PAUSE, portal_import_write);
-}
-
-
-/* {"tenant", "import", "lease", "file", "lines": [...]}, line by line */
-
-static void
-portal_import_write(portal_import_t *import)
-{
-    json_t                *json;
-    uint64_t               start;
-    ngx_int_t              rc;
-    portal_import_line_t  *line;
-
-    start = portal_op_clock();
-    rc = NGX_OK;
-
-    if (import->sealed == 0) {
-        import->text_len = 0;
-
-        json = portal_import_input(import);
-
-        if (json_object_set_new(json, "file", json_string(import->name)) != 0
-            || json_object_set_new(json, "lines", json_array()) != 0)
-        {
-            json_decref(json);
-            portal_import_drop(import);
-            return;
-        }
-
-        rc = portal_import_add(import, json);
-
-        /* what comes goes in front of "]}" */
-
-        import->text_len -= 2;
-    }
-
-    while (rc == NGX_OK && import->sealed < import->n
-           && portal_op_clock() - start < PORTAL_IMPORT_SLICE)
-    {
-        line = &import->lines[import->sealed];
-
-        if (portal_import_seal(&import->rules, import->conf->keys,
-                               import->slug, line, import->places)
-            != 0)
-        {
-            rc = NGX_ERROR;
-            break;
-        }
-
-        if (import->sealed++) {
-            import->text[import->text_len++] = ',';
-        }
-
-        rc = portal_import_add(import, json_pack("{s:I, s:O, s:O}", "line",
-                                                 (json_int_t) line->line,
-                                                 "records", line->records,
-                                                 "errors", line->errors));
-    }
-
-    if (rc != NGX_OK) {
-        portal_import_drop(import);
-        return;
-    }
-
-    if (import->sealed < import->n) {
-        portal_import_in(import, PORTAL_IMPORT_PAUSE, portal_import_write);
-        return;
-    }
-
-    import->text[import->text_len++] = ']';
-    import->text[import->text_len++] = '}';
-
-    portal_import_in(import, PORTAL_IMPORT_PAUSE, portal_import_stage);
-}
-
-
-/* takes the reference; leaves room for three signs */
-
-static ngx_int_t
-portal_import_add(portal_import_t *import, json_t *json)
-{
-    u_char  *text;
-    size_t   len, size;
-
-    len = json ? json_dumpb(json, NULL, 0, JSON_COMPACT) : 0;
-    size = import->text_len + len + 3;
-
-    if (len && size > import->text_size) {
-        size = ngx_max(2 * import->text_size,
-                       ngx_max(size, PORTAL_IMPORT_TEXT));
-
-        text = ngx_alloc(size, import->log);
-
-        if (text == NULL) {
-            len = 0;
-
-        } else {
-
-            if (import->text) {
-                ngx_memcpy(text, import->text, import->text_len);
-                ngx_free(import->text);
-            }
-
-            import->text = text;
-            import->text_size = size;
-        }
-    }
-
-    if (len) {
-        (void) json_dumpb(json, (char *) import->text + import->text_len, len,
-                          JSON_COMPACT);
-        import->text_len += len;
-    }
-
-    json_decref(json);
-
-    return len ? NGX_OK : NGX_ERROR;
-}
-
-
-static void
-portal_import_stage(portal_import_t *import)
-{
-    ngx_str_t  text;
-
-    text.data = import->text;
-    text.len = import->text_len;
-
-    portal_import_post(import, import->conf->lines, &text,
-                       portal_import_staged);
-}
-
-
-static void
-portal_import_staged(portal_import_t *import, json_t *answer)
-{
-    while (import->n) {
-        portal_import_line_free(&import->lines[--import->n]);
-    }
-
-    import->bytes = 0;
-
-    portal_import_in(import, PORTAL_IMPORT_PAUSE,
-                     import->ended && !import->holds ? portal_import_end
-                                                     : portal_import_read);
-}
-
-
 /* code NULL: the book says why */
 
-static void
+void
 portal_import_fail(portal_import_t *import, const char *code)
 {
     if (import->claim == NULL) {
@@ -1109,7 +651,7 @@ portal_import_fail(portal_import_t *import, const char *code)
 }
 
 
-static void
+void
 portal_import_end(portal_import_t *import)
 {
     json_t  *input, *files;

@@ -84,10 +84,6 @@ static portal_import_e portal_import_single(portal_import_book_t *book,
     const char *code);
 static portal_import_e portal_import_json(portal_import_book_t *book,
     portal_import_line_t *line);
-static portal_import_e portal_import_members(portal_import_book_t *book,
-    portal_import_line_t *line, json_t *object, int kind);
-static int portal_import_member(json_t *value, char *text, size_t size,
-    portal_csv_cell_t *cell);
 static const char *portal_import_kind_of(const portal_import_file_t *file);
 
 
@@ -796,7 +792,10 @@ portal_import_json(portal_import_book_t *book, portal_import_line_t *line)
             rc = PORTAL_IMPORT_MEMORY;
 
         } else {
-            rc = portal_import_members(book, line, object, kind);
+            rc = portal_import_members(book->rules, &book->bind, object,
+                                       portal_import_kinds[kind], line,
+                                       book->files[book->at].unknown) == 0
+                 ? PORTAL_IMPORT_LINE : PORTAL_IMPORT_MEMORY;
 
             if (rc != PORTAL_IMPORT_LINE) {
                 portal_import_line_free(line);
@@ -807,128 +806,6 @@ portal_import_json(portal_import_book_t *book, portal_import_line_t *line)
     json_decref(object);
 
     return rc;
-}
-
-
-/* members are cells, and their names the columns of this line */
-
-static portal_import_e
-portal_import_members(portal_import_book_t *book, portal_import_line_t *line,
-    json_t *object, int kind)
-{
-    char               (*texts)[32], name[PORTAL_IMPORT_HEADER + 1];
-    void                *iter;
-    size_t               n, cell;
-    const char          *code;
-    portal_import_e      rc;
-    portal_csv_cell_t    names[PORTAL_CSV_CELLS], cells[PORTAL_CSV_CELLS];
-
-    texts = calloc(PORTAL_CSV_CELLS, sizeof(*texts));
-    if (texts == NULL) {
-        return PORTAL_IMPORT_MEMORY;
-    }
-
-    rc = PORTAL_IMPORT_LINE;
-    n = 0;
-
-    for (iter = json_object_iter(object);
-         iter != NULL && rc == PORTAL_IMPORT_LINE;
-         iter = json_object_iter_next(object, iter))
-    {
-        if (n == PORTAL_CSV_CELLS) {
-            rc = portal_import_error(line, NULL, NULL, "cells", 0) == 0
-                 ? PORTAL_IMPORT_LINE : PORTAL_IMPORT_MEMORY;
-            break;
-        }
-
-        names[n].data = json_object_iter_key(iter);
-        names[n].len = strlen(names[n].data);
-
-        if (portal_import_member(json_object_iter_value(iter), texts[n],
-                                 sizeof(texts[n]), &cells[n])
-            == 0)
-        {
-            n++;
-            continue;
-        }
-
-        portal_import_label(&names[n], name);
-
-        if (portal_import_error(line, NULL, name, "type", 0) != 0) {
-            rc = PORTAL_IMPORT_MEMORY;
-        }
-    }
-
-    if (rc == PORTAL_IMPORT_LINE) {
-        code = portal_import_bind(&book->bind, portal_import_kinds[kind],
-                                  names, n, &cell);
-
-        if (code != NULL) {
-            rc = portal_import_error(line, NULL, cell < n
-                                     ? book->bind.name[cell]
-                                     : portal_import_kinds[kind]->columns[0]
-                                       .field,
-                                     code, 0) == 0
-                 ? PORTAL_IMPORT_LINE : PORTAL_IMPORT_MEMORY;
-
-        } else if (portal_import_unknown(&book->bind,
-                                         book->files[book->at].unknown)
-                   != 0
-                   || portal_import_map(book->rules, &book->bind, cells, line)
-                      != 0)
-        {
-            rc = PORTAL_IMPORT_MEMORY;
-        }
-    }
-
-    free(texts);
-
-    return rc;
-}
-
-
-/* -1: no scalar */
-
-static int
-portal_import_member(json_t *value, char *text, size_t size,
-    portal_csv_cell_t *cell)
-{
-    cell->data = text;
-
-    switch (json_typeof(value)) {
-
-    case JSON_STRING:
-        cell->data = json_string_value(value);
-        cell->len = json_string_length(value);
-        return 0;
-
-    case JSON_INTEGER:
-        (void) snprintf(text, size, "%" JSON_INTEGER_FORMAT,
-                        json_integer_value(value));
-        break;
-
-    case JSON_REAL:
-        (void) snprintf(text, size, "%.10g", json_real_value(value));
-        break;
-
-    case JSON_TRUE:
-        (void) snprintf(text, size, "yes");
-        break;
-
-    case JSON_FALSE:
-        (void) snprintf(text, size, "no");
-        break;
-
-    case JSON_NULL:
-        break;
-
-    default:
-        return -1;
-    }
-
-    cell->len = strlen(text);
-
-    return 0;
 }
 
 

@@ -47,6 +47,7 @@ static int portal_import_fault(portal_import_making_t *making,
     const char *field, const char *code);
 static const char *portal_import_number(char *number);
 static json_t *portal_import_year(const char *text);
+static long portal_import_four(const char **text);
 static json_t *portal_import_key(const json_t *ids, int which,
     const char *suffix);
 static const portal_field_t *portal_import_field(
@@ -642,39 +643,46 @@ portal_import_number(char *number)
 static json_t *
 portal_import_year(const char *text)
 {
-    int   first, last, n;
-    char  year[sizeof("2026-2027") + 16];
+    long  first, last;
+    char  year[sizeof("2026-2027") + 32];
 
-    first = 0;
-    last = 0;
-    n = 0;
+    first = portal_import_four(&text);
+    last = first + 1;
 
-    if (sscanf(text, "%4d%n", &first, &n) != 1 || n != 4) {
-        return NULL;
-    }
-
-    text += 4;
-
-    if (*text == '\0') {
-        last = first + 1;
-
-    } else {
+    if (*text != '\0') {
         text += strspn(text, " ");
         text += *text == '-' || *text == '/';
         text += strspn(text, " ");
 
-        if (sscanf(text, "%4d%n", &last, &n) != 1 || text[n] != '\0') {
-            return NULL;
-        }
+        last = portal_import_four(&text);
     }
 
-    if (first < 2000 || first > 2098 || last != first + 1) {
+    if (*text != '\0' || first < 2000 || first > 2098 || last != first + 1) {
         return NULL;
     }
 
-    (void) snprintf(year, sizeof(year), "%d-%d", first, last);
+    (void) snprintf(year, sizeof(year), "%ld-%ld", first, last);
 
     return json_string(year);
+}
+
+
+/* four digits, which are passed; 0: there are others */
+
+static long
+portal_import_four(const char **text)
+{
+    char  digits[5];
+
+    if (strspn(*text, "0123456789") != 4) {
+        return 0;
+    }
+
+    memcpy(digits, *text, 4);
+    digits[4] = '\0';
+    *text += 4;
+
+    return strtol(digits, NULL, 10);
 }
 
 

@@ -180,6 +180,16 @@ int portal_import_map(const portal_import_rules_t *rules,
 
 
 /*
+ * The same of an object of NDJSON, without its type; what nothing takes is
+ * added to unknown.
+ */
+int portal_import_members(const portal_import_rules_t *rules,
+    portal_import_bind_t *bind, json_t *object,
+    const portal_import_kind_t *kind, portal_import_line_t *line,
+    json_t *unknown);
+
+
+/*
  * Cells as people and spreadsheets write them: ="0123" is 0123, line breaks
  * are spaces, a 0 that a spreadsheet took from a number is put back, and the
  * words of a choice are the form's.  A new string, maybe no UTF-8; NULL: no

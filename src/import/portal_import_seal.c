@@ -30,9 +30,9 @@ typedef struct {
 
 static const portal_form_t *portal_import_sealed(
     const portal_import_rules_t *rules, const json_t *record);
-static int portal_import_seal_record(const portal_import_rules_t *rules,
+static int portal_import_seal_record(const portal_form_t *form,
     const portal_keys_t *keys, portal_text_t tenant, json_t *record,
-    const json_t *place);
+    json_t *place);
 static int portal_import_seal_field(portal_import_sealing_t *sealing,
     const portal_field_t *field, json_t *value);
 static int portal_import_seal_text(portal_import_sealing_t *sealing,
@@ -96,9 +96,10 @@ portal_import_seal(const portal_import_rules_t *rules,
     const portal_keys_t *keys, portal_text_t tenant,
     portal_import_line_t *line, json_t *places)
 {
-    size_t       i;
-    json_t      *record, *place;
-    const char  *key;
+    size_t                i;
+    json_t               *record, *place;
+    const char           *key;
+    const portal_form_t  *form;
 
     for (i = 0; i < json_array_size(line->records); i++) {
         record = json_array_get(line->records, i);
@@ -116,7 +117,9 @@ portal_import_seal(const portal_import_rules_t *rules,
             continue;
         }
 
-        if (portal_import_sealed(rules, record) == NULL) {
+        form = portal_import_sealed(rules, record);
+
+        if (form == NULL) {
             continue;
         }
 
@@ -134,7 +137,7 @@ portal_import_seal(const portal_import_rules_t *rules,
             continue;
         }
 
-        if (portal_import_seal_record(rules, keys, tenant, record, place)
+        if (portal_import_seal_record(form, keys, tenant, record, place)
             != 0)
         {
             return -1;
@@ -146,17 +149,14 @@ portal_import_seal(const portal_import_rules_t *rules,
 
 
 static int
-portal_import_seal_record(const portal_import_rules_t *rules,
+portal_import_seal_record(const portal_form_t *form,
     const portal_keys_t *keys, portal_text_t tenant, json_t *record,
-    const json_t *place)
+    json_t *place)
 {
     int                       rc;
     size_t                    i;
     json_t                   *value;
-    const portal_form_t      *form;
     portal_import_sealing_t   sealing;
-
-    form = portal_import_sealed(rules, record);
 
     sealing.keys = keys;
     sealing.tenant = tenant;
@@ -179,7 +179,7 @@ portal_import_seal_record(const portal_import_rules_t *rules,
     if (rc == 0) {
         rc = json_object_set(record, "macs", sealing.macs)
              || json_object_set(record, "hints", sealing.hints)
-             || json_object_set(record, "seal_id", (json_t *) place) ? -1 : 0;
+             || json_object_set(record, "seal_id", place) ? -1 : 0;
     }
 
     json_decref(sealing.macs);

@@ -125,8 +125,11 @@ portal_import_clean(const char *text, size_t len, char *out)
     }
 
     for (i = 0; i < len; i++) {
-        out[i] = text[i] == '\n' || text[i] == '\r' || text[i] == '\t'
-                 ? ' ' : text[i];
+        out[i] = text[i];
+
+        if (text[i] == '\n' || text[i] == '\r' || text[i] == '\t') {
+            out[i] = ' ';
+        }
     }
 
     out[len] = '\0';
@@ -224,7 +227,8 @@ portal_import_fold(const char *text, size_t len, char *out, size_t outlen)
 
     for (i = 0; i < n; i++) {
 
-        if ((out[i] >= 'a' && out[i] <= 'z') || (out[i] >= '0' && out[i] <= '9'))
+        if ((out[i] >= 'a' && out[i] <= 'z')
+            || (out[i] >= '0' && out[i] <= '9'))
         {
             out[used++] = out[i];
         }

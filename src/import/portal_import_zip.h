@@ -18,9 +18,9 @@
  */
 
 #define PORTAL_ZIP_ENTRIES  20
-#define PORTAL_ZIP_BYTES    (400 * 1024 * 1024)     /* unpacked, in all */
+#define PORTAL_ZIP_BYTES    419430400       /* 400 MB, unpacked, in all */
 #define PORTAL_ZIP_RATIO    200     /* more than text ever gives */
-#define PORTAL_ZIP_SMALL    (1024 * 1024)           /* below it, whatever */
+#define PORTAL_ZIP_SMALL    1048576         /* below it, whatever */
 #define PORTAL_ZIP_NAME     100
 
 typedef struct portal_zip_s  portal_zip_t;

@@ -4,6 +4,11 @@
  */
 
 
+/* such a list has more bytes than a machine of 32 bits counts by itself */
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS  64
+#endif
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,26 +24,26 @@
     (PORTAL_BREACHED_HEX + 1 + PORTAL_BREACHED_COUNT + 2)
 
 /* where so much is left it is read line by line */
-#define PORTAL_BREACHED_FEW     ((off_t) 4 * PORTAL_BREACHED_LINE)
+#define PORTAL_BREACHED_FEW     ((int64_t) 4 * PORTAL_BREACHED_LINE)
 
 #define PORTAL_BREACHED_FIRST   1000    /* lines that are checked one by one */
 #define PORTAL_BREACHED_SAMPLE  64      /* places between them and the end */
-#define PORTAL_BREACHED_LAST    ((off_t) 2 * PORTAL_BREACHED_LINE)
+#define PORTAL_BREACHED_LAST    ((int64_t) 2 * PORTAL_BREACHED_LINE)
 
 
 typedef struct {
-    off_t    start;
-    off_t    next;      /* where the one after it begins */
+    int64_t  start;
+    int64_t  next;      /* where the one after it begins */
     uint8_t  digest[PORTAL_BREACHED_DIGEST];
 } portal_breached_line_t;
 
 
 static portal_breached_e portal_breached_after(const portal_breached_t *list,
-    off_t from, portal_breached_line_t *line);
+    int64_t from, portal_breached_line_t *line);
 static portal_breached_e portal_breached_at(const portal_breached_t *list,
-    off_t start, portal_breached_line_t *line);
+    int64_t start, portal_breached_line_t *line);
 static portal_breached_e portal_breached_read(const portal_breached_t *list,
-    off_t from, char *text, size_t *len);
+    int64_t from, char *text, size_t *len);
 static portal_breached_e portal_breached_parse(const char *text, size_t len,
     portal_breached_line_t *line);
 static int portal_breached_digit(char c);
@@ -47,7 +52,7 @@ static int portal_breached_digit(char c);
 portal_breached_e
 portal_breached_check(const portal_breached_t *list)
 {
-    off_t                   from, last, step;
+    int64_t                 from, last, step;
     unsigned                n;
     portal_breached_e       e;
     portal_breached_line_t  line, next;
@@ -110,7 +115,7 @@ portal_breached_find(const portal_breached_t *list,
     const uint8_t digest[PORTAL_BREACHED_DIGEST], int *found)
 {
     int                     order;
-    off_t                   low, high;
+    int64_t                 low, high;
     portal_breached_e       e;
     portal_breached_line_t  line;
 
@@ -165,7 +170,7 @@ portal_breached_find(const portal_breached_t *list,
 /* the first line that begins behind a place, which is not in the last line */
 
 static portal_breached_e
-portal_breached_after(const portal_breached_t *list, off_t from,
+portal_breached_after(const portal_breached_t *list, int64_t from,
     portal_breached_line_t *line)
 {
     char               text[PORTAL_BREACHED_LINE];
@@ -190,7 +195,7 @@ portal_breached_after(const portal_breached_t *list, off_t from,
 
 
 static portal_breached_e
-portal_breached_at(const portal_breached_t *list, off_t start,
+portal_breached_at(const portal_breached_t *list, int64_t start,
     portal_breached_line_t *line)
 {
     char               text[PORTAL_BREACHED_LINE];
@@ -213,7 +218,7 @@ portal_breached_at(const portal_breached_t *list, off_t start,
 /* as many bytes as there are, len at most; fewer: it is no more what it was */
 
 static portal_breached_e
-portal_breached_read(const portal_breached_t *list, off_t from, char *text,
+portal_breached_read(const portal_breached_t *list, int64_t from, char *text,
     size_t *len)
 {
     size_t   want, got;
@@ -225,12 +230,13 @@ portal_breached_read(const portal_breached_t *list, off_t from, char *text,
 
     want = *len;
 
-    if ((off_t) want > list->size - from) {
+    if ((int64_t) want > list->size - from) {
         want = (size_t) (list->size - from);
     }
 
     for (got = 0; got < want; got += (size_t) n) {
-        n = pread(list->fd, text + got, want - got, from + (off_t) got);
+        n = pread(list->fd, text + got, want - got,
+                  (off_t) (from + (int64_t) got));
 
         if (n == -1 && errno == EINTR) {
             n = 0;
@@ -291,7 +297,7 @@ portal_breached_parse(const char *text, size_t len,
         return PORTAL_BREACHED_FORM;
     }
 
-    line->next = line->start + (off_t) i;
+    line->next = line->start + (int64_t) i;
 
     return PORTAL_BREACHED_OK;
 }

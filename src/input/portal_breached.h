@@ -9,7 +9,6 @@
 
 
 #include <stdint.h>
-#include <sys/types.h>
 
 
 /*
@@ -21,9 +20,11 @@
 
 #define PORTAL_BREACHED_DIGEST  20      /* bytes */
 
+/* no off_t: without nginx's headers it has another size, on 32 bits */
+
 typedef struct {
-    int    fd;          /* a regular file, open for reading */
-    off_t  size;        /* as it was when opened */
+    int      fd;        /* a regular file, open for reading */
+    int64_t  size;      /* as it was when opened */
 } portal_breached_t;
 
 

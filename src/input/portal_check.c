@@ -584,7 +584,8 @@ portal_check_file(portal_check_t *check, const portal_field_t *field,
 
     type = json_string_value(json_object_get(raw, "type"));
 
-    code = (portal_file_bit(type ? type : "csv") & field->accept) == 0 ? "file_type"
+    code = (portal_file_bit(type ? type : "csv") & field->accept) == 0
+           ? "file_type"
            : json_integer_value(json_object_get(raw, "size")) > field->max
            ? "file_size" : NULL;
 

@@ -240,6 +240,8 @@ ngx_http_portal_act_verify(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     hash = json_string_value(json_object_get(document, "hash"));
 
+    ctx->guessed = 1;
+
     return ngx_http_portal_act_hash(r, ctx, ngx_http_portal_act_field(ctx, 0),
                                     hash ? hash : "",
                                     ngx_http_portal_act_verified);
@@ -287,6 +289,41 @@ ngx_http_portal_act_verified(ngx_http_request_t *r,
     }
 
     return ngx_http_portal_act_call(r, ctx);
+}
+
+
+/*
+ * A client has gone while its password waited.  What nobody was told was no
+ * guess: else who is impatient in a rush of log-ins would be locked out with
+ * the right password.
+ */
+
+void
+ngx_http_portal_act_left(ngx_http_portal_ctx_t *ctx)
+{
+    char       *text;
+    ngx_str_t   input;
+
+    if (!ctx->guessed
+        || json_object_set_new(ctx->input, "ok", json_null()) != 0)
+    {
+        return;
+    }
+
+    text = json_dumps(ctx->input, JSON_COMPACT);
+    if (text == NULL) {
+        return;
+    }
+
+    input.data = (u_char *) text;
+    input.len = ngx_strlen(text);
+
+    portal_count(PORTAL_COUNT_PASSWORD_UNTRIED);
+
+    ngx_http_portal_tell(ctx->request, ctx, ctx->verdict->post, &input);
+
+    portal_wipe(text, input.len);
+    free(text);
 }
 
 

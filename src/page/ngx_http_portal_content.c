@@ -158,6 +158,26 @@ ngx_http_portal_resume(ngx_http_portal_ctx_t *ctx)
 }
 
 
+ngx_int_t
+ngx_http_portal_hear_close(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    rev = r->connection->read;
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
 /*
  * Who is logged in already is led where the log-in would lead.  A program reads
  * that, with a token: it may log in as somebody else.
@@ -813,7 +833,8 @@ ngx_http_portal_refuse_empty(ngx_http_request_t *r,
 }
 
 
-/* as it was sent; of one that was not, as the document has it */
+/* as it was sent; as the document has it, of one that was not, or that was left
+   as it was: then that is what the page shows */
 
 static ngx_uint_t
 ngx_http_portal_field_empty(ngx_http_portal_ctx_t *ctx,
@@ -823,7 +844,7 @@ ngx_http_portal_field_empty(ngx_http_portal_ctx_t *ctx,
 
     value = json_object_get(ctx->values, field->name);
 
-    if (value == NULL) {
+    if (value == NULL || ngx_http_portal_form_left(ctx, field)) {
         value = json_object_get(json_object_get(ctx->document, "values"),
                                 field->name);
     }

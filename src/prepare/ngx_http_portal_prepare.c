@@ -634,7 +634,7 @@ ngx_http_portal_password_op(ngx_http_portal_ctx_t *ctx, const char *password,
 
     /* nothing is changed yet: who gives up does not cost others their turn */
 
-    if (ngx_http_portal_gate_suspend(ctx->request) != NGX_AGAIN) {
+    if (ngx_http_portal_hear_close(ctx->request) != NGX_AGAIN) {
         return NULL;
     }
 

@@ -515,20 +515,17 @@ ngx_http_portal_field_input(const portal_field_t *field, json_t *model)
 static json_t *
 ngx_http_portal_field_accept(const portal_field_t *field)
 {
-    u_char                    *p, text[128];
-    ngx_uint_t                 i;
-    static const char *const   types[][2] = {
-        { "jpeg", "image/jpeg" }, { "png", "image/png" },
-        { "webp", "image/webp" }, { "pdf", "application/pdf" },
-        { "zip", ".zip" }, { "csv", ".csv" }
-    };
+    u_char            *p, text[128];
+    ngx_uint_t         i;
+    static const char  types[][5] = { "jpeg", "png", "webp", "pdf", "zip", "csv" };
 
     p = text;
 
     for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 
-        if (field->accept & portal_file_bit(types[i][0])) {
-            p = ngx_sprintf(p, "%s%s", p == text ? "" : ",", types[i][1]);
+        if (field->accept & portal_file_bit(types[i])) {
+            p = ngx_sprintf(p, ",%s%s" + (p == text), i < 3 ? "image/"
+                            : i < 4 ? "application/" : ".", types[i]);
         }
     }
 

@@ -135,7 +135,7 @@ ngx_http_portal_form_opened(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
             continue;
         }
 
-        if (then && ngx_memcmp(then + at, came, NGX_HTTP_PORTAL_TAG) == 0) {
+        if (ngx_http_portal_form_left(ctx, &form->fields[i])) {
             moved[i] = NGX_HTTP_PORTAL_MOVED_TAKEN;
             ngx_http_portal_opened_forget(&form->fields[i], ctx->typed);
 
@@ -145,6 +145,28 @@ ngx_http_portal_form_opened(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_portal_form_left(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field)
+{
+    u_char      *came;
+    size_t       at;
+    const char  *then;
+
+    then = json_string_value(json_object_get(ctx->typed, "opened"));
+
+    if (then == NULL || ctx->came.len == 0) {
+        return 0;
+    }
+
+    at = (size_t) (field - ctx->verdict->form->fields) * NGX_HTTP_PORTAL_TAG;
+    came = ctx->came.data + at;
+
+    return *came != '.'
+           && ngx_memcmp(then + at, came, NGX_HTTP_PORTAL_TAG) == 0;
 }
 
 

@@ -94,4 +94,18 @@ is sign_in(client(source => '127.2.0.2'), $couple)->status, 303,
 cmp_ok metrics()->{portal_hash_seconds_count} - $hashed, '<', 50,
     'before half of theirs had come';
 
+# nor are they guesses, of which there are five
+my $owner = new_account();
+for my $try (1 .. 7) {
+    my @others = map { log_in(20000 + 100 * $try + $_) } 1 .. 60;
+    my $sent = log_in(30000, map { $_ => $owner->{$_} } qw(email password));
+    # counted, and its password waits behind the others'
+    wait_for(2, sub { $p->psql("select count(*) from portal.attempt a
+        join portal.account o on o.email_mac = a.key where o.id = $owner->{id}") });
+    $sent->drop(reset => 1);
+    together(@others);
+}
+is log_in(30000, map { $_ => $owner->{$_} } qw(email password))->page->status, 303,
+    'who gave up again and again with the right password is let in';
+
 done_testing;

@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size -= PORTAL_BREACHED_DIGEST;
 
     list.fd = memfd_create("list", 0);
-    list.size = (off_t) size;
+    list.size = (int64_t) size;
 
     if (list.fd == -1 || write(list.fd, data, size) != (ssize_t) size) {
         abort();

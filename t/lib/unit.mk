@@ -2,7 +2,8 @@
 # with what PART needs, under the sanitizers.
 
 PLAIN_crypto = $(wildcard src/crypto/*.c)
-PLAIN_import = $(filter-out src/import/portal_import.c,\
+PLAIN_import = $(filter-out src/import/portal_import.c \
+	src/import/portal_import_fetch.c src/import/portal_import_stage.c,\
 	$(wildcard src/import/*.c)) $(PLAIN_input)
 PLAIN_input = $(wildcard src/input/portal_*.c) $(PLAIN_crypto)
 PLAIN_mail = src/mail/portal_mime.c

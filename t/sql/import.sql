@@ -91,7 +91,7 @@ create temp table before on commit drop as select id, version from portal.family
 create temp table again as select pg_temp.import((select lines from export)) as id;
 select is(pg_temp.outcomes((select id from again)), 'unchanged, unchanged, unchanged, unchanged, unchanged, unchanged, unchanged', 'the same file twice changes nothing');
 select is_empty($$select from before b join portal.family f using (id) where f.version <> b.version$$, 'no family has another version');
-select is((select count(*) from portal.audit where action = 'import' and outcome = 'ok'), 2::bigint, 'each import is in the audit once');
+select is((select count(*) from portal.audit where action = 'import' and outcome = 'ok' and object_id in ((select id from first_run), (select id from again))), 2::bigint, 'each import is in the audit once');
 
 -- what changes, what is emptied, what is left
 
@@ -302,9 +302,113 @@ select is(pg_temp.accept((select id from gone)), '303', 'a guardian is taken out
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}')))),
     'kept removed_here', 'an import does not bring them back');
 
--- a family that somebody is changing waits; another town's is none
+-- another town's are none
 
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R200101-1', null, '{"last_name": "X", "first_name": "Y"}')))), 'refused family=unknown_family', 'no other town''s guardian is found');
+
+
+-- machines: a key, what it may do, the file by pieces
+
+create function pg_temp.as_machine(key text, function text, input jsonb default '{}', town text default 'saint-aubin') returns jsonb language plpgsql as $$
+declare v jsonb;
+begin
+    perform portal.enter_machine(town, tap.mac(key), null, 1, 'test');
+    execute format('select portal.%I($1)', function) into v using '{"_": {}}'::jsonb || input;
+    return v;
+end $$;
+create function pg_temp.piece(file text, n int, pieces int, name text default 'export.zip') returns jsonb language sql as $$
+    select jsonb_build_object('upload', jsonb_build_object('id', md5(file)::uuid, 'name', name, 'size', null, 'pieces', pieces, 'piece', n, 'sealed', repeat('A', 60), 'field', 'file')) $$;
+create function pg_temp.sent(key text, file text, dry text default 'no') returns jsonb language plpgsql as $$
+begin
+    perform pg_temp.as_machine(key, 'store_import', pg_temp.piece(file, 0, null));
+    perform pg_temp.as_machine(key, 'store_import', pg_temp.piece(file, 1, null));
+    return pg_temp.as_machine(key, 'start_import', jsonb_build_object('dry', dry, 'upload', jsonb_build_object('id', md5(file)::uuid, 'size', 300000, 'mac', tap.mac(left(file, 1)))));
+end $$;
+
+select isnt(portal.make_machine('saint-aubin', 'BL.enfance', mac('key'), '{import}'), null, 'the operator lets a program in');
+select portal.make_machine('saint-aubin', 'Autre', mac('other'), '{import}'), portal.make_machine('saint-aubin', 'Flux', mac('feed'), '{feed}');
+select throws_ok($$select pg_temp.as_machine('none', 'import_report')$$, 'PT401', null, 'a key that is none');
+select throws_ok($$select pg_temp.as_machine('key', 'import_report', '{}', 'beaulieu')$$, 'PT401', null, 'or another town''s');
+select throws_ok($$select pg_temp.as_machine('feed', 'store_import', pg_temp.piece('f', 0, 1))$$, 'PT403', null, 'or has another right');
+select throws_ok($$select pg_temp.as_machine('key', 'imports')$$, 'PT403', null, 'a machine sees no list');
+select throws_ok($$select pg_temp.as_machine('key', 'queue')$$, 'PT403', null, 'nor requests');
+select is(pg_temp.as_machine('key', 'my_session') ->> 'signed_in', 'false', 'nor is it anybody');
+create temp table sent on commit drop as select pg_temp.sent('key', 'a1') as answer;
+select is((select answer->>'status' from sent), '202', 'a file is taken');
+select is((select answer->>'location' from sent), '/import/' || (select max(id) from portal.import), 'and can be asked about');
+select is(pg_temp.sent('key', 'a2')->>'import', (select answer->>'import' from sent), 'sent again while it is on its way it is the same');
+select isnt(pg_temp.sent('key', 'a3', 'yes')->>'import', (select answer->>'import' from sent), 'but a dry run is another');
+select isnt(pg_temp.sent('other', 'a4')->>'import', (select answer->>'import' from sent), 'and so is another machine''s');
+select is(pg_temp.as_machine('key', 'import_report', jsonb_build_object('import', (select answer->>'import' from sent))) #>> '{import,state}', 'received', 'it is told how it goes');
+select is(pg_temp.as_machine('other', 'import_report', jsonb_build_object('import', (select answer->>'import' from sent)))->>'status', '404', 'nobody else is');
+select pg_temp.as_machine('key', 'store_import', pg_temp.piece('late', 0, 3));
+select is(pg_temp.as_machine('key', 'store_import', pg_temp.piece('late', 2, 3))->>'status', '404', 'a piece that is not the next one');
+select is(pg_temp.as_machine('other', 'store_import', pg_temp.piece('late', 1, 3))->>'status', '404', 'or another machine''s');
+select is(pg_temp.as_machine('key', 'start_import', jsonb_build_object('upload', jsonb_build_object('id', md5('late')::uuid, 'mac', mac('late')))) #>> '{errors,0,code}', 'required', 'half a file is not started');
+select is(pg_temp.as_machine('key', 'store_import', pg_temp.piece('late', 200, null))->>'status', '413', '50 MB are enough');
+create temp table claimed on commit drop as select tap.as_jobs('import_claim', '{}')->'import' as c;
+select is((select c->>'pieces' || (c->>'plain') || (c->>'seal_id') from claimed), '2false' || md5('a1')::uuid, 'the reader gets it, sealed');
+select is(tap.as_jobs('get_import_piece', jsonb_build_object('tenant', 1, 'import', (select c->>'id' from claimed), 'piece', 1))->>'sealed', repeat('A', 60), 'by pieces');
+select ok(portal.revoke_machine('saint-aubin', 'BL.enfance'), 'a key is taken back');
+select throws_ok($$select pg_temp.as_machine('key', 'import_report')$$, 'PT401', null, 'and counts no more');
+
+-- an administrator's files, and what they decide
+
+select pg_temp.as_agent('administrator', 'store_import', pg_temp.piece('p1', 0, 1, 'C:\exports\famille.csv'));
+select pg_temp.as_agent('administrator', 'store_import', pg_temp.piece('p2', 0, 2, 'enfant.csv'));
+select is(pg_temp.as_agent('administrator', 'start_import', '{}') #>> '{errors,0,code}', 'required', 'not before all has come');
+select pg_temp.as_agent('administrator', 'store_import', pg_temp.piece('p2', 1, 2, 'enfant.csv'));
+select throws_ok($$select pg_temp.as_agent('validator', 'start_import', '{}')$$, 'PT403', null, 'nobody but an administrator');
+create temp table paged on commit drop as select max(id) as id from portal.import;
+select is(pg_temp.as_agent('administrator', 'start_import', '{}')->>'location', '/imports/' || (select id from paged), 'several files are one import');
+select is((select name || state || dry from portal.import where id = (select id from paged)), 'famille.csvreceivedtrue', 'which is dry where nothing else is said');
+update portal.import set state = 'cancelled', finished_at = now() where state = 'received' and id <> (select id from paged);
+select is((select string_agg(f->>'name' || (f->>'from'), ' ' order by n) from json_array_elements(tap.as_jobs('import_claim', '{}') #> '{import,files}') with ordinality x (f, n)),
+    'famille.csv0 enfant.csv1', 'the reader gets them one after the other');
+select pg_temp.stage((select id from paged), 'famille.csv', '[{"line": 2, "errors": [], "records": [{"kind": "family", "key": "930", "values": {}}]},
+    {"line": 3, "errors": [{"field": "x", "column": "X", "code": "date"}], "records": []}, {"line": 4, "errors": [], "records": [{"kind": "family", "key": "931", "values": {}}]}]');
+select is(pg_temp.read((select id from paged)), 'checked', 'checked');
+create temp table report on commit drop as select pg_temp.as_agent('administrator', 'import_report', jsonb_build_object('import', (select id::text from paged))) as r;
+select is((select r #>> '{import,counts,created}' || (r #>> '{import,counts,refused}') || (r #>> '{import,may_apply}') from report), '21true', 'the report counts');
+select is((select r #>> '{lines,0,line}' || (r #>> '{lines,0,told,0,column}') || jsonb_array_length(r->'lines') from report), '3X1', 'and tells of lines that are not clean');
+select is(pg_temp.as_agent('administrator', 'import_report', jsonb_build_object('import', (select id::text from paged), 'outcome', 'all', 'limit', '2'))->>'next', '3:famille.csv', 'page by page');
+select is(pg_temp.as_agent('administrator', 'import_report', jsonb_build_object('import', (select id::text from paged), 'outcome', 'all', 'limit', '2', 'after', '3:famille.csv')) #>> '{lines,0,line}', '4', 'to the end');
+select is(pg_temp.as_agent('administrator', 'decide_import', jsonb_build_object('import', (select id::text from paged), 'act', 'apply'))->>'status', '303', '« Importer »');
+select pg_temp.work();
+select is((select state from portal.import where id = (select id from paged)), 'done', 'and it is done');
+select is(pg_temp.as_agent('administrator', 'decide_import', jsonb_build_object('import', (select id::text from paged), 'act', 'cancel'))->>'status', '409', 'what is done is not cancelled');
+select is(pg_temp.as_agent('administrator', 'imports', '{}') #>> '{imports,0,id}', (select id::text from paged), 'it is in the list');
+select is(pg_temp.as_agent('administrator', 'decide_import', jsonb_build_object('import', (select id::text from lost), 'act', 'apply'))->>'status', '303', 'what came before a cut can be checked');
+select pg_temp.work();
+select is((select state from portal.import where id = (select id from lost)), 'checked', 'and only that');
+select is(pg_temp.as_agent('administrator', 'decide_import', jsonb_build_object('import', (select id::text from lost), 'act', 'cancel'))->>'status', '303', '« Annuler »');
+select is((select state from portal.import where id = (select id from lost)), 'cancelled', 'it is cancelled');
+select is((select count(*) from portal.audit where action = 'decide_import'), 3::bigint, 'the audit has it');
+
+
+-- what is left behind goes
+
+create temp table left_ on commit drop as select pg_temp.begin_import('reste.csv') as id;
+select pg_temp.stage((select id from left_), 'r.csv', '[{"line": 2, "errors": [], "records": [{"kind": "family", "key": "940", "values": {}}]}]');
+update portal.import set state = 'cancelled', finished_at = now() - interval '23 hours' where id = (select id from left_);
+select tap.as_jobs('purge', '{"limit": 5000}');
+select isnt((select records from portal.import_line where import_id = (select id from left_)), null, 'what came to nothing is kept for a day');
+update portal.import set finished_at = now() - interval '25 hours' where id = (select id from left_);
+select tap.as_jobs('purge', '{"limit": 5000}');
+select is((select records from portal.import_line where import_id = (select id from left_)), null, 'then its values go');
+select is_empty(format('select from portal.import_key where import_id = %s union all select from portal.import_piece where import_id = %1$s', (select id from left_)), 'its keys and pieces too');
+update portal.import set finished_at = now() - interval '366 days' where id in ((select id from left_), (select id from again));
+select tap.as_jobs('purge', '{"limit": 5000}');
+select is_empty(format('select from portal.import where id in (%s, %s)', (select id from left_), (select id from again)), 'a year later the report');
+update portal.import set state = 'checked', finished_at = null, worked_at = now() - interval '8 days' where id = (select id from paged);
+update portal.import set created_at = now() - interval '2 days' where state = 'filling';
+update portal.import_conflict set decided_at = now() - interval '731 days' where state = 'kept';
+select tap.as_jobs('purge', '{"limit": 5000}');
+select is((select state from portal.import where id = (select id from paged)), 'cancelled', 'a dry run that nobody decides about is cancelled');
+select is_empty($$select from portal.import where state = 'filling'$$, 'half a file goes after a day');
+select is_empty($$select from portal.import_conflict where state = 'kept'$$, 'decided conflicts go with their time');
+select is_empty($$select from portal.import_key k join portal.import i on i.id = k.import_id where i.state = 'done'$$, 'what is done leaves no keys');
+select is(portal.check_documents(), 0::bigint, 'no family''s document is other than the file');
 
 select * from finish();
 rollback;

@@ -38,7 +38,7 @@ file_of(const char *text, size_t len)
     }
 
     list.fd = dup(fileno(f));
-    list.size = (off_t) len;
+    list.size = (int64_t) len;
 
     fclose(f);
 }
