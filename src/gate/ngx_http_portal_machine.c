@@ -57,7 +57,7 @@ ngx_http_portal_machine(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     ctx->asked = 1;
 
-    return ngx_http_portal_gate_suspend(r);
+    return ngx_http_portal_hear_close(r);
 }
 
 
