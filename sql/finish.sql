@@ -102,7 +102,3 @@ grant execute on function here(), import_enter(int), import_note(text, text, big
     import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),
     import_print(jsonb), guardian_places(text[]), import_step(import)
    to portal_batch;
-grant execute on function here(), import_enter(int), import_note(text, text, bigint),
-    import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),
-    import_print(jsonb), guardian_places(text[]), import_step(import)
-   to portal_batch;
