@@ -517,11 +517,10 @@ ngx_http_portal_field_accept(const portal_field_t *field)
 {
     u_char            *p, text[128];
     ngx_uint_t         i;
-    static const char  types[][5] = { "jpeg", "png", "webp", "pdf", "zip", "csv" };
+    static const char  types[][5] = { "jpeg", "png", "webp", "pdf", "zip",
+                                      "csv" };
 
-    p = text;
-
-    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+    for (i = 0, p = text; i < sizeof(types) / sizeof(types[0]); i++) {
 
         if (field->accept & portal_file_bit(types[i])) {
             p = ngx_sprintf(p, ",%s%s" + (p == text), i < 3 ? "image/"
