@@ -89,15 +89,15 @@ $$, $$ select unnest(array['acknowledge_changes', 'address_link', 'address_passw
     'agent_request', 'agent_sign_in', 'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'ask_change',
     'ban', 'bans', 'change_address', 'change_password', 'changes', 'child', 'child_photo', 'choose_family',
     'close_my_account', 'closing', 'confirm', 'confirm_address', 'confirmation', 'confirmation_secret',
-    'connections', 'copied', 'copies', 'decide', 'decide_conflict', 'decide_import', 'end_ban', 'end_others',
-    'enter', 'enter_agent', 'enter_machine', 'family', 'forgot_password', 'guardian', 'import_conflicts',
-    'import_report', 'imports', 'key_check', 'my_account', 'my_agent_session', 'my_data', 'my_password',
-    'my_request', 'my_requests', 'my_session', 'my_space', 'new_subscription', 'prolong', 'queue',
-    'refused_changes', 'request_document_file', 'request_photo', 'resend_change', 'resend_confirmation',
-    'reset_link', 'reset_password', 'schema_version', 'seal_place', 'section_form', 'session_lost',
-    'session_owner', 'set_language', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent',
-    'start_import', 'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'town',
-    'undo_address', 'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
+    'conflict', 'connections', 'copied', 'copies', 'decide', 'decide_conflict', 'decide_import', 'end_ban',
+    'end_others', 'enter', 'enter_agent', 'enter_machine', 'family', 'forget_import', 'forgot_password',
+    'guardian', 'import_conflicts', 'import_report', 'import_sheet', 'imports', 'key_check', 'may_machine',
+    'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests', 'my_session',
+    'my_space', 'new_subscription', 'prolong', 'queue', 'refused_changes', 'request_document_file',
+    'request_photo', 'resend_change', 'resend_confirmation', 'reset_link', 'reset_password', 'schema_version',
+    'seal_place', 'section_form', 'session_lost', 'session_owner', 'set_language', 'sign_in', 'sign_in_lookup',
+    'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'store_import', 'store_upload', 'subscribe',
+    'subscription', 'subscriptions', 'town', 'undo_address', 'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
     select p.proname::text collate "default" from pg_proc p
