@@ -41,16 +41,15 @@ begin
              where p_set.action <> 'change') x
      order by x.rank;
 
-    -- what the software would not have is undone, or something newer counts
+    -- what the software would not have is undone by this, or something newer counts
     update change c
        set state = 'superseded', settled_at = now(), settled_kind = 'agent',
            settled_by = my_agent()
      where c.state = 'rejected'
-       and (c.set_id = p_set.reverses
-            or c.id in (select o.id
-                          from change n
-                         cross join lateral same_changes(n) o
-                         where n.set_id = p_set.id));
+       and c.id in (select o.id
+                      from change n
+                     cross join lateral same_changes(n) o
+                     where n.set_id = p_set.id);
 end
 $$;
 
