@@ -93,6 +93,7 @@ create or replace function settle_change(p_id bigint, p_state text, p_kind text,
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_change  change;
+    v_before  bigint[];
 begin
     update change c
        set state = case when p_state = 'rejected'
@@ -104,20 +105,32 @@ begin
      where c.id = p_id
     returning c.* into strict v_change;
 
+    with same as materialized (
+        select c.* from same_changes(v_change) c)
+    select array_agg(c.set_id) into v_before
+      from same c
+     where c.state = 'superseded'
+       and c.id < (select max(n.id) from same n where n.state = 'recorded');
+
     -- imports need not hold these any more: what is recorded, and what came before
     -- something of the same that is
-    update change_item i
-       set acknowledged_at = now()
-     where i.state = 'accepted'
-       and i.acknowledged_at is null
-       and (p_state = 'recorded' and i.set_id = v_change.set_id
-            and i.field = coalesce(v_change.field, i.field)
-            or (i.set_id, i.field) in (
-                   select c.set_id, c.field
-                     from same_changes(v_change) c
-                    where c.state = 'superseded'
-                      and exists (select from same_changes(v_change) n
-                                   where n.id > c.id and n.state = 'recorded')));
+    if p_state = 'recorded' then
+        update change_item i
+           set acknowledged_at = now()
+         where i.set_id = v_change.set_id
+           and (v_change.field is null or i.field = v_change.field)
+           and i.state = 'accepted'
+           and i.acknowledged_at is null;
+    end if;
+
+    if v_before is not null then
+        update change_item i
+           set acknowledged_at = now()
+         where i.set_id = any (v_before)
+           and i.field = v_change.field
+           and i.state = 'accepted'
+           and i.acknowledged_at is null;
+    end if;
 end
 $$;
 
