@@ -15,7 +15,7 @@ use JSON::PP ();
 use Portal::Fault qw(as_json);
 use Portal::Test;
 
-my $portal = portal();
+my $portal = portal(directives => { portal_import => '200ms' });
 my %people = map { ($_->{email} =~ /^(\w+)/)[0] => $_ } @{ $portal->demo->{accounts} };
 my $IBAN = 'FR1420041010050500013M02606';
 my $ALLERGY = 'Canari-plumes-et-duvet';
@@ -391,9 +391,28 @@ is $camille->get("/famille/demandes/$bank")->json->{request}{recorded_on}, row('
 
 ### an import that brings the value
 
-$portal->psql("update portal.change_item set acknowledged_at = now() where set_id = $since");
-is row("select state || ' ' || settled_kind from portal.change where set_id = $since"), 'recorded import',
-    'shows that the software holds it';
+sub imported {
+    my ($phone) = @_;
+
+    my $csv = Encode::encode('UTF-8', "id;nomResp1;prenomResp1;telephoneProResp1\r\nF-0042;Martin;Camille;$phone\r\n");
+    my $r = $c->request('PUT', '/import/famille.csv?dry=no', body => $csv, headers => { 'Content-Type' => 'text/csv',
+        Authorization => "Bearer $import" });
+    is $r->status, 202, "the software says $phone";
+    ok wait_for(60, sub { row("select state from portal.import order by id desc limit 1") eq 'done' }), 'imported';
+}
+
+is told({ id => row("select id from portal.change where set_id = $since"), state => 'recorded' }), '200:recorded', 'done';
+my $round = accepted($camille, "$base/base", { phone_work => '01 39 98 01 77' });
+imported('01 39 98 01 02');
+is row("select state from portal.change where set_id = $round"), 'open', 'the old value says nothing';
+is row("select phone_work from portal.guardian where id = $me"), '+33139980177', 'and overwrites nothing';
+imported('01 39 98 01 77');
+is row("select state || ' ' || settled_kind from portal.change where set_id = $round"), 'recorded import',
+    'the accepted one shows that the software holds it';
+is $camille->get("/famille/demandes/$round")->json->{request}{recorded_on}, row('select portal.today()'),
+    'and the family sees it';
+imported('01 39 98 01 88');
+is row("select phone_work from portal.guardian where id = $me"), '+33139980188', 'from then on imports write there';
 
 # what is not held waits longer than what is
 is_deeply [$portal->psql("select state, count(*) from portal.change where state not in ('recorded', 'superseded')
