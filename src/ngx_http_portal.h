@@ -109,7 +109,10 @@ typedef struct {
 /* a town, as a worker knows it: its document is replaced when enter says so */
 
 typedef struct {
-    ngx_str_t                        slug;
+    ngx_str_node_t                   node;           /* among the worker's */
+    ngx_pool_t                      *pool;           /* of one that a variable
+                                                        has named */
+    ngx_str_t                        slug;           /* NUL follows */
     json_t                          *document;       /* NULL: not read yet */
     /* what pages may show, by language */
     json_t                          *public[NGX_HTTP_PORTAL_LANGUAGES];
@@ -124,8 +127,10 @@ typedef struct {
     ngx_event_t                      patience;
     ngx_queue_t                      waiting;        /* requests: see
                                                         town_wait() */
-    ngx_uint_t                       asked;          /* and was answered, or
+    unsigned                         asked:1;        /* and was answered, or
                                                         waited for enough */
+    unsigned                         gone:1;         /* was erased */
+    unsigned                         nowhere:1;      /* no town at all */
 } ngx_http_portal_town_t;
 
 
@@ -133,6 +138,7 @@ typedef struct {
     ngx_str_t                        name;
     portal_view_t                   *language[NGX_HTTP_PORTAL_LANGUAGES];
     unsigned                         csv:1;
+    unsigned                         css:1;      /* nobody's: may be kept */
 } ngx_http_portal_view_t;
 
 
@@ -237,7 +243,8 @@ typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
 
 
 typedef struct {
-    ngx_http_portal_town_t          *town;
+    ngx_http_portal_town_t          *town;       /* one of the two, or none */
+    ngx_http_complex_value_t        *tenant;     /* of each request's */
     ngx_uint_t                       audience;
     ngx_str_t                        right;      /* that a machine needs */
 
@@ -314,6 +321,7 @@ struct ngx_http_portal_ctx_s {
     ngx_http_request_t              *request;
 
     /* gate */
+    ngx_http_portal_town_t          *town;       /* set before all else */
     ngx_http_portal_gate_e           gate;
     ngx_http_portal_loc_conf_t      *verdict;    /* the gate's yes, and for
                                                     which location */
@@ -431,6 +439,10 @@ struct ngx_http_portal_ctx_s {
 #define ngx_http_portal_text(s)                                               \
     (portal_text_t) { (const char *) (s).data, (s).len }
 
+/* of two locations */
+#define ngx_http_portal_same_town(a, b)                                       \
+    ((a)->town == (b)->town && (a)->tenant == (b)->tenant)
+
 extern ngx_module_t  ngx_http_portal_module;
 
 /* the words of "portal_allow" */
@@ -453,7 +465,7 @@ ngx_int_t ngx_http_portal_verdict_handler(ngx_http_request_t *r);
 ngx_http_portal_ctx_t *ngx_http_portal_get_ctx(ngx_http_request_t *r);
 /* 0 when a request that changes something comes from the town's own pages */
 const char *ngx_http_portal_check_origin(ngx_http_request_t *r,
-    ngx_http_portal_loc_conf_t *plcf);
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 ngx_int_t ngx_http_portal_check_token(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field);
 /* the token for pages and JSON; makes the visitor's cookie when there is no
@@ -468,7 +480,7 @@ ngx_table_elt_t *ngx_http_portal_find_header(ngx_http_request_t *r,
 /* NGX_OK: the request has a key with the location's right; NGX_AGAIN: resumes
    the phases later; NGX_BUSY: PostgreSQL cannot say; or a status */
 ngx_int_t ngx_http_portal_machine(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+    ngx_http_portal_ctx_t *ctx);
 /* what a 401 to a machine says it wants */
 ngx_int_t ngx_http_portal_machine_challenge(ngx_http_request_t *r);
 
@@ -598,13 +610,12 @@ ngx_int_t ngx_http_portal_file_piece(ngx_http_request_t *r,
 /* the whole body in one piece of memory, terminated; a status when too large */
 ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
 
-/* the day, in the town's zone */
-#define NGX_HTTP_PORTAL_TODAY  sizeof("2026-11-24")
-void ngx_http_portal_today(char today[NGX_HTTP_PORTAL_TODAY]);
-
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
+/* the same as a function tells it: {"field", "code", "request": of a number} */
+ngx_int_t ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx,
+    json_t *error);
 
 /* prepare/ */
 
@@ -677,14 +688,26 @@ ngx_int_t ngx_http_portal_call_failed(ngx_http_request_t *r,
 /* is the database this key file's, has it what the pages name */
 ngx_int_t ngx_http_portal_check_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
-ngx_int_t ngx_http_portal_town_init(ngx_cycle_t *cycle,
+ngx_int_t ngx_http_portal_towns_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
-/* NGX_AGAIN: a worker that has just started hears first what town this is;
-   resumes the phases then, or after a moment */
-ngx_int_t ngx_http_portal_town_wait(ngx_http_portal_ctx_t *ctx,
+/* sets ctx->town.  NGX_AGAIN: the worker hears first what town this is, and
+   resumes the phases then, or after a moment; or the status of the answer */
+ngx_int_t ngx_http_portal_town_find(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+/* the same without waiting, before the gate or after it: NULL, none known */
+ngx_http_portal_town_t *ngx_http_portal_town_known(ngx_http_request_t *r);
+/* enter found it no more */
+void ngx_http_portal_town_gone(ngx_http_portal_town_t *town);
+ngx_uint_t ngx_http_portal_is_slug(ngx_str_t *slug);
+/* the town's side of that: see ngx_http_portal_town.c */
+ngx_int_t ngx_http_portal_town_start(ngx_http_portal_main_conf_t *pmcf,
+    ngx_http_portal_town_t *town, ngx_log_t *log);
+void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);
+void ngx_http_portal_town_end(ngx_http_portal_town_t *town);
+ngx_http_portal_town_t *ngx_http_portal_towns_settle(
     ngx_http_portal_town_t *town);
 /* exit_process */
-void ngx_http_portal_town_exit(ngx_http_portal_main_conf_t *pmcf);
+void ngx_http_portal_towns_exit(void);
 /* a number in E.164 for people, as a new reference */
 json_t *ngx_http_portal_phone(json_t *number);
 void ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document);
@@ -827,6 +850,9 @@ json_t *ngx_http_portal_form_error(ngx_http_request_t *r,
 /* the message for a field's error, in the request's language */
 const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);
+/* the same for one of ctx->errors; its {request} is the one that it names */
+const char *ngx_http_portal_error_message(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *error);
 ngx_int_t ngx_http_portal_add_header(ngx_http_request_t *r, const char *name,
     const char *value, size_t len);
 /* the same of one of ngx_http_portal_headers(), which it replaces */

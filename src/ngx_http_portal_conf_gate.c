@@ -12,37 +12,24 @@
  */
 
 
+static char *ngx_http_portal_conf_tenant_of(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf, ngx_str_t *value);
+static char *ngx_http_portal_conf_town(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf, ngx_str_t *slug);
+
+
 char *
 ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_loc_conf_t *plcf = conf;
 
-    u_char                        ch;
-    size_t                        i;
-    ngx_str_t                    *value;
-    ngx_http_portal_town_t      **town, *t;
-    ngx_http_portal_main_conf_t  *pmcf;
+    ngx_str_t  *value;
 
-    if (plcf->town != NULL) {
+    if (plcf->town != NULL || plcf->tenant != NULL) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
-
-    for (i = 0; i < value[1].len; i++) {
-        ch = value[1].data[i];
-
-        if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9') && ch != '-') {
-            break;
-        }
-    }
-
-    if (i == 0 || i < value[1].len || i > 63) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid town \"%V\"; write its short name in "
-                           "a-z, 0-9 and \"-\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
 
     ngx_http_portal_conf_place(cf, plcf);
 
@@ -59,14 +46,59 @@ ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         plcf->agents = 1;
     }
 
+    return ngx_http_script_variables_count(&value[1])
+               ? ngx_http_portal_conf_tenant_of(cf, plcf, &value[1])
+               : ngx_http_portal_conf_town(cf, plcf, &value[1]);
+}
+
+
+/* each request says which */
+
+static char *
+ngx_http_portal_conf_tenant_of(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf, ngx_str_t *value)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    plcf->tenant = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (plcf->tenant == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = plcf->tenant;
+
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_portal_conf_town(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf,
+    ngx_str_t *slug)
+{
+    ngx_uint_t                    i;
+    ngx_http_portal_town_t      **town, *t;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (!ngx_http_portal_is_slug(slug)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid town \"%V\"; write its short name in "
+                           "a-z, 0-9 and \"-\", or a variable that has it",
+                           slug);
+        return NGX_CONF_ERROR;
+    }
+
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
     town = pmcf->towns.elts;
 
     for (i = 0; i < pmcf->towns.nelts; i++) {
 
-        if (town[i]->slug.len == value[1].len
-            && ngx_strncmp(town[i]->slug.data, value[1].data, value[1].len)
-               == 0)
+        if (town[i]->slug.len == slug->len
+            && ngx_strncmp(town[i]->slug.data, slug->data, slug->len) == 0)
         {
             plcf->town = town[i];
             return NGX_CONF_OK;
@@ -80,7 +112,7 @@ ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    t->slug = value[1];
+    t->slug = *slug;
     *town = t;
     plcf->town = t;
 

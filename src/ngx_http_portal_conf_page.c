@@ -525,6 +525,8 @@ ngx_http_portal_conf_view(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
     v->name = *name;
     v->csv = (name->len > 4
               && ngx_strncmp(name->data + name->len - 4, ".csv", 4) == 0);
+    v->css = (name->len > 4
+              && ngx_strncmp(name->data + name->len - 4, ".css", 4) == 0);
     *view = v;
 
     for (i = 0; i < pmcf->nlanguages; i++) {

@@ -420,6 +420,7 @@ ngx_http_portal_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     plcf->town = NULL;
+     *     plcf->tenant = NULL;
      *     plcf->get = NULL;
      *     plcf->view = NULL;
      *     plcf->act = NULL;
@@ -465,11 +466,14 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (conf->town == NULL) {
+    if (conf->town == NULL && conf->tenant == NULL) {
         conf->town = prev->town;
+        conf->tenant = prev->tenant;
         conf->agents = prev->agents;
 
-    } else if (prev->town != NULL && conf->agents != prev->agents) {
+    } else if ((prev->town != NULL || prev->tenant != NULL)
+               && conf->agents != prev->agents)
+    {
         return ngx_http_portal_misplaced(cf, conf,
                    "a server is for agents as a whole or not at all; write "
                    "\"portal_tenant SLUG agents\" in a server of its own");
@@ -516,7 +520,7 @@ ngx_http_portal_check_audience(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (conf->town == NULL) {
+    if (conf->town == NULL && conf->tenant == NULL) {
         return ngx_http_portal_misplaced(cf, conf,
                    "\"portal_allow\" needs a town; write "
                    "\"portal_tenant SLUG\" in the server");
@@ -689,7 +693,7 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_http_portal_check_init(cycle, pmcf) != NGX_OK
-        || ngx_http_portal_town_init(cycle, pmcf) != NGX_OK)
+        || ngx_http_portal_towns_init(cycle, pmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -762,7 +766,7 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
 static void
 ngx_http_portal_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_portal_main_conf_t  *pmcf;
+    (void) cycle;
 
     ngx_http_portal_gauges_exit();
 
@@ -790,8 +794,6 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_http_portal.pg) {
-        pmcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                                   ngx_http_portal_module);
-        ngx_http_portal_town_exit(pmcf);
+        ngx_http_portal_towns_exit();
     }
 }

@@ -125,6 +125,69 @@ my $base = last_set();
 }
 
 
+### what may not be asked
+
+# leaves a row, whichever function finds it: the form's own, the one that says
+# where to seal, the one that stores a file
+{
+    my ($stranger, $their) = @{ ($p->psql("select g.id, m.child_id from portal.guardian g
+        join portal.family f on f.id = g.family_id
+        join portal.child_family m on m.family_id = f.id
+        where f.number = '104203' order by g.rank, m.rank limit 1"))[0] };
+    my $paper = sub {
+        my ($path, $name) = @_;
+        return $j->post($path, join("\r\n", '--b', 'Content-Disposition: form-data; name="csrf"', '',
+            $csrf{$j}, '--b', qq(Content-Disposition: form-data; name="$name"; filename="x"), '',
+            $name eq 'photo' ? grey(90) : "%PDF-1.4\n%%EOF\n", '--b--', ''),
+            headers => { 'Content-Type' => 'multipart/form-data; boundary=b' });
+    };
+    $p->psql("insert into portal.field_policy (tenant, section, field, policy)
+        values (1, 'guardian_basic', 'employer', 'shown'), (1, 'guardian_basic', 'profession', 'hidden')");
+
+    for (['a stranger', 404, "guardian_address $stranger", 'not_allowed',
+            sub { ask("/famille/responsables/$stranger/adresse", { line1 => 'x' }) }],
+        ['only to look', 404, "guardian_address $stranger", 'not_allowed',
+            sub { ask("/famille/responsables/$stranger/adresse", { line1 => 'x', step => 'check' }) }],
+        ['nobody', 404, 'guardian_basic 999999', 'not_allowed',
+            sub { ask('/famille/responsables/999999/base', { profession => 'x' }) }],
+        ['the other guardian\'s account', 404, "guardian_bank $him", 'not_allowed',
+            sub { ask("/famille/responsables/$him/bancaires", { iban => 'FR1420041010050500013M02606' }) }],
+        ['a stranger\'s health', 404, "child_health $their", 'not_allowed',
+            sub { ask("/famille/enfants/$their/sante", { allergies => 'Canari' }) }],
+        ['a stranger\'s paper', 404, "guardian_address $stranger", 'not_allowed',
+            sub { $paper->("/famille/responsables/$stranger/adresse", 'document') }],
+        ['a stranger\'s photo', 404, "child_photo $their", 'not_allowed',
+            sub { $paper->("/famille/enfants/$their/photo", 'photo') }],
+        ['a stranger\'s contact', 404, "child_contact $contact", 'not_allowed',
+            sub { ask("/famille/enfants/$their/contacts/$contact/modifier", { last_name => 'x' }) }],
+        ['what is only shown', 422, "guardian_basic $me", 'not_editable',
+            sub { ask("$page/base", { employer => 'x' }) }],
+        ['what is hidden', 422, "guardian_basic $me", 'not_editable',
+            sub { ask("$page/base", { profession => 'x' }) }])
+    {
+        my ($name, $status, $object, $outcome, $code) = @$_;
+        my ($r, @rows) = rows($code);
+
+        is $r->status, $status, "asking about $name: $status" or diag $r->content;
+        is join(', ', map { "$_->{action} $_->{outcome} $_->{object} $_->{who}" } @rows),
+            "ask_change $outcome $object $account ", "T214 $name: one row";
+        is_deeply [grep { /Canari|2606/ } map { $_->{all} } @rows], [], "$name: without a value";
+    }
+
+    $p->psql("delete from portal.field_policy");
+    my $set = $p->psql("select min(id) from portal.change_set");
+    my $julien = as_json(signed_in((grep { $_->{email} =~ /^julien/ } @{ $p->demo->{accounts} })[0]));
+    my ($r, @rows) = rows(sub { json_post($julien, "/famille/demandes/$set", {}, page => '/session') });
+    is $r->status, 404, 'taking back another\'s request';
+    is join(', ', map { "$_->{action} $_->{outcome} $_->{object}" } @rows),
+        "withdraw_change not_allowed change_set $set", 'T214 one row';
+    (undef, @rows) = rows(sub { ask("$page/adresse", { postal_code => '1' }) });
+    is scalar @rows, 0, 'what is mistyped leaves none';
+    (undef, @rows) = rows(sub { $j->get("/famille/responsables/$stranger/adresse") });
+    is scalar @rows, 0, 'nor does a page that there is not';
+}
+
+
 ### what agents do
 
 one_ok('taking', 200, 'take_request ok', decide($base, step => 'take'));

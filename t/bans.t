@@ -150,6 +150,25 @@ for ([$camille, $cj, 1], [$julien, $jj], [$sophie, $sj]) {
 is client(json => 1)->get($_)->status, 404, "$_ is no page of families" for '/interdictions', "/interdictions/$ban";
 
 
+### who reads them all is a program
+
+{
+    $portal->psql('update portal.town set agent_readings = 2 where id = 1');
+    my $busy = agent_client(as => new_agent(role => 'reader'));
+    is $busy->get('/interdictions')->status, 200, 'the list is read';
+    is $busy->get("/interdictions/$ban")->status, 200, 'and one of them';
+    for my $path ('/interdictions', "/interdictions/$ban") {
+        $r = $busy->get($path);
+        is $r->status, 429, "T206 too many bans read: $path";
+        like $r->text, qr/très nombreux dossiers en une heure/, 'in words';
+        unlike $r->content, qr/Valjean/, 'and nothing of it';
+    }
+    is row("select string_agg(action, ' ' order by id) from portal.audit
+        where action like 'read_ban%' and outcome = 'too_many'"), 'read_bans read_ban', 'T206 in the audit, too';
+    $portal->psql('update portal.town set agent_readings = 300 where id = 1');
+}
+
+
 ### ended, with a reason
 
 my $rémi = new_agent(role => 'reader', name => 'Rémi Lecteur');
@@ -203,7 +222,16 @@ like $agent->get('/interdictions?etat=ended')->text, qr/Interdictions levées.*N
     $portal->psql("update portal.guardian set email = '$relative->{email}' where tenant = 1 and first_name = 'Thomas'");
     my $own = as_json(scalar agent_client(as => $relative));
     is codes(json_post($own, "/interdictions/$ban", { reason => 'Moi', version =>
-        $own->get("/interdictions/$ban")->json->{version} })), ':own_family', 'nobody ends it for themselves';
+        $desk->get("/interdictions/$ban")->json->{version} }, page => '/')), ':own_family', 'nobody ends it for themselves';
+    is scalar(grep { $_->{id} == $ban } @{ $desk->get('/interdictions')->json->{bans} }), 1, 'it is in the list';
+    is scalar(grep { $_->{id} == $ban } @{ $own->get('/interdictions')->json->{bans} }), 0,
+        'but not in theirs';
+    for my $path ("/interdictions/$ban", "/demandes/$two") {
+        is $own->get($path)->status, 403, "$path: nor read by them";
+        is $own->get($path)->json->{code}, 'own_family', 'which says why';
+    }
+    is row("select count(*) from portal.audit where action = 'read_ban' and outcome = 'own_family'"), 2,
+        'the audit has each';
 
     my @agents = map { scalar agent_client(json => 1, role => $_) } qw(validator administrator);
     my @got = Portal::Pending->pages(map {

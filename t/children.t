@@ -206,7 +206,7 @@ is row("select answer || (answered_on = current_date) from portal.authorisation
 # what was agreed to: the text that was read, the school year it holds for
 
 {
-    my $year = row('select portal.school_year()');
+    my ($year, $now) = @{ ($portal->psql('select portal.answer_year_of(portal.today()), portal.school_year()'))[0] };
     my $answer = sub {
         my ($code, $doc) = @_;
         return (grep { $_->{code} eq $code } @{ ($doc // $jj->get($page)->json)->{child}{authorisations} })[0];
@@ -219,7 +219,7 @@ is row("select answer || (answered_on = current_date) from portal.authorisation
         qw(code answer date school_year) }, 'the whole file has all but the text';
     like $jh->get($page)->text, qr/Rentrer seul Texte lu J’autorise mon enfant à rentrer seul.{60,100} Accordée \d+ \S+ \d{4} $year/s,
         'the page says all of it';
-    like $jh->get($page)->text, qr/L’année en cours est $year/, 'and how long it holds';
+    like $jh->get($page)->text, qr/L’année en cours est $now/, 'and how long it holds';
     is_deeply [map { $_->{agreement} } @{ $cj->get("/famille/demandes/$id")->json->{request}{items} }],
         [{ date => row('select current_date'), school_year => $year, text => $cj->get("$page/autorisations")
             ->json->{hints}{hospital} }], 'so does the request';
@@ -565,6 +565,37 @@ $id = request_of($ch->submit($r, { last_name => 'Martin', first_name => 'Zélie'
     birth_date_day => '2', birth_date_month => '5', birth_date_year => '2024',
     insurer => 'MAIF' }), 'a child');
 like $ch->get('/famille')->text, qr/Ajouter un enfant · Zélie Martin/, 'shown on the file';
+{
+    my $number = row("select number from portal.change_set where id = $id");
+    my @her = (last_name => 'MARTIN', first_name => 'Zelie');
+    my $born = '2024-05-02';
+    my %born = (birth_date_day => '2', birth_date_month => '5', birth_date_year => '2024');
+    for my $step (qw(check send)) {
+        my $again = $ch->submit($ch->get('/famille/enfants/ajout'), { @her, %born, step => $step });
+        is $again->status, 422, "not twice, $step";
+        like $again->text, qr/Vous avez déjà demandé l’ajout de cet enfant : c’est la demande $number, en cours/,
+            'which the form says, with the number';
+        is { @{ $again->form('/famille/enfants/ajout')->{fields} } }->{first_name}, 'Zelie', 'and is filled';
+    }
+    my $again = json_post($cj, '/famille/enfants/ajout', { @her, birth_date => $born });
+    is codes($again), 'first_name:child_asked', 'JSON: no more';
+    like $again->json->{errors}[0]{message}, qr/la demande $number,/, 'with the number';
+    is row("select count(*) from portal.change_set where section = 'child_general' and action = 'add'"), 1,
+        'one request';
+    my $twin = request_of(json_post($cj, '/famille/enfants/ajout', { @her, birth_date => '2024-05-03' }),
+        'born another day it is another child');
+    my $other = request_of(json_post($cj, '/famille/enfants/ajout', { last_name => 'Martin',
+        first_name => 'Zoé', birth_date => $born }), 'and so with another name');
+    is codes(json_post($cj, "/famille/enfants/ajout/$other", { first_name => 'Zélie' })),
+        'first_name:child_asked', 'nor is another request mended into it';
+    $other = request_of(json_post($cj, "/famille/enfants/ajout/$other", { first_name => 'Zoée' }),
+        'itself it is');
+    is json_post($jj, '/famille/enfants/ajout', { @her, birth_date => $born, step => 'check' })->status, 200,
+        'of the other guardian nothing is told';
+    is json_post($cj, "/famille/demandes/$_", {})->json->{notice}, 'withdrawn', 'taken back' for $twin, $other;
+    $id = request_of(json_post($cj, "/famille/enfants/ajout/$id", { first_name => 'Zélie',
+        diet => 'vegetarian' }), 'mended as it is');
+}
 unlike $jh->get('/famille')->text, qr/Zélie/, 'of who asked alone';
 is $jj->get("/famille/enfants/ajout/$id")->status, 404, 'and no other mends it';
 accepted_ok($id, 'accepted');

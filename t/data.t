@@ -109,7 +109,8 @@ is $j->get('/mes-donnees.csv')->json->{account}{email}, $people{camille}{email},
     'a program may have the document there too';
 
 is_deeply [sort keys %$data], [sort qw(csrf status account subscriptions codes families
-    connections devices mails links events events_most requests)], 'JSON: what there is';
+    connections devices mails links events events_most requests unreadable)], 'JSON: what there is';
+is_deeply $data->{unreadable}, [], 'JSON: all of it could be read';
 is $data->{account}{email}, 'camille.martin@exemple.fr', 'JSON: the account';
 is $data->{subscriptions}[0]{family_number}, '104201', 'JSON: the subscription';
 is $data->{families}[0]{guardians}[0]{of}{tax}{tax_number}, $own->{tax_number},
@@ -216,6 +217,63 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
         [], 'T197 no cell begins as a formula';
     is +(grep { $_->{of}{self} } @{ $j->get('/mes-donnees')->json->{families}[0]{guardians} })[0]
         {of}{profession}, $typed{profession}, 'JSON says it as it is';
+}
+
+
+### what does not open: the rest is there
+
+{
+    expect_complaint(qr/a sealed value does not open|answered 500/);
+    my ($camille) = map { $_->[0] } $portal->psql("select id from portal.guardian
+        where first_name = 'Camille' and tenant = 1");
+    my ($nina) = map { $_->[0] } $portal->psql("select id from portal.child
+        where first_name = 'Nina' and tenant = 1");
+    my $whole = $j->get('/mes-donnees')->json;
+    # each has what was sealed for another place
+    $portal->psql("update portal.health h set allergies = o.allergies, notes = o.allergies
+        from (select max(coalesce(allergies, treatment, notes)) as allergies
+        from portal.health where child_id <> $nina) o where h.child_id = $nina");
+    $portal->psql("update portal.tax set tax_number = notice_reference where guardian_id = $camille");
+
+    my $at = sub {
+        my ($doc, $path) = @_;
+        for my $name (split m{/}, substr $path, 1) {
+            $doc = ref $doc eq 'ARRAY' ? $doc->[$name] : exists $doc->{$name} ? $doc->{$name} : 'none';
+        }
+        return $doc;
+    };
+    my $r = $j->get('/mes-donnees');
+    is $r->status, 200, 'JSON: the rest is there';
+    my $doc = $r->json;
+    is scalar @{ $doc->{unreadable} }, 3, 'JSON: which are not' or diag explain $doc->{unreadable};
+    is $at->($doc, $_), undef, "JSON: $_ is null" for @{ $doc->{unreadable} };
+    is join(' ', sort @{ $doc->{unreadable} }), join(' ', map { "/families/0/$_" }
+        'children/1/of/health/allergies', 'children/1/of/health/notes', 'guardians/0/of/tax/tax_number'),
+        'JSON: by their places';
+    is $doc->{families}[0]{children}[1]{person}, 'Nina Martin', 'who it is';
+    my ($of, $was) = map { $_->{families}[0]{guardians}[0]{of}{tax} } $doc, $whole;
+    is_deeply { %$of, tax_number => 0 }, { %$was, tax_number => 0 }, 'JSON: the other sealed values are opened';
+    unlike $r->content, qr/\$sealed|\$unreadable/, 'nothing of the machinery';
+
+    my $said = qr/Cette information est enregistrée, mais ne peut pas être lue\. Signalez-le au service\./;
+    $r = $h->get('/mes-donnees');
+    is $r->status, 200, 'HTML: the rest is there';
+    like $r->text, qr/Numéro fiscal $said Référence de l’avis d’impôt \Q$was->{notice_reference}\E/, 'a sentence in its place'
+        or diag $r->text =~ /(Numéro fiscal.{200})/;
+    is scalar(() = $r->text =~ /$said/g), 3, 'in each';
+    like $r->text, qr/Opérations/, 'to the end';
+    my @cells = parsed($h->get('/mes-donnees.csv'));
+    like value(\@cells, 'Informations fiscales', 'Camille Martin', 'Numéro fiscal'), $said, 'CSV: as well';
+    $portal->psql("update portal.account set lang = 'en' where email = '$people{camille}{email}'");
+    like in('camille')->get('/mes-donnees')->text, qr/recorded, but cannot be read\. Please tell the office/,
+        'in the language of the page';
+    $portal->psql("update portal.account set lang = 'fr' where email = '$people{camille}{email}'");
+
+    # where something could be saved over it nothing is shown
+    for my $path ("/famille/responsables/$camille", "/famille/responsables/$camille/fiscales", '/famille') {
+        is $_->get($path)->status, 500, "$path is refused, as it was" for $h, $j;
+    }
+    like slurp($portal->nginx->error_log), qr/\[alert\].*a sealed value does not open.*mes-donnees/, 'the log tells';
 }
 
 

@@ -144,6 +144,19 @@ unlike $refused->content, qr/Kanarienvogel/, 'and nothing of it';
 $portal->psql("update portal.town set agent_readings = 300 where id = 1");
 
 
+### an agent's own family
+
+{
+    my $ours = agent_client(as => new_agent(name => 'Julien Martin', email => $people{julien}{email}));
+    $r = $ours->get("/demandes/$id/justificatif-2");
+    is $r->status, 403, 'T202 its documents are not read';
+    like $r->text, qr/Cela concerne votre propre famille/, 'in words';
+    unlike $r->content, qr/Kanarienvogel/, 'nothing of it';
+    is $portal->psql("select count(*) from portal.audit where action = 'read_document'
+        and outcome = 'own_family' and object_id = $id"), 1, 'the audit has it';
+}
+
+
 ### of several pieces
 
 {
@@ -155,7 +168,7 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
     is $camille->get("/famille/demandes/$n/justificatif-1")->header('content-type'), 'image/png',
         'with the documents of the first';
     ok $camille->get("/famille/demandes/$n/justificatif-3")->content eq $large, 'whole again';
-    is $reads->(), 4, 'the family’s own reading is not the audit’s';
+    is $reads->(), 5, 'the family’s own reading is not the audit’s';
     ok $agent->get("/demandes/$n/justificatif-3")->content eq $large, 'for an agent too';
     is $portal->psql("select count(*) from portal.audit where action = 'read_document' and object_id = $n"), 1,
         'one reading, however many pieces';
@@ -173,6 +186,36 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
         is $one->status, $n < 3 ? 200 : 422, $n < 3 ? 'one more' : 'a sixth is refused';
         like $one->text, qr/Cinq justificatifs au plus/, 'in words' if $n == 3;
     }
+    $portal->psql('delete from portal.upload where set_id is null');
+}
+
+
+### the same form again, when five are there: the same answer
+
+{
+    my ($his) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
+        join portal.family f on f.id = g.family_id where f.number = '104201' order by g.rank desc");
+    local $page = "/famille/responsables/$his/adresse";
+    my $f = $julien->get($page);
+    $f = send_form($julien, $f, { line1 => '5 rue des Cinq', step => 'edit' }, ["$pdf$_"]) for 1 .. 4;
+    my @sent = map { send_form($julien, $f, { line1 => '5 rue des Cinq', step => 'send' }, ["${pdf}5"]) } 1 .. 3;
+    is $sent[0]->status, 303, 'sent with the fifth';
+    is $portal->psql('select count(*) from portal.upload where set_id = ' . number_of($sent[0])), 5, 'it has five';
+    is $_->status . ' ' . number_of($_), '303 ' . number_of($sent[0]), 'sent again it is that one'
+        for @sent[1, 2];
+    is kept(), 0, 'with nothing beside it';
+    my $other = send_form($julien, $f, { line1 => '5 rue des Cinq', step => 'send' }, ["${pdf}6"]);
+    is $other->status, 422, 'another document under its key is one too many';
+    like $other->text, qr/Cinq justificatifs au plus/, 'in words';
+
+    # nor does what is full by then matter
+    { local $page = "/famille/responsables/$me/adresse";
+      send_form($camille, $camille->get($page), { line1 => '', step => 'check' }, ["${pdf}8"]); }
+    is kept(), 1, 'one waits';
+    $portal->psql("update portal.town set uploads_waiting = 1 where id = 1");
+    is number_of(send_form($julien, $f, { line1 => '5 rue des Cinq', step => 'send' }, ["${pdf}5"])),
+        number_of($sent[0]), 'nor does a full space matter';
+    $portal->psql("update portal.town set uploads_waiting = 20 where id = 1");
     $portal->psql('delete from portal.upload where set_id is null');
 }
 
@@ -265,8 +308,11 @@ $portal->psql("update portal.town set keep_document = null where id = 1;
         form => "/demandes/$n")->status, 303, 'the town asks for more';
     like $camille->get($base)->content, qr/name="document"/, 'now one can be joined';
     local $page = $base;
-    my $done = send_form($camille, $camille->get($base), { step => 'send' }, [$pdf]);
+    my $open = $camille->get($base);
+    my $done = send_form($camille, $open, { step => 'send' }, [$pdf]);
     is number_of($done), $n, 'the request is completed';
+    is number_of(send_form($camille, $open, { step => 'send' }, [$pdf])), $n,
+        'and so it is when the same comes again, though a document is not asked for any more';
     is $agent->get("/demandes/$n/justificatif-1")->content, $pdf, 'with it';
 }
 

@@ -304,6 +304,8 @@ sub staged { scalar $portal->psql("select count(*) from portal.import_line where
     $portal->pg->start;
     $fast->();
     is over($id), 'checked', 'PostgreSQL restarts in the middle of it';
+    is $portal->psql("select claims from portal.import where id = $id"), 1,
+        'and the same reader goes on';
     is staged($id), $MANY, 'each line is there once';
 }
 {

@@ -176,6 +176,7 @@ sub asked {
 my $c = client(json => 1, agents => 1);
 answered(agentSignInPage => $c->get('/connexion'), 200);
 answered(agentLanguagePage => $c->get('/langue'), 200);
+answered(agentTheme => $c->get('/theme.css'), 200);
 answered(agentSession => $c->get('/session'), 200, 'nobody');
 post(agentSetLanguage => $c, '/langue', { lang => 'fr' }, 200);
 my $jeanne = agent();
@@ -396,6 +397,22 @@ post(decide => $r, $path, { step => 'accept', version => $now->($path) }, 403, '
 answered(copies => $r->get('/recopie'), 403, 'a reader');
 
 sub json_of { twin($_[0], json => 1) }
+
+# what is about the agent's own family
+{
+    my $own = json_of(scalar agent_client(as => new_agent(name => 'Camille Martin',
+        email => 'camille.martin@exemple.fr')));
+    my ($photo, $with, $ban) = map { scalar $portal->psql($_) }
+        "select max(id) from portal.change_set where section = 'child_photo'",
+        "select max(set_id) from portal.upload where section = 'guardian_address'",
+        'select max(id) from portal.collect_ban';
+    answered(agentRequest => $own->get("/demandes/$photo"), 403, 'their own');
+    answered(agentPhoto => $own->get("/demandes/$photo/photo.jpg"), 403, 'their own');
+    answered(agentPhotoBefore => $own->get("/demandes/$photo/photo-avant.jpg"), 403, 'their own');
+    answered(agentPhotoNow => $own->get("/demandes/$photo/photo-actuelle.jpg"), 403, 'their own');
+    answered(agentDocument => $own->get("/demandes/$with/justificatif-1"), 403, 'their own');
+    answered(ban => $own->get("/interdictions/$ban"), 403, 'their own');
+}
 
 for my $name (sort keys %op) {
     my $op = $op{$name};

@@ -275,7 +275,7 @@ my $asked = time;
 my $sign_up = ask(signUpPage => $c)->json;
 
 ask($_ => $c) for qw(home signUpSent resendPage forgotPasswordPage forgotPasswordSent
-    signInPage languagePage session accessibility privacy legal sitemap help);
+    signInPage languagePage session accessibility privacy legal sitemap help theme);
 ask(setLanguage => $c);
 ask(resendConfirmation => $c);
 ask(forgotPassword => $c, headers => { 'Idempotency-Key' => '"oubli"' });

@@ -593,8 +593,23 @@ is decide($reader, $id, { step => 'accept' }, $agent->get("/demandes/$id"))->sta
     'nor may decide';
 
 my $own = new_agent(name => 'Camille Martin', email => 'camille.martin@exemple.fr');
-is decide(scalar agent_client(as => $own), $id, { step => 'accept' })->status, 403,
-    'T202: nobody decides about their own family';
+my $ours = agent_client(as => $own);
+$r = json_post(as_json($ours), "/demandes/$id", { step => 'accept',
+    version => $aj->get("/demandes/$id")->json->{version} }, page => '/');
+is $r->status . $r->json->{errors}[0]{code}, '403own_family', 'T202: nobody decides about their own family';
+$r = $ours->get("/demandes/$id");
+is $r->status, 403, 'nor reads of it';
+like $r->text, qr/Cela concerne votre propre famille/, 'in words';
+is as_json($ours)->get("/demandes/$id")->json->{code}, 'own_family', 'a program reads why';
+my $ours_number = $portal->psql("select number from portal.change_set where id = $id");
+ok $agent->get("/?numero=$ours_number")->links->{"/demandes/$id"}, 'by its number an agent finds it';
+for my $path ('/', "/?numero=$ours_number", '/?etat=done', '/?etat=incomplete', '/?qui=nobody') {
+    is scalar(grep { $portal->psql("select f.number from portal.change_set c join portal.family f
+        on f.id = c.family_id where c.id = $_") eq '104201' }
+        map { m{^/demandes/(\d+)$} ? $1 : () } keys %{ $ours->get($path)->links }), 0, "$path: none of it";
+}
+isnt scalar(grep { m{^/demandes/\d} } keys %{ $agent->get('/?etat=done')->links }), 0,
+    'where another agent finds some';
 
 my $stranger = $portal->psql("select g.id from portal.guardian g join portal.family f
     on f.id = g.family_id where f.number = '104203' limit 1");
@@ -699,7 +714,7 @@ my %seen = map { $_->[0] => $_->[1] } $portal->psql("select action || ' ' || out
     count(*) from portal.audit where action in ('ask_change', 'decide', 'read_request',
     'withdraw_change', 'reverse_request', 'take_request') group by 1");
 ok $seen{$_}, "audit: $_" for 'ask_change sent', 'ask_change accepted', 'decide accepted',
-    'decide partly', 'decide refused', 'decide incomplete', 'decide own_family',
+    'decide partly', 'decide refused', 'decide incomplete', 'decide own_family', 'read_request own_family',
     'decide request_changed', 'read_request ok', 'withdraw_change ok', 'reverse_request ok',
     'take_request ok';
 is scalar($portal->psql("select count(*) from portal.change_set s where s.version <>

@@ -246,7 +246,7 @@ my $bank = page_of('bancaires');
     unlike "$mail->{text} $mail->{html}", qr/••|FR14|M02606/, 'without the account';
 
     my $i = items($set);
-    is_deeply [sort keys %$i], [qw(iban mandate)], 'account and mandate';
+    is_deeply [sort keys %$i], [qw(bic iban mandate)], 'account and mandate, and no BIC of another';
     is $i->{iban}{hint}, '2606', 'its end';
     is $i->{mandate}{asked}, $portal->psql('select current_date'), 'agreed to today';
 
@@ -265,7 +265,7 @@ my $bank = page_of('bancaires');
     is $r->status, 303, 'another holder';
     my $second = receipt($r);
     $i = items($second);
-    is_deeply [sort keys %$i], [qw(holder iban mandate)], 'left empty, the account stays asked for';
+    is_deeply [sort keys %$i], [qw(bic holder iban mandate)], 'left empty, the account stays asked for';
     is mailed(), 2, 'nobody is warned twice';
 
     $desk = decide($second);
@@ -355,6 +355,50 @@ my $bank = page_of('bancaires');
     is codes($r[2]), ':idempotency_mismatch', 'is a mismatch';
     is $portal->psql("select count(*) from portal.change_set where section = 'guardian_bank'
         and guardian_id = $id{camille} and state = 'sent'"), 1, 'one request';
+}
+
+
+### another account does not take the BIC along, whoever asks
+{
+    my $accept = sub {
+        my ($r) = @_;
+        decide(receipt($r) // ($r->json->{location} =~ /(\d+)$/)[0]);
+        my $b = $json->get("/famille/responsables/$id{camille}")->json->{guardian}{bank};
+        return join ' ', map { $_ // '-' } @$b{qw(iban_last4 bic)};
+    };
+    decide(scalar $portal->psql("select id from portal.change_set where section = 'guardian_bank'
+        and guardian_id = $id{camille} and state = 'sent'"), step => 'refuse', reason => 'Non');
+    $portal->psql("update portal.bank set bic = 'PSSTFRPP' where guardian_id = $id{camille}");
+    is codes(json_post($json, $bank, { bic => 'PSSTFRPP', iban => $canary{iban} })), ':nothing_asked',
+        'the BIC without another IBAN stays';
+
+    my $page = $html->get($bank);
+    like $page->text, qr/sans changer le BIC, l’ancien BIC est effacé/, 'the form says so';
+    my $check = $html->submit($page, { iban => $canary{other_iban}, mandate => 'yes', step => 'check' });
+    like $check->text, qr/BIC Avant : PSSTFRPP Demandé : Non renseigné/, 'shown before it is sent';
+    is $accept->($html->submit($check, { step => 'send' }, form => $bank)), '3000 -', 'left as it was it goes';
+    is $accept->(json_post($json, $bank, { iban => $canary{iban}, bic => 'CMCIFRPP', mandate => 'yes' })),
+        '2606 CMCIFRPP', 'given anew it is that one';
+    is $accept->(json_post($json, $bank, { iban => $canary{other_iban}, mandate => 'yes' })), '3000 -',
+        'not given it goes';
+
+    # the open request asks for another account; the same BIC, given over an empty one, is given
+    $portal->psql("update portal.bank set bic = 'PSSTFRPP' where guardian_id = $id{camille}");
+    is json_post($json, $bank, { iban => $canary{iban}, mandate => 'yes' })->status, 200, 'asked for';
+    is { @{ $html->get($bank)->form($bank)->{fields} } }->{bic}, '', 'the form has none';
+    is $accept->($html->submit($html->get($bank), { bic => 'PSSTFRPP', step => 'send' }, form => $bank)),
+        '2606 PSSTFRPP', 'which is given again';
+    is json_post($json, $bank, { iban => $canary{other_iban}, mandate => 'yes' })->status, 200, 'another';
+    is json_post($json, $bank, { iban => $canary{iban} })->json->{notice}, 'withdrawn',
+        'back to the account of the file, with its BIC: nothing is asked any more';
+
+    $portal->psql("insert into portal.field_policy (tenant, section, field, policy)
+        values (1, 'guardian_bank', 'bic', 'required')");
+    is codes(json_post($json, $bank, { iban => $canary{other_iban}, mandate => 'yes' })), 'bic:required',
+        'where there must be one it is asked for';
+    is $accept->(json_post($json, $bank, { iban => $canary{other_iban}, bic => 'PSSTFRPP', mandate => 'yes' })),
+        '3000 PSSTFRPP', 'the same bank may be named again';
+    $portal->psql("delete from portal.field_policy where section = 'guardian_bank'");
 }
 
 

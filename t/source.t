@@ -173,6 +173,12 @@ like join('', values %c), qr/CURLOPT_PROTOCOLS_STR, "smtp,smtps"/, 'and speaks S
 }
 
 
+
+### which town a request is of: with "portal_tenant $variable" no location knows
+
+nowhere(qr/verdict->town|plcf->town->/, 'a request\'s town is ctx->town', %c);
+
+
 ### what is shipped
 
 nowhere(qr/^#\s*ifn?def\s+\w*(?:TEST|DEBUG_ONLY|FUZZ)\w*/m,

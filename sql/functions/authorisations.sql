@@ -68,7 +68,8 @@ begin
                            -- sent before, and not asked again
                            when o.agreement is not null and not input ? o.field
                            then o.agreement
-                           else jsonb_build_object('text', t.id, 'year', school_year())
+                           else jsonb_build_object('text', t.id, 'year',
+                                                   answer_year_of(today()))
                            end) order by i.n), '[]')
               from jsonb_array_elements(p_items) with ordinality as i (item, n)
               left join authorisation_texts() t on t.code = i.item->>'field'
@@ -78,7 +79,7 @@ end
 $$;
 
 comment on function agreed_items(bigint, jsonb, jsonb, bigint) is
-    'section_items() of child_authorisations with what each answer is given by: the text that the form shows now, the school year of today. Input: child, items, the form, the open request.';
+    'section_items() of child_authorisations with what each answer is given by: the text that the form shows now, the school year that it is for, see answer_year_of(). Input: child, items, the form, the open request.';
 
 
 create or replace function agreement_shown(p_agreement jsonb, p_day date) returns json
@@ -127,7 +128,7 @@ begin
                               then coalesce((n.agreement->>'date')::date, n.day) end,
            school_year = case when n.answer <> 'unanswered' then
                              case when n.agreement ? 'year' then n.agreement->>'year'
-                                  else school_year_of(n.day) end end,
+                                  else answer_year_of(n.day) end end,
            text_id = case when n.answer <> 'unanswered'
                           then (n.agreement->>'text')::bigint end
       from (select e.key as code, coalesce(nullif(v->>e.key, ''), 'unanswered') as answer,

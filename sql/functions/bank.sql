@@ -22,19 +22,39 @@ comment on function bank_values(bigint) is
     'section_values() of guardian_bank; mandate is the day when it was agreed to.';
 
 
+create or replace function bank_bic(input jsonb, p_now jsonb, p_open bigint, p_back boolean)
+    returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_opened  jsonb := coalesce((select i.asked from change_item i
+                                  where i.set_id = p_open and i.field = 'bic'),
+                                p_now->'bic');
+begin
+    return case
+        -- given anew, or the same again where there must be one
+        when input ? 'bic'
+             and (input->'bic' <> v_opened
+                  or exists (select from field_policies('guardian_bank') p
+                              where p.name = 'bic' and p.policy = 'required'))
+        then '{}'::jsonb
+        else jsonb_build_object('bic', case when p_back then p_now->'bic' end) end;
+end
+$$;
+
+comment on function bank_bic(jsonb, jsonb, bigint, boolean) is
+    'The BIC of a form that gives another IBAN than the page was opened with: none, unless it was given anew too; that of the file where the IBAN is (p_back). Input and result: fields, as of bank_input().';
+
+
 create or replace function bank_input(input jsonb, p_now jsonb, p_open bigint) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_answer  text := input->>'mandate';
     v_mac     text := p_now #>> '{_mac,iban}';
-    v_asked   text;
+    v_opened  text := coalesce(
+                  (select encode(i.asked_mac, 'hex') from change_item i
+                    where i.set_id = p_open and i.field = 'iban'), v_mac);
+    v_asked   text := coalesce(input #>> '{iban,mac}', v_opened);
 begin
-    select encode(i.asked_mac, 'hex') into v_asked
-      from change_item i
-     where i.set_id = p_open and i.field = 'iban';
-
-    v_asked := coalesce(input #>> '{iban,mac}', v_asked, v_mac);
-
     return input || case
         when v_answer = 'no' then '{}'::jsonb
         -- that account's mandate is in the file
@@ -43,12 +63,15 @@ begin
         when v_answer = 'yes' then jsonb_build_object('mandate', today())
         -- an agreement is not carried over to another account
         when input ? 'mandate' or input ? 'iban' then '{"mandate": null}'
-        else '{}' end;
+        else '{}' end
+        || case when v_asked is distinct from v_opened
+                then bank_bic(input, p_now, p_open, v_asked is not distinct from v_mac)
+                else '{}' end;
 end
 $$;
 
 comment on function bank_input(jsonb, jsonb, bigint) is
-    'section_input() of guardian_bank: yes to the mandate becomes today''s date; for an account whose mandate the file has the question is settled.';
+    'section_input() of guardian_bank: yes to the mandate becomes today''s date; for an account whose mandate the file has the question is settled. Another IBAN than the page''s takes no BIC of another account along, see bank_bic().';
 
 
 create or replace function new_mandate() returns text

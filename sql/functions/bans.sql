@@ -35,20 +35,40 @@ comment on function ban_row(collect_ban) is
     'A recorded ban as agents read it. "documents" and "request" are there as long as the request that it was reported by is kept.';
 
 
+create or replace function own_ban(p_ban collect_ban) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return is_agents_family(null, p_ban.family_id || array(
+               select m.family_id from child_family m where m.child_id = p_ban.child_id));
+end
+$$;
+
+comment on function own_ban(collect_ban) is
+    'Whether a ban is about a child of the agent''s own family, in whichever household.';
+
+
 create or replace function bans(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_ended  boolean := coalesce(input->>'state', '') = 'ended';
-    v_rows   jsonb;
+    v_ended    boolean := coalesce(input->>'state', '') = 'ended';
+    v_rows     jsonb;
+    v_refusal  json;
 begin
     perform require_agent();
-    perform note('read_bans', 'ok');
+
+    v_refusal := may_read(false, true);
+    perform note('read_bans', read_outcome(v_refusal));
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
 
     select coalesce(jsonb_agg(ban_row(x.ban) order by (x.ban).id desc), '[]') into v_rows
       from (select b as ban
               from collect_ban b
              where (b.ended_at is not null) = v_ended
                and b.id < coalesce(to_id(input->>'after'), 9223372036854775807)
+               and not own_ban(b)
              order by b.id desc
              limit 51) x;
 
@@ -62,7 +82,7 @@ end
 $$;
 
 comment on function bans(jsonb) is
-'The recorded bans of the town, the latest first, 50 at a time; the audit says who has read them (read_bans). Input: state (ended: those that hold no more; else those that hold), after (id of the last one seen). Result: {"status": 200, "bans": [ban_row()], "next": id to go on after or null, "ended"}. For agents.';
+'The recorded bans of the town, but of the agent''s own family, the latest first, 50 at a time; the audit says who has read them (read_bans). Input: state (ended: those that hold no more; else those that hold), after (id of the last one seen). Result: {"status": 200, "bans": [ban_row()], "next": id to go on after or null, "ended"}; 429 too_many_readings. For agents.';
 
 
 create or replace function ban_document(p_ban collect_ban) returns json
@@ -83,7 +103,8 @@ comment on function ban_document(collect_ban) is
 create or replace function ban(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_ban  collect_ban;
+    v_ban      collect_ban;
+    v_refusal  json;
 begin
     perform require_agent();
 
@@ -93,14 +114,15 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    perform note('read_ban', 'ok', 'collect_ban', v_ban.id);
+    v_refusal := may_read(own_ban(v_ban), true);
+    perform note('read_ban', read_outcome(v_refusal), 'collect_ban', v_ban.id);
 
-    return ban_document(v_ban);
+    return coalesce(v_refusal, ban_document(v_ban));
 end
 $$;
 
 comment on function ban(jsonb) is
-    'A recorded ban; the audit says who has read it. Input: ban (its id). Result: ban_document(); 404. For agents.';
+    'A recorded ban; the audit says who has read it. Input: ban (its id). Result: ban_document(); 404; 403 own_family; 429 too_many_readings. For agents.';
 
 
 create or replace function locked_ban(input jsonb, out ban collect_ban, out refusal json)
@@ -124,9 +146,7 @@ begin
     v_stale := stale(input, v_version);
 
     refusal := case
-        when is_agents_family(null, ban.family_id || array(
-                 select m.family_id from child_family m where m.child_id = ban.child_id))
-            then refused('', 'own_family', 403)
+        when own_ban(ban) then refused('', 'own_family', 403)
         when input->>'version' is null
              and jsonb_typeof(input->'_'->'if_match') is distinct from 'array'
             then refused('', 'version_needed', 428)

@@ -100,7 +100,10 @@ begin atomic
         'service', t.service, 'family_service', t.family_service,
         'origin', t.origin, 'agent_origin', t.agent_origin, 'host', t.host,
         'theme', t.theme, 'logo', t.logo,
-        'theme_css', t.theme_css, 'phone', t.phone, 'email', t.email,
+        'theme_css', coalesce(t.theme_css,
+                              '/theme.css?v=' || left(md5(theme_sheet(t.theme)), 8)),
+        'theme_sheet', case when t.theme_css is null then theme_sheet(t.theme) end,
+        'phone', t.phone, 'email', t.email,
         'office', t.office, 'hours', t.hours, 'counter', t.counter,
         'mail_from', t.mail_from, 'mail_name', t.mail_name,
         'languages', t.languages, 'subscription_effect', t.subscription_effect,
@@ -317,6 +320,20 @@ create or replace function repeat_scope(input jsonb) returns text
 
 comment on function repeat_scope(jsonb) is
     'Who an idempotency key belongs to: the account, the agent or the machine, else the browser; null: no key.';
+
+
+create or replace function answered(input jsonb) returns boolean
+    language sql stable
+begin atomic
+    select exists (select from idempotency i
+                    where i.scope = repeat_scope(input)
+                      and i.key = input->'_'->>'key'
+                      and i.print = decode(input->'_'->>'print', 'hex')
+                      and i.status is not null);
+end;
+
+comment on function answered(jsonb) is
+    'Whether this very form has been answered under its key, so that repeated() will say the same again: for what is done before that. Claims nothing.';
 
 
 create or replace function done(input jsonb, result json) returns json

@@ -136,13 +136,30 @@ create or replace function fault(field text, code text) returns jsonb
 comment on function fault(text, text) is 'One thing that is wrong with a request, as errors.';
 
 
+create or replace function not_theirs(input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_section  text := input->>'section';
+begin
+    perform note('ask_change', 'not_allowed', v_section, case
+                     when v_section like 'guardian%' then to_id(input->>'guardian')
+                     else coalesce(to_id(input->>'contact'), to_id(input->>'child')) end);
+
+    return json_build_object('status', 404, 'errors', json_build_array());
+end
+$$;
+
+comment on function not_theirs(jsonb) is
+    'The answer to who asks about what they may not ask about, existing or not; the audit says of which section and of whom, by the id that was given. Input: as of subject(). Result: 404.';
+
+
 create or replace function seal_place(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+    language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_who  record := subject(input->>'section', input);
 begin
     if v_who.id is null or v_who.seal_id is null then
-        return json_build_object('status', 404, 'errors', json_build_array());
+        return not_theirs(input);
     end if;
 
     return json_build_object('status', 200, 'kind', v_who.kind, 'id', v_who.seal_id);
@@ -150,7 +167,7 @@ end
 $$;
 
 comment on function seal_place(jsonb) is
-'The place for which nginx seals the fields of a form before it calls the form''s own function. Input: section, and guardian, child or contact. Result: {"status": 200, "kind": guardian | child, "id"}; 404 for what the account may not ask about.';
+'The place for which nginx seals the fields of a form before it calls the form''s own function. Input: section, and guardian, child or contact. Result: {"status": 200, "kind": guardian | child, "id"}; 404 for what the account may not ask about, see not_theirs().';
 
 
 -- what a section holds ----------------------------------------------------

@@ -238,13 +238,15 @@ begin
         'connections', data_connections(v_account),
         'devices', data_devices(v_account), 'mails', data_mails(v_account),
         'links', data_links(v_account), 'events', data_events(v_account, v_events),
-        'events_most', v_events);
+        'events_most', v_events,
+        -- last: nginx writes here which sealed values it could not open
+        'unreadable', '{"$unreadable" : []}'::json);
 end
 $$;
 
 comment on function my_data(jsonb) is
 'All that the portal holds about the account that asks. Input: format (csv: a file is taken away, which the audit tells).
-Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "devices", "mails", "links", "events": the newest events_most of the audit}. Of others what the table of visibility says, nothing more.';
+Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
 
 
 create or replace function closing(input jsonb) returns json

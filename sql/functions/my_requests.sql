@@ -357,6 +357,8 @@ begin
     v_set := my_request_row(input, true);
 
     if v_set.id is null then
+        perform note('withdraw_change', 'not_allowed', 'change_set',
+                     to_id(input->>'request'));
         return done(input, json_build_object('status', 404, 'errors', json_build_array()));
     end if;
 

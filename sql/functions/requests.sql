@@ -496,7 +496,7 @@ declare
     v_set      change_set;
 begin
     if v_who.id is null then
-        return json_build_object('status', 404, 'errors', json_build_array());
+        return not_theirs(input);
     end if;
 
     if v_step = 'send' then
@@ -536,7 +536,7 @@ begin
     perform drop_unwanted(input);
 
     v_form := section_form(input);
-    v_refusal := coalesce(case when v_form->>'version' is null then v_form end,
+    v_refusal := coalesce(case when v_form->>'version' is null then not_theirs(input) end,
         stale(input, v_form->>'version'),
         case when input->>'version' <> v_form->>'version'
              then refused('', 'file_changed', 409) end);
@@ -560,11 +560,16 @@ begin
     v_after := asked_values(v_now, v_items);
     v_faults := asked_faults(input, my_family(), v_who.child_id, v_after)
                 || late_faults(v_section, v_items, v_after)
+                || added_twice(v_section, v_action, v_open.id, v_after)
                 || case when v_step <> 'edit'
                         then document_faults(input, v_who.guardian_id, v_who.child_id,
                                              v_open.id) else '[]' end;
 
     if v_faults <> '[]' then
+        if v_faults @? '$[*].code ? (@ == "not_editable" || @ == "unknown_field")' then
+            perform note('ask_change', 'not_editable', v_section, v_who.id);
+        end if;
+
         return done(input, json_build_object('status', 422, 'errors', v_faults));
     end if;
 
@@ -603,7 +608,7 @@ $$;
 comment on function ask_change(jsonb) is
 'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send, of a photo also remove: that it be taken out; drop: number of a file among "kept" that is to be forgotten, which is an edit; idempotency key.
 Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs; 429 too_many, see ask_limit().
-The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it.';
+The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it. What the account may not ask about leaves a row of the audit, see not_theirs(); so does a field that the town does not let families change.';
 
 
 grant execute on function section_form(jsonb), ask_change(jsonb) to portal_web;

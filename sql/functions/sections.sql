@@ -22,6 +22,15 @@ create or replace function school_year() returns text
 comment on function school_year() is 'The school year of today.';
 
 
+create or replace function answer_year_of(p_day date) returns text
+    language sql immutable
+    -- towns prepare the coming year from 1 July on: two months before September
+    return school_year_of((p_day + interval '2 months')::date);
+
+comment on function answer_year_of(date) is
+    'The school year that an answer of a day is for: from 1 July on the one that begins in September.';
+
+
 -- general information -----------------------------------------------------
 
 create or replace function child_general_values(p_id bigint) returns jsonb
@@ -251,6 +260,39 @@ create or replace function add_faults(p_section text, p_family bigint, p_child b
 
 comment on function add_faults(text, bigint, bigint, jsonb) is
     'Why somebody cannot be added: a child that is there already, a list that is full. Input: section, family, child of a contact, values.';
+
+
+create or replace function added_twice(p_section text, p_action text, p_open bigint,
+    v jsonb)
+    returns jsonb
+    language sql stable
+begin atomic
+    select coalesce(jsonb_agg(jsonb_build_object('field', 'first_name',
+               'code', 'child_asked', 'request', x.number)), '[]')
+      from (select c.number
+              from change_set c
+              join change_item l on l.tenant = c.tenant and l.set_id = c.id
+                                and l.field = 'last_name'
+              join change_item f on f.tenant = c.tenant and f.set_id = c.id
+                                and f.field = 'first_name'
+              join change_item b on b.tenant = c.tenant and b.set_id = c.id
+                                and b.field = 'birth_date'
+             where (p_section, p_action) = ('child_general', 'add')
+               and c.account_id = me()
+               and c.family_id = my_family()
+               and c.section = p_section
+               and c.action = p_action
+               and c.state in ('sent', 'taken', 'incomplete')
+               and c.id is distinct from p_open
+               and fold((l.asked #>> '{}') || (f.asked #>> '{}'))
+                   = fold((v->>'last_name') || (v->>'first_name'))
+               and b.asked #>> '{}' = v->>'birth_date'
+             order by c.id
+             limit 1) x;
+end;
+
+comment on function added_twice(text, text, bigint, jsonb) is
+    'A child that the account has asked to add already, by another open request, which the error names. Input: section, action, the open request that is mended or null, values. Result: errors.';
 
 
 create or replace function section_add(p_set change_set, v jsonb) returns bigint

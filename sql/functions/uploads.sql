@@ -88,9 +88,6 @@ declare
     v_waiting  int;
     v_space    bigint;
 begin
-    -- one file of a family after the other, so that none slips past the limits
-    perform 1 from family f where f.id = my_family() for no key update;
-
     -- of a photo the last one counts
     if u->>'store' = 'photo' then
         delete from upload w
@@ -136,7 +133,7 @@ end
 $$;
 
 comment on function upload_begin(jsonb, text, bigint, bigint, bigint) is
-    'Makes the row of a file, unless it is there already or the family has too many or too much. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child, the open request. Result: null, or the answer to give.';
+    'Makes the row of a file, unless it is there already or the family has too many or too much. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child, the open request. The caller holds the family. Result: null, or the answer to give.';
 
 
 create or replace function upload_once(u jsonb, p_what text, p_guardian bigint,
@@ -179,7 +176,17 @@ declare
     v_answer   json;
 begin
     if v_who.id is null then
-        return no_file();
+        return not_theirs(input);
+    end if;
+
+    if (u->>'piece')::int = 0 then
+        -- one file of a family after the other, so that none slips past the limits
+        perform 1 from family f where f.id = my_family() for no key update;
+
+        -- a form that comes again gets its answer again, whatever holds by now
+        if answered(input) then
+            return json_build_object('status', 200, 'kept', true);
+        end if;
     end if;
 
     v_open := open_request(v_section, v_action, v_who.guardian_id, v_who.child_id, null);
@@ -229,7 +236,7 @@ end
 $$;
 
 comment on function store_upload(jsonb) is
-'Stores one piece of a file that came with a form of a section, the first before the others. Input: section, and guardian or child as the form''s own function has them; upload: {"id": random uuid, "field", "kind": jpeg | png | pdf, "store": photo | document, "size": bytes of the file, "pieces", "piece": from 0, "sealed"}. Result: {"status": 200}; 404 for what the account may not ask about; 422 uploads_waiting, upload_space.';
+'Stores one piece of a file that came with a form of a section, the first before the others. Input: section, and guardian or child as the form''s own function has them; upload: {"id": random uuid, "field", "kind": jpeg | png | pdf, "store": photo | document, "size": bytes of the file, "pieces", "piece": from 0, "sealed"}. Result: {"status": 200}, with "kept" where nothing more of it is needed: the same document is there, or the form has been answered; 404 for what the account may not ask about; 422 documents_many, uploads_waiting, upload_space.';
 
 
 create or replace function waiting_upload(p_section text, p_guardian bigint, p_child bigint)
@@ -568,12 +575,14 @@ begin
         return no_file();
     end if;
 
-    return file_document(item_photo(v_set, input->>'which'), input, 'photo.jpg', false);
+    return coalesce(may_read(own_request(v_set), false),
+                    file_document(item_photo(v_set, input->>'which'), input, 'photo.jpg',
+                                  false));
 end
 $$;
 
 comment on function agent_photo(jsonb) is
-    'A picture of a request; the audit says who has read the request itself. Input: request, which (asked | before | now), piece. Result: file_document(). For agents.';
+    'A picture of a request; the audit says who has read the request itself. Input: request, which (asked | before | now), piece. Result: file_document(); 403 own_family. For agents.';
 
 
 -- documents of a request -------------------------------------------------
@@ -666,9 +675,10 @@ begin
 
     -- who has read a family's papers is kept
     if v_result->>'status' = '200' and coalesce(to_id(input->>'piece'), 0) = 0 then
-        v_refusal := agent_limit('readings');
-        perform note('read_document', case when v_refusal is null then 'ok'
-                                           else 'too_many' end, 'change_set', v_set.id);
+        v_refusal := may_read(own_request(v_set), true);
+        perform note('read_document', read_outcome(v_refusal), 'change_set', v_set.id);
+    elsif own_request(v_set) then
+        v_refusal := no_file();
     end if;
 
     return coalesce(v_refusal, v_result);
@@ -676,7 +686,7 @@ end
 $$;
 
 comment on function agent_document_file(jsonb) is
-    'A document of a request; the audit says who has read it. Input: request, document (number), piece. Result: file_document(); 429 too_many_readings. For agents.';
+    'A document of a request; the audit says who has read it. Input: request, document (number), piece. Result: file_document(); 403 own_family; 429 too_many_readings. For agents.';
 
 
 grant execute on function store_upload(jsonb), child_photo(jsonb), request_photo(jsonb),

@@ -61,7 +61,8 @@ begin
         return query
         select c.*
           from change_set c
-         where c.number = p_number;
+         where c.number = p_number
+           and not own_request(c);
 
     elsif p_state = 'done' then
         return query
@@ -70,6 +71,7 @@ begin
          where c.state in ('accepted', 'partly', 'refused')
            and c.id < coalesce((p_from).id, 9223372036854775807)
            and (p_section is null or c.section = p_section)
+           and not own_request(c)
            and case p_whose when 'mine' then c.taken_by = my_agent()
                             when 'nobody' then c.taken_by is null else true end
          order by c.id desc
@@ -83,6 +85,7 @@ begin
            and c.urgent <= v_urgent
            and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
            and (p_section is null or c.section = p_section)
+           and not own_request(c)
            and case p_whose when 'mine' then c.taken_by = my_agent()
                             when 'nobody' then c.taken_by is null else true end
          order by c.urgent desc, c.created_at, c.id
@@ -97,6 +100,7 @@ begin
            and c.urgent <= v_urgent
            and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
            and (p_section is null or c.section = p_section)
+           and not own_request(c)
          order by c.urgent desc, c.created_at, c.id
          limit 51;
 
@@ -109,6 +113,7 @@ begin
                     and c.urgent = v_urgent
                     and (c.created_at, c.id) > (v_at, v_id)
                     and (p_section is null or c.section = p_section)
+                    and not own_request(c)
                     and (p_whose is distinct from 'nobody' or c.taken_by is null)
                   order by c.created_at, c.id
                   limit 51)
@@ -118,6 +123,7 @@ begin
                   where c.state in ('sent', 'taken')
                     and c.urgent = false and v_urgent
                     and (p_section is null or c.section = p_section)
+                    and not own_request(c)
                     and (p_whose is distinct from 'nobody' or c.taken_by is null)
                   order by c.created_at, c.id
                   limit 51)) w
@@ -128,7 +134,7 @@ end
 $$;
 
 comment on function queue_page(text, text, text, text, change_set) is
-    'The next 51 requests of the queue, in its order: oldest first, safety before all; the finished ones the latest first. Input: as queue()''s; the last one seen, null at the start.';
+    'The next 51 requests of the queue, in its order: oldest first, safety before all; the finished ones the latest first. None is of the agent''s own family. Input: as queue()''s; the last one seen, null at the start.';
 
 
 create or replace function queue(input jsonb) returns json
@@ -436,6 +442,7 @@ begin
         'next', (select o.id
                    from change_set o
                   where o.state = 'sent' and o.id <> p_set.id
+                    and not own_request(o)
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
         'decides', v_decides, 'may_reverse', v_reverse,
@@ -478,6 +485,27 @@ comment on function agent_limit(text) is
     'Counts what an agent does: a town says how much of it in an hour is more than a person''s work. Input: decisions or readings. Result: null to go on, or 429 too_many_decisions, too_many_readings with "wait".';
 
 
+create or replace function may_read(p_own boolean, p_counts boolean) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    return case when p_own then refused('', 'own_family', 403)
+                when p_counts then agent_limit('readings') end;
+end
+$$;
+
+comment on function may_read(boolean, boolean) is
+    'Why an agent may not read something: it is about their own family, or they have read as much as an hour holds. Input: it is about their family; it counts among their readings. Result: null to go on, 403 own_family, or 429 as agent_limit().';
+
+
+create or replace function read_outcome(p_refusal json) returns text
+    language sql immutable
+    return case coalesce(p_refusal #>> '{errors,0,code}', 'ok')
+               when 'too_many_readings' then 'too_many'
+               else coalesce(p_refusal #>> '{errors,0,code}', 'ok') end;
+
+comment on function read_outcome(json) is 'What the audit says of a reading. Input: may_read().';
+
+
 create or replace function agent_request(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -495,24 +523,20 @@ begin
 
     if exists (select from field f where f.section = v_set.section and f.sealed) then
         v_action := 'read_' || split_part(v_set.section, '_', 2);
-        v_refusal := agent_limit('readings');
     end if;
+
+    v_refusal := may_read(own_request(v_set), v_action <> 'read_request');
 
     -- who has seen a family's data is kept, whatever they decide; the audit
     -- outlives the request, so that it says itself where that was sealed data
-    perform note(v_action, case when v_refusal is null then 'ok' else 'too_many' end,
-                 'change_set', v_set.id);
+    perform note(v_action, read_outcome(v_refusal), 'change_set', v_set.id);
 
-    if v_refusal is not null then
-        return v_refusal;
-    end if;
-
-    return decision_document(v_set);
+    return coalesce(v_refusal, decision_document(v_set));
 end
 $$;
 
 comment on function agent_request(jsonb) is
-    'A request to be decided; the audit says who has read it (read_request; read_tax, read_bank, read_health where sealed data is seen). Input: request. Result: decision_document(); 404; of sealed data 429 too_many_readings. For agents.';
+    'A request to be decided; the audit says who has read it (read_request; read_tax, read_bank, read_health where sealed data is seen). Input: request. Result: decision_document(); 404; 403 own_family; of sealed data 429 too_many_readings. For agents.';
 
 
 -- deciding ----------------------------------------------------------------
@@ -538,7 +562,19 @@ end
 $$;
 
 comment on function is_agents_family(bigint, bigint[]) is
-    'Whether something is about the agent''s own family, by their address: nobody decides for themselves. Input: the account that asked or null, families.';
+    'Whether something is about the agent''s own family, by their address: nobody reads or decides for themselves. Input: the account that asked or null, families.';
+
+
+create or replace function own_request(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return is_agents_family(p_set.account_id, p_set.family_id || array(
+               select m.family_id from child_family m where m.child_id = p_set.child_id));
+end
+$$;
+
+comment on function own_request(change_set) is
+    'Whether a request is about the agent''s own family: the one it is about, or the other household of its child.';
 
 
 create or replace function locked_request(input jsonb, out request change_set,
@@ -562,8 +598,7 @@ begin
     v_version := decision_version(request, decision_now(request));
 
     refusal := case
-        when is_agents_family(request.account_id, array[request.family_id])
-            then refused('', 'own_family', 403)
+        when own_request(request) then refused('', 'own_family', 403)
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
             then refused('', 'request_decided', 409)

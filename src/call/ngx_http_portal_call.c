@@ -16,8 +16,7 @@
 static ngx_int_t ngx_http_portal_call_enter(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op);
 static ngx_int_t ngx_http_portal_call_machine(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op,
-    ngx_http_portal_loc_conf_t *plcf, ngx_str_t *version);
+    ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op, ngx_str_t *version);
 static void ngx_http_portal_called(portal_op_t *op);
 static void ngx_http_portal_call_again(ngx_http_portal_ctx_t *ctx,
     portal_pg_statement_t *function);
@@ -178,7 +177,7 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
-    town = plcf->town;
+    town = ctx->town;
 
     ngx_str_null(&session);
     ngx_str_null(&account);
@@ -211,7 +210,7 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                             - number[3]);
 
     if (plcf->audience == NGX_HTTP_PORTAL_MACHINE) {
-        return ngx_http_portal_call_machine(r, ctx, op, plcf, &version);
+        return ngx_http_portal_call_machine(r, ctx, op, &version);
     }
 
     if (portal_pg_query(op, plcf->agents ? pmcf->enter_agent : pmcf->enter)
@@ -235,8 +234,7 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_portal_call_machine(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op,
-    ngx_http_portal_loc_conf_t *plcf, ngx_str_t *version)
+    ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op, ngx_str_t *version)
 {
     ngx_str_t                     key;
     ngx_str_t                     schema = ngx_string(NGX_HTTP_PORTAL_SCHEMA);
@@ -248,7 +246,7 @@ ngx_http_portal_call_machine(ngx_http_request_t *r,
     key.len = PORTAL_MAC_HEX;
 
     if (portal_pg_query(op, pmcf->enter_machine) != NGX_OK
-        || portal_pg_param(op, &plcf->town->slug) != NGX_OK
+        || portal_pg_param(op, &ctx->town->slug) != NGX_OK
         || portal_pg_param(op, &key) != NGX_OK
         || portal_pg_param(op, version) != NGX_OK
         || portal_pg_param(op, &schema) != NGX_OK
@@ -391,8 +389,7 @@ ngx_http_portal_family_left(ngx_http_portal_ctx_t *ctx)
 static void
 ngx_http_portal_call_town(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
 {
-    json_t                      *root, *town;
-    ngx_http_portal_loc_conf_t  *plcf;
+    json_t  *root, *town;
 
     /* the answer nearly always: nothing new */
 
@@ -404,9 +401,7 @@ ngx_http_portal_call_town(ngx_http_portal_ctx_t *ctx, ngx_str_t *value)
     town = json_object_get(root, "town");
 
     if (json_is_object(town)) {
-        plcf = ngx_http_get_module_loc_conf(ctx->request,
-                                            ngx_http_portal_module);
-        ngx_http_portal_town_set(plcf->town, json_incref(town));
+        ngx_http_portal_town_set(ctx->town, json_incref(town));
     }
 
     json_decref(root);
@@ -449,6 +444,7 @@ ngx_http_portal_call_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
             return NGX_HTTP_FORBIDDEN;
 
         case 404:
+            ngx_http_portal_town_gone(ctx->town);
             return NGX_HTTP_NOT_FOUND;
 
         default:

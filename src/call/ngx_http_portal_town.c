@@ -8,23 +8,23 @@
 
 
 /*
- * The town's document as this worker holds it: asked for when the worker
- * starts, replaced whenever portal.enter() returns a newer one.
+ * A town's document as this worker holds it: asked for when the worker starts,
+ * or when a request first names the town (ngx_http_portal_towns.c); replaced
+ * whenever portal.enter() returns a newer one.
  */
 
 /* what templates may read of it; the captcha's answers are not among them */
 static const char  *ngx_http_portal_town_public[] = {
     "name", "service", "family_service", "origin", "logo", "theme_css",
-    "phone", "email", "office", "hours", "counter", "texts",
+    "theme_sheet", "phone", "email", "office", "hours", "counter", "texts",
     "subscription_effect", "retention", "copies", "feeds", NULL
 };
 
 
-/* how long requests wait for it at a worker's start, ms */
+/* how long requests wait for it, ms */
 #define NGX_HTTP_PORTAL_TOWN_PATIENCE  1000
 
 
-static void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);
 static void ngx_http_portal_town_answer(portal_op_t *op);
 static void ngx_http_portal_town_retry(ngx_event_t *ev);
 static void ngx_http_portal_town_impatient(ngx_event_t *ev);
@@ -39,49 +39,50 @@ static json_t *ngx_http_portal_town_shown(ngx_http_portal_town_t *town,
 static ngx_http_portal_main_conf_t  *ngx_http_portal_town_conf;
 
 
+/* of one whose slug is set, all else zero; what it is starts being asked */
+
 ngx_int_t
-ngx_http_portal_town_init(ngx_cycle_t *cycle,
-    ngx_http_portal_main_conf_t *pmcf)
+ngx_http_portal_town_start(ngx_http_portal_main_conf_t *pmcf,
+    ngx_http_portal_town_t *town, ngx_log_t *log)
 {
-    ngx_uint_t                i, n;
-    ngx_http_portal_town_t  **town;
+    ngx_uint_t  n;
 
     ngx_http_portal_town_conf = pmcf;
 
-    town = pmcf->towns.elts;
+    town->document = NULL;
+    town->version = 0;
+    town->offered = 1;
+    town->language = 0;
+    town->asked = 0;
+    town->gone = 0;
 
-    for (i = 0; i < pmcf->towns.nelts; i++) {
-        town[i]->document = NULL;
-        town[i]->version = 0;
-        town[i]->offered = 1;
-        town[i]->language = 0;
-        town[i]->place = portal_count_town(&town[i]->slug);
+    ngx_queue_init(&town->waiting);
 
-        for (n = 0; n < pmcf->nlanguages; n++) {
-            town[i]->public[n] = ngx_http_portal_town_unknown(pmcf, town[i],
-                                                              n);
-            if (town[i]->public[n] == NULL) {
-                return NGX_ERROR;
-            }
+    for (n = 0; n < pmcf->nlanguages; n++) {
+        town->public[n] = ngx_http_portal_town_unknown(pmcf, town, n);
+
+        if (town->public[n] == NULL) {
+            return NGX_ERROR;
         }
-
-        town[i]->retry.handler = ngx_http_portal_town_retry;
-        town[i]->retry.data = town[i];
-        town[i]->retry.log = cycle->log;
-        town[i]->retry.cancelable = 1;
-
-        /* not cancelable: a worker that quits answers first who waits here */
-
-        portal_op_event(&town[i]->patience, ngx_http_portal_town_impatient,
-                        cycle->log);
-
-        ngx_queue_init(&town[i]->waiting);
-        town[i]->asked = 0;
-
-        ngx_add_timer(&town[i]->patience, NGX_HTTP_PORTAL_TOWN_PATIENCE);
-
-        ngx_http_portal_town_ask(town[i]);
     }
+
+    town->retry.handler = ngx_http_portal_town_retry;
+    town->retry.data = town;
+    town->retry.log = log;
+    town->retry.cancelable = 1;
+
+    /* not cancelable: a worker that quits answers first who waits here */
+
+    portal_op_event(&town->patience, ngx_http_portal_town_impatient, log);
+
+    if (town->nowhere) {
+        town->asked = 1;
+        return NGX_OK;
+    }
+
+    ngx_add_timer(&town->patience, NGX_HTTP_PORTAL_TOWN_PATIENCE);
+
+    ngx_http_portal_town_ask(town);
 
     return NGX_OK;
 }
@@ -101,24 +102,33 @@ ngx_http_portal_town_unknown(ngx_http_portal_main_conf_t *pmcf,
 
     views = pmcf->views[language];
 
-    ngx_snprintf(logo, sizeof(logo), "/static/logo-%V.svg%Z", &town->slug);
-    ngx_snprintf(theme, sizeof(theme), "/static/theme-%V.css%Z", &town->slug);
+    if (town->nowhere) {
+        ngx_snprintf(logo, sizeof(logo), "/static/favicon.svg%Z");
+        ngx_snprintf(theme, sizeof(theme), "/static/portal.css%Z");
+
+    } else {
+        ngx_snprintf(logo, sizeof(logo), "/static/logo-%V.svg%Z",
+                     &town->slug);
+        ngx_snprintf(theme, sizeof(theme), "/static/theme-%V.css%Z",
+                     &town->slug);
+    }
 
     return json_pack("{s:s?, s:s?, s:s?, s:s, s:s, s:n, s:n, s:n, s:n, s:n, "
-                     "s:n, s:{s:n}, s:n, s:n, s:n}",
+                     "s:n, s:n, s:{s:n}, s:n, s:n, s:n}",
                      "name", portal_views_label(views, "town.name"),
                      "service", portal_views_label(views, "town.service"),
                      "family_service",
                      portal_views_label(views, "town.family_service"),
                      "logo", logo,
                      "theme_css", theme,
+                     "theme_sheet",
                      "origin", "phone", "email", "office", "hours", "counter",
                      "texts", "no_code",
                      "subscription_effect", "phone_display", "retention");
 }
 
 
-static void
+void
 ngx_http_portal_town_ask(ngx_http_portal_town_t *town)
 {
     portal_pg_op_t  *op;
@@ -180,11 +190,20 @@ ngx_http_portal_town_answer(portal_op_t *op)
 
         json_decref(document);
 
+        if (town->pool != NULL) {
+
+            /* anybody may write any host name: no line in the log for that */
+
+            town->gone = 1;
+            ngx_http_portal_town_release(town);
+            return;
+        }
+
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "portal: the database has no town \"%V\"", &town->slug);
     }
 
-    if (!ngx_exiting && !ngx_terminate) {
+    if (town->pool == NULL && !ngx_exiting && !ngx_terminate) {
         ngx_add_timer(&town->retry, 1000 + (ngx_msec_t) ngx_random() % 500);
     }
 
@@ -203,28 +222,6 @@ ngx_http_portal_town_retry(ngx_event_t *ev)
 }
 
 
-/*
- * A worker that has just started, at a reload under load, would otherwise show
- * its first visitors a town without a name and refuse their forms' Origin.
- */
-
-ngx_int_t
-ngx_http_portal_town_wait(ngx_http_portal_ctx_t *ctx,
-    ngx_http_portal_town_t *town)
-{
-    if (town->asked) {
-        return NGX_OK;
-    }
-
-    if (!ctx->town_waiting) {
-        ctx->town_waiting = 1;
-        ngx_queue_insert_tail(&town->waiting, &ctx->town_queue);
-    }
-
-    return NGX_AGAIN;
-}
-
-
 static void
 ngx_http_portal_town_impatient(ngx_event_t *ev)
 {
@@ -238,8 +235,9 @@ ngx_http_portal_town_impatient(ngx_event_t *ev)
 static void
 ngx_http_portal_town_release(ngx_http_portal_town_t *town)
 {
-    ngx_queue_t            *q;
+    ngx_queue_t             all, *q;
     ngx_http_portal_ctx_t  *ctx;
+    ngx_http_portal_town_t *real;
 
     town->asked = 1;
 
@@ -247,12 +245,24 @@ ngx_http_portal_town_release(ngx_http_portal_town_t *town)
         ngx_del_timer(&town->patience);
     }
 
-    while (!ngx_queue_empty(&town->waiting)) {
-        q = ngx_queue_head(&town->waiting);
+    ngx_queue_init(&all);
+
+    if (!ngx_queue_empty(&town->waiting)) {
+        ngx_queue_add(&all, &town->waiting);
+        ngx_queue_init(&town->waiting);
+    }
+
+    /* from here on the town may be no more */
+
+    real = ngx_http_portal_towns_settle(town);
+
+    while (!ngx_queue_empty(&all)) {
+        q = ngx_queue_head(&all);
         ngx_queue_remove(q);
 
         ctx = ngx_queue_data(q, ngx_http_portal_ctx_t, town_queue);
         ctx->town_waiting = 0;
+        ctx->town = real;
 
         ngx_http_portal_gate_resume(ctx);
     }
@@ -286,8 +296,13 @@ ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
         }
     }
 
+    if (town->place == PORTAL_COUNT_TOWNS - 1) {
+        town->place = portal_count_town(&town->slug);
+    }
+
     json_decref(town->document);
 
+    town->gone = 0;
     town->document = document;
     town->version = json_integer_value(json_object_get(document, "version"));
     town->origin.data = (u_char *) json_string_value(origin);
@@ -430,20 +445,28 @@ ngx_http_portal_phone(json_t *number)
 
 
 void
-ngx_http_portal_town_exit(ngx_http_portal_main_conf_t *pmcf)
+ngx_http_portal_town_end(ngx_http_portal_town_t *town)
 {
-    ngx_uint_t                i, n;
-    ngx_http_portal_town_t  **town;
+    ngx_uint_t  n;
 
-    town = pmcf->towns.elts;
+    if (town->op != NULL) {
+        portal_op_detach(&town->op->op);
+        town->op = NULL;
+    }
 
-    for (i = 0; i < pmcf->towns.nelts; i++) {
-        json_decref(town[i]->document);
-        town[i]->document = NULL;
+    if (town->retry.timer_set) {
+        ngx_del_timer(&town->retry);
+    }
 
-        for (n = 0; n < pmcf->nlanguages; n++) {
-            json_decref(town[i]->public[n]);
-            town[i]->public[n] = NULL;
-        }
+    if (town->patience.timer_set) {
+        ngx_del_timer(&town->patience);
+    }
+
+    json_decref(town->document);
+    town->document = NULL;
+
+    for (n = 0; n < ngx_http_portal_town_conf->nlanguages; n++) {
+        json_decref(town->public[n]);
+        town->public[n] = NULL;
     }
 }

@@ -21,7 +21,7 @@
 
 
 /* of requests, by town; those beyond share the last */
-#define PORTAL_COUNT_TOWNS      33
+#define PORTAL_COUNT_TOWNS      513
 #define PORTAL_COUNT_SLUG       64
 #define PORTAL_COUNT_AUDIENCES  8
 #define PORTAL_COUNT_CLASSES    5       /* 2xx to 5xx, and what is neither */

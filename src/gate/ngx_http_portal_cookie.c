@@ -32,7 +32,7 @@ ngx_http_portal_session_cookies(ngx_http_request_t *r,
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
 
-    slug = ngx_http_portal_text(plcf->town->slug);
+    slug = ngx_http_portal_text(ctx->town->slug);
 
     name = plcf->agents ? "__Host-agent" : "__Host-portal";
 
@@ -90,7 +90,6 @@ u_char *
 ngx_http_portal_visitor(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     uint8_t                       mac[PORTAL_MAC_LEN];
-    ngx_http_portal_loc_conf_t   *plcf;
     ngx_http_portal_main_conf_t  *pmcf;
 
     if (ctx->visitor) {
@@ -102,9 +101,8 @@ ngx_http_portal_visitor(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
 
-    portal_mac(pmcf->keys, "visit", ngx_http_portal_text(plcf->town->slug),
+    portal_mac(pmcf->keys, "visit", ngx_http_portal_text(ctx->town->slug),
                ngx_http_portal_text(ctx->visit), mac);
     portal_hex(mac, PORTAL_MAC_LEN, (char *) ctx->visit_hex);
 
@@ -197,7 +195,7 @@ ngx_http_portal_device(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     secret.len = PORTAL_SECRET_B64;
 
     portal_mac(pmcf->keys, "device",
-               ngx_http_portal_text(ctx->verdict->town->slug), secret, mac);
+               ngx_http_portal_text(ctx->town->slug), secret, mac);
     portal_hex(mac, PORTAL_MAC_LEN, hex);
 
     return json_object_set_new(about, known ? "device" : "new_device",

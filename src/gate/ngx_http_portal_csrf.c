@@ -54,7 +54,7 @@ ngx_http_portal_find_header(ngx_http_request_t *r, const char *name,
 
 const char *
 ngx_http_portal_check_origin(ngx_http_request_t *r,
-    ngx_http_portal_loc_conf_t *plcf)
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf)
 {
     const char       *code;
     ngx_table_elt_t  *site, *origin, *type;
@@ -93,12 +93,11 @@ ngx_http_portal_check_origin(ngx_http_request_t *r,
 
     if (origin != NULL) {
 
-        if (plcf->town != NULL
-            && ngx_http_portal_same_origin(&origin->value,
-                                           plcf->agents
-                                           ? &plcf->town->agent_origin
-                                           : &plcf->town->origin)
-               == NGX_OK)
+        if (ngx_http_portal_same_origin(&origin->value,
+                                        plcf->agents
+                                        ? &ctx->town->agent_origin
+                                        : &ctx->town->origin)
+            == NGX_OK)
         {
             return NULL;
         }
@@ -199,7 +198,7 @@ ngx_http_portal_check_token(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
     if (!portal_csrf_check(pmcf->keys,
-                           ngx_http_portal_text(ctx->verdict->town->slug),
+                           ngx_http_portal_text(ctx->town->slug),
                            binding, ngx_http_portal_text(token)))
     {
         return NGX_DECLINED;
@@ -258,7 +257,7 @@ ngx_http_portal_csrf(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     portal_csrf_make(pmcf->keys,
-                     ngx_http_portal_text(ctx->verdict->town->slug), binding,
+                     ngx_http_portal_text(ctx->town->slug), binding,
                      (char *) token.data);
     token.data[PORTAL_CSRF_B64] = '\0';
     token.len = PORTAL_CSRF_B64;

@@ -112,14 +112,22 @@ static ngx_int_t
 ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_loc_conf_t *plcf)
 {
+    ngx_int_t  rc;
+
     ctx->audience = plcf->audience;
 
     /* also where only the location says whose it is */
 
     portal_compat_log_handler(r, ngx_http_portal_log_error);
 
-    if (ngx_http_portal_town_wait(ctx, plcf->town) == NGX_AGAIN) {
+    rc = ngx_http_portal_town_find(r, ctx, plcf);
+
+    if (rc == NGX_AGAIN) {
         return ngx_http_portal_hear_close(r);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     ngx_http_portal_negotiate(r, ctx);
@@ -140,7 +148,7 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     /* refused in the portal's own words, without reading the body */
 
-    ctx->foreign = ngx_http_portal_check_origin(r, plcf);
+    ctx->foreign = ngx_http_portal_check_origin(r, ctx, plcf);
 
     if (ctx->foreign && !plcf->handled) {
         return NGX_HTTP_FORBIDDEN;
@@ -161,7 +169,7 @@ ngx_http_portal_gate_machine(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_portal_machine(r, ctx, plcf);
+    rc = ngx_http_portal_machine(r, ctx);
 
     switch (rc) {
 

@@ -33,12 +33,10 @@ ngx_http_portal_language(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     ngx_int_t                     n;
     ngx_http_portal_town_t       *town;
-    ngx_http_portal_loc_conf_t   *plcf;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
-    town = plcf->town;
+    town = ctx->town;
 
     n = ngx_http_portal_language_chosen(ctx, pmcf, town);
 
@@ -95,7 +93,6 @@ ngx_http_portal_language_account(ngx_http_portal_ctx_t *ctx)
 {
     ngx_int_t                     n;
     ngx_http_request_t           *r;
-    ngx_http_portal_loc_conf_t   *plcf;
     ngx_http_portal_main_conf_t  *pmcf;
 
     if (ctx->chosen_at >= (time_t) ctx->session.opened) {
@@ -104,12 +101,11 @@ ngx_http_portal_language_account(ngx_http_portal_ctx_t *ctx)
 
     r = ctx->request;
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
 
     n = ngx_http_portal_language_find(pmcf, ctx->session.lang,
                                       sizeof(ctx->session.lang));
 
-    if (n != NGX_ERROR && ngx_http_portal_language_offered(plcf->town, n)) {
+    if (n != NGX_ERROR && ngx_http_portal_language_offered(ctx->town, n)) {
         ctx->language = (ngx_uint_t) n;
     }
 }
@@ -179,7 +175,7 @@ ngx_http_portal_language_keep(ngx_http_request_t *r,
                                       json_string_length(choice));
 
     if (n == NGX_ERROR
-        || !ngx_http_portal_language_offered(ctx->verdict->town, n))
+        || !ngx_http_portal_language_offered(ctx->town, n))
     {
         /* the town offers a language that this nginx has not */
 

@@ -18,13 +18,12 @@
 
 
 static ngx_int_t ngx_http_portal_machine_key(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+    ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_machine_answer(portal_op_t *op);
 
 
 ngx_int_t
-ngx_http_portal_machine(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
-    ngx_http_portal_loc_conf_t *plcf)
+ngx_http_portal_machine(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
@@ -41,7 +40,7 @@ ngx_http_portal_machine(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return rc == NGX_HTTP_SERVICE_UNAVAILABLE ? NGX_BUSY : rc;
     }
 
-    if (ngx_http_portal_machine_key(r, ctx, plcf) != NGX_OK) {
+    if (ngx_http_portal_machine_key(r, ctx) != NGX_OK) {
         return NGX_HTTP_UNAUTHORIZED;
     }
 
@@ -64,8 +63,7 @@ ngx_http_portal_machine(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 /* one header, of the form of RFC 6750; a key is what portal_secret() makes */
 
 static ngx_int_t
-ngx_http_portal_machine_key(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
-    ngx_http_portal_loc_conf_t *plcf)
+ngx_http_portal_machine_key(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     uint8_t                       mac[PORTAL_MAC_LEN];
     ngx_str_t                    *value;
@@ -93,7 +91,7 @@ ngx_http_portal_machine_key(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    portal_mac(pmcf->keys, "machine", ngx_http_portal_text(plcf->town->slug),
+    portal_mac(pmcf->keys, "machine", ngx_http_portal_text(ctx->town->slug),
                key, mac);
     portal_hex(mac, sizeof(mac), (char *) ctx->mac_hex);
 

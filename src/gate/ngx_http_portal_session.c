@@ -244,7 +244,7 @@ ngx_http_portal_session_load(ngx_http_portal_ctx_t *ctx, ngx_str_t *sealed,
     id.len = PORTAL_MAC_HEX;
 
     n = portal_open_bytes(pmcf->keys, ngx_http_portal_record_purpose(plcf),
-                          ngx_http_portal_text(plcf->town->slug), id,
+                          ngx_http_portal_text(ctx->town->slug), id,
                           sealed->data, sealed->len, plain, sizeof(plain));
 
     if (n != (int) sizeof(ngx_http_portal_session_t)
@@ -449,7 +449,7 @@ ngx_http_portal_session_mint(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     text.len = PORTAL_SECRET_B64;
 
     portal_mac(pmcf->keys, ngx_http_portal_session_purpose(ctx->verdict),
-               ngx_http_portal_text(ctx->verdict->town->slug), text,
+               ngx_http_portal_text(ctx->town->slug), text,
                ctx->secret_mac);
     portal_hex(ctx->secret_mac, PORTAL_MAC_LEN, (char *) ctx->secret_hex);
 
@@ -539,17 +539,18 @@ ngx_http_portal_session_record(ngx_http_request_t *r, u_char *hex,
     ngx_int_t                     rc;
     portal_text_t                 id;
     portal_redis_op_t            *op;
+    ngx_http_portal_ctx_t        *ctx;
     ngx_http_portal_loc_conf_t   *plcf;
     ngx_http_portal_main_conf_t  *pmcf;
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
 
-    id.data = (const char *) hex;
-    id.len = PORTAL_MAC_HEX;
+    id = (portal_text_t) { (const char *) hex, PORTAL_MAC_HEX };
 
     n = portal_seal_bytes(pmcf->keys, ngx_http_portal_record_purpose(plcf),
-                          ngx_http_portal_text(plcf->town->slug), id,
+                          ngx_http_portal_text(ctx->town->slug), id,
                           s, sizeof(ngx_http_portal_session_t), sealed,
                           sizeof(sealed));
     if (n != (int) sizeof(sealed)) {

@@ -261,13 +261,15 @@ portal_import_read(portal_import_book_t *book, const char **failure)
                                failure);
     }
 
+    if (book->offset == file->len) {
+        return 0;
+    }
+
     n = file->len - book->offset;
     n = n > sizeof(book->piece) ? sizeof(book->piece) : n;
 
-    if (n > 0) {
-        memcpy(book->piece, file->data + book->offset, n);
-        book->offset += n;
-    }
+    memcpy(book->piece, file->data + book->offset, n);
+    book->offset += n;
 
     return (int) n;
 }

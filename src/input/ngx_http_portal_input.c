@@ -456,13 +456,13 @@ static ngx_int_t
 ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *raw)
 {
-    char                    today[NGX_HTTP_PORTAL_TODAY];
+    char                    today[PORTAL_DAY];
     json_t                 *words, *errors, *error;
     size_t                  i;
     ngx_int_t               rc;
     portal_form_context_t   context;
 
-    ngx_http_portal_today(today);
+    portal_day((int64_t) ngx_time(), today);
     context.today = today;
     words = ngx_http_portal_words(ctx);
     context.words = words;
@@ -505,17 +505,6 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return ngx_http_portal_take_key(r, ctx, raw);
-}
-
-
-void
-ngx_http_portal_today(char today[NGX_HTTP_PORTAL_TODAY])
-{
-    ngx_tm_t  tm;
-
-    ngx_localtime(ngx_time(), &tm);
-    ngx_snprintf((u_char *) today, NGX_HTTP_PORTAL_TODAY, "%4d-%02d-%02d%Z",
-                 tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday);
 }
 
 
@@ -568,7 +557,7 @@ ngx_http_portal_leads(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     for (i = 0; i < pmcf->acts.nelts; i++) {
 
-        if (act[i]->town == ctx->verdict->town
+        if (ngx_http_portal_same_town(act[i], ctx->verdict)
             && act[i]->agents == ctx->verdict->agents
             && (act[i]->view == NULL
                 || (act[i]->form->login && ctx->verdict->form->login))
@@ -590,7 +579,7 @@ ngx_http_portal_words(ngx_http_portal_ctx_t *ctx)
 {
     json_t  *words;
 
-    words = json_copy(json_object_get(ctx->verdict->town->document,
+    words = json_copy(json_object_get(ctx->town->document,
                                       "password_words"));
 
     if (ctx->live) {
@@ -665,7 +654,7 @@ ngx_http_portal_check_captcha(ngx_http_request_t *r,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    slug = ngx_http_portal_text(ctx->verdict->town->slug);
+    slug = ngx_http_portal_text(ctx->town->slug);
 
     form.data = ctx->verdict->form->name;
     form.len = ngx_strlen(form.data);
@@ -695,7 +684,7 @@ ngx_http_portal_check_captcha(ngx_http_request_t *r,
 
         } else if (!(pow.len
                      && portal_captcha_work(pmcf->keys, slug, challenge, pow))
-                   && !ngx_http_portal_captcha_answered(ctx->verdict->town,
+                   && !ngx_http_portal_captcha_answered(ctx->town,
                                                         question, answer))
         {
             e = PORTAL_CAPTCHA_WRONG;
@@ -792,4 +781,29 @@ ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx, const char *field,
                       "code", code ? code : "refused");
 
     return json_array_append_new(ctx->errors, error) == 0 ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx, json_t *error)
+{
+    json_t  *request, *last;
+
+    if (ngx_http_portal_add_error(ctx,
+                           json_string_value(json_object_get(error, "field")),
+                           json_string_value(json_object_get(error, "code")))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    request = json_object_get(error, "request");
+
+    if (!json_is_string(request)) {
+        return NGX_OK;
+    }
+
+    last = json_array_get(ctx->errors, json_array_size(ctx->errors) - 1);
+
+    return json_object_set(last, "request", request) == 0 ? NGX_OK : NGX_ERROR;
 }

@@ -24,7 +24,7 @@ ngx_http_portal_log_start(ngx_http_request_t *r)
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
 
-    if (plcf->town != NULL) {
+    if (plcf->town != NULL || plcf->tenant != NULL) {
         portal_compat_log_handler(r, ngx_http_portal_log_error);
     }
 
@@ -58,6 +58,7 @@ ngx_http_portal_log_error(ngx_http_request_t *r, ngx_http_request_t *sr,
     u_char                      *p, *last;
     ngx_str_t                   *id, path;
     ngx_http_portal_ctx_t       *ctx;
+    ngx_http_portal_town_t      *town;
     ngx_http_portal_loc_conf_t  *plcf;
 
     p = buf;
@@ -74,18 +75,20 @@ ngx_http_portal_log_error(ngx_http_request_t *r, ngx_http_request_t *sr,
         p = ngx_slprintf(p, last, ", subrequest: \"%V\"", &sr->uri);
     }
 
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+    /* a variable is not evaluated here: that may itself have to be logged */
 
-    if (plcf->town) {
-        p = ngx_slprintf(p, last, ", town: %V", &plcf->town->slug);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+    town = (ctx != NULL && ctx->town != NULL) ? ctx->town : plcf->town;
+
+    if (town != NULL && !town->nowhere) {
+        p = ngx_slprintf(p, last, ", town: %V", &town->slug);
     }
 
     if (r->upstream && r->upstream->peer.name) {
         p = ngx_slprintf(p, last, ", upstream: \"%V\"",
                          r->upstream->peer.name);
     }
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
 
     if (ctx != NULL && portal_compat_log_grave(buf, len)) {
         ctx->told = 1;
@@ -145,6 +148,7 @@ ngx_http_portal_log_count(ngx_http_request_t *r)
     ngx_time_t                  *tp;
     ngx_msec_int_t               ms;
     ngx_http_portal_ctx_t       *first;
+    ngx_http_portal_town_t      *town;
     ngx_http_portal_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
@@ -153,6 +157,7 @@ ngx_http_portal_log_count(ngx_http_request_t *r)
         return NGX_OK;
     }
 
+    town = ngx_http_portal_town_known(r);
     audience = plcf->audience;
 
     if (plcf->error) {
@@ -168,7 +173,8 @@ ngx_http_portal_log_count(ngx_http_request_t *r)
                                             : PORTAL_COUNT_CLASSES - 1;
 
     portal_count(PORTAL_COUNT_REQUEST
-                 + (plcf->town->place * PORTAL_COUNT_AUDIENCES + audience)
+                 + ((town ? town->place : PORTAL_COUNT_TOWNS - 1)
+                    * PORTAL_COUNT_AUDIENCES + audience)
                    * PORTAL_COUNT_CLASSES + class);
 
     tp = ngx_timeofday();

@@ -120,6 +120,7 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_str_t                     value;
     ngx_uint_t                    live;
     ngx_http_portal_ctx_t        *ctx;
+    ngx_http_portal_town_t       *town;
     ngx_http_portal_loc_conf_t   *plcf;
     ngx_http_portal_main_conf_t  *pmcf;
 
@@ -165,8 +166,10 @@ ngx_http_portal_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     case NGX_HTTP_PORTAL_VAR_TENANT:
-        if (plcf->town != NULL) {
-            value = plcf->town->slug;
+        town = ngx_http_portal_town_known(r);
+
+        if (town != NULL) {
+            value = town->slug;
         }
         break;
 

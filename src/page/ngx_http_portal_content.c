@@ -553,11 +553,7 @@ ngx_http_portal_after_act(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     if (json_array_size(errors)) {
 
         json_array_foreach(errors, i, error) {
-            if (ngx_http_portal_add_error(ctx,
-                           json_string_value(json_object_get(error, "field")),
-                           json_string_value(json_object_get(error, "code")))
-                != NGX_OK)
-            {
+            if (ngx_http_portal_told_error(ctx, error) != NGX_OK) {
                 return NGX_HTTP_INTERNAL_SERVER_ERROR;
             }
         }

@@ -161,7 +161,8 @@ ngx_http_portal_relogin_page(ngx_http_request_t *r,
     login = pmcf->logins.elts;
 
     for (i = 0; i < pmcf->logins.nelts; i++) {
-        if (login[i]->town == plcf->town && login[i]->agents == plcf->agents
+        if (ngx_http_portal_same_town(login[i], plcf)
+            && login[i]->agents == plcf->agents
             && login[i]->view != NULL)
         {
             return login[i];
@@ -263,7 +264,7 @@ ngx_http_portal_form_seal(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
         if (ctx->restore.data != NULL) {
             n = portal_seal(pmcf->keys,
-                            ngx_http_portal_text(ctx->verdict->town->slug),
+                            ngx_http_portal_text(ctx->town->slug),
                             ngx_http_portal_form_kind(ctx), who,
                             (portal_text_t) { "typed", 5 }, plain,
                             (char *) ctx->restore.data, size);
@@ -303,7 +304,7 @@ ngx_http_portal_form_open(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     who.len = (size_t) (ngx_sprintf(id, "%L", ctx->session.account) - id);
 
     n = portal_open(pmcf->keys,
-                    ngx_http_portal_text(ctx->verdict->town->slug),
+                    ngx_http_portal_text(ctx->town->slug),
                     ngx_http_portal_form_kind(ctx), who,
                     (portal_text_t) { "typed", 5 },
                     ngx_http_portal_text(*sealed), plain, sealed->len);

@@ -103,7 +103,7 @@ ngx_http_portal_otp_secret(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     n = portal_open(pmcf->keys,
-                    ngx_http_portal_text(ctx->verdict->town->slug),
+                    ngx_http_portal_text(ctx->town->slug),
                     (portal_text_t) { "agent", 5 }, seal_id,
                     (portal_text_t) { "totp", 4 }, sealed, plain, sealed.len);
 

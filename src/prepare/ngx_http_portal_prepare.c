@@ -247,7 +247,7 @@ ngx_http_portal_prepare_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-    slug = ngx_http_portal_text(ctx->verdict->town->slug);
+    slug = ngx_http_portal_text(ctx->town->slug);
 
     ngx_snprintf((u_char *) key, sizeof(key), "%s_mac%Z", name);
 
@@ -303,7 +303,7 @@ ngx_http_portal_prepare_token(ngx_http_request_t *r,
     portal_uuid(id);
     portal_secret(secret);
 
-    slug = ngx_http_portal_text(ctx->verdict->town->slug);
+    slug = ngx_http_portal_text(ctx->town->slug);
     kind = (portal_text_t) { "outbox", 6 };
     uuid = (portal_text_t) { id, sizeof(id) };
     field = (portal_text_t) { "token", 5 };

@@ -163,7 +163,7 @@ ngx_http_portal_seal_text(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->verdict->town->slug),
+    n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->town->slug),
                     ngx_http_portal_seal_part(ctx, "kind"),
                     ngx_http_portal_seal_part(ctx, "id"), name, plain, text,
                     size);
@@ -192,7 +192,7 @@ ngx_http_portal_seal_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    tenant = ngx_http_portal_text(ctx->verdict->town->slug);
+    tenant = ngx_http_portal_text(ctx->town->slug);
     name.data = field->name;
     name.len = ngx_strlen(field->name);
 

@@ -427,7 +427,7 @@ ngx_http_portal_seal_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     field.len = (size_t) (ngx_sprintf((u_char *) text, "%ui", number)
                           - (u_char *) text);
 
-    n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->verdict->town->slug),
+    n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->town->slug),
                     of, uuid, field, ngx_http_portal_text(*piece), room,
                     portal_sealed_len(NGX_HTTP_PORTAL_FILE_PIECE));
 
@@ -450,7 +450,7 @@ ngx_http_portal_file_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
     portal_mac(pmcf->keys, "file",
-               ngx_http_portal_text(ctx->verdict->town->slug), digest, mac);
+               ngx_http_portal_text(ctx->town->slug), digest, mac);
     portal_hex(mac, sizeof(mac), hex);
 
     return json_stringn(hex, sizeof(hex));

@@ -239,7 +239,7 @@ ngx_http_portal_file_open(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    n = portal_open(pmcf->keys, ngx_http_portal_text(ctx->verdict->town->slug),
+    n = portal_open(pmcf->keys, ngx_http_portal_text(ctx->town->slug),
                     kind, id, field, text, (char *) sent->bytes + sent->have,
                     text.len);
 

@@ -554,8 +554,7 @@ ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
     field = json_string_value(json_object_get(error, "field"));
-    message = ngx_http_portal_message(r, ctx, field,
-                            json_string_value(json_object_get(error, "code")));
+    message = ngx_http_portal_error_message(r, ctx, error);
     here = ngx_http_portal_field_on_page(ctx, field);
 
     ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z", field);
@@ -627,8 +626,7 @@ ngx_http_portal_field_error(ngx_http_request_t *r,
                        field->name)
             == 0)
         {
-            return ngx_http_portal_message(r, ctx, field->name,
-                            json_string_value(json_object_get(item, "code")));
+            return ngx_http_portal_error_message(r, ctx, item);
         }
     }
 

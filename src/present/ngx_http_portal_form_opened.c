@@ -214,7 +214,7 @@ static ngx_int_t
 ngx_http_portal_opened_now(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_str_t *tags)
 {
-    char                    today[NGX_HTTP_PORTAL_TODAY];
+    char                    today[PORTAL_DAY];
     json_t                 *raw, *text, *values, *typed, *errors;
     size_t                  i;
     ngx_int_t               rc;
@@ -251,7 +251,7 @@ ngx_http_portal_opened_now(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         json_decref(text);
     }
 
-    ngx_http_portal_today(today);
+    portal_day((int64_t) ngx_time(), today);
     context.today = today;
     context.words = NULL;
 
@@ -355,7 +355,7 @@ ngx_http_portal_opened_tag(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     all.len = (size_t) (p - buf);
 
     portal_mac(pmcf->keys, "opened",
-               ngx_http_portal_text(ctx->verdict->town->slug), all, mac);
+               ngx_http_portal_text(ctx->town->slug), all, mac);
     portal_wipe(buf, size);
 
     (void) portal_b64_encode(mac, NGX_HTTP_PORTAL_TAG_BYTES, (char *) tag);

@@ -71,7 +71,7 @@ ngx_http_portal_globals(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || json_object_set_new_nocheck(g, "path",
                                        ngx_http_portal_back(r, status))
         || json_object_set_nocheck(g, "town",
-                                   plcf->town->public[ctx->language])
+                                   ctx->town->public[ctx->language])
         || json_object_set_new_nocheck(g, "user", ngx_http_portal_user(ctx))
         || json_object_set_new_nocheck(g, "family_switch",
                                        ngx_http_portal_switch(ctx))
@@ -220,7 +220,7 @@ ngx_http_portal_languages(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     for (i = 0; i < pmcf->nlanguages; i++) {
 
-        if (!ngx_http_portal_language_offered(ctx->verdict->town, i)
+        if (!ngx_http_portal_language_offered(ctx->town, i)
             || (others && i == ctx->language))
         {
             continue;
@@ -402,8 +402,7 @@ ngx_http_portal_error_of(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                        field)
             == 0)
         {
-            return ngx_http_portal_message(r, ctx, field,
-                           json_string_value(json_object_get(error, "code")));
+            return ngx_http_portal_error_message(r, ctx, error);
         }
     }
 
@@ -430,13 +429,13 @@ ngx_http_portal_captcha(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return json_null();
     }
 
-    questions = json_object_get(plcf->town->document, "captcha_questions");
+    questions = json_object_get(ctx->town->document, "captcha_questions");
 
     form.data = plcf->form->name;
     form.len = ngx_strlen(form.data);
 
     if (portal_captcha_make(pmcf->keys,
-                            ngx_http_portal_text(plcf->town->slug), form,
+                            ngx_http_portal_text(ctx->town->slug), form,
                             (int64_t) ngx_time(),
                             (unsigned) json_array_size(questions), &captcha)
         != 0)
@@ -446,7 +445,7 @@ ngx_http_portal_captcha(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     question = json_object_get(json_array_get(questions, captcha.question),
                                "q");
-    question = ngx_http_portal_town_text(plcf->town, question, ctx->language);
+    question = ngx_http_portal_town_text(ctx->town, question, ctx->language);
 
     error = ngx_http_portal_error_of(r, ctx, "captcha");
 

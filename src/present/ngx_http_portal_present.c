@@ -311,6 +311,14 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
         }
     }
 
+    if (view->css) {
+        ngx_str_set(&type, "text/css; charset=utf-8");
+
+        ngx_http_portal_set_header(r, "Cache-Control",
+                                   "public, max-age=3600", 20);
+        ngx_http_portal_set_header(r, "Vary", "Accept", 6);
+    }
+
     ngx_http_portal_sink(&sink, r->pool, 16384);
 
     start = portal_op_clock();
@@ -583,7 +591,7 @@ ngx_http_portal_problem_json(ngx_http_request_t *r,
 
             item = json_pack("{s:s, s:s, s:s?}", "field", field,
                              "code", reason, "message",
-                             ngx_http_portal_message(r, ctx, field, reason));
+                             ngx_http_portal_error_message(r, ctx, error));
             json_array_append_new(errors, item);
         }
 
@@ -740,6 +748,42 @@ ngx_http_portal_message(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     return message && f ? ngx_http_portal_limits(r, f, message) : message;
+}
+
+
+const char *
+ngx_http_portal_error_message(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *error)
+{
+    u_char      *text, *p;
+    size_t       len;
+    const char  *message, *request, *at;
+
+    static const char  mark[] = "{request}";
+
+    message = ngx_http_portal_message(r, ctx,
+                           json_string_value(json_object_get(error, "field")),
+                           json_string_value(json_object_get(error, "code")));
+    request = json_string_value(json_object_get(error, "request"));
+
+    at = message && request ? ngx_strstr(message, mark) : NULL;
+
+    if (at == NULL) {
+        return message;
+    }
+
+    len = ngx_strlen(message) + ngx_strlen(request) + 1;
+
+    text = ngx_pnalloc(r->pool, len);
+    if (text == NULL) {
+        return message;
+    }
+
+    p = ngx_cpymem(text, message, (size_t) (at - message));
+    (void) ngx_snprintf(p, len - (size_t) (p - text), "%s%s%Z", request,
+                        at + sizeof(mark) - 1);
+
+    return (const char *) text;
 }
 
 

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "portal_mustache.h"
 
@@ -229,6 +230,31 @@ portal_display_summer(const portal_moment_t *m)
     after = m->day > sunday || (m->day == sunday && m->hour >= 1);
 
     return m->month == 3 ? after : !after;
+}
+
+
+void
+portal_day(int64_t at, char day[PORTAL_DAY])
+{
+    time_t           t;
+    struct tm        tm;
+    portal_moment_t  m;
+
+    t = (time_t) at;
+    (void) gmtime_r(&t, &tm);
+
+    m.year = tm.tm_year + 1900;
+    m.month = tm.tm_mon + 1;
+    m.day = tm.tm_mday;
+    m.hour = tm.tm_hour;
+    m.minute = tm.tm_min;
+
+    t += portal_display_summer(&m) ? 7200 : 3600;
+    (void) gmtime_r(&t, &tm);
+
+    if (strftime(day, PORTAL_DAY, "%Y-%m-%d", &tm) == 0) {
+        day[0] = '\0';
+    }
 }
 
 

@@ -103,7 +103,7 @@ typedef struct {
 /* what a tag's text becomes, by the end of the template's name */
 
 typedef enum {
-    PORTAL_ESCAPE_NONE = 0,             /* .txt */
+    PORTAL_ESCAPE_NONE = 0,             /* .txt, .css */
     PORTAL_ESCAPE_HTML,
     PORTAL_ESCAPE_CSV                   /* .csv: a tag is a whole cell */
 } portal_escape_e;

@@ -589,7 +589,9 @@ portal_mustache_compile(portal_views_t *views, portal_template_t *template,
     len = strlen(template->name);
     cc.csv = (len > 4 && strcmp(template->name + len - 4, ".csv") == 0);
     cc.html = !cc.csv
-              && !(len > 4 && strcmp(template->name + len - 4, ".txt") == 0);
+              && !(len > 4 && (strcmp(template->name + len - 4, ".txt") == 0
+                               || strcmp(template->name + len - 4, ".css")
+                                  == 0));
 
     cc.mail = (strncmp(template->name, "mail/", 5) == 0);
     cc.lint.mail = cc.mail;

@@ -9,6 +9,7 @@
 
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -83,6 +84,13 @@ const char *portal_views_label(const portal_views_t *views, const char *name);
  */
 int portal_display(const portal_views_t *views, const char *name,
     const json_t *value, portal_sink_t *sink);
+
+/*
+ * The day in the town, as "2026-11-24", at a moment of Unix time: in French
+ * time whatever zone the process has, as portal.today() in the database.
+ */
+#define PORTAL_DAY  sizeof("2026-11-24")
+void portal_day(int64_t at, char day[PORTAL_DAY]);
 
 
 #endif /* _PORTAL_VIEW_H_INCLUDED_ */

@@ -160,6 +160,7 @@ select throws_ok($$ delete from portal.authorisation_text where tenant = 1 $$, '
 select throws_ok($$ update portal.authorisation set answer = 'unanswered', answered_on = null, school_year = '2026-2027' $$, '23514', null, 'no answer holds for no year');
 select throws_ok($$ update portal.authorisation set answer = 'yes', answered_on = current_date, text_id = (select max(id) from portal.authorisation_text where tenant = 2) where tenant = 1 $$, '23503', null, 'a text is of the child''s town');
 select is(portal.school_year_of(d::date), y, 'the school year of ' || d) from (values ('2026-08-31', '2025-2026'), ('2026-09-01', '2026-2027'), ('2026-12-31', '2026-2027'), ('2027-01-01', '2026-2027')) as x (d, y);
+select is(portal.answer_year_of(d::date), y, 'the year that an answer is for, ' || d) from (values ('2026-06-30', '2025-2026'), ('2026-07-01', '2026-2027'), ('2026-08-31', '2026-2027'), ('2026-09-01', '2026-2027'), ('2026-12-31', '2026-2027'), ('2027-06-30', '2026-2027')) as x (d, y);
 create function pg_temp.text_in(p_lang text) returns text language plpgsql as $$
 begin
     update portal.account set lang = p_lang where id = account('camille.martin@exemple.fr');

@@ -657,6 +657,51 @@ test_displays(json_t *labels)
 }
 
 
+/* the edges of summer time, as Europe/Paris has them: no zone of the process */
+
+static void
+test_days(void)
+{
+    char    day[PORTAL_DAY];
+    size_t  i;
+
+    static const struct {
+        int64_t      at;
+        const char  *day;
+    } days[] = {
+        { 0, "1970-01-01" },
+        { 1764111599, "2025-11-25" },       /* 22:59:59 UTC in winter */
+        { 1764111600, "2025-11-26" },
+        { 1798757999, "2026-12-31" },       /* a year's end */
+        { 1798758000, "2027-01-01" },
+        { 1774738799, "2026-03-28" },       /* the last day before, 23:00 */
+        { 1774738800, "2026-03-29" },
+        { 1774745999, "2026-03-29" },       /* 01:00 UTC: it begins */
+        { 1774746000, "2026-03-29" },
+        { 1774821599, "2026-03-29" },       /* midnight is at 22:00 now */
+        { 1774821600, "2026-03-30" },
+        { 1782165599, "2026-06-22" },
+        { 1782165600, "2026-06-23" },
+        { 1792879199, "2026-10-24" },       /* the last one at 22:00 */
+        { 1792879200, "2026-10-25" },
+        { 1792889999, "2026-10-25" },       /* 01:00 UTC: it ends */
+        { 1792890000, "2026-10-25" },
+        { 1792969199, "2026-10-25" },       /* at 23:00 again */
+        { 1792969200, "2026-10-26" },
+        { 1711839600, "2024-03-31" },       /* the 31st is that Sunday */
+        { 1711922399, "2024-03-31" },
+        { 1711922400, "2024-04-01" },
+        { 1835391599, "2028-02-28" },       /* a leap year */
+        { 1835391600, "2028-02-29" },
+    };
+
+    for (i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+        portal_day(days[i].at, day);
+        test_is(day, days[i].day, "the town's day");
+    }
+}
+
+
 /* ---- memory, limits, files ---- */
 
 static void
@@ -879,6 +924,7 @@ main(int argc, char **argv)
     test_cases(test_product, sizeof(test_product) / sizeof(test_product[0]),
                "/nonexistent", labels);
     test_displays(labels);
+    test_days();
     test_sinks(labels);
     test_csv(labels);
     test_files(labels);
