@@ -150,6 +150,7 @@ typedef struct {
     portal_pg_conf_t                 jobs;
     ngx_msec_t                       purge_every;
     ngx_msec_t                       chain_every;
+    ngx_msec_t                       codes_every;
     portal_jobs_conf_t               periodic;
     ngx_array_t                      statements;     /* see portal_pg.h */
     ngx_array_t                      job_statements;
@@ -200,6 +201,7 @@ typedef struct {
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
     portal_pg_statement_t           *audit_chain;
+    portal_pg_statement_t           *code_work;
     portal_pg_statement_t           *mail_stats;
     portal_pg_statement_t           *import_work;
 } ngx_http_portal_main_conf_t;
@@ -229,6 +231,7 @@ typedef struct {
     ngx_str_t                        name;
     ngx_http_complex_value_t         value;
     unsigned                         mac:1;      /* a link's token */
+    unsigned                         typed:1;    /* as a form's GET says it */
 } ngx_http_portal_arg_t;
 
 
@@ -236,6 +239,7 @@ typedef struct ngx_http_portal_ctx_s     ngx_http_portal_ctx_t;
 typedef struct ngx_http_portal_upload_s  ngx_http_portal_upload_t;
 typedef struct ngx_http_portal_store_s   ngx_http_portal_store_t;
 typedef struct ngx_http_portal_put_s     ngx_http_portal_put_t;
+typedef struct ngx_http_portal_qr_s      ngx_http_portal_qr_t;
 
 /* what a POST does once its form is accepted */
 typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
@@ -264,6 +268,9 @@ typedef struct {
 
     ngx_str_t                        name;       /* of the location */
     ngx_str_t                        signed_in;  /* where it leads who is */
+
+    ngx_str_t                        qr_list;    /* of the document: what is */
+    ngx_str_t                        qr_name;    /* drawn, see portal_qr */
 
     ngx_str_t                        file;       /* where it is written, for */
     ngx_uint_t                       line;       /* what is seen too late */
@@ -377,6 +384,7 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       failed;     /* statement's index */
 
     ngx_http_portal_sent_t          *sent;       /* of portal_file */
+    ngx_http_portal_qr_t            *qr;         /* of portal_qr */
 
     /* effects */
     u_char                           secret[PORTAL_SECRET_B64];
@@ -663,6 +671,12 @@ ngx_int_t ngx_http_portal_password_look(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_otp(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
 
+/* a code abonne for the form's function to give; NULL: not made */
+json_t *ngx_http_portal_issue(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* those that a job asks for, see portal_jobs.h; data: the main configuration */
+json_t *ngx_http_portal_issue_bring(void *data, json_t *asked);
+
 /* call/ */
 
 /* enter + function in one trip, then step; the document is ctx->answer */
@@ -688,32 +702,6 @@ ngx_int_t ngx_http_portal_call_failed(ngx_http_request_t *r,
 /* is the database this key file's, has it what the pages name */
 ngx_int_t ngx_http_portal_check_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
-ngx_int_t ngx_http_portal_towns_init(ngx_cycle_t *cycle,
-    ngx_http_portal_main_conf_t *pmcf);
-/* sets ctx->town.  NGX_AGAIN: the worker hears first what town this is, and
-   resumes the phases then, or after a moment; or the status of the answer */
-ngx_int_t ngx_http_portal_town_find(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
-/* the same without waiting, before the gate or after it: NULL, none known */
-ngx_http_portal_town_t *ngx_http_portal_town_known(ngx_http_request_t *r);
-/* enter found it no more */
-void ngx_http_portal_town_gone(ngx_http_portal_town_t *town);
-ngx_uint_t ngx_http_portal_is_slug(ngx_str_t *slug);
-/* the town's side of that: see ngx_http_portal_town.c */
-ngx_int_t ngx_http_portal_town_start(ngx_http_portal_main_conf_t *pmcf,
-    ngx_http_portal_town_t *town, ngx_log_t *log);
-void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);
-void ngx_http_portal_town_end(ngx_http_portal_town_t *town);
-ngx_http_portal_town_t *ngx_http_portal_towns_settle(
-    ngx_http_portal_town_t *town);
-/* exit_process */
-void ngx_http_portal_towns_exit(void);
-/* a number in E.164 for people, as a new reference */
-json_t *ngx_http_portal_phone(json_t *number);
-void ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document);
-/* a text of a town in that language, else in its first; NULL: none */
-json_t *ngx_http_portal_town_text(ngx_http_portal_town_t *town, json_t *text,
-    ngx_uint_t language);
 
 /* content phase: the way through the house, see docs/architecture.md */
 
@@ -868,6 +856,9 @@ ngx_int_t ngx_http_portal_content_language(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* replaces {"$sealed": ...} by what it hides; in request memory, wiped */
 ngx_int_t ngx_http_portal_open_sealed(ngx_http_request_t *r, ngx_str_t *text);
+/* draws the QR codes of "portal_qr", then presents the page; NGX_DONE: later */
+ngx_int_t ngx_http_portal_qr(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 /* the document of "portal_file": the file itself is the answer */
 ngx_int_t ngx_http_portal_file_send(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -876,35 +867,15 @@ ngx_int_t ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_portal_mail_render(void *data, ngx_str_t *row,
     ngx_pool_t *pool, portal_mail_message_t *message);
 
-/* log/: variables, and what the error log says of a request */
-
-ngx_int_t ngx_http_portal_add_variables(ngx_conf_t *cf);
-/* post-read phase of a town's server: the log is written by the other */
-ngx_int_t ngx_http_portal_log_start(ngx_http_request_t *r);
-ngx_str_t ngx_http_portal_path(ngx_http_request_t *r);
-/* log phase */
-ngx_int_t ngx_http_portal_log_count(ngx_http_request_t *r);
-u_char *ngx_http_portal_log_error(ngx_http_request_t *r,
-    ngx_http_request_t *sr, u_char *buf, size_t len);
-
-/* log/: what operators ask for */
-
-/* this worker's gauges, kept fresh; exit_process lets go of them */
-void ngx_http_portal_gauges_init(ngx_cycle_t *cycle);
-void ngx_http_portal_gauges_exit(void);
-void ngx_http_portal_gauges_set(void);
-
-/* "portal_metrics", "portal_health" and "portal_health live" */
-ngx_int_t ngx_http_portal_metrics_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_portal_health_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_portal_live_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_portal_report_handler(ngx_http_request_t *r);
-
 /* mail/: how full the outbox is, asked now and then by the jobs' worker */
 void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 /* 0 when it was not heard of lately */
 ngx_uint_t ngx_http_portal_outbox_known(void);
+
+
+#include "call/ngx_http_portal_town.h"
+#include "log/ngx_http_portal_log.h"
 
 
 #endif /* _NGX_HTTP_PORTAL_H_INCLUDED_ */

@@ -75,6 +75,8 @@ char *ngx_http_portal_conf_signed_in(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_portal_conf_qr(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_portal_conf_passive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd,

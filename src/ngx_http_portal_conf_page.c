@@ -466,15 +466,16 @@ ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cf->args->nelts == 4) {
 
-        if (value[3].len != 3 || ngx_strncmp(value[3].data, "mac", 3) != 0) {
+        arg->mac = ngx_strcmp(value[3].data, "mac") == 0;
+        arg->typed = ngx_strcmp(value[3].data, "typed") == 0;
+
+        if (!arg->mac && !arg->typed) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\"; write \"mac\", for "
-                               "the token of a mail's link, or nothing",
-                               &value[3]);
+                               "the token of a mail's link, \"typed\", for "
+                               "what a person typed, or nothing", &value[3]);
             return NGX_CONF_ERROR;
         }
-
-        arg->mac = 1;
     }
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));

@@ -199,6 +199,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_qr"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_portal_conf_qr,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_signed_in"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_portal_conf_signed_in,
@@ -400,6 +407,10 @@ ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (pmcf->chain_every == 0) {
         pmcf->chain_every = 5000;
+    }
+
+    if (pmcf->codes_every == 0) {
+        pmcf->codes_every = 5000;
     }
 
     return NGX_CONF_OK;
@@ -726,12 +737,16 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
     pmcf->periodic.job[0].every = pmcf->chain_every;
     pmcf->periodic.job[1].statement = pmcf->purge;
     pmcf->periodic.job[1].every = pmcf->purge_every;
-    pmcf->periodic.n = 2;
+    pmcf->periodic.job[2].statement = pmcf->code_work;
+    pmcf->periodic.job[2].every = pmcf->codes_every;
+    pmcf->periodic.job[2].bring = ngx_http_portal_issue_bring;
+    pmcf->periodic.job[2].data = pmcf;
+    pmcf->periodic.n = 3;
 
     if (pmcf->import.every) {
-        pmcf->periodic.job[2].statement = pmcf->import_work;
-        pmcf->periodic.job[2].every = pmcf->import.every;
-        pmcf->periodic.n = 3;
+        pmcf->periodic.job[3].statement = pmcf->import_work;
+        pmcf->periodic.job[3].every = pmcf->import.every;
+        pmcf->periodic.n = 4;
 
         ngx_http_portal.import = portal_import_create(cycle, &pmcf->import,
                                                       ngx_http_portal.jobs);

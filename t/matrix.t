@@ -146,6 +146,7 @@ my %request;
 }
 $id{numero} = 1;
 @id{qw(import conflit fichier)} = (1, 1, 'familles.csv');     # for administrators, and machines
+$id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
 
 # a ban that an agent has recorded
 {
@@ -195,6 +196,8 @@ sub post_of {
         : $path =~ m{^/imports/conflits/} ? (act => 'keep')
         : $path eq '/recopie' ? (change => 987654)
         : $path eq '/refus' ? (change => 987654, act => 'resend')
+        : $path eq '/codes' ? (step => 'all')
+        : $path =~ m{^/codes/responsables/} ? (step => 'issue')
         : ();
 
     return (\%fields, $place->{form}{versioned} ? ('If-Match' => '"0"') : ());
@@ -209,7 +212,7 @@ sub rows {
         coalesce(md5(string_agg(t.xmin || t::text, ',' order by t::text)), '')
         from portal.$table t") } qw(family guardian address tax bank child health
         authorisation contact child_family change_set change_item subscription
-        collect_ban);
+        collect_ban code letter_lot code_order code_bar);
 }
 
 my $rows = rows();

@@ -13,6 +13,7 @@ use utf8;
 use JSON::Validator;
 use Portal::Declared qw(forms locations);
 use Portal::Fault;
+use Portal::Place qw(spawn);
 use YAML::PP;
 
 # the families' components stand there by reference
@@ -390,11 +391,54 @@ my %bearer;
         for $portal->psql('select distinct set_id from portal.change');
 }
 
+# codes and letters
+{
+    my $boss = json_of(scalar agent_client(role => 'administrator'));
+    my $example = sub { seen($op{ $_[0] }{requestBody})->{content}{'application/json'}{example} };
+    my $doc = answered(codes => $boss->get('/codes'), 200)->json;
+    my $lot = "/codes/lettres/$doc->{lots}[0]{id}";
+    my $letter = answered(letters => $boss->get($lot), 200)->json->{letters}[0];
+    answered(letters => $boss->get('/codes/lettres/999999'), 404);
+    post(printLetters => $boss, "$lot/imprimees", $example->('printLetters'), 200);
+    post(printLetters => $boss, '/codes/lettres/999999/imprimees', {}, 404);
+    answered(letters => $boss->get($lot), 200, 'printed');
+    my $one = "/codes/responsables/$letter->{guardian}";
+    answered(guardianCode => $boss->get($one), 200);
+    answered(guardianCode => $boss->get('/codes/responsables/999999'), 404);
+    my $to = post(saveGuardianCode => $boss, $one, $example->('saveGuardianCode'), 200)->json->{location};
+    answered(letters => $boss->get($to), 200, 'of one');
+    answered(guardianCode => $boss->get($one), 200, 'with a letter');
+    post(saveGuardianCode => $boss, $one, { step => 'bar' }, 200, 'bar');
+    post(saveGuardianCode => $boss, $one, { step => 'issue' }, 409, 'barred');
+    answered(guardianCode => $boss->get($one), 200, 'barred');
+    post(saveGuardianCode => $boss, $one, { step => 'allow' }, 200, 'allow');
+    post(saveGuardianCode => $boss, '/codes/responsables/999999', { step => 'issue' }, 404);
+    answered(codeGuardians => $boss->get("/codes/responsables$_"), 200, $_) for '', '?nom=martin', '?etat=linked', '?page=9';
+    post(orderCodes => $boss, '/codes', { step => 'school', school => undef }, 422, 'which?');
+
+    # nobody makes them while this is held
+    my $hold = spawn(undef, $portal->dir . '/hold.log', 'psql', '-X', '-q', $portal->pg->psql_args, '-c',
+        'select pg_advisory_lock(7706737711), pg_sleep(600)');
+    ok wait_for(10, sub { $portal->psql("select count(*) from pg_stat_activity where
+        wait_event = 'PgSleep' and query like '%7706737711%'") }), 'the job is kept away';
+    post(orderCodes => $boss, '/codes', $example->('orderCodes'), 200, 'its example');
+    answered(codes => $boss->get('/codes'), 200, 'under way');
+    post(orderCodes => $boss, '/codes', { step => 'all' }, 409, 'another order');
+    post(orderCodes => $boss, '/codes', { step => 'stop' }, 200, 'stopped');
+    $portal->psql("select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where query like '%7706737711%' and pid <> pg_backend_pid()");
+    waitpid $hold, 0;
+    answered(codes => $boss->get('/codes?apres=1'), 200, 'those before');
+    answered(codeAttempts => $boss->get('/codes/essais'), 200);
+}
+
 # a reader, and nobody
 my $r = json_of(scalar agent_client(as => new_agent(role => 'reader', name => 'Rémi Lecteur')));
 answered(agentSession => $r->get('/session'), 200, 'a reader');
 post(decide => $r, $path, { step => 'accept', version => $now->($path) }, 403, 'a reader');
 answered(copies => $r->get('/recopie'), 403, 'a reader');
+answered($_->[0] => $r->get("/codes$_->[1]"), 403, 'a reader') for ['codes', ''], ['codeGuardians', '/responsables'],
+    ['guardianCode', '/responsables/1'], ['letters', '/lettres/1'], ['codeAttempts', '/essais'];
 
 sub json_of { twin($_[0], json => 1) }
 

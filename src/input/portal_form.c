@@ -221,6 +221,10 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->undo;
         form->undo = 1;
 
+    } else if (strcmp(word, "issue") == 0) {
+        had = form->issue;
+        form->issue = 1;
+
     } else if (strcmp(word, "idempotent") == 0) {
         had = form->idempotent;
         form->idempotent = 1;
@@ -249,7 +253,8 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", \"group NAME\", "
                                 "captcha, idempotent, session, token, undo, "
-                                "login, logout, versioned or partial", word);
+                                "issue, login, logout, versioned or partial",
+                                word);
     }
 
     if (had) {

@@ -118,6 +118,7 @@ typedef struct {
     unsigned              captcha:1;   /* captcha_* and the honeypot */
     unsigned              token:1;     /* the call mints a mail's token */
     unsigned              undo:1;      /* and one to take back what it does */
+    unsigned              issue:1;     /* it may give a code abonne */
     unsigned              idempotent:1;
     unsigned              session:1;   /* the call may open or renew one */
     unsigned              login:1;     /* it logs in: the device is told, and

@@ -341,6 +341,10 @@ ngx_http_portal_content_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ngx_http_portal_file_send(r, ctx);
     }
 
+    if (ctx->verdict->qr_list.len && !ctx->json) {
+        return ngx_http_portal_qr(r, ctx);
+    }
+
     return ngx_http_portal_present(r, ctx, status, ctx->verdict->view);
 }
 

@@ -522,37 +522,23 @@ portal_tool_mac(portal_tool_t *tool)
 }
 
 
-/* what is sealed is what the letter prints, dashes included */
-
 static int
 portal_tool_code(portal_tool_t *tool)
 {
-    int             n;
-    char            code[PORTAL_CODE_LEN], shown[PORTAL_CODE_LEN + 3];
-    char            hex[PORTAL_MAC_HEX], sealed[128];
-    uint8_t         mac[PORTAL_MAC_LEN];
-    portal_text_t  *arg, text;
+    portal_text_t    *arg;
+    portal_issued_t   issued;
 
     arg = tool->arg;
+    memset(&issued, 0, sizeof(issued));
 
-    portal_code_make(code);
-
-    (void) snprintf(shown, sizeof(shown), "%.4s-%.4s-%.4s", code, code + 4,
-                    code + 8);
-    text = portal_tool_text(shown);
-
-    n = portal_seal(tool->keys, arg[1], portal_tool_text("code"), arg[2],
-                    portal_tool_text("code"), text, sealed, sizeof(sealed));
-
-    if (n == -1
-        || portal_mac_code(tool->keys, arg[1], text, mac) == -1)
-    {
+    if (portal_code_issue(tool->keys, arg[1], arg[2], &issued) == -1) {
         return portal_tool_error(tool, "cannot seal this");
     }
 
-    portal_hex(mac, sizeof(mac), hex);
+    (void) printf("%s\t%.*s\t%.*s\n", issued.shown, PORTAL_MAC_HEX,
+                  issued.mac, (int) issued.sealed_len, issued.sealed);
 
-    (void) printf("%s\t%.*s\t%.*s\n", shown, PORTAL_MAC_HEX, hex, n, sealed);
+    portal_wipe(&issued, sizeof(issued));
 
     return 0;
 }

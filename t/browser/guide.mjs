@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 /* told by t/browser.t: url, mail_dir, code, questions, name, account (of the
-   demo), agents_url, agent, tool, redis and psql (command lines) */
+   demo), agents_url, agent, administrator, tool, redis and psql (command lines) */
 export const portal = JSON.parse(process.env.PORTAL_BROWSER);
 
 let count = 0;

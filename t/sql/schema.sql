@@ -88,22 +88,24 @@ select results_eq($$
 $$, $$ select unnest(array['acknowledge_changes', 'address_link', 'address_password', 'agent_document_file', 'agent_photo',
     'agent_request', 'agent_sign_in', 'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'ask_change',
     'ban', 'bans', 'change_address', 'change_password', 'changes', 'child', 'child_photo', 'choose_family',
-    'close_my_account', 'closing', 'confirm', 'confirm_address', 'confirmation', 'confirmation_secret',
-    'conflict', 'connections', 'copied', 'copies', 'decide', 'decide_conflict', 'decide_import', 'end_ban',
-    'end_others', 'enter', 'enter_agent', 'enter_machine', 'family', 'forget_import', 'forgot_password',
-    'guardian', 'import_conflicts', 'import_report', 'import_sheet', 'imports', 'key_check', 'may_machine',
-    'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests', 'my_session',
-    'my_space', 'new_subscription', 'prolong', 'queue', 'refused_changes', 'request_document_file',
-    'request_photo', 'resend_change', 'resend_confirmation', 'reset_link', 'reset_password', 'schema_version',
-    'seal_place', 'section_form', 'session_lost', 'session_owner', 'set_language', 'sign_in', 'sign_in_lookup',
-    'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'store_import', 'store_upload', 'subscribe',
-    'subscription', 'subscriptions', 'town', 'undo_address', 'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
+    'close_my_account', 'closing', 'code_attempts', 'code_guardians', 'codes', 'confirm', 'confirm_address',
+    'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies', 'decide',
+    'decide_conflict', 'decide_import', 'end_ban', 'end_others', 'enter', 'enter_agent', 'enter_machine',
+    'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code', 'import_conflicts',
+    'import_report', 'import_sheet', 'imports', 'key_check', 'letters', 'may_machine', 'my_account',
+    'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests', 'my_session', 'my_space',
+    'new_subscription', 'order_codes', 'print_letters', 'prolong', 'queue', 'refused_changes',
+    'request_document_file', 'request_photo', 'resend_change', 'resend_confirmation', 'reset_link',
+    'reset_password', 'save_guardian_code', 'schema_version', 'seal_place', 'section_form', 'session_lost',
+    'session_owner', 'set_language', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent',
+    'start_import', 'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'town',
+    'undo_address', 'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_jobs', p.oid, 'execute') order by 1
-$$, $$ select unnest(array['audit_chain', 'audit_verify', 'get_import_piece',
+$$, $$ select unnest(array['audit_chain', 'audit_verify', 'code_work', 'get_import_piece',
     'import_claim', 'import_lines', 'import_places', 'import_read', 'import_work', 'key_check', 'mail_claim', 'mail_done', 'mail_stats', 'purge', 'schema_version', 'town']) $$, 'what portal_jobs may call');
 
 select is_empty($$
@@ -145,6 +147,11 @@ select ok(not has_column_privilege('portal_api', 'portal.outbox', 'token_sealed'
     'nor a mail''s token');
 select ok(not has_column_privilege('portal_api', 'portal.code', 'copy', 'select'),
     'nor the copy of a code');
+select results_eq($$
+    select p.proname::text collate "default" from pg_proc p
+     where p.pronamespace = 'portal'::regnamespace and p.prosecdef and p.prosrc ~ '\mcopy\M'
+       and has_column_privilege(p.proowner, 'portal.code', 'copy', 'select') order by 1
+$$, $$ values ('letter_copies') $$, 'but by one function, for letters');
 select ok(not has_table_privilege('portal_batch', 'portal.family', 'select')
           and not has_table_privilege('portal_batch', 'portal.health', 'select'),
     'jobs do not see the files');
