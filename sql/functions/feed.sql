@@ -138,21 +138,6 @@ comment on function settle_change(bigint, text, text, bigint, text) is
     'Notes what became of a change in the town''s software; with what is recorded its items are acknowledged, so that imports may write there again. What is rejected after a later change of the same was accepted is superseded: that one counts. Input: the change, which the caller has locked after its family; recorded or rejected; who says so (machine, agent) and their id; why it was rejected.';
 
 
-create or replace function lock_families(p_families bigint[]) returns void
-    language plpgsql set search_path = portal, pg_temp as $$
-begin
-    perform 1
-       from family f
-      where f.id = any (p_families || other_households(here(), p_families))
-      order by f.tenant, f.id
-        for no key update;
-end
-$$;
-
-comment on function lock_families(bigint[]) is
-    'lock_subject() for what is about several families at once.';
-
-
 -- the feed ----------------------------------------------------------------
 
 create or replace function place_changes() returns void
