@@ -61,6 +61,8 @@ alter function change_apply(change_set) owner to portal_apply;
 grant execute on function change_apply(change_set) to portal_api;
 alter function import_merge(bigint, boolean, int) owner to portal_apply;
 grant execute on function import_merge(bigint, boolean, int) to portal_batch;
+alter function put_external_id(text, bigint, text) owner to portal_apply;
+grant execute on function put_external_id(text, bigint, text) to portal_api;
 alter function import_analyze(text) owner to portal_owner;
 grant execute on function import_analyze(text) to portal_batch;
 alter function take_imported(bigint) owner to portal_apply;

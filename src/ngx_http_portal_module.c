@@ -561,8 +561,9 @@ ngx_http_portal_check_audience(ngx_conf_t *cf,
         != ngx_http_portal_for_machines(conf))
     {
         return ngx_http_portal_misplaced(cf, conf,
-                   "\"portal_put\" and a \"portal_get\" without a template "
-                   "are for machines, and nothing else of the portal's is; "
+                   "\"portal_put\", a \"portal_get\" without a template or "
+                   "with one for spreadsheets, and a form with a list are "
+                   "for machines, and nothing else of the portal's is; "
                    "write them beside \"portal_allow machine RIGHT\"");
     }
 
@@ -570,7 +571,7 @@ ngx_http_portal_check_audience(ngx_conf_t *cf,
 }
 
 
-/* what has no page, and no form, whose token comes with a cookie */
+/* what has no page, and no form of a page, whose token comes with a cookie */
 
 static ngx_uint_t
 ngx_http_portal_for_machines(ngx_http_portal_loc_conf_t *conf)
@@ -582,10 +583,20 @@ ngx_http_portal_for_machines(ngx_http_portal_loc_conf_t *conf)
         return conf->audience == NGX_HTTP_PORTAL_MACHINE;
     }
 
-    return (conf->put != NULL
-            || (conf->get != NULL && conf->view == NULL && !conf->sends))
-           && conf->view == NULL && conf->act == NULL && !conf->error
-           && !conf->passive;
+    if (conf->error || conf->passive || conf->sends) {
+        return 0;
+    }
+
+    if (conf->act != NULL) {
+        return conf->post != NULL && conf->form->list && conf->get == NULL
+               && conf->view == NULL;
+    }
+
+    return conf->put != NULL
+           || (conf->get != NULL
+               && (conf->view == NULL
+                   || (conf->view->csv
+                       && conf->audience == NGX_HTTP_PORTAL_MACHINE)));
 }
 
 

@@ -194,6 +194,8 @@ sub post_of {
         : $path eq '/imports' ? (dry => 'yes')
         : $path =~ m{^/imports/\{} ? (act => 'cancel')
         : $path =~ m{^/imports/conflits/} ? (act => 'keep')
+        : $path eq '/recopie' ? (change => 987654)
+        : $path eq '/refus' ? (change => 987654, act => 'resend')
         : $path eq '/codes' ? (step => 'all')
         : $path =~ m{^/codes/responsables/} ? (step => 'issue')
         : ();

@@ -76,7 +76,8 @@ for my $page (@pages) {
         is_deeply $in{path} // [], [$path =~ /\{(\w+)\}/g], "$path $method: in the path";
         is_deeply [sort @{ $in{query} // [] }], [sort $body =~ /\$arg_(\w+)/g],
             "$path $method: in the query";
-        is_deeply [sort @{ $in{header} // [] }], [sort $is ? 'X-CSRF-Token' : (),
+        my $machine = $is && grep { $_->{type} eq 'list' } values %{ $is->{fields} };
+        is_deeply [sort @{ $in{header} // [] }], [sort $is && !$machine ? 'X-CSRF-Token' : (),
             $is && $is->{idempotent} ? 'Idempotency-Key' : (), $is && $is->{versioned}
             ? 'If-Match' : ()], "$path $method: headers";
         next if !$is;
@@ -84,7 +85,7 @@ for my $page (@pages) {
         like $op->{requestBody}{'$ref'}, qr{/\Q$name\E$}, "$path: its form";
         $sent{$name} = 1;
         my $schema = seen(seen($op->{requestBody})->{content}{'application/json'}{schema});
-        is_deeply [sort keys %{ $schema->{properties} }], [sort keys %{ $is->{fields} }, 'csrf',
+        is_deeply [sort keys %{ $schema->{properties} }], [sort keys %{ $is->{fields} }, $machine ? () : 'csrf',
             $is->{idempotent} ? 'key' : ()], "$name: the same fields";
         is_deeply [sort @{ $schema->{required} // [] }],
             [sort grep { $is->{fields}{$_}{required} } keys %{ $is->{fields} }], "$name: required";
@@ -94,7 +95,8 @@ for my $page (@pages) {
                 [split /,/, $is->{fields}{$field}{options}], "$name.$field: enum";
         }
         for my $field (grep { $is->{fields}{$_}{max} && $is->{fields}{$_}{type} ne 'file' } sort keys %{ $is->{fields} }) {
-            is seen($schema->{properties}{$field})->{maxLength}, $is->{fields}{$field}{max},
+            is seen($schema->{properties}{$field})->{ $is->{fields}{$field}{type} eq 'list' ? 'maxItems' : 'maxLength' },
+                $is->{fields}{$field}{max},
                 "$name.$field: maxLength";
         }
     }
@@ -348,6 +350,47 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(machineReport => $m->get('/import/999999', headers => { Authorization => "Bearer $key" }), 404);
 }
 
+# what was accepted, for the town's software
+my %bearer;
+{
+    my ($all, $import) = map { $portal->machine(name => "Voie $_", rights => $_) } 'feed,feed_sealed', 'import';
+    my $m = client(json => 1, agents => 1);
+    my $with = sub { headers => { Authorization => "Bearer $_[0]" } };
+    %bearer = (Authorization => "Bearer $all");
+    my $all_told = answered(changes => $m->get('/api/changements?limite=500', $with->($all)), 200)->json->{changes};
+    cmp_ok scalar @$all_told, '>', 3, 'changes of several kinds';
+    answered(changes => $m->get('/api/changements?apres=1&limite=1', $with->($all)), 200, 'one');
+    answered(changes => $m->get('/api/changements?apres=x', $with->($all)), 422);
+    answered(changes => $m->get('/api/changements', $with->($import)), 403);
+    answered(changesSheet => $m->get("/api/changements.csv$_", $with->($all)), 200, $_) for '', '?format=bl';
+    answered(changesSheet => $m->get('/api/changements.csv?format=x', $with->($all)), 422);
+    answered(changesSheet => $m->get('/api/changements.csv', $with->($import)), 403);
+
+    answered(copies => $c->get("/recopie$_"), 200, $_) for '', '?apres=1';
+    my $copies = $c->get('/recopie')->json->{families};
+    answered(copies => $c->get("/recopie?famille=$copies->[0]{family}"), 200, 'one family');
+    my $one = $copies->[0]{requests}[0]{changes}[0]{id};
+    post(copied => $c, '/recopie', { change => $one }, 200);
+    post(copied => $c, '/recopie', { family => 999999, upto => 1 }, 404);
+    post(copied => $c, '/recopie', {}, 422, 'nothing');
+
+    my @open = grep { $_->{state} eq 'open' && $_->{id} != $one } @$all_told;
+    my $example = seen($op{acknowledgeChanges}{requestBody})->{content}{'application/json'}{example};
+    is wrong(seen($op{acknowledgeChanges}{requestBody})->{content}{'application/json'}{schema}, $example), '', 'its example';
+    my $send = sub { my ($body, $key) = @_; $m->post('/api/changements/accuses', $body, $with->($key // $all)) };
+    answered(acknowledgeChanges => $send->($example), 200, 'its example');
+    answered(acknowledgeChanges => $send->({ changes => [{ id => $open[0]{id}, state => 'recorded' },
+        { id => $open[1]{id}, state => 'rejected', reason => 'Inconnu' }, { id => 'x' }] }), 200, 'answers');
+    answered(acknowledgeChanges => $send->({ changes => [] }, $import), 403);
+
+    answered(refusedChanges => $c->get("/refus$_"), 200, $_) for '', '?apres=1';
+    post(resendChange => $c, '/refus', { change => $open[1]{id}, act => 'resend' }, 200);
+    post(resendChange => $c, '/refus', { change => $open[1]{id}, act => 'resend' }, 409);
+    post(resendChange => $c, '/refus', { change => 999999, act => 'resend' }, 404);
+    answered(agentRequest => $c->get("/demandes/$_->[0]"), 200, 'what became of it')
+        for $portal->psql('select distinct set_id from portal.change');
+}
+
 # codes and letters
 {
     my $boss = json_of(scalar agent_client(role => 'administrator'));
@@ -393,6 +436,7 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
 my $r = json_of(scalar agent_client(as => new_agent(role => 'reader', name => 'Rémi Lecteur')));
 answered(agentSession => $r->get('/session'), 200, 'a reader');
 post(decide => $r, $path, { step => 'accept', version => $now->($path) }, 403, 'a reader');
+answered(copies => $r->get('/recopie'), 403, 'a reader');
 answered($_->[0] => $r->get("/codes$_->[1]"), 403, 'a reader') for ['codes', ''], ['codeGuardians', '/responsables'],
     ['guardianCode', '/responsables/1'], ['letters', '/lettres/1'], ['codeAttempts', '/essais'];
 
@@ -422,14 +466,15 @@ for my $name (sort keys %op) {
         : $nobody->${ \$op->{method} }($path, $op->{form} ? {} : ()), 401, 'nobody') if @{ $op->{security} // [] };
     next if !$op->{form};
 
-    my %token = ('X-CSRF-Token' => $c->get('/session')->json->{csrf});
+    my $machine = grep { $_->{type} eq 'list' } values %{ $op->{form}{fields} };
+    my %token = $machine ? %bearer : ('X-CSRF-Token' => $c->get('/session')->json->{csrf});
     my $send = sub { my ($body, $status, $what, %h) = @_;
         answered($name, $c->post($path, $body, headers => { %token, %h }), $status, $what) };
-    answered($name, $c->post($path, {}), 403, 'no token') if !$op->{form}{logout};
+    answered($name, $c->post($path, {}), 403, 'no token') if !$op->{form}{logout} && !$machine;
     $send->({ nonsense => 'x' }, 422, 'another field');
     $send->('{', 400, 'half a body', 'Content-Type' => 'application/json');
     $send->('<a/>', 415, 'another type', 'Content-Type' => 'text/xml');
-    $send->('"' . 'x' x 66_000 . '"', 413, 'too much', 'Content-Type' => 'application/json');
+    $send->('"' . 'x' x ($machine ? 270_000 : 66_000) . '"', 413, 'too much', 'Content-Type' => 'application/json');
 }
 answered(agentSignOut => $c->post('/deconnexion', {}, headers => { Origin => 'https://evil.example',
     'Sec-Fetch-Site' => 'cross-site' }), 403, 'from elsewhere');

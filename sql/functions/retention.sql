@@ -315,6 +315,13 @@ begin
                          where d.tenant = p_town.id and d.updated_at < v_before
                            and d.state in ('accepted', 'partly', 'refused', 'replaced',
                                            'withdrawn')
+                           -- what the town's software does not hold waits, as long again
+                           and (d.updated_at < v_before
+                                               - make_interval(days => p_town.keep_request)
+                                or not exists (select from change x
+                                                where x.tenant = d.tenant
+                                                  and x.set_id = d.id
+                                                  and x.state in ('open', 'rejected')))
                          limit p_limit);
 
     when 'collect_ban' then

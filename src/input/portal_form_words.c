@@ -91,7 +91,7 @@ static const portal_form_word_t  portal_form_known[] = {
     { "max",
       portal_form_bit(TEXT)|portal_form_bit(LINES)|portal_form_bit(NAME)
       |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS)
-      |portal_form_bit(FILE),
+      |portal_form_bit(FILE)|portal_form_bit(LIST),
       portal_form_max },
 
     { "age", portal_form_bit(DATE), portal_form_age },
@@ -107,7 +107,8 @@ static const portal_form_word_t  portal_form_known[] = {
     { "store", portal_form_bit(FILE), portal_form_store },
 
     { "autocomplete",
-      ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)|portal_form_bit(FILE)),
+      ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)|portal_form_bit(FILE)
+        |portal_form_bit(LIST)),
       portal_form_autocomplete },
 
     { "options", portal_form_bit(CHOICE), portal_form_options },

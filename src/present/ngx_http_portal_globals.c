@@ -266,7 +266,7 @@ static json_t *
 ngx_http_portal_nav(ngx_http_request_t *r)
 {
     ngx_uint_t  home, space, account, subscriptions, family, requests, bans,
-                imports, codes;
+                imports, codes, copies, refused;
 
     home = r->uri.len == 1;
     space = r->uri.len == 11
@@ -286,12 +286,15 @@ ngx_http_portal_nav(ngx_http_request_t *r)
 
     imports = r->uri.len >= 8
               && ngx_strncmp(r->uri.data, "/imports", 8) == 0;
+    copies = r->uri.len == 8 && ngx_strncmp(r->uri.data, "/recopie", 8) == 0;
+    refused = r->uri.len == 6 && ngx_strncmp(r->uri.data, "/refus", 6) == 0;
 
-    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}",
+    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}",
                      "home", home, "space", space, "account", account,
                      "subscriptions", subscriptions, "family", family,
                      "requests", requests, "bans", bans,
-                     "imports", imports, "codes", codes);
+                     "imports", imports, "codes", codes, "copies", copies,
+                     "refused", refused);
 }
 
 

@@ -55,7 +55,7 @@ run(async (browser) => {
   await heading(page, "Demandes à traiter", "logged in");
   await inspect(page, "the first page", true);
 
-  for (const path of ["/interdictions", "/compte", "/session", "/langue", "/nulle-part"]) {
+  for (const path of ["/interdictions", "/recopie", "/refus", "/compte", "/session", "/langue", "/nulle-part"]) {
     await page.goto(portal.agents_url + path);
     await inspect(page, "agents", path !== "/nulle-part");
   }
