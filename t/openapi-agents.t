@@ -389,6 +389,26 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(codeAttempts => $boss->get('/codes/essais'), 200);
 }
 
+# a family and its file
+{
+    answered(searchPage => $c->get('/familles'), 200);
+    my $example = seen($op{searchFamilies}{requestBody})->{content}{'application/json'}{example};
+    my $found = post(searchFamilies => $c, '/familles', $example, 200, 'its example')->json->{families}[0]{id};
+    post(searchFamilies => $c, '/familles', { search => 'Personnequin' }, 200, 'nobody');
+    post(searchFamilies => $c, '/familles', { search => '!!!' }, 422, 'nothing to search by');
+    for my $family (map { $_->[0] } $portal->psql('select id from portal.family where tenant = 1')) {
+        my $file = answered(agentFamily => $c->get("/familles/$family"), 200, "family $family")->json;
+        answered(agentTax => $c->get($_->{tax_page}), 200, $_->{tax_page}) for @{ $file->{guardians} };
+        answered(agentHealth => $c->get($_->{health_page}), 200, $_->{health_page}) for @{ $file->{children} };
+        answered(agentChildPhoto => $c->get($_->{child}{photo}{path}), 200)
+            for grep { $_->{child}{photo} } @{ $file->{children} };
+    }
+    answered(agentFamily => $c->get('/familles/999999'), 404);
+    answered(agentTax => $c->get("/familles/$found/responsables/999999/fiscales"), 404);
+    answered(agentHealth => $c->get("/familles/$found/enfants/999999/sante"), 404);
+    answered(agentChildPhoto => $c->get("/familles/$found/enfants/999999/photo.jpg"), 404);
+}
+
 # a reader, and nobody
 my $r = json_of(scalar agent_client(as => new_agent(role => 'reader', name => 'Rémi Lecteur')));
 answered(agentSession => $r->get('/session'), 200, 'a reader');

@@ -55,6 +55,21 @@ run(async (browser) => {
   await heading(page, "Demandes à traiter", "logged in");
   await inspect(page, "the first page", true);
 
+  await page.goto(`${portal.agents_url}/familles`);
+  await inspect(page, "the search of a family", true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await field("Nom, numéro de dossier, adresse ou téléphone").fill("martin");
+  await page.keyboard.press("Enter");
+  await heading(page, "Rechercher une famille", "searched");
+  await inspect(page, "families found", true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await link(main(page), /^104201/).click();
+  await page.waitForURL(/\/familles\/\d+$/);
+  await inspect(page, "a family's file", true);
+  await link(main(page), /^Voir les données de santé/).first().click();
+  await page.waitForURL(/\/sante$/);
+  await inspect(page, "health data", true);
+
   for (const path of ["/interdictions", "/compte", "/session", "/langue", "/nulle-part"]) {
     await page.goto(portal.agents_url + path);
     await inspect(page, "agents", path !== "/nulle-part");
