@@ -36,7 +36,7 @@ ngx_http_portal_authenticator(ngx_http_request_t *r,
     }
 
     n = portal_seal(pmcf->keys,
-                    ngx_http_portal_text(ctx->verdict->town->slug),
+                    ngx_http_portal_text(ctx->town->slug),
                     (portal_text_t) { "agent", 5 },
                     (portal_text_t) { id, sizeof(id) },
                     (portal_text_t) { "totp", 4 },

@@ -124,8 +124,8 @@ select is_empty($$
      where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r'
        and (has_table_privilege('portal_api', c.oid, 'truncate')
             or (has_table_privilege('portal_api', c.oid, 'delete')
-                and c.relname not in ('idempotency', 'change_item', 'upload')))
-$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew');
+                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery')))
+$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, and what an agent gets anew');
 
 select is_empty($$
     select c.relname, p.name from pg_class c, unnest(array['insert', 'update', 'delete']) p (name)
