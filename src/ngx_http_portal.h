@@ -677,6 +677,13 @@ json_t *ngx_http_portal_issue(ngx_http_request_t *r,
 /* those that a job asks for, see portal_jobs.h; data: the main configuration */
 json_t *ngx_http_portal_issue_bring(void *data, json_t *asked);
 
+/* a secret for an authenticator, codes to recover without one: what a form's
+   "authenticator" and "recovery" bring; NULL: not made */
+json_t *ngx_http_portal_authenticator(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+json_t *ngx_http_portal_recovery(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
 /* call/ */
 
 /* enter + function in one trip, then step; the document is ctx->answer */

@@ -120,7 +120,9 @@ my %id = map { @$_ } $portal->psql("select 'responsable', g.id from portal.guard
     union all (select 'enfant', k.child_id from portal.contact k join portal.family f
     on f.id = k.family_id where f.number = '104201' order by k.id limit 1)
     union all (select 'contact', k.id from portal.contact k join portal.family f
-    on f.id = k.family_id where f.number = '104201' order by k.id limit 1)");
+    on f.id = k.family_id where f.number = '104201' order by k.id limit 1)
+    union all select 'compte', max(a.id) from portal.agent a where a.tenant = 1
+    union all select 'famille', f.id from portal.family f where f.number = '104201'");
 
 my %asked = (
     change => ["/famille/responsables/$id{responsable}/adresse", { line1 => '3 rue des Lilas' }],
@@ -190,6 +192,9 @@ sub post_of {
         : $path =~ m{famille/choix} ? (family => 0 + $portal->psql(
             "select id from portal.family where number = '104201'"))
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')
+        : $path eq '/agents' ? (first_name => 'A', last_name => 'B', email => 'a@b.example', role => 'reader')
+        : $path =~ m{^/agents/} ? (step => 'disable')
+        : $path =~ m{^/familles$} ? (search => 'Martin')
         : $place->{host} eq 'agents' && $path =~ /interdictions/ ? (reason => 'Parce que.')
         : $path eq '/imports' ? (dry => 'yes')
         : $path =~ m{^/imports/\{} ? (act => 'cancel')

@@ -432,6 +432,67 @@ my %bearer;
     answered(codeAttempts => $boss->get('/codes/essais'), 200);
 }
 
+# a family and its file
+{
+    answered(searchPage => $c->get('/familles'), 200);
+    my $example = seen($op{searchFamilies}{requestBody})->{content}{'application/json'}{example};
+    my $found = post(searchFamilies => $c, '/familles', $example, 200, 'its example')->json->{families}[0]{id};
+    post(searchFamilies => $c, '/familles', { search => 'Personnequin' }, 200, 'nobody');
+    post(searchFamilies => $c, '/familles', { search => '!!!' }, 422, 'nothing to search by');
+    for my $family (map { $_->[0] } $portal->psql('select id from portal.family where tenant = 1')) {
+        my $file = answered(agentFamily => $c->get("/familles/$family"), 200, "family $family")->json;
+        answered(agentTax => $c->get($_->{tax_page}), 200, $_->{tax_page}) for @{ $file->{guardians} };
+        answered(agentHealth => $c->get($_->{health_page}), 200, $_->{health_page}) for @{ $file->{children} };
+        answered(agentChildPhoto => $c->get($_->{child}{photo}{path}), 200)
+            for grep { $_->{child}{photo} } @{ $file->{children} };
+    }
+    answered(agentFamily => $c->get('/familles/999999'), 404);
+    answered(agentTax => $c->get("/familles/$found/responsables/999999/fiscales"), 404);
+    answered(agentHealth => $c->get("/familles/$found/enfants/999999/sante"), 404);
+    answered(agentChildPhoto => $c->get("/familles/$found/enfants/999999/photo.jpg"), 404);
+}
+
+# agents themselves
+{
+    my $boss = json_of(scalar agent_client(role => 'administrator'));
+    my $example = seen($op{inviteAgent}{requestBody})->{content}{'application/json'}{example};
+    my $made = post(inviteAgent => $boss, '/agents', $example, 200, 'its example')->json->{location};
+    post(inviteAgent => $boss, '/agents', $example, 422, 'known');
+    post(inviteAgent => $c, '/agents', $example, 403, 'a validator');
+    answered(agents => $boss->get('/agents'), 200);
+    answered(agents => $c->get('/agents'), 403);
+    answered(agentAccountPage => $boss->get($made), 200, 'invited');
+    answered(agentAccountPage => $boss->get('/agents/999999'), 404);
+    answered(agentAccountPage => $c->get($made), 403);
+    post(changeAgent => $c, $made, { step => 'disable', version => 'x' }, 403, 'a validator');
+    post(changeAgent => $boss, '/agents/999999', { step => 'disable', version => 'x' }, 404);
+    post(changeAgent => $boss, $made, { step => 'disable' }, 428);
+    post(changeAgent => $boss, $made, { step => 'disable' }, 412, undef, 'If-Match' => '"0"');
+    post(changeAgent => $boss, $made, { step => 'disable', version => 'x' }, 409);
+    post(changeAgent => $boss, $made, { step => 'role', version => $boss->get($made)->json->{version} }, 422, 'no role');
+    post(changeAgent => $boss, $made, { step => 'role', role => 'administrator',
+        version => $boss->get($made)->json->{version} }, 200, 'one of two');
+    answered(agentAccountPage => $boss->get($made), 200, 'a role waits');
+
+    my $n = client(json => 1, agents => 1);
+    my ($token) = letter($example->{email}, 'agent_invited')->{text} =~ /jeton=([\w-]{43})/;
+    answered(agentInvitation => $n->get("/invitation?jeton=$token"), 200);
+    answered(agentInvitation => $n->get('/invitation'), 200, 'no link');
+    my %accept = (%{ seen($op{agentAccept}{requestBody})->{content}{'application/json'}{example} }, token => $token);
+    post(agentAccept => $n, '/invitation', { %accept, new_password => 'court' }, 422, 'too short');
+    my $secret = post(agentAccept => $n, '/invitation', \%accept, 200, 'its example')->json->{enrol}[0]{secret};
+    post(agentAccept => $n, '/invitation', \%accept, 410, 'once');
+    my $new = { email => $example->{email}, password => $accept{new_password}, totp_secret => $secret, town => 'saint-aubin' };
+    my $in = json_of(scalar agent_client(as => $new));
+    answered(agentRecoveryPage => $in->get('/compte/codes-de-secours'), 200);
+    my $code = post(agentRecoveryCodes => $in, '/compte/codes-de-secours', {}, 200)->json->{codes}[0]{code};
+    answered(agentRecoverPage => $n->get('/connexion/secours'), 200);
+    post(agentRecover => $n, '/connexion/secours', { email => $new->{email}, password => $new->{password},
+        recovery_code => free_code()->{code} }, 422, 'another code');
+    post(agentRecover => $n, '/connexion/secours', { email => $new->{email}, password => $new->{password},
+        recovery_code => $code }, 200);
+}
+
 # a reader, and nobody
 my $r = json_of(scalar agent_client(as => new_agent(role => 'reader', name => 'Rémi Lecteur')));
 answered(agentSession => $r->get('/session'), 200, 'a reader');
@@ -480,8 +541,9 @@ answered(agentSignOut => $c->post('/deconnexion', {}, headers => { Origin => 'ht
     'Sec-Fetch-Site' => 'cross-site' }), 403, 'from elsewhere');
 post(agentSignOut => $c, '/deconnexion', { everywhere => 'yes' }, 200);
 
-# what was not seen is others' to show: 429 t/agents.t, 503 t/fault
-is join(', ', grep { !$seen{$_} && !/ (?:429|503)$/ } map { my $id = $_;
+# what was not seen is others' to show: 429 t/agents.t, 503 t/fault, a key whose
+# first request is under way t/openapi.t
+is join(', ', grep { !$seen{$_} && !/ (?:429|503)$|^inviteAgent 409$/ } map { my $id = $_;
     map { "$id $_" } sort keys %{ $op{$id}{responses} } } sort keys %op), '',
     'every operation was done and refused as it is written';
 

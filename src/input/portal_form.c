@@ -225,6 +225,14 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->issue;
         form->issue = 1;
 
+    } else if (strcmp(word, "authenticator") == 0) {
+        had = form->authenticator;
+        form->authenticator = 1;
+
+    } else if (strcmp(word, "recovery") == 0) {
+        had = form->recovery;
+        form->recovery = 1;
+
     } else if (strcmp(word, "idempotent") == 0) {
         had = form->idempotent;
         form->idempotent = 1;
@@ -253,8 +261,8 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", \"group NAME\", "
                                 "captcha, idempotent, session, token, undo, "
-                                "issue, login, logout, versioned or partial",
-                                word);
+                                "issue, authenticator, recovery, login, "
+                                "logout, versioned or partial", word);
     }
 
     if (had) {

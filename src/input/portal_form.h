@@ -119,6 +119,8 @@ typedef struct {
     unsigned              token:1;     /* the call mints a mail's token */
     unsigned              undo:1;      /* and one to take back what it does */
     unsigned              issue:1;     /* it may give a code abonne */
+    unsigned              authenticator:1; /* it may give a new secret, */
+    unsigned              recovery:1;  /* and codes to do without one */
     unsigned              idempotent:1;
     unsigned              session:1;   /* the call may open or renew one */
     unsigned              login:1;     /* it logs in: the device is told, and

@@ -85,7 +85,8 @@ static const portal_form_word_t  portal_form_known[] = {
 
     { "min",
       portal_form_bit(TEXT)|portal_form_bit(LINES)|portal_form_bit(NAME)
-      |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS),
+      |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS)
+      |portal_form_bit(PASSWORD),
       portal_form_min },
 
     { "max",
@@ -589,6 +590,14 @@ portal_form_field_done(portal_form_parser_t *parser,
             || field->max == PORTAL_DATE_TODAY))
     {
         return 0;
+    }
+
+    if (field->type == PORTAL_FIELD_PASSWORD && field->min != 0
+        && (!field->fresh || field->min < PORTAL_PASSWORD_MIN))
+    {
+        return portal_form_fail(parser, "a password has \"min=\" when it is "
+                                "\"new\", of %d at least",
+                                PORTAL_PASSWORD_MIN);
     }
 
     if (field->min > field->max) {

@@ -647,6 +647,10 @@ ngx_http_portal_after_effects(ngx_http_request_t *r,
                             json_integer((json_int_t) status));
     }
 
+    if (ctx->verdict->qr_list.len && !ctx->json) {
+        return ngx_http_portal_qr(r, ctx);
+    }
+
     return ngx_http_portal_present(r, ctx, status,
                                    ctx->verdict->result
                                    ? ctx->verdict->result

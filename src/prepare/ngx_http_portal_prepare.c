@@ -73,6 +73,18 @@ ngx_http_portal_prepare(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if ((form->authenticator
+         && json_object_set_new(ctx->input, "authenticator",
+                                ngx_http_portal_authenticator(r, ctx))
+            != 0)
+        || (form->recovery
+            && json_object_set_new(ctx->input, "recovery",
+                                   ngx_http_portal_recovery(r, ctx))
+               != 0))
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (form->token) {
         rc = ngx_http_portal_prepare_token(r, ctx, "token");
         if (rc != NGX_OK) {

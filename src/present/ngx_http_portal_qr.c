@@ -10,10 +10,11 @@
 
 
 /*
- * "portal_qr LIST NAME": on a page, each object of the document's array LIST
- * gets a QR code of the document's "link" followed by the object's NAME.  Both
- * may be sealed until here.  A lot of letters is some hundred codes, 0.1 ms
- * each: a few at a time, so that the other requests have their turns between.
+ * "portal_qr LIST NAME": on a page, an act's answer too, each object of the
+ * document's array LIST gets a QR code of the document's "link" followed by the
+ * object's NAME.  Both may be sealed until here.  A lot of letters is some
+ * hundred codes, 0.1 ms each: a few at a time, so that the other requests have
+ * their turns between.
  */
 
 #define NGX_HTTP_PORTAL_QR_SLICE  16

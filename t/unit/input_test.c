@@ -366,6 +366,8 @@ test_parse_errors(void)
     bad_form("field a text requird", 1, "takes required, hidden");
     bad_form("field a text required required", 1, "said twice");
     bad_form("field a text required=1", 1, "takes no value");
+    bad_form("field a password min=16", 1, "a password has \"min=\" when");
+    bad_form("field a password new min=11", 1, "of 12 at least");
     bad_form("field a text max", 1, "max=20");
     bad_form("field a text max=", 1, "nothing after");
     bad_form("field a text max=ten", 1, "max=20");
