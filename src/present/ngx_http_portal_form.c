@@ -523,8 +523,9 @@ ngx_http_portal_field_accept(const portal_field_t *field)
     for (i = 0, p = text; i < sizeof(types) / sizeof(types[0]); i++) {
 
         if (field->accept & portal_file_bit(types[i])) {
-            p = ngx_sprintf(p, ",%s%s" + (p == text), i < 3 ? "image/"
-                            : i < 4 ? "application/" : ".", types[i]);
+            p = ngx_sprintf(p, "%s%s%s", p == text ? "" : ",",
+                            i < 3 ? "image/" : i < 4 ? "application/" : ".",
+                            types[i]);
         }
     }
 
