@@ -31,7 +31,7 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['files.mjs'], ['sealed.mjs'],
     ['file.mjs', 'scripts'], ['file.mjs', 'plain'], ['sections.mjs'],
     ['phone.mjs', 'scripts'], ['phone.mjs', 'plain'],
-    ['english.mjs'], ['agents.mjs'], ['policy.mjs'],
+    ['english.mjs'], ['agents.mjs'], ['settings.mjs'], ['policy.mjs'],
     ['mails.mjs'])
 {
     my $name = join ' ', @$program;
@@ -46,7 +46,7 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
         update portal.agent set totp_step = 0');
 
     local $ENV{PORTAL_BROWSER} = $json->ascii->encode({
-        url => $portal->url, agents_url => $portal->agents_url, agent => agent(), mail_dir => $portal->mail_dir,
+        url => $portal->url, agents_url => $portal->agents_url, agent => agent($program->[0] eq 'settings.mjs' ? 'administrator' : 'validator'), mail_dir => $portal->mail_dir,
         code => $code->{code}, name => $code->{guardian},
         questions => $questions, psql => [$portal->pg->psql_args],
         account => account($program->[0] eq 'file.mjs' ? qr/separated/ : qr/couple/),

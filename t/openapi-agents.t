@@ -84,15 +84,17 @@ for my $page (@pages) {
         is_deeply [sort keys %{ $schema->{properties} }], [sort keys %{ $is->{fields} }, 'csrf',
             $is->{idempotent} ? 'key' : ()], "$name: the same fields";
         is_deeply [sort @{ $schema->{required} // [] }],
-            [sort grep { $is->{fields}{$_}{required} } keys %{ $is->{fields} }], "$name: required";
+            [sort grep { $is->{fields}{$_}{required} && (!$is->{partial} || $is->{fields}{$_}{hidden}) }
+                keys %{ $is->{fields} }], "$name: required";
         is $schema->{additionalProperties}, JSON::PP::false, "$name: no other field";
         for my $field (grep { $is->{fields}{$_}{type} eq 'choice' } sort keys %{ $is->{fields} }) {
             is_deeply seen($schema->{properties}{$field})->{enum},
                 [split /,/, $is->{fields}{$field}{options}], "$name.$field: enum";
         }
         for my $field (grep { $is->{fields}{$_}{max} } sort keys %{ $is->{fields} }) {
-            is seen($schema->{properties}{$field})->{maxLength}, $is->{fields}{$field}{max},
-                "$name.$field: maxLength";
+            my $most = $is->{fields}{$field}{type} eq 'integer' ? 'maximum' : 'maxLength';
+            is seen($schema->{properties}{$field})->{$most}, $is->{fields}{$field}{max},
+                "$name.$field: $most";
         }
     }
 }
@@ -277,6 +279,23 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(ban => $c->get($path), 200, 'ended');
     answered(bans => $c->get('/interdictions?etat=ended'), 200, 'those that ended');
     answered(agentRequest => $c->get("/demandes/$report"), 200, 'its request');
+}
+
+# what administrators set
+my $admin = json_of(scalar agent_client(role => 'administrator'));
+answered(settings => $admin->get('/reglages'), 200);
+answered(settings => $c->get('/reglages'), 403, 'a validator');
+for my $name (grep { /^save/ } sort keys %op) {
+    my ($path, $of) = ($op{$name}{path}, $name =~ s/^save/settings/r);
+    my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
+    answered($of => $admin->get($path), 200);
+    answered($of => $c->get($path), 403, 'a validator');
+    post($name => $c, $path, $example, 403, 'a validator');
+    post($name => $admin, $path, $example, 428);
+    post($name => $admin, $path, $example, 412, undef, 'If-Match' => '"0"');
+    post($name => $admin, $path, { %$example, version => 'x' }, 409, 'another version');
+    post($name => $admin, $path, { version => $admin->get($path)->json->{version} }, 422, 'nothing');
+    post($name => $admin, $path, { %$example, version => $admin->get($path)->json->{version} }, 200, 'its example');
 }
 
 # a reader, and nobody

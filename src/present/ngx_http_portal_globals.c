@@ -265,7 +265,8 @@ ngx_http_portal_back(ngx_http_request_t *r, ngx_uint_t status)
 static json_t *
 ngx_http_portal_nav(ngx_http_request_t *r)
 {
-    ngx_uint_t  home, space, account, subscriptions, family, requests, bans;
+    ngx_uint_t  home, space, account, subscriptions, family, requests, bans,
+                settings;
 
     home = r->uri.len == 1;
     space = r->uri.len == 11
@@ -282,10 +283,14 @@ ngx_http_portal_nav(ngx_http_request_t *r)
     bans = r->uri.len >= 14
            && ngx_strncmp(r->uri.data, "/interdictions", 14) == 0;
 
-    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "home", home,
+    settings = r->uri.len >= 9
+               && ngx_strncmp(r->uri.data, "/reglages", 9) == 0;
+
+    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "home", home,
                      "space", space, "account", account,
                      "subscriptions", subscriptions, "family", family,
-                     "requests", requests, "bans", bans);
+                     "requests", requests, "bans", bans,
+                     "settings", settings);
 }
 
 

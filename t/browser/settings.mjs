@@ -1,0 +1,38 @@
+/* « Réglages »: an administrator's pages, each looked at; a mistake is beside
+   its field. */
+
+import { arrive, button, heading, main, ok, open, portal, run, signInAgent }
+  from "./guide.mjs";
+import { inspect } from "./inspect.mjs";
+
+run(async (browser) => {
+  const page = await open(browser, { viewport: { width: 390, height: 844 } });
+  const field = (label) => page.getByLabel(label, { exact: true });
+
+  await signInAgent(page);
+  await page.getByRole("link", { name: "Réglages" }).click();
+  await arrive(page, "/reglages");
+  await heading(page, "Réglages", "the subjects");
+  await inspect(page, "settings", true);
+
+  const paths = await main(page).getByRole("link").evaluateAll(
+    (links) => links.map((a) => a.getAttribute("href")));
+  ok(paths.length > 2, "there are some");
+
+  for (const path of paths) {
+    await page.goto(portal.agents_url + path);
+    await inspect(page, "settings", true);
+  }
+
+  await page.goto(`${portal.agents_url}/reglages/delais`);
+  await field("Délai de réponse, en jours").fill("400");
+  await button(main(page), "Enregistrer").click();
+  await page.locator("#erreurs a").first().click();
+  ok(await field("Délai de réponse, en jours").evaluate(
+    (e) => e === document.activeElement), "a mistake leads to its field");
+  await inspect(page, "a mistake");
+  await field("Délai de réponse, en jours").fill("15");
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await inspect(page, "saved");
+});

@@ -1,0 +1,204 @@
+#!/usr/bin/perl
+
+# « Réglages »: what administrators set, a page for each subject.  Each change
+# counts with the next request, leaves one row of the audit and gives way to
+# nobody's older page.
+
+use strict;
+use warnings;
+use utf8;
+
+use Portal::Declared qw(forms);
+use Portal::Fault qw(as_json);
+use Portal::Test;
+
+my $portal = portal();
+my $form = forms();
+
+my ($admin) = agent_client(role => 'administrator');
+my $desk = as_json($admin);
+my $other = agent_client(json => 1, as => new_agent(role => 'administrator', name => 'Zoé Dupuis'));
+my %page = (delais => 'delays', conservation => 'retention', sessions => 'sessions');
+
+sub row { scalar $portal->psql($_[0]) }
+sub town { row("select $_[0] from portal.town where slug = 'saint-aubin'") }
+
+# the error codes of an answer, "field:code"
+sub codes { join ' ', map { "$_->{field}:$_->{code}" } @{ $_[0]->json->{errors} // [] } }
+
+# a program's change over the version that it has just read
+sub change {
+    my ($c, $path, %fields) = @_;
+
+    return json_post($c, $path, { version => $c->get($path)->json->{version}, %fields });
+}
+
+# rows of the audit since the last call: "outcome names"
+my $seen = row('select coalesce(max(id), 0) from portal.audit');
+sub audited {
+    my @rows = $portal->psql("select a.outcome, coalesce(array_to_string(a.names, ','), ''), a.id
+        from portal.audit a where a.names is not null and a.id > $seen order by a.id");
+    $seen = $rows[-1][2] if @rows;
+
+    return join ' ', map { "$_->[0]($_->[1])" } @rows;
+}
+
+
+### who may
+
+for my $role (qw(reader validator)) {
+    my $c = agent_client($role eq 'reader' ? (as => new_agent(role => 'reader')) : ());
+    unlike $c->get('/')->content, qr{href="/reglages"}, "a $role has no such menu";
+    is $c->get($_)->status, 403, "nor the page $_" for '/reglages', map { "/reglages/$_" } sort keys %page;
+    my $j = as_json($c);
+    is $j->post("/reglages/$_", { csrf => $j->get('/session')->json->{csrf}, version => 'x' })->status, 403,
+        "$_: and changes nothing" for sort keys %page;
+}
+is client(json => 1)->get("/reglages/$_")->status, 404, "$_ is no page of families" for sort keys %page;
+
+
+### a person, without scripts
+
+my $r = $admin->get('/');
+like $r->content, qr{href="/reglages"}, 'an administrator finds it in the menu';
+$r = $admin->get('/reglages');
+like $r->content, qr{href="/reglages/$_"}, "and $_ there" for sort keys %page;
+like $r->content, qr{href="/reglages" aria-current="page"}, 'the menu says where one is';
+
+my $version = town('version');
+$r = $admin->get('/reglages/delais');
+like $r->text, qr/Délai de réponse, en jours.*Abonnements.*Place par famille/s, 'a page';
+like $r->content, qr/id="validation_days"[^>]*value="10"/, 'with what holds';
+$r = $admin->submit($r, { validation_days => '21', subscription_effect => 'immediate' });
+is $r->location, '/reglages/delais?avis=settings_saved', 'saved' or diag $r->text;
+$r = $admin->get($r->location);
+like $r->text, qr/Les réglages sont enregistrés/, 'and says so';
+like $r->content, qr/id="validation_days"[^>]*value="21"/, 'as it is now';
+is town("validation_days || ' ' || subscription_effect"), '21 immediate', 'so it is';
+cmp_ok town('version'), '>', $version, 'workers hear of it';
+is audited(), 'delays(subscription_effect,validation_days)', 'one row of the audit, with the names';
+is row("select count(*) from portal.audit where action = 'save_settings' and agent_id is not null
+    and object = 'town' and object_id = tenant"), 1, 'and who it was';
+is row("select validation_days from portal.town where slug = 'beaulieu'"), 10, 'another town keeps its own';
+
+# no reload: what families are told
+{
+    my $parent = client();
+    sign_in($parent, account('couple'));
+    my ($me) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
+        join portal.family f on f.id = g.family_id where f.number = '104201' and g.rank = 1");
+    is as_json($parent)->get("/famille/responsables/$me/base")->json->{days}, 21, 'families are told at once';
+}
+
+$r = $admin->submit($admin->get('/reglages/delais'), { validation_days => '0', upload_space => 'beaucoup',
+    uploads_waiting => '' });
+is $r->status, 422, 'what is wrong is refused';
+like $r->text, qr/Saisissez un nombre de 1 à 365\./, 'with what may be';
+like $r->content, qr/id="upload_space-error"/, 'beside each field';
+like $r->content, qr/id="upload_space"[^>]*value="beaucoup"/, 'and what was typed';
+is town('validation_days'), 21, 'nothing is done';
+is $admin->submit($admin->get('/reglages/delais'), {})->status, 422, 'nothing changed is told';
+is audited(), '', 'none of it is a change';
+
+
+### two administrators
+
+{
+    my $mine = $admin->get('/reglages/conservation');
+    is change($other, '/reglages/conservation', keep_mail => 60, keep_token => 31)->status, 200, 'another is faster';
+    audited();
+    $r = $admin->submit($mine, { keep_mail => '90', keep_photo => '45' });
+    is $r->status, 409, 'who comes second hears of it';
+    like $r->text, qr/Une autre personne vient de changer ces réglages/, 'in words';
+    like $r->content, qr/id="keep_mail"[^>]*value="90"/, 'and keeps what was typed';
+    like $r->text, qr/Valeur d’aujourd’hui\s*:\s*60/, 'beside the value of now';
+    like $r->content, qr/id="keep_token"[^>]*value="31"/, 'what was left alone is the other\'s';
+    like $r->content, qr/id="keep_photo"[^>]*value="45"/, 'what only one has changed stays';
+    is town('keep_mail'), 60, 'nothing is done';
+    is audited(), '', 'nor noted';
+    $r = $admin->submit($r, {});
+    is $r->status, 303, 'once looked at it is saved' or diag $r->text;
+    is town("keep_mail || ' ' || keep_photo || ' ' || keep_token"), '90 45 31', 'all of it';
+    is audited(), 'retention(keep_mail,keep_photo)', 'and noted';
+
+    my @got = Portal::Pending->pages(map {
+        my $doc = $_->get('/reglages/sessions')->json;
+        $_->post('/reglages/sessions', { csrf => $doc->{csrf}, version => $doc->{version},
+            session_limit => 5 + !!($_ == $desk) }, pending => 1);
+    } $desk, $other);
+    is join(' ', sort map { $_->status } @got), '200 409', 'of two at once one is told';
+    is audited(), 'sessions(session_limit)', 'one change';
+}
+
+
+### a program
+
+my $path = '/reglages/sessions';
+my $doc = $desk->get($path);
+is $doc->header('etag'), '"' . $doc->json->{version} . '"', 'the version is the ETag';
+is_deeply [sort keys %{ $doc->json->{values} }], [sort keys %{ $form->{'reglages-sessions'}{fields} }], 'the settings';
+my @now = ('If-Match' => $doc->header('etag'));
+my %token = ('X-CSRF-Token' => $desk->get('/session')->json->{csrf});
+is json_post($desk, $path, { session_minutes => 20 })->status, 428, 'a version is compulsory';
+is $desk->post($path, { session_minutes => 20 }, headers => { %token, 'If-Match' => '"0"' })->status, 412, 'of now';
+is codes(json_post($desk, $path, { session_minutes => 20, version => 'x' })), ':settings_changed', 'or of the page';
+is $desk->post($path, { session_minutes => 20 }, headers => { %token, @now })->status, 200, 'one alone is changed';
+is town("session_idle || ' ' || session_absolute"), '1200 43200', 'in seconds';
+is audited(), 'sessions(session_minutes)', 'and noted';
+is codes(change($desk, $path, session_hours => 1, session_minutes => 61)), 'session_hours:hours_short', 'they go together';
+is codes(change($desk, $path, agent_hours => 1, agent_minutes => 90)), 'agent_hours:hours_short', 'of agents too';
+is codes(change($desk, $path, slug => 'x', session_idle => 5)), 'session_idle:unknown_field slug:unknown_field',
+    'nothing else is';
+is town('session_idle'), 1200, 'nothing is done';
+
+# what the database has in seconds that are no minutes stays so
+$portal->psql("update portal.town set session_idle = 1150 where slug = 'saint-aubin'");
+is $desk->get($path)->json->{values}{session_minutes}, 20, 'rounded up';
+is change($desk, $path, session_minutes => 20, session_limit => 9)->status, 200, 'sent back as it came';
+is town('session_idle'), 1150, 'it stays';
+is audited(), 'sessions(session_limit)', 'and is no change';
+is change($desk, $path, session_minutes => 25)->status, 200, 'minutes';
+{
+    my $parent = client();
+    sign_in($parent, account('couple'));
+    is as_json($parent)->get('/session')->json->{limits}{idle}, 1500, 'the next log-in has it';
+}
+
+
+### the bounds of each number are the table's
+
+for my $name (sort keys %page) {
+    my $fields = $form->{"reglages-$name"}{fields};
+    for my $field (grep { $fields->{$_}{type} eq 'integer' } sort keys %$fields) {
+        my ($min, $max) = @{ $fields->{$field} }{qw(min max)};
+        my $was = $desk->get("/reglages/$name")->json->{values};
+        # the hours hold the minutes
+        my %with = $field =~ /^(\w+)_hours$/ ? ("$1_minutes" => 1)
+            : $field =~ /^(\w+)_minutes$/ ? ("$1_hours" => 168) : ();
+
+        is codes(change($desk, "/reglages/$name", $field => $_)), "$field:integer_range", "$field: not $_"
+            for $min - 1, $max + 1;
+        for my $value ($min, $max) {
+            my $same = ($was->{$field} // '') eq $value;
+            is change($desk, "/reglages/$name", %with, $field => $value)->status, $same ? 422 : 200, "$field: $value"
+                if !$same;
+        }
+        change($desk, "/reglages/$name", $field => $was->{$field}, map { $_ => $was->{$_} } keys %with);
+        is $desk->get("/reglages/$name")->json->{values}{$field}, $was->{$field}, "$field as it was";
+    }
+}
+is change($desk, '/reglages/conservation', keep_document => 5)->status, 200, 'documents have a time of their own';
+is change($desk, '/reglages/conservation', keep_document => undef)->status, 200, 'or none';
+is town('keep_document is null'), 't', 'as long as the request';
+
+
+### the audit
+
+is row("select portal.audit_chain()->>'status'"), 200, 'is chained';
+is row("select portal.audit_verify()->>'status'"), 200, 'and whole';
+is row("select count(*) from portal.audit where names is not null and chain is null"), 0, 'with its names';
+$portal->psql("set session_replication_role = replica;
+    update portal.audit set names = '{keep_audit}' where id = (select max(id) from portal.audit where names is not null)");
+is row("select portal.audit_verify()->>'status'"), 409, 'another name is seen';
+
+done_testing;

@@ -1,0 +1,65 @@
+--
+-- Settings: who may, what is written, what the audit keeps.
+--
+
+begin;
+select * from no_plan();
+
+create function pg_temp.as_agent(p_role text) returns void language sql as $$
+    select portal.enter('saint-aubin', null, null, null, null, 999, 1, 'r');
+    select set_config('portal.agent', (select a.id from portal.agent a where a.tenant = 1 and a.role = p_role limit 1)::text, true),
+           set_config('portal.role', p_role, true) $$;
+create function pg_temp.save(p_page text, p_input jsonb) returns jsonb language sql as $$
+    select portal.save_settings(jsonb_build_object('page', p_page, '_', '{}'::jsonb, 'version',
+        portal.settings_form(jsonb_build_object('page', p_page))->>'version') || p_input)::jsonb $$;
+
+-- who may
+
+select portal.enter('saint-aubin', null, null, null, null, 999, 1, 'r');
+select throws_ok($$select portal.settings('{}')$$, 'PT403', null, 'nobody');
+select pg_temp.as_agent('validator');
+select throws_ok(format('select portal.%I(''{"page": "delays"}'')', f), 'PT403', null, 'a validator: ' || f)
+  from unnest('{settings,settings_form,save_settings}'::text[]) f;
+
+-- what is written
+
+select pg_temp.as_agent('administrator');
+select is(pg_temp.save('delays', '{"validation_days": 12, "slug": "x", "version_": 1, "keep_mail": 1}')->>'location', '/reglages/delais', 'saved');
+select is((select row(t.validation_days, t.slug, t.keep_mail)::text from portal.town t where t.id = 1), '(12,saint-aubin,30)', 'a page changes its own settings and no other');
+select is((select validation_days from portal.town where id = 2), 10, 'of its own town');
+select is((select row(a.action, a.outcome, a.object, a.object_id, a.names)::text from portal.audit a order by a.id desc limit 1),
+    '(save_settings,delays,town,1,{validation_days})', 'the audit has the name, no value');
+select is(pg_temp.save('delays', '{"validation_days": 12}')->'errors'->0->>'code', 'nothing_asked', 'the same again is no change');
+select is(pg_temp.save('delays', '{"validation_days": 13, "version": "x"}')->>'status', '409', 'over another version');
+select is(pg_temp.save('delays', '{"validation_days": 13, "version": null}')->>'status', '428', 'over none');
+select is(pg_temp.save('delays', '{"validation_days": 13, "version": null, "_": {"if_match": ["x"]}}')->>'status', '412', 'If-Match');
+
+-- a change elsewhere is no other version of this page
+
+create temp table v as select portal.settings_form('{"page": "sessions"}')->>'version' as version;
+select pg_temp.save('delays', '{"validation_days": 14}');
+select is(portal.settings_form('{"page": "sessions"}')->>'version', version, 'another page is another matter') from v;
+
+-- each setting of a page can be written: nothing that a form takes is lost
+
+create function pg_temp.other(p_value jsonb) returns jsonb language sql as $$
+    select case when jsonb_typeof(p_value) = 'number' then to_jsonb(p_value::int + 1)
+                when p_value = 'null' then '1' when p_value = '"relogin"' then '"immediate"' else p_value end $$;
+create function pg_temp.kept(p_page text, p_name text, p_value jsonb) returns jsonb language plpgsql as $$
+begin
+    perform pg_temp.save(p_page, jsonb_build_object(p_name, p_value));
+    return portal.settings_form(jsonb_build_object('page', p_page))->'values'->p_name;
+end $$;
+select is(pg_temp.kept(p, e.key, pg_temp.other(e.value)), pg_temp.other(e.value), p || ': ' || e.key)
+  from unnest('{delays,retention,sessions}'::text[]) p, jsonb_each(portal.settings_form(jsonb_build_object('page', p))::jsonb->'values') e
+ where e.key <> 'version';
+
+-- the audit
+
+select throws_ok($$update portal.audit set names = '{x}' where names is not null$$, '42501', null, 'names stay');
+select throws_ok($$insert into portal.audit (tenant, action, outcome, names) values (1, 'a', 'ok', '{"a value"}')$$, '23514', null, 'and are no values');
+select isnt(portal.audit_hash(a, 1, '\x00'), portal.audit_hash(jsonb_populate_record(a, '{"names": ["x"]}'), 1, '\x00'), 'the chain holds them')
+  from portal.audit a where a.names is not null limit 1;
+
+select * from finish();
+rollback;
