@@ -286,7 +286,8 @@ my $admin = json_of(scalar agent_client(role => 'administrator'));
 answered(settings => $admin->get('/reglages'), 200);
 answered(settings => $c->get('/reglages'), 403, 'a validator');
 for my $name (grep { /^save/ } sort keys %op) {
-    my ($path, $of) = ($op{$name}{path}, $name =~ s/^save/settings/r);
+    my $of = $name =~ s/^save/settings/r;
+    my $path = $op{$name}{path} =~ s/\{(\w+)\}/one_of($op{$name}{path}, $1)/ger;
     my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
     answered($of => $admin->get($path), 200);
     answered($of => $c->get($path), 403, 'a validator');
@@ -296,6 +297,18 @@ for my $name (grep { /^save/ } sort keys %op) {
     post($name => $admin, $path, { %$example, version => 'x' }, 409, 'another version');
     post($name => $admin, $path, { version => $admin->get($path)->json->{version} }, 422, 'nothing');
     post($name => $admin, $path, { %$example, version => $admin->get($path)->json->{version} }, 200, 'its example');
+    next if $path eq $op{$name}{path};
+    my $none = $op{$name}{path} =~ s/\{(\w+)\}/rien/r;
+    answered($of => $admin->get($none), 404);
+    post($name => $admin, $none, { %$example, version => 'x' }, 404);
+}
+
+# what may stand at that place of an address
+sub one_of {
+    my ($path, $name) = @_;
+
+    my ($said) = grep { $_->{name} eq $name } @{ $api->{paths}{$path}{parameters} };
+    return $said->{schema}{enum}[0];
 }
 
 # a reader, and nobody
@@ -323,7 +336,7 @@ sub json_of { twin($_[0], json => 1) }
 
 for my $name (sort keys %op) {
     my $op = $op{$name};
-    my $path = $op->{path} =~ s/\{\w+\}/1/gr;
+    my $path = $op->{path} =~ s/\{(\w+)\}/one_of($op->{path}, $1) \/\/ 1/ger;
     answered($name, client(json => 1, agents => 1)->${ \$op->{method} }($path, $op->{form} ? {} : ()),
         401, 'nobody') if @{ $op->{security} // [] };
     next if !$op->{form};

@@ -8,7 +8,7 @@ use strict;
 use warnings;
 use utf8;
 
-use Portal::Declared qw(forms);
+use Portal::Declared qw(forms sections);
 use Portal::Fault qw(as_json);
 use Portal::Test;
 
@@ -49,7 +49,8 @@ sub audited {
 for my $role (qw(reader validator)) {
     my $c = agent_client($role eq 'reader' ? (as => new_agent(role => 'reader')) : ());
     unlike $c->get('/')->content, qr{href="/reglages"}, "a $role has no such menu";
-    is $c->get($_)->status, 403, "nor the page $_" for '/reglages', map { "/reglages/$_" } sort keys %page;
+    is $c->get($_)->status, 403, "nor the page $_" for '/reglages',
+        '/reglages/responsables/base', '/reglages/enfants/sante', map { "/reglages/$_" } sort keys %page;
     my $j = as_json($c);
     is $j->post("/reglages/$_", { csrf => $j->get('/session')->json->{csrf}, version => 'x' })->status, 403,
         "$_: and changes nothing" for sort keys %page;
@@ -121,11 +122,12 @@ is audited(), '', 'none of it is a change';
     is town("keep_mail || ' ' || keep_photo || ' ' || keep_token"), '90 45 31', 'all of it';
     is audited(), 'retention(keep_mail,keep_photo)', 'and noted';
 
+    my @two = map { [$_, $_->get('/reglages/sessions')->json] } $desk, $other;
     my @got = Portal::Pending->pages(map {
-        my $doc = $_->get('/reglages/sessions')->json;
-        $_->post('/reglages/sessions', { csrf => $doc->{csrf}, version => $doc->{version},
-            session_limit => 5 + !!($_ == $desk) }, pending => 1);
-    } $desk, $other);
+        my ($c, $doc) = @$_;
+        $c->post('/reglages/sessions', { csrf => $doc->{csrf}, version => $doc->{version},
+            session_limit => 5 + ($c == $desk) }, pending => 1);
+    } @two);
     is join(' ', sort map { $_->status } @got), '200 409', 'of two at once one is told';
     is audited(), 'sessions(session_limit)', 'one change';
 }
@@ -190,6 +192,81 @@ for my $name (sort keys %page) {
 is change($desk, '/reglages/conservation', keep_document => 5)->status, 200, 'documents have a time of their own';
 is change($desk, '/reglages/conservation', keep_document => undef)->status, 200, 'or none';
 is town('keep_document is null'), 't', 'as long as the request';
+
+
+### the fields of the file, a page for each section
+
+{
+    my $sections = sections();
+    for my $section (sort keys %$sections) {
+        my ($kind, $of) = $section =~ /^guardian/ ? ('responsables', 'responsable') : ('enfants', 'enfant');
+        my $doc = $desk->get("/reglages/$kind/$sections->{$section}{path}")->json;
+        my @fields = map { $_->{name} } @{ $sections->{$section}{fields} };
+        is join(' ', map { $_->{field} } @{ $doc->{items} }), "@fields", "$section: its fields";
+        is join(' ', grep { !$form->{"reglages-$of"}{fields}{$_} } @fields), '', 'which its form knows';
+        is_deeply { map { $_->{field} => $_->{needed} ? 1 : 0 } @{ $doc->{items} } },
+            { map { $_->{name} => $_->{policy} eq 'required' ? 1 : 0 } @{ $sections->{$section}{fields} } },
+            'and what the file cannot be without';
+    }
+    is $desk->get("/reglages/$_")->status, 404, "no section $_" for qw(responsables/sante enfants/base enfants/x);
+
+    audited();
+    my $base = '/reglages/responsables/base';
+    my $r = $admin->get('/reglages');
+    like $r->content, qr{href="$base".*href="/reglages/enfants/sante"}s, 'they are found';
+    $r = $admin->get($base);
+    like $r->text, qr/Nom\s+Indispensable/, 'what is needed says so';
+    my ($select) = $r->content =~ m{(<select id="last_name".*?</select>)}s;
+    is join(' ', $select =~ /value="(\w+)"/g), 'required_agent required_automatic', 'and offers no other choice';
+    ($select) = $r->content =~ m{(<select id="employer".*?</select>)}s;
+    is join(' ', $select =~ /value="(\w+)"/g), 'hidden shown editable_agent editable_automatic required_agent required_automatic',
+        'others do';
+    like $select, qr/value="editable_agent" selected>Modifiable, apr/, 'what holds is chosen';
+
+    my $parent = client();
+    sign_in($parent, account('couple'));
+    my ($me) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
+        join portal.family f on f.id = g.family_id where f.number = '104201' and g.rank = 1");
+    my $page = sub { $parent->get("/famille/responsables/$me/base") };
+    like $page->()->content, qr/name="employer"/, 'families have the field';
+    my $version = town('version');
+    $r = $admin->submit($r, { employer => 'hidden', profession => 'editable_automatic', phone_work => 'shown' });
+    is $r->location, "$base?avis=settings_saved", 'decided' or diag $r->text;
+    is audited(), 'guardian_basic(employer,phone_work,profession)', 'and noted';
+    cmp_ok town('version'), '>', $version, 'the town has another version';
+    unlike $page->()->content, qr/name="(?:employer|phone_work)"/, 'hidden at once, or shown alone';
+    is as_json($parent)->get("/famille/responsables/$me/base")->json->{policy}{phone_work}, 'shown', 'as decided';
+    is json_post(as_json($parent), "/famille/responsables/$me/base", { profession => 'Luthière' })->json->{notice},
+        'change_done', 'and counts at once';
+    is row("select count(*) from portal.field_policy where tenant = 2"), 0, 'nothing of it in another town';
+
+    is codes(change($desk, $base, last_name => 'hidden')), 'last_name:choice', 'the file is not without a name';
+    is codes(change($desk, $base, last_name => 'editable_agent', birth_name => 'shown')), 'last_name:choice',
+        'nor is it left to choose';
+    is row("select count(*) from portal.field_policy where field in ('last_name', 'birth_name')"), 0, 'nothing is half done';
+    is codes(change($desk, $base, line1 => 'shown')), 'line1:unknown_field', 'a field of another section';
+    is codes(change($desk, $base, employer => 'hidden')), ':nothing_asked', 'as it is';
+    is codes(change($desk, $base, employer => 'x')), 'employer:choice', 'nothing else';
+    is json_post($desk, $base, { employer => 'shown' })->status, 428, 'over a version';
+    is audited(), '', 'no change of all that';
+
+    my $mine = $admin->get($base);
+    is change($other, $base, employer => 'shown')->status, 200, 'another is faster';
+    audited();
+    $r = $admin->submit($mine, { employer => 'required_agent', title => 'shown' });
+    is $r->status, 409, 'two administrators';
+    like $r->content, qr{<select id="employer".*?value="required_agent" selected}s, 'what was chosen stays';
+    like $r->text, qr/Valeur d’aujourd’hui\s*:\s*Affichée, sans modification/, 'beside what holds';
+    is $admin->submit($r, {})->status, 303, 'sent again';
+    is audited(), 'guardian_basic(employer,title)', 'it is done';
+
+    # what the operator has decided may stay
+    $portal->psql("insert into portal.field_policy (tenant, section, field, policy) values (1, 'guardian_basic', 'first_name', 'shown')");
+    is change($desk, $base, first_name => 'required_automatic')->status, 200, 'and be taken back';
+    is codes(change($desk, $base, first_name => 'shown')), 'first_name:choice', 'not the other way';
+    $portal->psql('delete from portal.field_policy');
+    audited();
+}
 
 
 ### the audit

@@ -67,6 +67,19 @@ comment on function settings_faults(town) is
     'What does not go together in a town''s settings, as errors; what one alone may be is its form''s to say.';
 
 
+create or replace function settings_sections(p_kind text, p_path text) returns json
+    language sql stable
+begin atomic
+    select json_agg(json_build_object('section', s.name, 'path', p_path || s.path)
+                    order by (select min(f.rank) from field f where f.section = s.name))
+      from section s
+     where split_part(s.name, '_', 1) = p_kind;
+end;
+
+comment on function settings_sections(text, text) is
+    'The sections of a kind of person, each with the page that decides about its fields: [{"section", "path"}]. Input: guardian or child, what the paths begin with.';
+
+
 create or replace function settings(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 begin
@@ -74,14 +87,16 @@ begin
 
     return (select json_build_object('status', 200,
                 'pages', json_agg(json_build_object('settings_page', p.page,
-                             'path', settings_path(p.page)) order by p.place))
+                             'path', settings_path(p.page)) order by p.place),
+                'guardian_sections', settings_sections('guardian', '/reglages/responsables/'),
+                'child_sections', settings_sections('child', '/reglages/enfants/'))
               from unnest(array['delays', 'retention', 'sessions'])
                    with ordinality as p (page, place));
 end
 $$;
 
 comment on function settings(jsonb) is
-'The subjects that administrators set. Result: {"status": 200, "pages": [{"settings_page", "path"}]}. For administrators.';
+'The subjects that administrators set. Result: {"status": 200, "pages": [{"settings_page", "path"}], "guardian_sections", "child_sections": settings_sections()}. For administrators.';
 
 
 create or replace function settings_form(input jsonb) returns json

@@ -24,6 +24,15 @@ run(async (browser) => {
     await inspect(page, "settings", true);
   }
 
+  await page.goto(`${portal.agents_url}/reglages/responsables/base`);
+  await field("Employeur").selectOption({ label: "Masquée" });
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  ok(await field("Employeur").inputValue() === "hidden", "a field is hidden");
+  await field("Employeur").selectOption({ label: "Modifiable, après accord" });
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+
   await page.goto(`${portal.agents_url}/reglages/delais`);
   await field("Délai de réponse, en jours").fill("400");
   await button(main(page), "Enregistrer").click();

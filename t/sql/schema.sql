@@ -93,7 +93,7 @@ $$, $$ select unnest(array['address_link', 'address_password', 'agent_document_f
     'guardian', 'import_conflicts', 'import_report', 'imports', 'key_check', 'my_account', 'my_agent_session',
     'my_data', 'my_password', 'my_request', 'my_requests', 'my_session', 'my_space', 'new_subscription', 'prolong',
     'queue', 'request_document_file', 'request_photo', 'resend_confirmation', 'reset_link', 'reset_password',
-    'save_settings', 'schema_version', 'seal_place', 'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_form', 'sign_in',
+    'save_fields', 'save_settings', 'schema_version', 'seal_place', 'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields', 'settings_form', 'sign_in',
     'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'store_import', 'store_upload',
     'subscribe', 'subscription', 'subscriptions', 'town', 'undo_address', 'undo_link', 'unsubscribe',
     'withdraw_request']) $$, 'what portal_web may call');

@@ -19,7 +19,7 @@ select portal.enter('saint-aubin', null, null, null, null, 999, 1, 'r');
 select throws_ok($$select portal.settings('{}')$$, 'PT403', null, 'nobody');
 select pg_temp.as_agent('validator');
 select throws_ok(format('select portal.%I(''{"page": "delays"}'')', f), 'PT403', null, 'a validator: ' || f)
-  from unnest('{settings,settings_form,save_settings}'::text[]) f;
+  from unnest('{settings,settings_form,save_settings,settings_fields,save_fields}'::text[]) f;
 
 -- what is written
 
@@ -53,6 +53,21 @@ end $$;
 select is(pg_temp.kept(p, e.key, pg_temp.other(e.value)), pg_temp.other(e.value), p || ': ' || e.key)
   from unnest('{delays,retention,sessions}'::text[]) p, jsonb_each(portal.settings_form(jsonb_build_object('page', p))::jsonb->'values') e
  where e.key <> 'version';
+
+-- fields
+
+select is(portal.settings_fields(jsonb_build_object('kind', k, 'section', p))->>'status', '404', k || ' ' || p)
+  from (values ('guardian', 'sante'), ('child', 'base'), ('%', 'base'), ('guardian', '%'), (null, null)) v (k, p);
+select is(portal.save_fields('{"kind": "guardian", "section": "sante", "version": "x", "_": {}}')->>'status', '404', 'nor is there anything to save');
+create function pg_temp.decide(p_input jsonb) returns jsonb language sql as $$
+    select portal.save_fields('{"kind": "guardian", "section": "base", "_": {}}' || jsonb_build_object('version',
+        portal.settings_fields('{"kind": "guardian", "section": "base"}')->>'version') || p_input)::jsonb $$;
+select is(pg_temp.decide('{"employer": "hidden", "title": null}')->>'status', '303', 'decided');
+select is((select row(policy, validation)::text from portal.field_policies('guardian_basic') where name = 'employer'), '(hidden,agent)', 'as it says');
+select pg_temp.decide('{"employer": "editable_automatic"}');
+select pg_temp.decide('{"employer": "hidden"}');
+select is((select row(policy, validation)::text from portal.field_policies('guardian_basic') where name = 'employer'), '(hidden,automatic)', 'who decides stays as it was while it is hidden');
+select is((select string_agg(name || ' ' || policy || ' ' || validation, ', ') from portal.field_policies('guardian_basic') where name in ('title')), 'title editable agent', 'null is no answer');
 
 -- the audit
 

@@ -1,0 +1,13 @@
+--
+-- Administrators decide about the fields of the families' file.
+--
+
+set role portal_owner;
+set search_path = portal, pg_temp;
+
+grant insert, update (policy, validation) on field_policy to portal_api;
+
+-- which its trigger counts up
+grant update (version) on town to portal_api;
+
+reset role;
