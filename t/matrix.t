@@ -145,7 +145,7 @@ my %request;
     ($request{photo}) = send_file($camille, $path, {}, photo => grey(90))->json->{location} =~ m{(\d+)};
 }
 $id{numero} = 1;
-$id{rubrique} = 'base';
+@id{qw(rubrique motif)} = qw(base unreadable);
 
 # a ban that an agent has recorded
 {

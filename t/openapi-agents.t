@@ -285,10 +285,13 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
 my $admin = json_of(scalar agent_client(role => 'administrator'));
 answered(settings => $admin->get('/reglages'), 200);
 answered(settings => $c->get('/reglages'), 403, 'a validator');
+answered(settingsRefusals => $admin->get('/reglages/motifs'), 200);
+answered(settingsRefusals => $c->get('/reglages/motifs'), 403, 'a validator');
 for my $name (grep { /^save/ } sort keys %op) {
     my $of = $name =~ s/^save/settings/r;
     my $path = $op{$name}{path} =~ s/\{(\w+)\}/one_of($op{$name}{path}, $1)/ger;
     my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
+    $example = { %$example, text_en => 'More.' } if $path =~ /more$/;
     answered($of => $admin->get($path), 200);
     answered($of => $c->get($path), 403, 'a validator');
     post($name => $c, $path, $example, 403, 'a validator');
@@ -308,7 +311,7 @@ sub one_of {
     my ($path, $name) = @_;
 
     my ($said) = grep { $_->{name} eq $name } @{ $api->{paths}{$path}{parameters} };
-    return $said->{schema}{enum}[0];
+    return $said->{schema}{enum} ? $said->{schema}{enum}[0] : $name eq 'motif' ? 'more' : undef;
 }
 
 # a reader, and nobody

@@ -50,7 +50,7 @@ for my $role (qw(reader validator)) {
     my $c = agent_client($role eq 'reader' ? (as => new_agent(role => 'reader')) : ());
     unlike $c->get('/')->content, qr{href="/reglages"}, "a $role has no such menu";
     is $c->get($_)->status, 403, "nor the page $_" for '/reglages',
-        '/reglages/responsables/base', '/reglages/enfants/sante', map { "/reglages/$_" } sort keys %page;
+        '/reglages/responsables/base', '/reglages/enfants/sante', '/reglages/motifs', '/reglages/motifs/ajout', map { "/reglages/$_" } sort keys %page;
     my $j = as_json($c);
     is $j->post("/reglages/$_", { csrf => $j->get('/session')->json->{csrf}, version => 'x' })->status, 403,
         "$_: and changes nothing" for sort keys %page;
@@ -266,6 +266,68 @@ is town('keep_document is null'), 't', 'as long as the request';
     is codes(change($desk, $base, first_name => 'shown')), 'first_name:choice', 'not the other way';
     $portal->psql('delete from portal.field_policy');
     audited();
+}
+
+
+### ready words
+
+{
+    $portal->psql("delete from portal.refusal");
+    my $list = '/reglages/motifs';
+    my $r = $admin->get($list);
+    like $r->text, qr/Aucune réponse toute prête/, 'there are none yet';
+    $r = $admin->get("$list/ajout");
+    is $admin->submit($r, { text_fr => '', rank => '0', step => 'save' })->status, 422, 'words are needed';
+    my $bad = $admin->submit($r, { text_fr => '', rank => '0' });
+    like $bad->text, qr/Écrivez la réponse que la famille doit lire/, 'it says which';
+    like $bad->content, qr/id="rank-error"/, 'along with the rest';
+    $r = $admin->submit($r, { text_fr => 'Le justificatif est illisible.', refusal_kind => 'incomplete', rank => '3' });
+    is $r->location, "$list?avis=settings_saved", 'added' or diag $r->text;
+    my ($code) = map { $_->[0] } $portal->psql('select code from portal.refusal where tenant = 1');
+    like $code, qr/^own_[a-z]{12}$/, 'it has a code';
+    is audited(), "added($code,rank,refusal_kind,text_fr)", 'noted';
+    like $admin->get($list)->text, qr/Le justificatif est illisible\..*Demander un complément/s, 'and listed';
+
+    # an agent has it to choose at once
+    my $parent = client();
+    sign_in($parent, account('couple'));
+    my ($me) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
+        join portal.family f on f.id = g.family_id where f.number = '104201' and g.rank = 1");
+    my ($id) = json_post(as_json($parent), "/famille/responsables/$me/base", { profession => 'Vitrière' })
+        ->json->{location} =~ /(\d+)/;
+    like $desk->get("/demandes/$id")->content, qr/"code" : "$code"/, 'agents choose it';
+
+    my $path = "$list/$code";
+    is change($desk, $path, text_en => 'The document cannot be read.')->status, 200, 'in English';
+    is audited(), "changed($code,text_en)", 'noted';
+    is row("select texts from portal.refusal where code = '$code'"),
+        '{"en": "The document cannot be read.", "fr": "Le justificatif est illisible."}', 'both';
+    is change($desk, $path, text_en => undef)->status, 200, 'or not';
+    is codes(change($desk, $path, text_fr => undef)), 'text_fr:required', 'French is needed';
+    is codes(change($desk, $path, rank => 3)), ':nothing_asked', 'as it is';
+    is $desk->get("$list/nothing")->status, 404, 'no other';
+    is json_post($desk, $path, { rank => 4 })->status, 428, 'over a version';
+    is codes(json_post($desk, $path, { rank => 4, version => 'x' })), ':settings_changed', 'of now';
+    audited();
+
+    my $doc = $desk->get("/demandes/$id")->json;
+    is json_post($desk, "/demandes/$id", { step => 'incomplete', reason_code => $code, version => $doc->{version} })->status,
+        200, 'it is used';
+    like $admin->get($path)->text, qr/Cette réponse a déjà servi/, 'which the page says';
+    unlike $admin->get($path)->content, qr/value="remove"/, 'with no button';
+    is codes(change($desk, $path, step => 'remove')), ':refusal_used', 'it stays';
+    is audited(), '', 'nothing is noted';
+
+    is change($desk, "$list/ajout", text_fr => 'Autre.', refusal_kind => 'refused')->status, 200, 'a second one';
+    my ($other) = map { $_->[0] } $portal->psql("select code from portal.refusal where code <> '$code'");
+    is row("select rank from portal.refusal where code = '$other'"), 4, 'stands behind it';
+    like $admin->get($list)->text, qr/Autre\..*illisible/s, 'refusals first';
+    audited();
+    $r = $admin->submit($admin->get("$list/$other"), { step => 'remove' });
+    is $r->location, "$list?avis=refusal_removed", 'what nobody used is removed' or diag $r->text;
+    is audited(), "removed($other)", 'noted';
+    is row('select count(*) from portal.refusal'), 1, 'one is left';
+    is $desk->get("$list/$other")->status, 404, 'it is gone';
 }
 
 

@@ -1,5 +1,6 @@
 --
--- Administrators decide about the fields of the families' file.
+-- Administrators decide about the fields of the families' file, and write the
+-- ready words that refuse a request.
 --
 
 set role portal_owner;
@@ -9,5 +10,7 @@ grant insert, update (policy, validation) on field_policy to portal_api;
 
 -- which its trigger counts up
 grant update (version) on town to portal_api;
+
+grant insert, update (rank, kind, texts), delete on refusal to portal_api;
 
 reset role;

@@ -24,6 +24,17 @@ run(async (browser) => {
     await inspect(page, "settings", true);
   }
 
+  await page.goto(`${portal.agents_url}/reglages/motifs/ajout`);
+  await inspect(page, "settings", true);
+  await field("En français").fill("Le justificatif est illisible.");
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await inspect(page, "ready words");
+  await page.getByRole("link", { name: "Le justificatif est illisible." }).last().click();
+  await inspect(page, "some of them");
+  await button(main(page), "Retirer cette réponse").click();
+  await page.getByText("La réponse est retirée").waitFor();
+
   await page.goto(`${portal.agents_url}/reglages/responsables/base`);
   await field("Employeur").selectOption({ label: "Masquée" });
   await button(main(page), "Enregistrer").click();

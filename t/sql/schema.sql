@@ -92,8 +92,8 @@ $$, $$ select unnest(array['address_link', 'address_password', 'agent_document_f
     'decide_import', 'end_ban', 'end_others', 'enter', 'enter_agent', 'enter_machine', 'family', 'forgot_password',
     'guardian', 'import_conflicts', 'import_report', 'imports', 'key_check', 'my_account', 'my_agent_session',
     'my_data', 'my_password', 'my_request', 'my_requests', 'my_session', 'my_space', 'new_subscription', 'prolong',
-    'queue', 'request_document_file', 'request_photo', 'resend_confirmation', 'reset_link', 'reset_password',
-    'save_fields', 'save_settings', 'schema_version', 'seal_place', 'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields', 'settings_form', 'sign_in',
+    'queue', 'refusal_form', 'refusal_list', 'request_document_file', 'request_photo', 'resend_confirmation', 'reset_link', 'reset_password',
+    'save_fields', 'save_refusal', 'save_settings', 'schema_version', 'seal_place', 'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields', 'settings_form', 'sign_in',
     'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'store_import', 'store_upload',
     'subscribe', 'subscription', 'subscriptions', 'town', 'undo_address', 'undo_link', 'unsubscribe',
     'withdraw_request']) $$, 'what portal_web may call');
@@ -120,8 +120,8 @@ select is_empty($$
      where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r'
        and (has_table_privilege('portal_api', c.oid, 'truncate')
             or (has_table_privilege('portal_api', c.oid, 'delete')
-                and c.relname not in ('idempotency', 'change_item', 'upload')))
-$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew');
+                and c.relname not in ('idempotency', 'change_item', 'upload', 'refusal')))
+$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, and ready words');
 
 select is_empty($$
     select c.relname, p.name from pg_class c, unnest(array['insert', 'update', 'delete']) p (name)
