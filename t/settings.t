@@ -18,7 +18,8 @@ my $form = forms();
 my ($admin) = agent_client(role => 'administrator');
 my $desk = as_json($admin);
 my $other = agent_client(json => 1, as => new_agent(role => 'administrator', name => 'Zoé Dupuis'));
-my %page = (delais => 'delays', conservation => 'retention', sessions => 'sessions');
+my %page = (delais => 'delays', conservation => 'retention', sessions => 'sessions',
+    contact => 'contact', textes => 'texts');
 
 sub row { scalar $portal->psql($_[0]) }
 sub town { row("select $_[0] from portal.town where slug = 'saint-aubin'") }
@@ -328,6 +329,75 @@ is town('keep_document is null'), 't', 'as long as the request';
     is audited(), "removed($other)", 'noted';
     is row('select count(*) from portal.refusal'), 1, 'one is left';
     is $desk->get("$list/$other")->status, 404, 'it is gone';
+}
+
+
+### whom families reach, and what the town says
+
+{
+    my ($path, $visitor) = ('/reglages/contact', client());
+    # a page that asks the database nothing says what its worker has heard of
+    my $legal = sub {
+        my ($wanted) = @_;
+        my $page;
+        wait_for(20, sub {
+            client(source => '127.0.32.1')->get('/session');
+            ($page = $visitor->get('/mentions-legales'))->content =~ $wanted;
+        });
+        return $page;
+    };
+    my $r = $admin->get($path);
+    like $r->content, qr/id="phone"[^>]*value="03\x{c2}\x{a0}53/, 'the telephone as people write it';
+    $r = $admin->submit($r, { phone => '03 20 11', email => 'enfance', office => '', mail_name => "Ville\x{202e}" });
+    is $r->status, 422, 'refused';
+    like $r->content, qr/id="$_-error"/, "$_: said beside it" for qw(phone email office mail_name);
+    like $r->text, qr/Saisissez une adresse électronique comme nom\@exemple\.fr/, 'in words';
+    is audited(), '', 'nothing is done';
+
+    $r = $admin->submit($admin->get($path), { phone => '03 53 01 77 88', hours_en => 'Never on Mondays',
+        mail_from => 'portail@saint-aubin.example', mail_name => 'Le portail, à Saint-Aubin', service => 'Portail des habitants' });
+    is $r->location, "$path?avis=settings_saved", 'saved' or diag $r->text;
+    is audited(), 'contact(hours_en,mail_from,mail_name,phone,service)', 'and noted';
+    is town("phone || ' ' || (texts->'hours'->>'en') || ' ' || (texts->'office'->>'en')"),
+        '+33353017788 Never on Mondays Children and education office', 'what was left alone stays';
+    $r = $legal->(qr/Portail des habitants/);
+    like $r->text, qr/03\s53\s01\s77\s88/, 'visitors read it at once';
+    like $r->text, qr/Portail des habitants/, 'and its name';
+    my $who = account('couple');
+    $visitor->submit($visitor->get('/mot-de-passe/oubli'), { email => $who->{email} });
+    my $mail = letter($who->{email}, 'reset');
+    like $mail->{headers}{from}, qr/portail\@saint-aubin\.example/, 'mails come from there' or diag explain $mail->{headers};
+
+    is codes(change($desk, $path, offered => 'fr')), '', 'French alone';
+    is town('languages'), '{fr}', 'as it says';
+    unlike $legal->(qr/^(?!.*English)/s)->content, qr/English/, 'there is no choice any more';
+    is codes(change($desk, $path, offered => 'fr_en', hours_en => undef)), '', 'both again, and no hours in English';
+    is town("texts ? 'hours'"), 'f', 'nothing is left of them';
+    audited();
+
+    ($path, my $said) = ('/reglages/textes', "Ville de Saint-Aubin.\n\nMairie, 1 place de la République.");
+    $r = $admin->submit($admin->get($path), { publisher => $said, step => 'check' });
+    is $r->status, 200, 'a preview' or diag $r->text;
+    like $r->text, qr/Rien n’est encore enregistré.*Éditeur Ville de Saint-Aubin\..*Mairie/s, 'shows what would be read';
+    my ($shown) = $r->content =~ m{(<section class="sheet prose".*?</section>)}s;
+    unlike $shown, qr/publisher_en|Éditeur \(en anglais\)|<p class="said"><\/p>/, 'what is not said is not there';
+    is town("texts ? 'publisher'"), 'f', 'nothing is saved';
+    is audited(), '', 'nor noted';
+    is $admin->submit($r, { step => 'save' })->status, 303, 'from there it is';
+    is audited(), 'texts(publisher)', 'and noted';
+    like $legal->(qr/Ville de Saint-Aubin\./)->content, qr{<p class="said">Ville de Saint-Aubin\.\n\nMairie, 1 place}, 'with its paragraphs';
+
+    $portal->psql(q{update portal.town set texts = texts || '{"dpo": "Notre DPO", "host": {"fr": "Un", "en": "One", "br": "Unan"}}' where id = 1});
+    is_deeply [@{ $desk->get($path)->json->{values} }{qw(dpo dpo_en host host_en)}], ['Notre DPO', undef, 'Un', 'One'],
+        'a plain text is the French one';
+    is change($desk, $path, dpo_en => 'Our DPO', host => 'Deux', director => undef, director_en => undef)->status, 200, 'in English too';
+    is town("texts->>'dpo'"), '{"en": "Our DPO", "fr": "Notre DPO"}', 'both';
+    is town("texts->>'host'"), '{"br": "Unan", "en": "One", "fr": "Deux"}', 'other languages stay';
+    is town("texts ? 'director'"), 'f', 'what has no words goes';
+    is audited(), 'texts(director,director_en,dpo_en,host)', 'all of it noted';
+    is change($desk, $path, publisher => '<b>Ville</b> {{town.slug}}')->status, 200, 'a text is text';
+    like $legal->(qr/&lt;b/)->content, qr/&lt;b&gt;Ville&lt;\/b&gt; \{\{town\.slug\}\}/, 'and nothing else';
+    audited();
 }
 
 

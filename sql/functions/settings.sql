@@ -11,9 +11,80 @@ create or replace function settings_path(p_page text) returns text
     language sql immutable
     return case p_page when 'delays' then '/reglages/delais'
                        when 'retention' then '/reglages/conservation'
-                       when 'sessions' then '/reglages/sessions' end;
+                       when 'sessions' then '/reglages/sessions'
+                       when 'contact' then '/reglages/contact'
+                       when 'texts' then '/reglages/textes' end;
 
 comment on function settings_path(text) is 'Where a page of settings is; null: there is none of that name.';
+
+
+create or replace function settings_texts()
+    returns table (name text, is_column boolean)
+    language sql immutable
+begin atomic
+    select x.name, true
+      from unnest('{service,family_service,office,hours,counter,mail_name}'::text[]) as x (name)
+     union all
+    select x.name, false
+      from unnest('{publisher,director,host,dpo,no_code,accessibility,accessibility_state,accessibility_results,accessibility_content,accessibility_made,accessibility_plan}'::text[])
+           as x (name);
+end;
+
+comment on function settings_texts() is
+    'The town''s words that are set: is_column says that the French ones are a column of town, and town.texts has the other languages alone.';
+
+
+create or replace function settings_words(p_town town, p_columns boolean) returns jsonb
+    language sql stable
+begin atomic
+    select jsonb_object_agg(x.name, case when x.is_column then to_jsonb(p_town)->x.name
+                                         when jsonb_typeof(p_town.texts->x.name) = 'string'
+                                         then p_town.texts->x.name
+                                         else coalesce(p_town.texts->x.name->'fr', 'null') end)
+           || jsonb_object_agg(x.name || '_en', coalesce(p_town.texts->x.name->'en', 'null'))
+      from settings_texts() x
+     where x.is_column = p_columns;
+end;
+
+comment on function settings_words(town, boolean) is
+    'The town''s words by name, and by name with _en in English; null: none. Input: the town, whether those with a column.';
+
+
+create or replace function settings_said(p_texts jsonb, p_changed jsonb) returns jsonb
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+declare
+    v_text   record;
+    v_words  jsonb;
+begin
+    for v_text in
+        select x.name, x.is_column
+          from settings_texts() x
+         where p_changed ?| array[x.name, x.name || '_en']
+    loop
+        -- a plain text is in the first language, others stay
+        v_words := p_texts->v_text.name;
+        v_words := case jsonb_typeof(v_words) when 'object' then v_words
+                        when 'string' then jsonb_build_object('fr', v_words) else '{}' end;
+
+        if p_changed ? v_text.name and not v_text.is_column then
+            v_words := v_words || jsonb_build_object('fr', p_changed->v_text.name);
+        end if;
+
+        if p_changed ? (v_text.name || '_en') then
+            v_words := v_words || jsonb_build_object('en', p_changed->(v_text.name || '_en'));
+        end if;
+
+        v_words := jsonb_strip_nulls(v_words);
+        p_texts := p_texts - v_text.name || case when v_words = '{}' then '{}'
+            else jsonb_build_object(v_text.name, v_words) end;
+    end loop;
+
+    return p_texts;
+end
+$$;
+
+comment on function settings_said(jsonb, jsonb) is
+    'town.texts with what has changed on a page; languages that the page does not have stay.';
 
 
 create or replace function settings_values(p_town town, p_page text) returns jsonb
@@ -35,10 +106,14 @@ create or replace function settings_values(p_town town, p_page text) returns jso
             'session_hours', (p_town.session_absolute + 3599) / 3600,
             'session_limit', p_town.session_limit,
             'agent_minutes', (p_town.agent_idle + 59) / 60,
-            'agent_hours', (p_town.agent_absolute + 3599) / 3600) end;
+            'agent_hours', (p_town.agent_absolute + 3599) / 3600)
+        when 'contact' then jsonb_build_object('phone', p_town.phone, 'email', p_town.email,
+            'mail_from', p_town.mail_from,
+            'offered', array_to_string(p_town.languages, '_')) || settings_words(p_town, true)
+        when 'texts' then settings_words(p_town, false) end;
 
 comment on function settings_values(town, text) is
-    'The settings of a page as its form has them: seconds as minutes and hours, rounded up.';
+    'The settings of a page as its form has them: seconds as minutes and hours, rounded up; a text in English under its name with _en.';
 
 
 create or replace function settings_row(p_town town, p_changed jsonb) returns town
@@ -47,7 +122,9 @@ create or replace function settings_row(p_town town, p_changed jsonb) returns to
         'session_idle', (p_changed->>'session_minutes')::int * 60,
         'session_absolute', (p_changed->>'session_hours')::int * 3600,
         'agent_idle', (p_changed->>'agent_minutes')::int * 60,
-        'agent_absolute', (p_changed->>'agent_hours')::int * 3600)));
+        'agent_absolute', (p_changed->>'agent_hours')::int * 3600,
+        'languages', string_to_array(p_changed->>'offered', '_'),
+        'texts', settings_said(p_town.texts, p_changed))));
 
 comment on function settings_row(town, jsonb) is
     'The town with what has changed on a page, in the words of the form; what has not keeps its seconds.';
@@ -90,7 +167,7 @@ begin
                              'path', settings_path(p.page)) order by p.place),
                 'guardian_sections', settings_sections('guardian', '/reglages/responsables/'),
                 'child_sections', settings_sections('child', '/reglages/enfants/'))
-              from unnest(array['delays', 'retention', 'sessions'])
+              from unnest(array['contact', 'texts', 'delays', 'retention', 'sessions'])
                    with ordinality as p (page, place));
 end
 $$;
@@ -110,12 +187,14 @@ begin
 
     return json_build_object('status', 200, 'version', document_version(v_values::json),
         'settings_page', input->>'page', 'path', settings_path(input->>'page'),
+        'previews', coalesce(input->>'page' = 'texts', false),
+        'preview', coalesce(input->>'step' = 'check', false),
         'values', v_values || jsonb_build_object('version', document_version(v_values::json)));
 end
 $$;
 
 comment on function settings_form(jsonb) is
-'A page of settings. Input: page, of settings_path(). Result: {"status": 200, "version", "settings_page", "path", "values": settings_values() and version}. For administrators.';
+'A page of settings. Input: page, of settings_path(); step: check shows what would be said. Result: {"status": 200, "version", "settings_page", "path", "previews": it can be, "preview": it is, "values": settings_values() and version}. For administrators.';
 
 
 create or replace function settings_stale(input jsonb, p_version text) returns json
@@ -154,6 +233,10 @@ begin
 
     v_values := settings_values(v_town, v_page);
 
+    if input->>'step' = 'check' then
+        return settings_form(input);
+    end if;
+
     -- what was not sent stays as it is
     select jsonb_object_agg(e.key, e.value) into v_changed
       from jsonb_each(input) e
@@ -183,7 +266,7 @@ end
 $$;
 
 comment on function save_settings(jsonb) is
-'Changes settings of the town; they hold from the next request on. Input: page; its settings (absent: stays), version of the page or If-Match; idempotency key. Result: moved to the page. The audit has one row with the names of what was changed. Errors: settings_stale(), nothing_asked, settings_faults(). For administrators.';
+'Changes settings of the town; they hold from the next request on. Input: page; its settings (absent: stays), version of the page or If-Match; step: save (absent), or check, which shows what would be said and changes nothing; idempotency key. Result: moved to the page, or the page. The audit has one row with the names of what was changed. Errors: settings_stale(), nothing_asked, settings_faults(). For administrators.';
 
 
 create or replace function settings_write(p_town town) returns void
@@ -209,7 +292,18 @@ begin
            session_absolute = p_town.session_absolute,
            session_limit = p_town.session_limit,
            agent_idle = p_town.agent_idle,
-           agent_absolute = p_town.agent_absolute
+           agent_absolute = p_town.agent_absolute,
+           service = p_town.service,
+           family_service = p_town.family_service,
+           phone = p_town.phone,
+           email = p_town.email,
+           office = p_town.office,
+           hours = p_town.hours,
+           counter = p_town.counter,
+           mail_from = p_town.mail_from,
+           mail_name = p_town.mail_name,
+           languages = p_town.languages,
+           texts = p_town.texts
      where t.id = here();
 end
 $$;

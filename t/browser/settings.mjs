@@ -24,6 +24,12 @@ run(async (browser) => {
     await inspect(page, "settings", true);
   }
 
+  await page.goto(`${portal.agents_url}/reglages/textes`);
+  await field("Éditeur (facultatif)").fill("Une ville.\n\nSon adresse.");
+  await button(main(page), "Voir l’aperçu").click();
+  await page.getByText("Rien n’est encore enregistré").waitFor();
+  await inspect(page, "a preview");
+
   await page.goto(`${portal.agents_url}/reglages/motifs/ajout`);
   await inspect(page, "settings", true);
   await field("En français").fill("Le justificatif est illisible.");

@@ -44,14 +44,18 @@ select is(portal.settings_form('{"page": "sessions"}')->>'version', version, 'an
 
 create function pg_temp.other(p_value jsonb) returns jsonb language sql as $$
     select case when jsonb_typeof(p_value) = 'number' then to_jsonb(p_value::int + 1)
-                when p_value = 'null' then '1' when p_value = '"relogin"' then '"immediate"' else p_value end $$;
+                when p_value = '"fr_en"' then '"en_fr"'
+                when p_value#>>'{}' ~ '^\+33' then '"+33353010199"' when p_value#>>'{}' ~ '@' then '"a@b.example"'
+                when p_value = '"relogin"' then '"immediate"'
+                when jsonb_typeof(p_value) = 'string' then '"other words"' end $$;
 create function pg_temp.kept(p_page text, p_name text, p_value jsonb) returns jsonb language plpgsql as $$
 begin
     perform pg_temp.save(p_page, jsonb_build_object(p_name, p_value));
     return portal.settings_form(jsonb_build_object('page', p_page))->'values'->p_name;
 end $$;
-select is(pg_temp.kept(p, e.key, pg_temp.other(e.value)), pg_temp.other(e.value), p || ': ' || e.key)
-  from unnest('{delays,retention,sessions}'::text[]) p, jsonb_each(portal.settings_form(jsonb_build_object('page', p))::jsonb->'values') e
+select is(pg_temp.kept(p, e.key, coalesce(pg_temp.other(e.value), case when e.key like 'keep%' then '1'::jsonb else '"w"' end)),
+    coalesce(pg_temp.other(e.value), case when e.key like 'keep%' then '1'::jsonb else '"w"' end), p || ': ' || e.key)
+  from unnest('{contact,texts,delays,retention,sessions}'::text[]) p, jsonb_each(portal.settings_form(jsonb_build_object('page', p))::jsonb->'values') e
  where e.key <> 'version';
 
 -- fields
