@@ -8,7 +8,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev make \
         nginx nginx-dev dpkg-dev libpq-dev libhiredis-dev libsodium-dev \
         liboath-dev libjansson-dev libcurl4-openssl-dev libunistring-dev libzxcvbn-dev \
-        libzip-dev \
+        libqrencode-dev libzip-dev \
         libjpeg62-turbo-dev libpng-dev libwebp-dev libseccomp-dev \
     && rm -rf /var/lib/apt/lists/*
 
@@ -34,7 +34,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
     && apt-get install -y --no-install-recommends nginx libpq5 \
         libhiredis0.14 libsodium23 liboath0 libjansson4 libcurl4 libunistring2 \
-        libzxcvbn0 libzip4 libjpeg62-turbo libpng16-16 libwebp7 libseccomp2 \
+        libzxcvbn0 libqrencode4 libzip4 libjpeg62-turbo libpng16-16 libwebp7 libseccomp2 \
         ca-certificates \
     && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/* \
         /etc/nginx/modules-enabled/* /var/log/nginx/*

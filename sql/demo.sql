@@ -175,21 +175,29 @@ insert into d_code (town, guardian, state, situation) values
 ('saint-aubin', '104206:1', 'free', 'alone'),
 ('saint-aubin', '104208:1', 'free', 'couple'),
 ('saint-aubin', '104209:1', 'free', 'couple'),
-('saint-aubin', '104212:1', 'free', 'alone'),
-('saint-aubin', '104224:1', 'free', 'separated'),
-('saint-aubin', '104225:1', 'free', 'separated'),
-('saint-aubin', '104227:1', 'free', 'guardianship'),
-('saint-aubin', '104228:1', 'free', 'no child'),
+('saint-aubin', '104212:1', 'to_print', 'alone'),
+('saint-aubin', '104224:1', 'to_print', 'separated'),
+('saint-aubin', '104225:1', 'to_print', 'separated'),
+('saint-aubin', '104227:1', 'to_print', 'guardianship'),
+('saint-aubin', '104228:1', 'to_print', 'no child'),
 ('saint-aubin', '104213:1', 'expired', 'alone'),
 ('saint-aubin', '104214:1', 'expired', 'alone'),
 ('saint-aubin', '104215:1', 'revoked', 'couple'),
 ('saint-aubin', '104216:1', 'revoked', 'couple'),
 ('beaulieu', '20301:2', 'free', 'couple'),
 ('beaulieu', '20303:1', 'free', 'separated'),
-('beaulieu', '20304:1', 'free', 'alone'),
-('beaulieu', '20307:1', 'free', 'couple'),
+('beaulieu', '20304:1', 'to_print', 'alone'),
+('beaulieu', '20307:1', 'to_print', 'couple'),
 ('beaulieu', '20308:1', 'expired', 'alone'),
 ('beaulieu', '20309:1', 'revoked', 'couple');
+
+
+-- what the list of codes is made from: the portal keeps no copy of a code whose
+-- letter is printed
+
+create schema if not exists portal_demo;
+create table if not exists portal_demo.code (
+    tenant int, id bigint, copy text not null, primary key (tenant, id));
 
 
 -- loading, once -----------------------------------------------------------
@@ -219,12 +227,18 @@ select not exists (select
 \ir demo_agents.sql
 \endif
 
+insert into portal_demo.code (tenant, id, copy)
+select k.tenant, k.id, k.copy
+  from code k
+ where k.copy is not null
+    on conflict do nothing;
+
 create temp table d_open as
-select row_number() over (order by k.tenant, k.id) as n, k.tenant, k.id, t.slug, k.seal_id, k.copy
+select row_number() over (order by k.tenant, k.id) as n, k.tenant, k.id, t.slug, k.seal_id, d.copy
   from code k
   join town t on t.id = k.tenant
- where t.slug in ('saint-aubin', 'beaulieu')
-   and k.copy is not null;
+  join portal_demo.code d on d.tenant = k.tenant and d.id = k.id
+ where t.slug in ('saint-aubin', 'beaulieu');
 
 \copy (select 'open', slug, 'code', seal_id, 'code', copy from d_open order by n) to program '"$PORTAL_TOOL" -k "$PORTAL_KEYS" batch > "$PORTAL_WORK/codes"'
 create temp table d_opened (n bigint generated always as identity, code text);

@@ -302,10 +302,19 @@ select t.id, a.first_name, a.last_name, a.email, decode(m.value, 'hex'), h.hash,
   join d_hash h on h.n = a.n
  order by a.n;
 
-insert into code (tenant, family_id, guardian_id, mac, seal_id, copy, issued_at, expires_at,
-                  revoked_at, used_at, used_by)
-select g.tenant, g.family_id, g.id, decode(m.mac, 'hex'), d.seal_id, m.copy,
-       now() - interval '40 days',
+insert into letter_lot (tenant, size, made_at)
+select t.id, count(*), now() - interval '2 days'
+  from d_code d
+  join town t on t.slug = d.town
+ where d.state = 'to_print'
+ group by t.id;
+
+insert into code (tenant, family_id, guardian_id, mac, seal_id, copy, lot_id, issued_at,
+                  expires_at, revoked_at, used_at, used_by)
+select g.tenant, g.family_id, g.id, decode(m.mac, 'hex'), d.seal_id,
+       case when d.state = 'to_print' then m.copy end, l.id,
+       now() - case when d.state = 'to_print' then interval '2 days'
+                    else interval '40 days' end,
        now() + case d.state when 'expired' then interval '-2 days' else interval '180 days' end,
        case d.state when 'revoked' then now() - interval '3 days' end,
        case d.state when 'used' then now() - interval '19 days' end, a.id
@@ -317,7 +326,16 @@ select g.tenant, g.family_id, g.id, decode(m.mac, 'hex'), d.seal_id, m.copy,
                  and g.rank = split_part(d.guardian, ':', 2)::int
   left join d_account s on s.town = d.town and d.state = 'used' and d.guardian = any (s.guardians)
   left join account a on a.tenant = t.id and a.email = s.email
+  left join letter_lot l on l.tenant = t.id and d.state = 'to_print'
  order by d.n;
+
+-- the list of codes has them all, also those whose copy is no more
+
+insert into portal_demo.code (tenant, id, copy)
+select k.tenant, k.id, m.copy
+  from d_code d
+  join d_made m using (n)
+  join code k on k.seal_id = d.seal_id;
 
 insert into subscription (tenant, account_id, family_id, guardian_id, code_id, since, effective_at)
 select k.tenant, k.used_by, k.family_id, k.guardian_id, k.id, k.used_at, k.used_at

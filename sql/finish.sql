@@ -61,10 +61,18 @@ alter function change_apply(change_set) owner to portal_apply;
 grant execute on function change_apply(change_set) to portal_api;
 alter function import_merge(bigint, boolean, int) owner to portal_apply;
 grant execute on function import_merge(bigint, boolean, int) to portal_batch;
+alter function put_external_id(text, bigint, text) owner to portal_apply;
+grant execute on function put_external_id(text, bigint, text) to portal_api;
 alter function import_analyze(text) owner to portal_owner;
 grant execute on function import_analyze(text) to portal_batch;
 alter function take_imported(bigint) owner to portal_apply;
 grant execute on function take_imported(bigint) to portal_api;
+
+-- and the one that reads the sealed codes of letters
+
+alter function letter_copies(bigint) owner to portal_owner;
+grant execute on function letter_copies(bigint) to portal_api;
+grant execute on function my_agent() to portal_owner;
 
 do $$
 declare
@@ -94,7 +102,8 @@ grant execute on function family_bump(bigint[], int[]),
 grant execute on function family_bump(bigint[], int[]) to portal_batch;
 grant execute on function close_account(bigint, text), warn_account(bigint),
     pending_matters(bigint), erase_accounts(text, town, int),
-    erase_traces(text, town, int), erase_imports(text, town, int), job_due(text, int)
+    erase_traces(text, town, int), erase_imports(text, town, int), job_due(text, int),
+    make_codes(bigint, jsonb)
    to portal_batch;
 grant execute on function here(), import_enter(int), import_note(text, text, bigint),
     import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),

@@ -63,6 +63,7 @@ typedef enum {
     NGX_HTTP_PORTAL_CITIZEN,
     NGX_HTTP_PORTAL_FAMILY,
     NGX_HTTP_PORTAL_AGENT,
+    NGX_HTTP_PORTAL_MACHINE,
 } ngx_http_portal_audience_e;
 
 
@@ -149,6 +150,7 @@ typedef struct {
     portal_pg_conf_t                 jobs;
     ngx_msec_t                       purge_every;
     ngx_msec_t                       chain_every;
+    ngx_msec_t                       codes_every;
     portal_jobs_conf_t               periodic;
     ngx_array_t                      statements;     /* see portal_pg.h */
     ngx_array_t                      job_statements;
@@ -184,6 +186,7 @@ typedef struct {
     ngx_http_portal_view_t          *error_view;
     portal_pg_statement_t           *enter;
     portal_pg_statement_t           *enter_agent;
+    portal_pg_statement_t           *enter_machine;
     portal_pg_statement_t           *town;
     portal_pg_statement_t           *key_check;
     portal_pg_statement_t           *missing;
@@ -191,10 +194,14 @@ typedef struct {
     portal_pg_statement_t           *session_owner;
     portal_pg_statement_t           *seal_place;
     portal_pg_statement_t           *store_upload;
+    portal_pg_statement_t           *store_import;
+    portal_pg_statement_t           *forget_import;
+    portal_pg_statement_t           *may_machine;
     portal_pg_statement_t           *mail_claim;
     portal_pg_statement_t           *mail_done;
     portal_pg_statement_t           *purge;
     portal_pg_statement_t           *audit_chain;
+    portal_pg_statement_t           *code_work;
     portal_pg_statement_t           *mail_stats;
     portal_pg_statement_t           *import_work;
 } ngx_http_portal_main_conf_t;
@@ -224,12 +231,15 @@ typedef struct {
     ngx_str_t                        name;
     ngx_http_complex_value_t         value;
     unsigned                         mac:1;      /* a link's token */
+    unsigned                         typed:1;    /* as a form's GET says it */
 } ngx_http_portal_arg_t;
 
 
 typedef struct ngx_http_portal_ctx_s     ngx_http_portal_ctx_t;
 typedef struct ngx_http_portal_upload_s  ngx_http_portal_upload_t;
 typedef struct ngx_http_portal_store_s   ngx_http_portal_store_t;
+typedef struct ngx_http_portal_put_s     ngx_http_portal_put_t;
+typedef struct ngx_http_portal_qr_s      ngx_http_portal_qr_t;
 
 /* what a POST does once its form is accepted */
 typedef ngx_int_t (*ngx_http_portal_act_pt)(ngx_http_request_t *r,
@@ -240,6 +250,7 @@ typedef struct {
     ngx_http_portal_town_t          *town;       /* one of the two, or none */
     ngx_http_complex_value_t        *tenant;     /* of each request's */
     ngx_uint_t                       audience;
+    ngx_str_t                        right;      /* that a machine needs */
 
     portal_pg_statement_t           *get;
     ngx_http_portal_view_t          *view;
@@ -251,10 +262,15 @@ typedef struct {
     ngx_http_portal_act_pt           act;
     ngx_http_portal_view_t          *result;     /* of the act, if not view */
 
+    portal_pg_statement_t           *put;        /* of portal_put */
+
     ngx_array_t                     *args;       /* ngx_http_portal_arg_t */
 
     ngx_str_t                        name;       /* of the location */
     ngx_str_t                        signed_in;  /* where it leads who is */
+
+    ngx_str_t                        qr_list;    /* of the document: what is */
+    ngx_str_t                        qr_name;    /* drawn, see portal_qr */
 
     ngx_str_t                        file;       /* where it is written, for */
     ngx_uint_t                       line;       /* what is seen too late */
@@ -353,6 +369,8 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       nfiles;
     ngx_http_portal_file_t          *files;
     ngx_http_portal_store_t         *store;      /* while they are stored */
+    ngx_http_portal_put_t           *put;        /* a file that is the body,
+                                                    while it comes */
     ngx_str_t                        key;        /* idempotency */
     json_t                          *if_match;   /* versions; NULL: any */
     ngx_str_t                        restore;    /* a form sealed over a
@@ -366,6 +384,7 @@ struct ngx_http_portal_ctx_s {
     ngx_uint_t                       failed;     /* statement's index */
 
     ngx_http_portal_sent_t          *sent;       /* of portal_file */
+    ngx_http_portal_qr_t            *qr;         /* of portal_qr */
 
     /* effects */
     u_char                           secret[PORTAL_SECRET_B64];
@@ -463,6 +482,15 @@ ngx_str_t ngx_http_portal_csrf(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 ngx_table_elt_t *ngx_http_portal_find_header(ngx_http_request_t *r,
     const char *name, size_t len);
+
+/* gate/ machines */
+
+/* NGX_OK: the request has a key with the location's right; NGX_AGAIN: resumes
+   the phases later; NGX_BUSY: PostgreSQL cannot say; or a status */
+ngx_int_t ngx_http_portal_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* what a 401 to a machine says it wants */
+ngx_int_t ngx_http_portal_machine_challenge(ngx_http_request_t *r);
 
 /* gate/ sessions */
 
@@ -566,6 +594,10 @@ ngx_int_t ngx_http_portal_upload(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_upload_values(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 
+/* "portal_put": a body that is a file, stored as it comes; NGX_DONE, status */
+ngx_int_t ngx_http_portal_put(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+
 /* the file that came for a field of a form that was accepted; NULL: none */
 ngx_http_portal_file_t *ngx_http_portal_file(ngx_http_portal_ctx_t *ctx,
     const char *field);
@@ -614,6 +646,14 @@ ngx_uint_t ngx_http_portal_store_waits(ngx_http_portal_ctx_t *ctx);
 /* stores them, then goes on with then, or shows the form again */
 ngx_int_t ngx_http_portal_store(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt then);
+/* a piece of a file, sealed for its place: room has portal_sealed_len() of
+   NGX_HTTP_PORTAL_FILE_PIECE chars; NULL: no memory */
+json_t *ngx_http_portal_seal_piece(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *kind, u_char *id,
+    ngx_uint_t number, ngx_str_t *piece, char *room);
+/* of the digest of a file in hex: tells one that comes twice; NULL likewise */
+json_t *ngx_http_portal_file_mac(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_text_t digest);
 /* sets what the function gets of such a file */
 ngx_int_t ngx_http_portal_store_value(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field);
@@ -630,6 +670,19 @@ ngx_int_t ngx_http_portal_password_look(ngx_http_request_t *r,
    secret of the document: "otp_step" of the input is its time step or null */
 ngx_int_t ngx_http_portal_otp(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
+
+/* a code abonne for the form's function to give; NULL: not made */
+json_t *ngx_http_portal_issue(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* those that a job asks for, see portal_jobs.h; data: the main configuration */
+json_t *ngx_http_portal_issue_bring(void *data, json_t *asked);
+
+/* a secret for an authenticator, codes to recover without one: what a form's
+   "authenticator" and "recovery" bring; NULL: not made */
+json_t *ngx_http_portal_authenticator(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+json_t *ngx_http_portal_recovery(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 
 /* call/ */
 
@@ -656,32 +709,6 @@ ngx_int_t ngx_http_portal_call_failed(ngx_http_request_t *r,
 /* is the database this key file's, has it what the pages name */
 ngx_int_t ngx_http_portal_check_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
-ngx_int_t ngx_http_portal_towns_init(ngx_cycle_t *cycle,
-    ngx_http_portal_main_conf_t *pmcf);
-/* sets ctx->town.  NGX_AGAIN: the worker hears first what town this is, and
-   resumes the phases then, or after a moment; or the status of the answer */
-ngx_int_t ngx_http_portal_town_find(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
-/* the same without waiting, before the gate or after it: NULL, none known */
-ngx_http_portal_town_t *ngx_http_portal_town_known(ngx_http_request_t *r);
-/* enter found it no more */
-void ngx_http_portal_town_gone(ngx_http_portal_town_t *town);
-ngx_uint_t ngx_http_portal_is_slug(ngx_str_t *slug);
-/* the town's side of that: see ngx_http_portal_town.c */
-ngx_int_t ngx_http_portal_town_start(ngx_http_portal_main_conf_t *pmcf,
-    ngx_http_portal_town_t *town, ngx_log_t *log);
-void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);
-void ngx_http_portal_town_end(ngx_http_portal_town_t *town);
-ngx_http_portal_town_t *ngx_http_portal_towns_settle(
-    ngx_http_portal_town_t *town);
-/* exit_process */
-void ngx_http_portal_towns_exit(void);
-/* a number in E.164 for people, as a new reference */
-json_t *ngx_http_portal_phone(json_t *number);
-void ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document);
-/* a text of a town in that language, else in its first; NULL: none */
-json_t *ngx_http_portal_town_text(ngx_http_portal_town_t *town, json_t *text,
-    ngx_uint_t language);
 
 /* content phase: the way through the house, see docs/architecture.md */
 
@@ -836,6 +863,9 @@ ngx_int_t ngx_http_portal_content_language(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* replaces {"$sealed": ...} by what it hides; in request memory, wiped */
 ngx_int_t ngx_http_portal_open_sealed(ngx_http_request_t *r, ngx_str_t *text);
+/* draws the QR codes of "portal_qr", then presents the page; NGX_DONE: later */
+ngx_int_t ngx_http_portal_qr(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 /* the document of "portal_file": the file itself is the answer */
 ngx_int_t ngx_http_portal_file_send(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -844,35 +874,15 @@ ngx_int_t ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_portal_mail_render(void *data, ngx_str_t *row,
     ngx_pool_t *pool, portal_mail_message_t *message);
 
-/* log/: variables, and what the error log says of a request */
-
-ngx_int_t ngx_http_portal_add_variables(ngx_conf_t *cf);
-/* post-read phase of a town's server: the log is written by the other */
-ngx_int_t ngx_http_portal_log_start(ngx_http_request_t *r);
-ngx_str_t ngx_http_portal_path(ngx_http_request_t *r);
-/* log phase */
-ngx_int_t ngx_http_portal_log_count(ngx_http_request_t *r);
-u_char *ngx_http_portal_log_error(ngx_http_request_t *r,
-    ngx_http_request_t *sr, u_char *buf, size_t len);
-
-/* log/: what operators ask for */
-
-/* this worker's gauges, kept fresh; exit_process lets go of them */
-void ngx_http_portal_gauges_init(ngx_cycle_t *cycle);
-void ngx_http_portal_gauges_exit(void);
-void ngx_http_portal_gauges_set(void);
-
-/* "portal_metrics", "portal_health" and "portal_health live" */
-ngx_int_t ngx_http_portal_metrics_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_portal_health_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_portal_live_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_portal_report_handler(ngx_http_request_t *r);
-
 /* mail/: how full the outbox is, asked now and then by the jobs' worker */
 void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 /* 0 when it was not heard of lately */
 ngx_uint_t ngx_http_portal_outbox_known(void);
+
+
+#include "call/ngx_http_portal_town.h"
+#include "log/ngx_http_portal_log.h"
 
 
 #endif /* _NGX_HTTP_PORTAL_H_INCLUDED_ */

@@ -135,7 +135,8 @@ ngx_http_portal_conf_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         {
             return ngx_http_portal_conf_invalid(cf, &value[i],
                        "\"connections=\", \"queue=\" or \"timeout=\"; "
-                       "portal_jobs also \"purge=1h\" and \"chain=5s\"");
+                       "portal_jobs also \"purge=1h\", \"chain=5s\" and "
+                       "\"codes=5s\"");
         }
     }
 
@@ -196,6 +197,9 @@ ngx_http_portal_conf_periodic(ngx_http_portal_main_conf_t *pmcf,
 
     } else if (ngx_http_portal_conf_prefix(value, "chain=", &rest)) {
         every = &pmcf->chain_every;
+
+    } else if (ngx_http_portal_conf_prefix(value, "codes=", &rest)) {
+        every = &pmcf->codes_every;
 
     } else {
         return NGX_ERROR;

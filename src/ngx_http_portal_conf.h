@@ -52,9 +52,6 @@ char *ngx_http_portal_conf_forms(ngx_conf_t *cf, ngx_command_t *cmd,
 
 char *ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-/* where the location has its first directive of ours */
-void ngx_http_portal_conf_place(ngx_conf_t *cf,
-    ngx_http_portal_loc_conf_t *plcf);
 /* cmd->post is the ngx_conf_enum_t */
 char *ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -63,6 +60,10 @@ char *ngx_http_portal_conf_page(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_post(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_put(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 /* cmd->post is the ngx_http_portal_act_pt */
 char *ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -73,6 +74,8 @@ char *ngx_http_portal_conf_monitor(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_portal_conf_signed_in(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_error(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_portal_conf_qr(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_passive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -93,6 +96,9 @@ ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
 ngx_int_t ngx_http_portal_conf_connections(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 
+/* where a location is written, for what is seen too late */
+void ngx_http_portal_conf_place(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf);
 /* NULL after an error, which is logged */
 ngx_http_portal_view_t *ngx_http_portal_conf_view(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);

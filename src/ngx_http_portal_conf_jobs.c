@@ -35,6 +35,11 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
       1,
       offsetof(ngx_http_portal_main_conf_t, audit_chain) },
 
+    { ngx_string("code_work"),
+      ngx_string("select portal.code_work($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, code_work) },
+
     { ngx_string("mail_stats"),
       ngx_string("select portal.mail_stats()"),
       0,

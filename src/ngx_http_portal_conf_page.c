@@ -28,6 +28,12 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       7,
       offsetof(ngx_http_portal_main_conf_t, enter_agent) },
 
+    { ngx_string("enter_machine"),
+      ngx_string("select portal.enter_machine($1, $2, $3::bigint, "
+                 "$4::int, $5)"),
+      5,
+      offsetof(ngx_http_portal_main_conf_t, enter_machine) },
+
     { ngx_string("town"),
       ngx_string("select portal.town($1)"),
       1,
@@ -60,6 +66,18 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       ngx_string("select portal.store_upload($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, store_upload) },
 
+    { ngx_string("store_import"),
+      ngx_string("select portal.store_import($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, store_import) },
+
+    { ngx_string("forget_import"),
+      ngx_string("select portal.forget_import($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, forget_import) },
+
+    { ngx_string("may_machine"),
+      ngx_string("select portal.may_machine($1)"),
+      1, offsetof(ngx_http_portal_main_conf_t, may_machine) },
+
     { ngx_null_string, ngx_null_string, 0, 0 }
 };
 
@@ -86,52 +104,6 @@ static portal_pg_statement_t *ngx_http_portal_conf_function(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);
 static ngx_int_t ngx_http_portal_conf_mails(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf);
-
-
-/* with what a location lacks known at the end only, the place is kept */
-
-void
-ngx_http_portal_conf_place(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf)
-{
-    if (plcf->line == 0) {
-        plcf->file = cf->conf_file->file.name;
-        plcf->line = cf->conf_file->line;
-    }
-}
-
-
-char *
-ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_portal_loc_conf_t *plcf = conf;
-
-    ngx_str_t        *value;
-    ngx_conf_enum_t  *e;
-
-    if (plcf->audience != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    ngx_http_portal_conf_place(cf, plcf);
-
-    value = cf->args->elts;
-
-    for (e = cmd->post; e->name.len; e++) {
-
-        if (e->name.len == value[1].len
-            && ngx_strncmp(e->name.data, value[1].data, e->name.len) == 0)
-        {
-            plcf->audience = e->value;
-            return NGX_CONF_OK;
-        }
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "nobody is \"%V\"; write \"portal_allow public\", "
-                       "\"citizen\", \"family\" or \"agent\"", &value[1]);
-
-    return NGX_CONF_ERROR;
-}
 
 
 static ngx_int_t
@@ -241,18 +213,51 @@ ngx_http_portal_conf_get(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
     value = cf->args->elts;
 
-    /* portal_file has no template */
-
     plcf->get = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
-    plcf->sends = cf->args->nelts == 2;
 
-    if (!plcf->sends) {
+    if (cf->args->nelts == 3) {
         plcf->view = ngx_http_portal_conf_view(cf, pmcf, &value[2]);
     }
 
-    if (plcf->get == NULL || (plcf->view == NULL && !plcf->sends)
+    if (plcf->get == NULL || (plcf->view == NULL && cf->args->nelts == 3)
         || ngx_http_portal_content(cf, plcf) != NGX_OK)
     {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    plcf->sends = 1;
+
+    return ngx_http_portal_conf_get(cf, cmd, conf);
+}
+
+
+char *
+ngx_http_portal_conf_put(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t                    *value;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    if (plcf->put != NULL) {
+        return "is duplicate";
+    }
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+    value = cf->args->elts;
+
+    plcf->put = ngx_http_portal_conf_function(cf, pmcf, &value[1]);
+
+    if (plcf->put == NULL || ngx_http_portal_content(cf, plcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -461,15 +466,16 @@ ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cf->args->nelts == 4) {
 
-        if (value[3].len != 3 || ngx_strncmp(value[3].data, "mac", 3) != 0) {
+        arg->mac = ngx_strcmp(value[3].data, "mac") == 0;
+        arg->typed = ngx_strcmp(value[3].data, "typed") == 0;
+
+        if (!arg->mac && !arg->typed) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\"; write \"mac\", for "
-                               "the token of a mail's link, or nothing",
-                               &value[3]);
+                               "the token of a mail's link, \"typed\", for "
+                               "what a person typed, or nothing", &value[3]);
             return NGX_CONF_ERROR;
         }
-
-        arg->mac = 1;
     }
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));

@@ -15,6 +15,8 @@ static char *ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_portal_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static ngx_uint_t ngx_http_portal_for_machines(
+    ngx_http_portal_loc_conf_t *conf);
 static char *ngx_http_portal_check_audience(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *conf);
 static char *ngx_http_portal_merge_content(ngx_conf_t *cf,
@@ -36,6 +38,7 @@ ngx_conf_enum_t  ngx_http_portal_audiences[] = {
     { ngx_string("citizen"), NGX_HTTP_PORTAL_CITIZEN },
     { ngx_string("family"), NGX_HTTP_PORTAL_FAMILY },
     { ngx_string("agent"), NGX_HTTP_PORTAL_AGENT },
+    { ngx_string("machine"), NGX_HTTP_PORTAL_MACHINE },
     { ngx_null_string, 0 }
 };
 
@@ -141,7 +144,7 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       NULL },
 
     { ngx_string("portal_allow"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_portal_conf_allow,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -155,7 +158,7 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       NULL },
 
     { ngx_string("portal_get"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_portal_conf_get,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -163,7 +166,7 @@ static ngx_command_t  ngx_http_portal_commands[] = {
 
     { ngx_string("portal_file"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_portal_conf_get,
+      ngx_http_portal_conf_file,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -171,6 +174,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
     { ngx_string("portal_post"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
       ngx_http_portal_conf_post,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_put"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_portal_conf_put,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -185,6 +195,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
     { ngx_string("portal_passive"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_portal_conf_passive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("portal_qr"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_portal_conf_qr,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -392,6 +409,10 @@ ngx_http_portal_init_main_conf(ngx_conf_t *cf, void *conf)
         pmcf->chain_every = 5000;
     }
 
+    if (pmcf->codes_every == 0) {
+        pmcf->codes_every = 5000;
+    }
+
     return NGX_CONF_OK;
 }
 
@@ -414,6 +435,7 @@ ngx_http_portal_create_loc_conf(ngx_conf_t *cf)
      *     plcf->get = NULL;
      *     plcf->view = NULL;
      *     plcf->act = NULL;
+     *     plcf->put = NULL;
      *     plcf->args = NULL;
      */
 
@@ -484,7 +506,7 @@ ngx_http_portal_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
             return ngx_http_portal_misplaced(cf, conf,
                        "a portal location lacks \"portal_allow\"; write "
                        "\"portal_allow public\", \"citizen\", "
-                       "\"family\" or \"agent\"");
+                       "\"family\", \"agent\" or \"machine RIGHT\"");
         }
 
         if (prev->line && prev->audience != NGX_HTTP_PORTAL_UNSET) {
@@ -522,17 +544,59 @@ ngx_http_portal_check_audience(ngx_conf_t *cf,
     }
 
     if (conf->audience != NGX_HTTP_PORTAL_PUBLIC
-        && (conf->audience == NGX_HTTP_PORTAL_AGENT) != conf->agents)
+        && (conf->audience == NGX_HTTP_PORTAL_AGENT
+            || conf->audience == NGX_HTTP_PORTAL_MACHINE)
+           != conf->agents)
     {
         return ngx_http_portal_misplaced(cf, conf, conf->agents
                    ? "a server for agents has no page of citizens; write "
-                     "\"portal_allow agent\" or \"public\", or move it"
-                   : "\"portal_allow agent\" stands in a server that is not "
-                     "for agents; write \"portal_tenant SLUG agents\" in one "
-                     "of its own");
+                     "\"portal_allow agent\", \"machine\" or \"public\", or "
+                     "move it"
+                   : "\"portal_allow agent\" or \"machine\" stands in a "
+                     "server that is not for agents; write \"portal_tenant "
+                     "SLUG agents\" in one of its own");
+    }
+
+    if ((conf->audience == NGX_HTTP_PORTAL_MACHINE)
+        != ngx_http_portal_for_machines(conf))
+    {
+        return ngx_http_portal_misplaced(cf, conf,
+                   "\"portal_put\", a \"portal_get\" without a template or "
+                   "with one for spreadsheets, and a form with a list are "
+                   "for machines, and nothing else of the portal's is; "
+                   "write them beside \"portal_allow machine RIGHT\"");
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* what has no page, and no form of a page, whose token comes with a cookie */
+
+static ngx_uint_t
+ngx_http_portal_for_machines(ngx_http_portal_loc_conf_t *conf)
+{
+    if (!conf->handled) {
+
+        /* another content: whoever the gate is told to let in */
+
+        return conf->audience == NGX_HTTP_PORTAL_MACHINE;
+    }
+
+    if (conf->error || conf->passive || conf->sends) {
+        return 0;
+    }
+
+    if (conf->act != NULL) {
+        return conf->post != NULL && conf->form->list && conf->get == NULL
+               && conf->view == NULL;
+    }
+
+    return conf->put != NULL
+           || (conf->get != NULL
+               && (conf->view == NULL
+                   || (conf->view->csv
+                       && conf->audience == NGX_HTTP_PORTAL_MACHINE)));
 }
 
 
@@ -673,12 +737,16 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
     pmcf->periodic.job[0].every = pmcf->chain_every;
     pmcf->periodic.job[1].statement = pmcf->purge;
     pmcf->periodic.job[1].every = pmcf->purge_every;
-    pmcf->periodic.n = 2;
+    pmcf->periodic.job[2].statement = pmcf->code_work;
+    pmcf->periodic.job[2].every = pmcf->codes_every;
+    pmcf->periodic.job[2].bring = ngx_http_portal_issue_bring;
+    pmcf->periodic.job[2].data = pmcf;
+    pmcf->periodic.n = 3;
 
     if (pmcf->import.every) {
-        pmcf->periodic.job[2].statement = pmcf->import_work;
-        pmcf->periodic.job[2].every = pmcf->import.every;
-        pmcf->periodic.n = 3;
+        pmcf->periodic.job[3].statement = pmcf->import_work;
+        pmcf->periodic.job[3].every = pmcf->import.every;
+        pmcf->periodic.n = 4;
 
         ngx_http_portal.import = portal_import_create(cycle, &pmcf->import,
                                                       ngx_http_portal.jobs);

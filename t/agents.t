@@ -414,12 +414,12 @@ is_deeply [map { $_->[0] } $portal->psql(q{
     select p.proname from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and (p.prosrc ~ 'insert into agent as|insert into agent \(')
-       and has_function_privilege('portal_web', p.oid, 'execute')})], [],
-    'no request makes an agent';
-is $portal->psql("select has_table_privilege('portal_api', 'portal.agent', 'insert')
-    or has_column_privilege('portal_api', 'portal.agent', 'role', 'update')
-    or has_column_privilege('portal_api', 'portal.agent', 'totp', 'update')"), 'f',
-    'nor could one, nor give a role or a secret';
+       and has_function_privilege('portal_web', p.oid, 'execute')})], ['invite_agent'],
+    'an invitation alone makes an agent';
+is $portal->psql("select has_column_privilege('portal_api', 'portal.agent', 'password_hash', 'insert')
+    or has_column_privilege('portal_api', 'portal.agent', 'totp', 'insert')
+    or has_column_privilege('portal_api', 'portal.agent', 'email_mac', 'update')"), 'f',
+    'one without a password or secret, and nobody takes another\'s address';
 
 
 ### how long it lasts

@@ -10,6 +10,7 @@ use utf8;
 use JSON::PP ();
 
 use lib 't/lib';
+use Portal::Sample;
 use Portal::Test;
 
 chdir top() . '/t/browser' or die;
@@ -31,7 +32,7 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['files.mjs'], ['sealed.mjs'],
     ['file.mjs', 'scripts'], ['file.mjs', 'plain'], ['sections.mjs'],
     ['phone.mjs', 'scripts'], ['phone.mjs', 'plain'],
-    ['english.mjs'], ['agents.mjs'], ['settings.mjs'], ['policy.mjs'],
+    ['english.mjs'], ['agents.mjs'], ['imports.mjs'], ['letters.mjs'], ['settings.mjs'], ['policy.mjs'],
     ['mails.mjs'])
 {
     my $name = join ' ', @$program;
@@ -46,7 +47,8 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
         update portal.agent set totp_step = 0');
 
     local $ENV{PORTAL_BROWSER} = $json->ascii->encode({
-        url => $portal->url, agents_url => $portal->agents_url, agent => agent($program->[0] eq 'settings.mjs' ? 'administrator' : 'validator'), mail_dir => $portal->mail_dir,
+        url => $portal->url, agents_url => $portal->agents_url, agent => agent(), chief => agent('administrator'), administrator => agent('administrator'),
+        sample => Portal::Sample->write($portal->dir . '/import.zip', families => 30), mail_dir => $portal->mail_dir,
         code => $code->{code}, name => $code->{guardian},
         questions => $questions, psql => [$portal->pg->psql_args],
         account => account($program->[0] eq 'file.mjs' ? qr/separated/ : qr/couple/),

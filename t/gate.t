@@ -403,7 +403,7 @@ sub http_refused {
 }
 
 my $up = "proxy_pass http://127.0.0.1:$behind;";
-my $audience = qr/write "portal_allow public", "citizen", "family" or "agent"/;
+my $audience = qr/write "portal_allow public", "citizen", "family", "agent" or "machine RIGHT"/;
 
 location_refused('no audience', 'portal_page home;', qr/lacks "portal_allow"/, $audience);
 location_refused('an unknown audience', 'portal_allow parents; portal_page home;', qr/"parents"/, $audience);
@@ -427,6 +427,22 @@ location_refused('a function', 'portal_allow public; portal_get drop;table home;
 location_refused('an argument', 'portal_allow public; portal_page home; portal_arg _x y;', qr/write one that does not begin with "_"/);
 location_refused('an argument\'s flag', 'portal_allow public; portal_page home; portal_arg x y hmac;', qr/"hmac"; write "mac"/);
 location_refused('a town', 'portal_tenant Saint_Aubin;', qr/"Saint_Aubin"; write its short name/);
+{
+    # what is for machines stands at the agents' host, alone, and has no page and no form
+    my $only = qr/are for machines, and nothing else of the portal's is; write them beside "portal_allow machine RIGHT"/;
+    my $agents = sub {
+        my ($what, $inside, @messages) = @_;
+        refused($what, $conf =~ s{(portal_tenant saint-aubin agents;\n)}{$1location /x { $inside }\n}r, $inside, @messages);
+    };
+    location_refused('machines beside citizens', "portal_allow machine import; $up", qr/in a server that is not for agents/);
+    $agents->('a machine without a right', "portal_allow machine; $up", qr/a machine needs a right/);
+    $agents->('a right of an agent', "portal_allow agent import; $up", qr/nobody else has one; write "portal_allow machine import"/);
+    $agents->('a page for machines', 'portal_allow machine import; portal_page agent_start;', $only);
+    $agents->('a form for machines', 'portal_allow machine import; portal_get imports; portal_post start_import importation;', $only);
+    $agents->('a body of agents', 'portal_allow agent; portal_put start_import;', $only);
+    $agents->('a document of everybody', 'portal_allow public; portal_get imports;', $only);
+    $agents->('two portal_put', 'portal_allow machine import; portal_put start_import; portal_put start_import;', qr/"portal_put" directive is duplicate/);
+}
 refused('portal_allow in a server', $conf =~ s/(portal_tenant saint-aubin;)/$1 portal_allow public;/r,
     'portal_allow public;', qr/"portal_allow" directive is not allowed here/);
 {

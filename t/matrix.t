@@ -120,7 +120,9 @@ my %id = map { @$_ } $portal->psql("select 'responsable', g.id from portal.guard
     union all (select 'enfant', k.child_id from portal.contact k join portal.family f
     on f.id = k.family_id where f.number = '104201' order by k.id limit 1)
     union all (select 'contact', k.id from portal.contact k join portal.family f
-    on f.id = k.family_id where f.number = '104201' order by k.id limit 1)");
+    on f.id = k.family_id where f.number = '104201' order by k.id limit 1)
+    union all select 'compte', max(a.id) from portal.agent a where a.tenant = 1
+    union all select 'famille', f.id from portal.family f where f.number = '104201'");
 
 my %asked = (
     change => ["/famille/responsables/$id{responsable}/adresse", { line1 => '3 rue des Lilas' }],
@@ -145,6 +147,8 @@ my %request;
     ($request{photo}) = send_file($camille, $path, {}, photo => grey(90))->json->{location} =~ m{(\d+)};
 }
 $id{numero} = 1;
+@id{qw(import conflit fichier)} = (1, 1, 'familles.csv');     # for administrators, and machines
+$id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
 @id{qw(rubrique motif)} = qw(base unreadable);
 
 # a ban that an agent has recorded
@@ -189,7 +193,17 @@ sub post_of {
         : $path =~ m{famille/choix} ? (family => 0 + $portal->psql(
             "select id from portal.family where number = '104201'"))
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')
+        : $path eq '/agents' ? (first_name => 'A', last_name => 'B', email => 'a@b.example', role => 'reader')
+        : $path =~ m{^/agents/} ? (step => 'disable')
+        : $path =~ m{^/familles$} ? (search => 'Martin')
         : $place->{host} eq 'agents' && $path =~ /interdictions/ ? (reason => 'Parce que.')
+        : $path eq '/imports' ? (dry => 'yes')
+        : $path =~ m{^/imports/\{} ? (act => 'cancel')
+        : $path =~ m{^/imports/conflits/} ? (act => 'keep')
+        : $path eq '/recopie' ? (change => 987654)
+        : $path eq '/refus' ? (change => 987654, act => 'resend')
+        : $path eq '/codes' ? (step => 'all')
+        : $path =~ m{^/codes/responsables/} ? (step => 'issue')
         : ();
 
     return (\%fields, $place->{form}{versioned} ? ('If-Match' => '"0"') : ());
@@ -204,7 +218,7 @@ sub rows {
         coalesce(md5(string_agg(t.xmin || t::text, ',' order by t::text)), '')
         from portal.$table t") } qw(family guardian address tax bank child health
         authorisation contact child_family change_set change_item subscription
-        collect_ban);
+        collect_ban code letter_lot code_order code_bar);
 }
 
 my $rows = rows();

@@ -13,6 +13,7 @@ use utf8;
 use JSON::Validator;
 use Portal::Declared qw(forms locations);
 use Portal::Fault;
+use Portal::Place qw(spawn);
 use YAML::PP;
 
 # the families' components stand there by reference
@@ -59,7 +60,8 @@ for my $page (@pages) {
     my $get = $body =~ /portal_(?:get|page|file)\b/;
 
     is join(' ', grep { $_ ne 'parameters' } sort keys %$item),
-        join(' ', ('get') x !!$get, ('post') x !!$act), "$path: the same methods";
+        join(' ', ('get') x !!$get, ('post') x !!$act, ('put') x !!($body =~ /portal_put\b/)),
+        "$path: the same methods";
 
     for my $method (grep { $_ ne 'parameters' } sort keys %$item) {
         my $op = $item->{$method};
@@ -69,11 +71,13 @@ for my $page (@pages) {
             @{ $op->{parameters} // [] };
 
         $op{ $op->{operationId} } = { %$op, method => $method, path => $path, form => $is };
-        is !!@{ $op->{security} // [] }, $body =~ /portal_allow\s+agent;/, "$path $method: for whom";
+        is join(' ', map { keys %$_ } @{ $op->{security} // [] }),
+            $body =~ /portal_allow\s+(agent|machine)\b/ ? $1 : '', "$path $method: for whom";
         is_deeply $in{path} // [], [$path =~ /\{(\w+)\}/g], "$path $method: in the path";
         is_deeply [sort @{ $in{query} // [] }], [sort $body =~ /\$arg_(\w+)/g],
             "$path $method: in the query";
-        is_deeply [sort @{ $in{header} // [] }], [sort $is ? 'X-CSRF-Token' : (),
+        my $machine = $is && grep { $_->{type} eq 'list' } values %{ $is->{fields} };
+        is_deeply [sort @{ $in{header} // [] }], [sort $is && !$machine ? 'X-CSRF-Token' : (),
             $is && $is->{idempotent} ? 'Idempotency-Key' : (), $is && $is->{versioned}
             ? 'If-Match' : ()], "$path $method: headers";
         next if !$is;
@@ -81,7 +85,7 @@ for my $page (@pages) {
         like $op->{requestBody}{'$ref'}, qr{/\Q$name\E$}, "$path: its form";
         $sent{$name} = 1;
         my $schema = seen(seen($op->{requestBody})->{content}{'application/json'}{schema});
-        is_deeply [sort keys %{ $schema->{properties} }], [sort keys %{ $is->{fields} }, 'csrf',
+        is_deeply [sort keys %{ $schema->{properties} }], [sort keys %{ $is->{fields} }, $machine ? () : 'csrf',
             $is->{idempotent} ? 'key' : ()], "$name: the same fields";
         is_deeply [sort @{ $schema->{required} // [] }],
             [sort grep { $is->{fields}{$_}{required} && (!$is->{partial} || $is->{fields}{$_}{hidden}) }
@@ -91,8 +95,8 @@ for my $page (@pages) {
             is_deeply seen($schema->{properties}{$field})->{enum},
                 [split /,/, $is->{fields}{$field}{options}], "$name.$field: enum";
         }
-        for my $field (grep { $is->{fields}{$_}{max} } sort keys %{ $is->{fields} }) {
-            my $most = $is->{fields}{$field}{type} eq 'integer' ? 'maximum' : 'maxLength';
+        for my $field (grep { $is->{fields}{$_}{max} && $is->{fields}{$_}{type} ne 'file' } sort keys %{ $is->{fields} }) {
+            my $most = { list => 'maxItems', integer => 'maximum' }->{ $is->{fields}{$field}{type} } // 'maxLength';
             is seen($schema->{properties}{$field})->{$most}, $is->{fields}{$field}{max},
                 "$name.$field: $most";
         }
@@ -117,7 +121,7 @@ for my $page (@pages) {
 
 ### against the portal
 
-my $portal = portal();
+my $portal = portal(directives => { portal_import => '200ms' });
 my %seen;
 
 sub wrong {
@@ -281,13 +285,222 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(agentRequest => $c->get("/demandes/$report"), 200, 'its request');
 }
 
+# families from the town's software
+{
+    my $chief = json_of(scalar agent_client(role => 'administrator'));
+    answered(imports => $chief->get('/imports'), 200, 'none');
+    my $csv = "id;nomResp1;prenomResp1;portableResp1\r\nF1;Petit;Rose;06\r\nF2;;Rose;\r\n";
+    my $send = sub { send_file($chief, '/imports', { dry => $_[0] }, famille => $_[1] // $csv) };
+    my $path = answered(startImport => $send->('yes'), 200)->json->{location};
+    my $is = sub { my ($state) = @_; wait_for(30, sub { $portal->psql("select state from portal.import
+        order by id desc limit 1") eq $state }) };
+    ok $is->('checked'), 'checked';
+    answered(imports => $chief->get("/imports$_"), 200, $_) for '', '?apres=1';
+    answered(importReport => $chief->get("$path$_"), 200, $_) for '', '?resultat=refused', '?resultat=all', '?apres=1:famille.csv';
+    answered(importReport => $chief->get('/imports/999999'), 404);
+    answered(importProgress => $chief->get("$path/avancement"), 200);
+    answered(importProgress => $chief->get('/imports/999999/avancement'), 404);
+    answered(importSheet => $chief->get("$path/rapport.csv"), 200);
+    answered(importSheet => $chief->get("$path/rapport.csv", headers => { Accept => 'text/csv' }), 200, 'a file');
+    answered(importSheet => $chief->get('/imports/999999/rapport.csv'), 404);
+    post(decideImport => $chief, $path, seen($op{decideImport}{requestBody})->{content}{'application/json'}{example},
+        200, 'its example');
+    ok $is->('done'), 'done';
+    post(decideImport => $chief, $path, { act => 'cancel' }, 409);
+    post(decideImport => $chief, '/imports/999999', { act => 'cancel' }, 404);
+    post(startImport => $chief, '/imports', { dry => 'yes' }, 422, 'without a file');
+
+    # an accepted request that the software contradicts
+    my $open = asked(phone_home => '03 53 01 66 01');
+    post(decide => $c, "/demandes/$open", { step => 'accept', version => $now->("/demandes/$open") }, 200, 'accepted');
+    $portal->psql("update portal.family set external_id = 'F9' where tenant = 1 and number = '104201';
+        update portal.guardian set external_id = 'F9/1' where id = $me");
+    my ($last, $first) = map { @$_ } $portal->psql("select last_name, first_name from portal.guardian where id = $me");
+    answered(startImport => $send->('no', "id;nomResp1;prenomResp1;telephoneResp1\r\nF9;$last;$first;03 53 01 66 99\r\n"),
+        200, 'the software');
+    ok $is->('done'), 'done';
+    my $list = answered(importConflicts => $chief->get('/imports/conflits'), 200)->json->{conflicts};
+    answered(importConflicts => $chief->get('/imports/conflits?apres=999999'), 200, 'none');
+    my $one = "/imports/conflits/$list->[0]{id}";
+    answered(conflict => $chief->get($one), 200);
+    answered(conflict => $chief->get('/imports/conflits/999999'), 404);
+    my $example = seen($op{decideConflict}{requestBody})->{content}{'application/json'}{example};
+    post(decideConflict => $chief, '/imports/conflits/999999', $example, 404);
+    post(decideConflict => $chief, $one, $example, 200, 'its example');
+    post(decideConflict => $chief, $one, $example, 409);
+
+    # not for other agents
+    answered($_->[0] => $c->get($_->[1]), 403) for [imports => '/imports'], [importReport => $path],
+        [importProgress => "$path/avancement"], [importSheet => "$path/rapport.csv"],
+        [importConflicts => '/imports/conflits'], [conflict => $one];
+
+    # by a machine
+    my ($key, $feed) = map { $portal->machine(name => $_, rights => $_) } qw(import feed);
+    my $m = client(json => 1, agents => 1);
+    my $put = sub { my ($body, $with, %h) = @_; $m->request('PUT', '/import/familles.csv', body => $body,
+        headers => { Authorization => "Bearer $with", %h }) };
+    my $there = answered(putImport => $put->($csv, $key), 202)->location;
+    answered(putImport => $put->($csv, $feed), 403);
+    answered(putImport => $put->('', $key), 422);
+    answered(putImport => $put->($csv, $key, 'Content-Type' => 'text/html'), 415);
+    answered(putImport => $put->($csv, $key, 'Content-Length' => 99_000_000), 413);
+    answered(machineReport => $m->get($there, headers => { Authorization => "Bearer $key" }), 200);
+    answered(machineReport => $m->get("$there?$_", headers => { Authorization => "Bearer $key" }), 200, $_)
+        for qw(outcome=all after=1 limit=1);
+    answered(machineReport => $m->get($there, headers => { Authorization => "Bearer $feed" }), 403);
+    answered(machineReport => $m->get('/import/999999', headers => { Authorization => "Bearer $key" }), 404);
+}
+
+# what was accepted, for the town's software
+my %bearer;
+{
+    my ($all, $import) = map { $portal->machine(name => "Voie $_", rights => $_) } 'feed,feed_sealed', 'import';
+    my $m = client(json => 1, agents => 1);
+    my $with = sub { headers => { Authorization => "Bearer $_[0]" } };
+    %bearer = (Authorization => "Bearer $all");
+    my $all_told = answered(changes => $m->get('/api/changements?limite=500', $with->($all)), 200)->json->{changes};
+    cmp_ok scalar @$all_told, '>', 3, 'changes of several kinds';
+    answered(changes => $m->get('/api/changements?apres=1&limite=1', $with->($all)), 200, 'one');
+    answered(changes => $m->get('/api/changements?apres=x', $with->($all)), 422);
+    answered(changes => $m->get('/api/changements', $with->($import)), 403);
+    answered(changesSheet => $m->get("/api/changements.csv$_", $with->($all)), 200, $_) for '', '?format=bl';
+    answered(changesSheet => $m->get('/api/changements.csv?format=x', $with->($all)), 422);
+    answered(changesSheet => $m->get('/api/changements.csv', $with->($import)), 403);
+
+    answered(copies => $c->get("/recopie$_"), 200, $_) for '', '?apres=1';
+    my $copies = $c->get('/recopie')->json->{families};
+    answered(copies => $c->get("/recopie?famille=$copies->[0]{family}"), 200, 'one family');
+    my $one = $copies->[0]{requests}[0]{changes}[0]{id};
+    post(copied => $c, '/recopie', { change => $one }, 200);
+    post(copied => $c, '/recopie', { family => 999999, upto => 1 }, 404);
+    post(copied => $c, '/recopie', {}, 422, 'nothing');
+
+    my @open = grep { $_->{state} eq 'open' && $_->{id} != $one } @$all_told;
+    my $example = seen($op{acknowledgeChanges}{requestBody})->{content}{'application/json'}{example};
+    is wrong(seen($op{acknowledgeChanges}{requestBody})->{content}{'application/json'}{schema}, $example), '', 'its example';
+    my $send = sub { my ($body, $key) = @_; $m->post('/api/changements/accuses', $body, $with->($key // $all)) };
+    answered(acknowledgeChanges => $send->($example), 200, 'its example');
+    answered(acknowledgeChanges => $send->({ changes => [{ id => $open[0]{id}, state => 'recorded' },
+        { id => $open[1]{id}, state => 'rejected', reason => 'Inconnu' }, { id => 'x' }] }), 200, 'answers');
+    answered(acknowledgeChanges => $send->({ changes => [] }, $import), 403);
+
+    answered(refusedChanges => $c->get("/refus$_"), 200, $_) for '', '?apres=1';
+    post(resendChange => $c, '/refus', { change => $open[1]{id}, act => 'resend' }, 200);
+    post(resendChange => $c, '/refus', { change => $open[1]{id}, act => 'resend' }, 409);
+    post(resendChange => $c, '/refus', { change => 999999, act => 'resend' }, 404);
+    answered(agentRequest => $c->get("/demandes/$_->[0]"), 200, 'what became of it')
+        for $portal->psql('select distinct set_id from portal.change');
+}
+
+# codes and letters
+{
+    my $boss = json_of(scalar agent_client(role => 'administrator'));
+    my $example = sub { seen($op{ $_[0] }{requestBody})->{content}{'application/json'}{example} };
+    my $doc = answered(codes => $boss->get('/codes'), 200)->json;
+    my $lot = "/codes/lettres/$doc->{lots}[0]{id}";
+    my $letter = answered(letters => $boss->get($lot), 200)->json->{letters}[0];
+    answered(letters => $boss->get('/codes/lettres/999999'), 404);
+    post(printLetters => $boss, "$lot/imprimees", $example->('printLetters'), 200);
+    post(printLetters => $boss, '/codes/lettres/999999/imprimees', {}, 404);
+    answered(letters => $boss->get($lot), 200, 'printed');
+    my $one = "/codes/responsables/$letter->{guardian}";
+    answered(guardianCode => $boss->get($one), 200);
+    answered(guardianCode => $boss->get('/codes/responsables/999999'), 404);
+    my $to = post(saveGuardianCode => $boss, $one, $example->('saveGuardianCode'), 200)->json->{location};
+    answered(letters => $boss->get($to), 200, 'of one');
+    answered(guardianCode => $boss->get($one), 200, 'with a letter');
+    post(saveGuardianCode => $boss, $one, { step => 'bar' }, 200, 'bar');
+    post(saveGuardianCode => $boss, $one, { step => 'issue' }, 409, 'barred');
+    answered(guardianCode => $boss->get($one), 200, 'barred');
+    post(saveGuardianCode => $boss, $one, { step => 'allow' }, 200, 'allow');
+    post(saveGuardianCode => $boss, '/codes/responsables/999999', { step => 'issue' }, 404);
+    answered(codeGuardians => $boss->get("/codes/responsables$_"), 200, $_) for '', '?nom=martin', '?etat=linked', '?page=9';
+    post(orderCodes => $boss, '/codes', { step => 'school', school => undef }, 422, 'which?');
+
+    # nobody makes them while this is held
+    my $hold = spawn(undef, $portal->dir . '/hold.log', 'psql', '-X', '-q', $portal->pg->psql_args, '-c',
+        'select pg_advisory_lock(7706737711), pg_sleep(600)');
+    ok wait_for(10, sub { $portal->psql("select count(*) from pg_stat_activity where
+        wait_event = 'PgSleep' and query like '%7706737711%'") }), 'the job is kept away';
+    post(orderCodes => $boss, '/codes', $example->('orderCodes'), 200, 'its example');
+    answered(codes => $boss->get('/codes'), 200, 'under way');
+    post(orderCodes => $boss, '/codes', { step => 'all' }, 409, 'another order');
+    post(orderCodes => $boss, '/codes', { step => 'stop' }, 200, 'stopped');
+    $portal->psql("select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where query like '%7706737711%' and pid <> pg_backend_pid()");
+    waitpid $hold, 0;
+    answered(codes => $boss->get('/codes?apres=1'), 200, 'those before');
+    answered(codeAttempts => $boss->get('/codes/essais'), 200);
+}
+
+# a family and its file
+{
+    answered(searchPage => $c->get('/familles'), 200);
+    my $example = seen($op{searchFamilies}{requestBody})->{content}{'application/json'}{example};
+    my $found = post(searchFamilies => $c, '/familles', $example, 200, 'its example')->json->{families}[0]{id};
+    post(searchFamilies => $c, '/familles', { search => 'Personnequin' }, 200, 'nobody');
+    post(searchFamilies => $c, '/familles', { search => '!!!' }, 422, 'nothing to search by');
+    for my $family (map { $_->[0] } $portal->psql('select id from portal.family where tenant = 1')) {
+        my $file = answered(agentFamily => $c->get("/familles/$family"), 200, "family $family")->json;
+        answered(agentTax => $c->get($_->{tax_page}), 200, $_->{tax_page}) for @{ $file->{guardians} };
+        answered(agentHealth => $c->get($_->{health_page}), 200, $_->{health_page}) for @{ $file->{children} };
+        answered(agentChildPhoto => $c->get($_->{child}{photo}{path}), 200)
+            for grep { $_->{child}{photo} } @{ $file->{children} };
+    }
+    answered(agentFamily => $c->get('/familles/999999'), 404);
+    answered(agentTax => $c->get("/familles/$found/responsables/999999/fiscales"), 404);
+    answered(agentHealth => $c->get("/familles/$found/enfants/999999/sante"), 404);
+    answered(agentChildPhoto => $c->get("/familles/$found/enfants/999999/photo.jpg"), 404);
+}
+
+# agents themselves
+{
+    my $boss = json_of(scalar agent_client(role => 'administrator'));
+    my $example = seen($op{inviteAgent}{requestBody})->{content}{'application/json'}{example};
+    my $made = post(inviteAgent => $boss, '/agents', $example, 200, 'its example')->json->{location};
+    post(inviteAgent => $boss, '/agents', $example, 422, 'known');
+    post(inviteAgent => $c, '/agents', $example, 403, 'a validator');
+    answered(agents => $boss->get('/agents'), 200);
+    answered(agents => $c->get('/agents'), 403);
+    answered(agentAccountPage => $boss->get($made), 200, 'invited');
+    answered(agentAccountPage => $boss->get('/agents/999999'), 404);
+    answered(agentAccountPage => $c->get($made), 403);
+    post(changeAgent => $c, $made, { step => 'disable', version => 'x' }, 403, 'a validator');
+    post(changeAgent => $boss, '/agents/999999', { step => 'disable', version => 'x' }, 404);
+    post(changeAgent => $boss, $made, { step => 'disable' }, 428);
+    post(changeAgent => $boss, $made, { step => 'disable' }, 412, undef, 'If-Match' => '"0"');
+    post(changeAgent => $boss, $made, { step => 'disable', version => 'x' }, 409);
+    post(changeAgent => $boss, $made, { step => 'role', version => $boss->get($made)->json->{version} }, 422, 'no role');
+    post(changeAgent => $boss, $made, { step => 'role', role => 'administrator',
+        version => $boss->get($made)->json->{version} }, 200, 'one of two');
+    answered(agentAccountPage => $boss->get($made), 200, 'a role waits');
+
+    my $n = client(json => 1, agents => 1);
+    my ($token) = letter($example->{email}, 'agent_invited')->{text} =~ /jeton=([\w-]{43})/;
+    answered(agentInvitation => $n->get("/invitation?jeton=$token"), 200);
+    answered(agentInvitation => $n->get('/invitation'), 200, 'no link');
+    my %accept = (%{ seen($op{agentAccept}{requestBody})->{content}{'application/json'}{example} }, token => $token);
+    post(agentAccept => $n, '/invitation', { %accept, new_password => 'court' }, 422, 'too short');
+    my $secret = post(agentAccept => $n, '/invitation', \%accept, 200, 'its example')->json->{enrol}[0]{secret};
+    post(agentAccept => $n, '/invitation', \%accept, 410, 'once');
+    my $new = { email => $example->{email}, password => $accept{new_password}, totp_secret => $secret, town => 'saint-aubin' };
+    my $in = json_of(scalar agent_client(as => $new));
+    answered(agentRecoveryPage => $in->get('/compte/codes-de-secours'), 200);
+    my $code = post(agentRecoveryCodes => $in, '/compte/codes-de-secours', {}, 200)->json->{codes}[0]{code};
+    answered(agentRecoverPage => $n->get('/connexion/secours'), 200);
+    post(agentRecover => $n, '/connexion/secours', { email => $new->{email}, password => $new->{password},
+        recovery_code => free_code()->{code} }, 422, 'another code');
+    post(agentRecover => $n, '/connexion/secours', { email => $new->{email}, password => $new->{password},
+        recovery_code => $code }, 200);
+}
+
 # what administrators set
 my $admin = json_of(scalar agent_client(role => 'administrator'));
 answered(settings => $admin->get('/reglages'), 200);
 answered(settings => $c->get('/reglages'), 403, 'a validator');
 answered(settingsRefusals => $admin->get('/reglages/motifs'), 200);
 answered(settingsRefusals => $c->get('/reglages/motifs'), 403, 'a validator');
-for my $name (grep { /^save/ } sort keys %op) {
+for my $name (grep { /^save/ && $op{$_}{tags}[0] eq 'settings' } sort keys %op) {
     my $of = $name =~ s/^save/settings/r;
     my $path = $op{$name}{path} =~ s/\{(\w+)\}/one_of($op{$name}{path}, $1)/ger;
     my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
@@ -310,7 +523,7 @@ for my $name (grep { /^save/ } sort keys %op) {
 sub one_of {
     my ($path, $name) = @_;
 
-    my ($said) = grep { $_->{name} eq $name } @{ $api->{paths}{$path}{parameters} };
+    my ($said) = grep { ($_->{name} // q{}) eq $name } @{ $api->{paths}{$path}{parameters} };
     return $said->{schema}{enum} ? $said->{schema}{enum}[0] : $name eq 'motif' ? 'more' : undef;
 }
 
@@ -318,6 +531,9 @@ sub one_of {
 my $r = json_of(scalar agent_client(as => new_agent(role => 'reader', name => 'Rémi Lecteur')));
 answered(agentSession => $r->get('/session'), 200, 'a reader');
 post(decide => $r, $path, { step => 'accept', version => $now->($path) }, 403, 'a reader');
+answered(copies => $r->get('/recopie'), 403, 'a reader');
+answered($_->[0] => $r->get("/codes$_->[1]"), 403, 'a reader') for ['codes', ''], ['codeGuardians', '/responsables'],
+    ['guardianCode', '/responsables/1'], ['letters', '/lettres/1'], ['codeAttempts', '/essais'];
 
 sub json_of { twin($_[0], json => 1) }
 
@@ -340,25 +556,28 @@ sub json_of { twin($_[0], json => 1) }
 for my $name (sort keys %op) {
     my $op = $op{$name};
     my $path = $op->{path} =~ s/\{(\w+)\}/one_of($op->{path}, $1) \/\/ 1/ger;
-    answered($name, client(json => 1, agents => 1)->${ \$op->{method} }($path, $op->{form} ? {} : ()),
-        401, 'nobody') if @{ $op->{security} // [] };
+    my $nobody = client(json => 1, agents => 1);
+    answered($name, $op->{method} eq 'put' ? $nobody->request('PUT', '/import/a.csv', body => 'a')
+        : $nobody->${ \$op->{method} }($path, $op->{form} ? {} : ()), 401, 'nobody') if @{ $op->{security} // [] };
     next if !$op->{form};
 
-    my %token = ('X-CSRF-Token' => $c->get('/session')->json->{csrf});
+    my $machine = grep { $_->{type} eq 'list' } values %{ $op->{form}{fields} };
+    my %token = $machine ? %bearer : ('X-CSRF-Token' => $c->get('/session')->json->{csrf});
     my $send = sub { my ($body, $status, $what, %h) = @_;
         answered($name, $c->post($path, $body, headers => { %token, %h }), $status, $what) };
-    answered($name, $c->post($path, {}), 403, 'no token') if !$op->{form}{logout};
+    answered($name, $c->post($path, {}), 403, 'no token') if !$op->{form}{logout} && !$machine;
     $send->({ nonsense => 'x' }, 422, 'another field');
     $send->('{', 400, 'half a body', 'Content-Type' => 'application/json');
     $send->('<a/>', 415, 'another type', 'Content-Type' => 'text/xml');
-    $send->('"' . 'x' x 66_000 . '"', 413, 'too much', 'Content-Type' => 'application/json');
+    $send->('"' . 'x' x ($machine ? 270_000 : 66_000) . '"', 413, 'too much', 'Content-Type' => 'application/json');
 }
 answered(agentSignOut => $c->post('/deconnexion', {}, headers => { Origin => 'https://evil.example',
     'Sec-Fetch-Site' => 'cross-site' }), 403, 'from elsewhere');
 post(agentSignOut => $c, '/deconnexion', { everywhere => 'yes' }, 200);
 
-# what was not seen is others' to show: 429 t/agents.t, 503 t/fault
-is join(', ', grep { !$seen{$_} && !/ (?:429|503)$/ } map { my $id = $_;
+# what was not seen is others' to show: 429 t/agents.t, 503 t/fault, a key whose
+# first request is under way t/openapi.t
+is join(', ', grep { !$seen{$_} && !/ (?:429|503)$|^inviteAgent 409$/ } map { my $id = $_;
     map { "$id $_" } sort keys %{ $op{$id}{responses} } } sort keys %op), '',
     'every operation was done and refused as it is written';
 

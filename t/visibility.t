@@ -14,6 +14,7 @@ use Portal::Declared qw(forms sections visibility);
 use Portal::Test;
 
 my $portal = portal();
+$portal->psql('update portal.town set agent_readings = 1000000');
 my $FAMILY = '104203';          # Thomas and Léa; Tom is theirs, Hugo is Sophie's too
 my ($forms, $sections, $rule) = (forms(), sections(), visibility());
 
@@ -318,6 +319,32 @@ is decide($asked->{$_}, 'accept')->status, 200, "accepted: $_" for sort keys %$a
 $path{child_contact} = "/famille/enfants/$id{tom}/contacts/" . $portal->psql("select max(id)
     from portal.contact where child_id = $id{tom}") . '/modifier';
 my $before = as_the_table_says($a, 'the file');
+
+# the file as the town's staff reads it has all of it, and each only where the
+# table says so
+{
+    my $file = '/familles/' . $portal->psql("select id from portal.family where number = '$FAMILY' and tenant = 1");
+    my $read = sub {
+        my $c = $in{agent}{json};
+        my $doc = $c->get($file);
+        my @pages = map { $_->{tax_page} // $_->{health_page} // () } map { @$_ } @{ $doc->json }{qw(guardians children)};
+        return { map { ($_ => plain($c->get($_)->content), "html $_" => plain($in{agent}{html}->get($_)->content)) }
+            $file, @pages };
+    };
+    my $all = $read->();
+    for my $group (grep { !/^child_(?:authorisations|photo)$/ } sort keys %$rule) {
+        my %of = map { %{ $_->{of}{$group} // {} } } values %$a;
+        # a page writes a period as one text, children and contacts are named in any case
+        is join(' ', grep { my $f = $_; ($f =~ /^valid/ ? 1 : 2) > grep { my $as = $_; grep { $all->{$_} =~ $of{$f} } grep { /^html/ == $as } keys %$all } 0, 1 }
+            sort keys %of), '', "the town's file: $group is seen";
+        next if $group eq 'guardian_name';
+        $portal->psql("update portal.visibility set see = false, ask = false where viewer = 'agent' and field_group = '$group'");
+        my $less = $read->();
+        is join(' ', grep { found($less, $of{$_}) }
+            grep { $group !~ m{^child_} || !m{_name$} } sort keys %of), '', "the town's file: $group is nowhere without that";
+        $portal->psql("update portal.visibility set see = true, ask = true where viewer = 'agent' and field_group = '$group'");
+    }
+}
 
 # a contact of this household for a child of both, and the answers of a child
 {

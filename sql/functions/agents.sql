@@ -281,14 +281,16 @@ begin
 
     return (select json_build_object('status', 200,
                 'agent', json_build_object('id', a.id, 'first_name', a.first_name,
-                    'last_name', a.last_name, 'email', a.email, 'role', a.role))
+                    'last_name', a.last_name, 'email', a.email, 'role', a.role),
+                'recovery_left', (select count(*) from agent_recovery r
+                                   where r.agent_id = a.id and r.used_at is null))
               from agent a
              where a.id = my_agent());
 end
 $$;
 
 comment on function agent_start(jsonb) is
-'The first page of an agent. Result: {"status": 200, "agent": {"id", "first_name", "last_name", "email", "role"}}.';
+'The first page of an agent. Result: {"status": 200, "agent": {"id", "first_name", "last_name", "email", "role"}, "recovery_left": codes for the day the authenticator is lost}.';
 
 
 create or replace function my_agent_session(input jsonb) returns json
@@ -361,7 +363,7 @@ begin
        set first_name = excluded.first_name, last_name = excluded.last_name,
            email = excluded.email, password_hash = excluded.password_hash,
            totp = excluded.totp, role = excluded.role, state = 'active',
-           seal_id = excluded.seal_id
+           seal_id = excluded.seal_id, granted_role = null, granted_by = null
     returning a.* into v_agent;
 
     perform note('save_agent', 'ok', 'agent', v_agent.id);

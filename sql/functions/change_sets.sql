@@ -6,6 +6,23 @@
 set search_path = portal, pg_temp;
 
 
+create or replace function lock_families(p_families bigint[]) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    -- a change of one household may bump those that it shares a child with: all
+    -- of them, in the order in which a change of the file bumps them
+    perform 1
+       from family f
+      where f.id = any (p_families || other_households(here(), p_families))
+      order by f.tenant, f.id
+        for no key update;
+end
+$$;
+
+comment on function lock_families(bigint[]) is
+    'lock_subject() for what is about several families at once.';
+
+
 create or replace function lock_subject(p_guardian bigint, p_child bigint, p_family bigint)
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
@@ -17,13 +34,7 @@ declare
                      union
                     select m.family_id from child_family m where m.child_id = p_child);
 begin
-    -- a change of one household may bump those that it shares a child with: all
-    -- of them, in the order in which a change of the file bumps them
-    perform 1
-       from family f
-      where f.id = any (v_families || other_households(here(), v_families))
-      order by f.tenant, f.id
-        for no key update;
+    perform lock_families(v_families);
 end
 $$;
 

@@ -110,6 +110,7 @@ begin atomic
         'session_idle', t.session_idle, 'session_absolute', t.session_absolute,
         'password_words', t.password_words,
         'captcha_questions', t.captcha_questions, 'texts', t.texts,
+        'copies', t.way_back = 'manual', 'feeds', t.way_back = 'feed',
         'retention', retention(t))
       from town t
      where t.id = wanted;

@@ -186,7 +186,7 @@ declare
                         '[[:cntrl:]]', '', 'g')), 200), ''), 'import');
 begin
     -- several files of one form are one import: those that came just before
-    if my_agent() is not null then
+    if my_agent() is not null and not coalesce((u->>'first')::boolean, false) then
         select i.id into v_id
           from import i
          where i.agent_id = my_agent()
@@ -280,7 +280,7 @@ end
 $$;
 
 comment on function store_import(jsonb) is
-'Stores one piece of a file to be imported, the first before the others. For administrators and for machines with the right import. Input: upload: {"id": random uuid, what the pieces are sealed for, "name": of the file, "size" and "pieces" (null where the end is not known), "piece": from 0, "sealed", "field"}. Several files that an administrator sends one after the other are one import, until start_import(); each file of a machine is one. Result: {"status": 200, "import"}; 404 for a piece that is not the next one; 413 import_large (50 MB); 429 imports_waiting; 422 too_many_files. What is not started goes after a day.';
+'Stores one piece of a file to be imported, the first before the others. For administrators and for machines with the right import. Input: upload: {"id": random uuid, what the pieces are sealed for, "name": of the file, "size" and "pieces" (null where the end is not known), "piece": from 0, "sealed", "field", "first": it is the first of its form}. Several files that an administrator sends one after the other are one import, until start_import(); each file of a machine is one. Result: {"status": 200, "import"}; 404 for a piece that is not the next one; 413 import_large (50 MB); 429 imports_waiting; 422 too_many_files. What is not started goes after a day.';
 
 
 create or replace function start_import(input jsonb) returns json
@@ -323,7 +323,7 @@ begin
                    where f.import_id = v_import.id
                      and (f.pieces is null or f.stored <> f.pieces))
     then
-        return done(input, refused('file', 'required'));
+        return done(input, refused('archive', 'required'));
     end if;
 
     if my_machine() is not null then
@@ -358,7 +358,7 @@ end
 $$;
 
 comment on function start_import(jsonb) is
-'What has been stored is read from now on. For administrators and machines, as store_import(). Input: dry (no: it is applied once it is checked; anything else: it stops there); of a machine upload: {"id" of its file, "mac" of the content, "size" where the pieces did not say it}; _ as repeated(). Result: 303 /imports/ID, of a machine 202 with "location" /import/ID: while a file is on its way the same one sent again is that import. Errors: file required.';
+'What has been stored is read from now on. For administrators and machines, as store_import(). Input: dry (no: it is applied once it is checked; anything else: it stops there); of a machine upload: {"id" of its file, "mac" of the content, "size" where the pieces did not say it}; _ as repeated(). Result: 303 /imports/ID, of a machine 202 with "location" /import/ID: while a file is on its way the same one sent again is that import. Errors: archive required.';
 
 
 -- the reader --------------------------------------------------------------

@@ -52,6 +52,8 @@ create or replace function request_items(p_set change_set, p_kind text, p_seal u
     p_hidden boolean)
     returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_all  date := recorded_on(p_set);
 begin
     return (
     select coalesce(json_agg(json_build_object('field', i.field,
@@ -61,10 +63,13 @@ begin
                                    coalesce(f.sealed, false), i.asked, i.asked_hint),
                'agreement', agreement_shown(i.agreement, day_of((p_set).created_at)),
                'picture', (p_set).section = 'child_photo', 'state', i.state,
-               'refused', coalesce(i.state = 'refused', false))
+               'refused', coalesce(i.state = 'refused', false),
+               -- said of each where it is not said of all
+               'held_on', case when v_all is null then r.recorded_on end)
                order by f.rank), '[]')
       from change_item i
       left join field f on f.section = (p_set).section and f.name = i.field
+      left join recorded_items(p_set) r on r.field = i.field
      where i.tenant = (p_set).tenant
        and i.set_id = (p_set).id
        and (p_hidden or not is_hidden((p_set).section, i.field)));
@@ -72,7 +77,7 @@ end
 $$;
 
 comment on function request_items(change_set, text, uuid, boolean) is
-    'The items of a request as its asker sees them; p_hidden: also those of fields that the town has hidden since.';
+    'The items of a request as its asker sees them, "held_on" the day since which the town''s software holds one, where it does not hold all; p_hidden: also those of fields that the town has hidden since.';
 
 
 create or replace function request_reason(p_set change_set) returns json
@@ -134,12 +139,13 @@ begin
         'decided_at', p_set.decided_at, 'comment', p_set.comment,
         'reason', request_reason(p_set), 'visible', p_who.visible,
         'reversed_by', reversed_by(p_set), 'reverses', reverses(p_set),
+        'recorded_on', recorded_on(p_set),
         'edit', case when v_open and p_who.visible then p_who.path end);
 end
 $$;
 
 comment on function request_summary(change_set, record) is
-    'What a list says of a request of the account: no value, so that one which does not open leaves the list readable. Input: the request, its request_person().';
+    'What a list says of a request of the account, "recorded_on" the day since which the town''s software holds all that was accepted: no value, so that one which does not open leaves the list readable. Input: the request, its request_person().';
 
 
 create or replace function request_document(p_set change_set,

@@ -406,7 +406,7 @@ begin
                                             where i->>'validation' <> 'automatic')
     then
         update change_item i set state = 'accepted' where i.set_id = v_set.id;
-        perform change_apply(v_set);
+        perform write_change(v_set);
         v_set := change_step(v_set.id, 'accepted', 'accepted', 'town', null);
     end if;
 

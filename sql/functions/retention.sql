@@ -201,6 +201,7 @@ begin
         when 'device' then 90
         when 'agent_session' then p_town.keep_session
         when 'agent_device' then 90
+        when 'code_copy' then 30
         when 'change_set' then p_town.keep_request
         when 'collect_ban' then p_town.keep_request
         when 'upload' then p_town.keep_photo
@@ -283,6 +284,30 @@ begin
                                         where o.tenant = p_town.id and o.last_at < v_before
                                         limit p_limit);
 
+    when 'code_copy' then
+        -- what nobody has opened, nobody knows: such a code is no use any more;
+        -- a letter that was opened may have been posted, as may one that was
+        -- not made here
+        update code k
+           set copy = null,
+               revoked_at = case when l.made_by is not null
+                                      and not exists (select from audit a
+                                                       where a.tenant = k.tenant
+                                                         and a.object_id = k.lot_id
+                                                         and a.action = 'read_letters'
+                                                         and a.outcome = 'ok')
+                                 then now() end
+          from letter_lot l
+         where l.tenant = k.tenant
+           and l.id = k.lot_id
+           and k.tenant = p_town.id
+           and k.printable
+           and k.issued_at < v_before
+           and k.id in (select d.id from code d
+                         where d.tenant = p_town.id and d.printable
+                           and d.issued_at < v_before
+                         limit p_limit);
+
     when 'change_set' then
         delete from change_set c
          where c.tenant = p_town.id
@@ -290,6 +315,13 @@ begin
                          where d.tenant = p_town.id and d.updated_at < v_before
                            and d.state in ('accepted', 'partly', 'refused', 'replaced',
                                            'withdrawn')
+                           -- what the town's software does not hold waits, as long again
+                           and (d.updated_at < v_before
+                                               - make_interval(days => p_town.keep_request)
+                                or not exists (select from change x
+                                                where x.tenant = d.tenant
+                                                  and x.set_id = d.id
+                                                  and x.state in ('open', 'rejected')))
                          limit p_limit);
 
     when 'collect_ban' then
@@ -350,7 +382,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, change_set, collect_ban (that has ended), upload, outbox, audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), change_set, collect_ban (that has ended), upload, outbox, audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int
@@ -488,7 +520,8 @@ begin
               || set_config('portal.request', '', true);
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
-            'session', 'device', 'agent_session', 'agent_device', 'change_set',
+            'session', 'device', 'agent_session', 'agent_device', 'code_copy',
+            'change_set',
             'collect_ban', 'upload', 'outbox', 'audit', 'retention_run', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',

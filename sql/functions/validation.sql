@@ -19,7 +19,8 @@ begin
     return (select json_build_object('id', (p_set).id, 'number', (p_set).number,
                        'section', (p_set).section, 'action', (p_set).action,
                        'what', what_of((p_set).section, (p_set).action),
-                       'subject', (p_set).subject, 'family_number', f.number,
+                       'subject', (p_set).subject, 'family_id', f.id,
+                       'family_number', f.number,
                        'family_label', f.label, 'request_state', shown_state(p_set),
                        'waits', (p_set).state in ('sent', 'taken'),
                        'is_incomplete', (p_set).state = 'incomplete',
@@ -446,6 +447,8 @@ begin
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
         'decides', v_decides, 'may_reverse', v_reverse,
+        'told', told_changes(p_set), 'has_told', exists (select from change x
+                                                         where x.set_id = p_set.id),
         'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')
                      from (select i->>'field' as name, 'required' as policy
                              from json_array_elements(v_items) i
@@ -460,7 +463,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json
@@ -803,7 +806,7 @@ begin
     if v_state <> 'refused' then
         perform keep_found(p_set);
         perform end_access(p_set);
-        perform change_apply(p_set);
+        perform write_change(p_set);
     end if;
 
     v_set := change_step(p_set.id, v_state, v_state, 'agent', my_agent(),
@@ -866,7 +869,7 @@ begin
                          p_set.contact_id, p_set.subject, null, null, p_set);
     perform put_items(v_set.id, v_items);
     update change_item i set state = 'accepted' where i.set_id = v_set.id;
-    perform change_apply(v_set);
+    perform write_change(v_set);
     v_set := change_step(v_set.id, 'accepted', 'accepted', 'agent', my_agent(),
                          input->>'reason_code', input->>'reason');
     perform note('reverse_request', 'ok', 'change_set', v_set.id);

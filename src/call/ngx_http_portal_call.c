@@ -15,6 +15,8 @@
 
 static ngx_int_t ngx_http_portal_call_enter(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op);
+static ngx_int_t ngx_http_portal_call_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op, ngx_str_t *version);
 static void ngx_http_portal_called(portal_op_t *op);
 static void ngx_http_portal_call_again(ngx_http_portal_ctx_t *ctx,
     portal_pg_statement_t *function);
@@ -100,15 +102,23 @@ ngx_int_t
 ngx_http_portal_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_op_handler_pt handler)
 {
-    portal_pg_op_t              *op;
-    ngx_http_portal_loc_conf_t  *plcf;
+    portal_pg_op_t               *op;
+    ngx_http_portal_loc_conf_t   *plcf;
+    ngx_http_portal_main_conf_t  *pmcf;
 
     op = portal_pg_op(ngx_http_portal.pg);
     if (op == NULL) {
         return NGX_ERROR;
     }
 
-    if (ngx_http_portal_call_enter(r, ctx, op) != NGX_OK) {
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
+
+    if (ngx_http_portal_call_enter(r, ctx, op) != NGX_OK
+        || (plcf->right.len
+            && (portal_pg_query(op, pmcf->may_machine) != NGX_OK
+                || portal_pg_param(op, &plcf->right) != NGX_OK)))
+    {
         portal_pg_drop(op);
         return NGX_ERROR;
     }
@@ -118,8 +128,8 @@ ngx_http_portal_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     /* a page is shown all the same when the answer does not come */
 
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
-    op->op.log = plcf->handled ? NULL : r->connection->log;
+    op->op.log = plcf->handled && plcf->right.len == 0 ? NULL
+                                                       : r->connection->log;
 
     ctx->pg_op = op;
 
@@ -199,6 +209,10 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     version.len = (size_t) (ngx_sprintf(number[3], "%L", town->version)
                             - number[3]);
 
+    if (plcf->audience == NGX_HTTP_PORTAL_MACHINE) {
+        return ngx_http_portal_call_machine(r, ctx, op, &version);
+    }
+
     if (portal_pg_query(op, plcf->agents ? pmcf->enter_agent : pmcf->enter)
         != NGX_OK
         || portal_pg_param(op, &town->slug) != NGX_OK
@@ -207,6 +221,34 @@ ngx_http_portal_call_enter(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         || portal_pg_param(op, &epoch) != NGX_OK
         || (!plcf->agents && portal_pg_param(op, &family) != NGX_OK)
         || portal_pg_param(op, &version) != NGX_OK
+        || portal_pg_param(op, &schema) != NGX_OK
+        || portal_pg_param(op, ngx_http_portal_request_id(r, ctx))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_call_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op, ngx_str_t *version)
+{
+    ngx_str_t                     key;
+    ngx_str_t                     schema = ngx_string(NGX_HTTP_PORTAL_SCHEMA);
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    key.data = ctx->mac_hex;
+    key.len = PORTAL_MAC_HEX;
+
+    if (portal_pg_query(op, pmcf->enter_machine) != NGX_OK
+        || portal_pg_param(op, &ctx->town->slug) != NGX_OK
+        || portal_pg_param(op, &key) != NGX_OK
+        || portal_pg_param(op, version) != NGX_OK
         || portal_pg_param(op, &schema) != NGX_OK
         || portal_pg_param(op, ngx_http_portal_request_id(r, ctx))
            != NGX_OK)

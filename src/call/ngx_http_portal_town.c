@@ -17,7 +17,7 @@
 static const char  *ngx_http_portal_town_public[] = {
     "name", "service", "family_service", "origin", "logo", "theme_css",
     "theme_sheet", "phone", "email", "office", "hours", "counter", "texts",
-    "subscription_effect", "retention", NULL
+    "subscription_effect", "retention", "copies", "feeds", NULL
 };
 
 

@@ -137,6 +137,22 @@ void portal_code_make(char out[PORTAL_CODE_LEN]);
 int portal_code_clean(portal_text_t in, char out[PORTAL_CODE_LEN]);
 
 /*
+ * A code as the database keeps it: what it is found by, and what its letter is
+ * printed from, sealed for the row of that id.  shown: with its dashes,
+ * terminated, for who has to tell it; wipe it.  -1: it cannot be sealed.
+ */
+#define PORTAL_ISSUE_SEALED  96
+typedef struct {
+    char    shown[PORTAL_CODE_LEN + 3];
+    char    mac[PORTAL_MAC_HEX];
+    char    sealed[PORTAL_ISSUE_SEALED];
+    size_t  sealed_len;
+} portal_issued_t;
+
+int portal_code_issue(const portal_keys_t *keys, portal_text_t tenant,
+    portal_text_t id, portal_issued_t *out);
+
+/*
  * One-time codes of an authenticator (RFC 6238: 6 digits, a step of 30 s).
  * make: a fresh secret of 160 bits in base32, not terminated; -1: no memory.
  * check: the time step that the code is of, among that of now, the one before

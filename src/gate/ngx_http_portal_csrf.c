@@ -163,6 +163,12 @@ ngx_http_portal_check_token(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_OK;
     }
 
+    /* a machine's key comes with no cookie, so no other site can send it */
+
+    if (ctx->verdict->audience == NGX_HTTP_PORTAL_MACHINE) {
+        return NGX_OK;
+    }
+
     header = ngx_http_portal_find_header(r, NGX_HTTP_PORTAL_CSRF_HEADER,
                                      sizeof(NGX_HTTP_PORTAL_CSRF_HEADER) - 1);
 

@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_portal_gate_start(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_gate_verdict(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
+static ngx_int_t ngx_http_portal_gate_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_uint_t ngx_http_portal_gate_expired(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 static ngx_int_t ngx_http_portal_gate_login(ngx_http_request_t *r,
@@ -58,6 +60,10 @@ ngx_http_portal_gate_handler(ngx_http_request_t *r)
         if (rc != NGX_OK) {
             return rc;
         }
+    }
+
+    if (plcf->audience == NGX_HTTP_PORTAL_MACHINE) {
+        return ngx_http_portal_gate_machine(r, ctx, plcf);
     }
 
     if (ctx->gate != NGX_HTTP_PORTAL_GATE_KNOWN) {
@@ -130,6 +136,16 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_HTTP_BAD_REQUEST;
     }
 
+    if (plcf->audience == NGX_HTTP_PORTAL_MACHINE) {
+
+        /* without a cookie there is nothing that another site could abuse */
+
+        ctx->gate = NGX_HTTP_PORTAL_GATE_KNOWN;
+        ngx_http_portal_language(r, ctx);
+
+        return NGX_OK;
+    }
+
     /* refused in the portal's own words, without reading the body */
 
     ctx->foreign = ngx_http_portal_check_origin(r, ctx, plcf);
@@ -142,6 +158,35 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_language(r, ctx);
 
     return NGX_OK;
+}
+
+
+/* a key and no session: what is said of those is not asked here */
+
+static ngx_int_t
+ngx_http_portal_gate_machine(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_portal_machine(r, ctx);
+
+    switch (rc) {
+
+    case NGX_OK:
+        ctx->verdict = plcf;
+        return NGX_OK;
+
+    case NGX_BUSY:
+        return ngx_http_portal_gate_busy(r, "the database");
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return ngx_http_portal_machine_challenge(r) == NGX_OK
+               ? rc : NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    default:
+        return rc;
+    }
 }
 
 

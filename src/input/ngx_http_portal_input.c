@@ -81,7 +81,7 @@ ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_table_elt_t  *type;
 
     type = r->headers_in.content_type;
-    max = PORTAL_BODY_MAX;
+    max = ctx->verdict->form->list ? PORTAL_BODY_LIST_MAX : PORTAL_BODY_MAX;
 
     /* a form without files has no use for it */
 
@@ -120,7 +120,7 @@ ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         }
     }
 
-    if (len == 33
+    if (len == 33 && !ctx->verdict->form->list
         && ngx_strncasecmp(value.data,
                            (u_char *) "application/x-www-form-urlencoded", 33)
            == 0)
@@ -282,10 +282,17 @@ ngx_http_portal_body_whole(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return rc;
     }
 
-    *e = ctx->json_body
-         ? portal_body_json((char *) body.data, body.len, raw, err, errlen)
-         : portal_body_urlencoded((char *) body.data, body.len, raw, err,
-                                  errlen);
+    if (ctx->verdict->form->list) {
+        *e = portal_body_json_list((char *) body.data, body.len, raw, err,
+                                   errlen);
+
+    } else if (ctx->json_body) {
+        *e = portal_body_json((char *) body.data, body.len, raw, err, errlen);
+
+    } else {
+        *e = portal_body_urlencoded((char *) body.data, body.len, raw, err,
+                                    errlen);
+    }
 
     portal_wipe(body.data, body.len);
 
@@ -420,7 +427,9 @@ ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body)
         len += (size_t) ngx_buf_size(cl->buf);
     }
 
-    if (len > PORTAL_BODY_MAX) {
+    /* each reader has its own limit, this one is that of the widest */
+
+    if (len > PORTAL_BODY_LIST_MAX) {
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     }
 

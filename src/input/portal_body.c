@@ -35,6 +35,7 @@ typedef struct {
     unsigned             quoted:1;
     unsigned             escaped:1;
     unsigned             naming:1;     /* a field's name comes next */
+    unsigned             list:1;       /* wider limits, no such fields */
 } portal_body_scan_t;
 
 
@@ -45,6 +46,8 @@ static portal_body_e portal_body_pair(json_t *object, char *name,
     const char *end, char *err, size_t errlen, size_t at);
 static char *portal_body_unescape(char *dst, const char *src,
     const char *end);
+static portal_body_e portal_body_read(portal_body_scan_t *scan, json_t **out,
+    char *err, size_t errlen);
 static portal_body_e portal_body_scan(portal_body_scan_t *scan, char *err,
     size_t errlen);
 static portal_body_e portal_body_scan_sign(portal_body_scan_t *scan, size_t i,
@@ -296,38 +299,70 @@ portal_body_e
 portal_body_json(const char *body, size_t len, json_t **out, char *err,
     size_t errlen)
 {
-    void                *iter;
-    json_t              *object;
-    json_error_t         error;
-    portal_body_e        rc;
-    portal_body_scan_t   scan;
-
-    *out = NULL;
-
-    if (len > PORTAL_BODY_MAX) {
-        return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
-                                "more than %d bytes", PORTAL_BODY_MAX);
-    }
+    portal_body_scan_t  scan;
 
     memset(&scan, 0, sizeof(scan));
 
     scan.body = body;
     scan.len = len;
 
+    return portal_body_read(&scan, out, err, errlen);
+}
+
+
+portal_body_e
+portal_body_json_list(const char *body, size_t len, json_t **out, char *err,
+    size_t errlen)
+{
+    portal_body_scan_t  scan;
+
+    memset(&scan, 0, sizeof(scan));
+
+    scan.body = body;
+    scan.len = len;
+    scan.list = 1;
+
+    return portal_body_read(&scan, out, err, errlen);
+}
+
+
+static portal_body_e
+portal_body_read(portal_body_scan_t *scan, json_t **out, char *err,
+    size_t errlen)
+{
+    int              max;
+    void            *iter;
+    size_t           len;
+    json_t          *object;
+    const char      *body;
+    json_error_t     error;
+    portal_body_e    rc;
+
+    *out = NULL;
+
+    body = scan->body;
+    len = scan->len;
+    max = scan->list ? PORTAL_BODY_LIST_MAX : PORTAL_BODY_MAX;
+
+    if (len > (size_t) max) {
+        return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
+                                "more than %d bytes", max);
+    }
+
     object = NULL;
-    rc = portal_body_scan(&scan, err, errlen);
+    rc = portal_body_scan(scan, err, errlen);
 
     if (rc == PORTAL_BODY_OK) {
-        object = json_loadb(scan.copy ? scan.copy : body, len,
+        object = json_loadb(scan->copy ? scan->copy : body, len,
                             JSON_REJECT_DUPLICATES, &error);
 
-        rc = object ? portal_body_fields(&scan, object, err, errlen)
+        rc = object ? portal_body_fields(scan, object, err, errlen)
                     : portal_body_json_error(body, len, &error, err, errlen);
     }
 
-    if (scan.copy != NULL) {
-        portal_wipe(scan.copy, len);
-        free(scan.copy);
+    if (scan->copy != NULL) {
+        portal_wipe(scan->copy, len);
+        free(scan->copy);
     }
 
     if (rc != PORTAL_BODY_OK) {
@@ -397,6 +432,8 @@ static portal_body_e
 portal_body_scan_sign(portal_body_scan_t *scan, size_t i, char *err,
     size_t errlen)
 {
+    int  max;
+
     switch (scan->body[i]) {
 
     case '"':
@@ -450,10 +487,11 @@ portal_body_scan_sign(portal_body_scan_t *scan, size_t i, char *err,
                                 PORTAL_BODY_DEPTH, i);
     }
 
-    if (scan->items > PORTAL_BODY_KEYS) {
+    max = scan->list ? PORTAL_BODY_LIST_KEYS : PORTAL_BODY_KEYS;
+
+    if (scan->items > (size_t) max) {
         return portal_body_fail(PORTAL_BODY_TOO_MANY, err, errlen,
-                                "more than %d keys and elements",
-                                PORTAL_BODY_KEYS);
+                                "more than %d keys and elements", max);
     }
 
     return PORTAL_BODY_OK;
@@ -479,7 +517,7 @@ portal_body_scan_string(portal_body_scan_t *scan, size_t end, char *err,
         return PORTAL_BODY_OK;
     }
 
-    if (scan->naming || scan->name.len == 0) {
+    if (scan->naming || scan->name.len == 0 || scan->list) {
         return portal_body_fail(PORTAL_BODY_ENCODING, err, errlen,
                                 "not text at byte %zu", start);
     }

@@ -54,6 +54,8 @@ static int portal_check_integer(portal_check_t *check,
     const portal_field_t *field, const json_t *raw);
 static int portal_check_file(portal_check_t *check,
     const portal_field_t *field, const json_t *raw);
+static int portal_check_list(portal_check_t *check,
+    const portal_field_t *field, const json_t *raw);
 static int portal_check_password(portal_check_t *check,
     const portal_field_t *field, const char *text, size_t len);
 static int portal_check_words(portal_check_t *check,
@@ -80,7 +82,8 @@ const char *const  portal_form_codes[] = {
     "tax_number_format", "tax_number_key", "tax_notice_format",
     "caf_number_format", "shares_format", "shares_range", "cents_format",
     "cents_range", "file_type", "file_size", "private_nir",
-    "private_belief", "private_handicap", "otp_format", NULL
+    "private_belief", "private_handicap", "otp_format", "list_long",
+    "list_element", NULL
 };
 
 
@@ -246,6 +249,10 @@ portal_check_field(portal_check_t *check, const portal_field_t *field)
 
     if (field->type == PORTAL_FIELD_FILE) {
         return portal_check_file(check, field, raw);
+    }
+
+    if (field->type == PORTAL_FIELD_LIST) {
+        return portal_check_list(check, field, raw);
     }
 
     if (!json_is_string(raw)) {
@@ -577,9 +584,52 @@ portal_check_file(portal_check_t *check, const portal_field_t *field,
 
     type = json_string_value(json_object_get(raw, "type"));
 
-    code = (portal_file_bit(type) & field->accept) == 0 ? "file_type"
+    code = (portal_file_bit(type ? type : "csv") & field->accept) == 0
+           ? "file_type"
            : json_integer_value(json_object_get(raw, "size")) > field->max
            ? "file_size" : NULL;
+
+    return portal_check_value(check, field,
+                              code ? NULL : json_incref((json_t *) raw),
+                              code);
+}
+
+
+/* what the elements say is the function's to check: each has its own answer */
+
+static int
+portal_check_list(portal_check_t *check, const portal_field_t *field,
+    const json_t *raw)
+{
+    void        *iter;
+    size_t       i;
+    json_t      *element, *value;
+    const char  *code;
+
+    if (!json_is_array(raw)) {
+        return portal_check_error(check, field->name,
+                                  portal_check_wrong(check, raw));
+    }
+
+    code = (int64_t) json_array_size(raw) > field->max ? "list_long" : NULL;
+
+    json_array_foreach(raw, i, element) {
+
+        if (!json_is_object(element)) {
+            code = "list_element";
+        }
+
+        for (iter = json_object_iter(element);
+             iter != NULL;
+             iter = json_object_iter_next(element, iter))
+        {
+            value = json_object_iter_value(iter);
+
+            if (json_is_object(value) || json_is_array(value)) {
+                code = "list_element";
+            }
+        }
+    }
 
     return portal_check_value(check, field,
                               code ? NULL : json_incref((json_t *) raw),

@@ -26,6 +26,7 @@ static int portal_form_field_type(portal_form_parser_t *parser,
 static int portal_form_contexts(portal_form_parser_t *parser);
 static int portal_form_countries(portal_form_parser_t *parser);
 static int portal_form_dates(portal_form_parser_t *parser);
+static int portal_form_lists(portal_form_parser_t *parser);
 
 
 /* in the order of portal_field_e */
@@ -34,7 +35,7 @@ static const char *const  portal_form_types[] = {
     "text", "name", "email", "password", "date", "choice", "yesno", "code",
     "integer", "token", "path", "lines", "phone", "postcode", "country",
     "iban", "bic", "tax_number", "tax_notice", "caf_number", "shares", "cents",
-    "otp", "file"
+    "otp", "file", "list"
 };
 
 #define PORTAL_FORM_TYPES                                                     \
@@ -43,7 +44,7 @@ static const char *const  portal_form_types[] = {
 #define PORTAL_FORM_TYPE_LIST                                                 \
     "text, lines, name, email, password, phone, date, choice, yesno, code, "  \
     "integer, cents, shares, country, postcode, iban, bic, tax_number, "      \
-    "tax_notice, caf_number, file, token, path or otp"
+    "tax_notice, caf_number, file, token, path, otp or list"
 
 
 portal_form_t *
@@ -100,7 +101,8 @@ portal_form_parse(const char *name, const char *text, size_t len,
 
     if (portal_form_contexts(&parser) == 0
         && portal_form_countries(&parser) == 0
-        && portal_form_dates(&parser) == 0)
+        && portal_form_dates(&parser) == 0
+        && portal_form_lists(&parser) == 0)
     {
         rc = 0;
     }
@@ -219,6 +221,18 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->undo;
         form->undo = 1;
 
+    } else if (strcmp(word, "issue") == 0) {
+        had = form->issue;
+        form->issue = 1;
+
+    } else if (strcmp(word, "authenticator") == 0) {
+        had = form->authenticator;
+        form->authenticator = 1;
+
+    } else if (strcmp(word, "recovery") == 0) {
+        had = form->recovery;
+        form->recovery = 1;
+
     } else if (strcmp(word, "idempotent") == 0) {
         had = form->idempotent;
         form->idempotent = 1;
@@ -247,7 +261,8 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", \"group NAME\", "
                                 "captcha, idempotent, session, token, undo, "
-                                "login, logout, versioned or partial", word);
+                                "issue, authenticator, recovery, login, "
+                                "logout, versioned or partial", word);
     }
 
     if (had) {
@@ -407,6 +422,12 @@ portal_form_field_type(portal_form_parser_t *parser, portal_field_t *field,
                                     PORTAL_FORM_FILES);
         }
 
+        break;
+
+    case PORTAL_FIELD_LIST:
+        field->max = PORTAL_LIST_MAX;
+        field->hidden = 1;
+        parser->form->list = 1;
         break;
 
     case PORTAL_FIELD_NAME:
@@ -586,4 +607,38 @@ portal_form_fail(portal_form_parser_t *parser, const char *fmt, ...)
     va_end(args);
 
     return -1;
+}
+
+
+/* a machine has no page, no session, no file and no cookie */
+
+static int
+portal_form_lists(portal_form_parser_t *parser)
+{
+    size_t          i;
+    portal_form_t  *form;
+
+    form = parser->form;
+
+    if (!form->list) {
+        return 0;
+    }
+
+    for (i = 0; i < form->nfields; i++) {
+
+        if (!form->fields[i].hidden || form->fields[i].sealed) {
+            break;
+        }
+    }
+
+    if (i < form->nfields || form->captcha || form->token || form->undo
+        || form->session || form->login || form->logout || form->partial
+        || form->versioned || form->idempotent)
+    {
+        return portal_form_fail(parser, "a form with a list is a machine's: "
+                                "its other fields are hidden, and it has no "
+                                "flags");
+    }
+
+    return 0;
 }

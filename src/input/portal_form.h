@@ -50,6 +50,7 @@ typedef enum {
     PORTAL_FIELD_CENTS,         /* an amount in euros, as cents */
     PORTAL_FIELD_OTP,           /* one-time code of an authenticator */
     PORTAL_FIELD_FILE,          /* {"type","size"} */
+    PORTAL_FIELD_LIST,          /* of flat objects; JSON alone, hidden */
 } portal_field_e;
 
 #define PORTAL_FIELD_OPTIONS  32
@@ -74,6 +75,8 @@ typedef enum {
     PORTAL_STORE_NOT = 0,
     PORTAL_STORE_PHOTO,                /* kept sealed, small and upright */
     PORTAL_STORE_DOCUMENT,             /* kept sealed, as it is */
+    PORTAL_STORE_IMPORT,               /* with the form's others as one file,
+                                          read once and erased */
 } portal_store_e;
 
 typedef struct {
@@ -115,6 +118,9 @@ typedef struct {
     unsigned              captcha:1;   /* captcha_* and the honeypot */
     unsigned              token:1;     /* the call mints a mail's token */
     unsigned              undo:1;      /* and one to take back what it does */
+    unsigned              issue:1;     /* it may give a code abonne */
+    unsigned              authenticator:1; /* it may give a new secret, */
+    unsigned              recovery:1;  /* and codes to do without one */
     unsigned              idempotent:1;
     unsigned              session:1;   /* the call may open or renew one */
     unsigned              login:1;     /* it logs in: the device is told, and
@@ -123,6 +129,7 @@ typedef struct {
                                           with one, and needs no token */
     unsigned              versioned:1; /* the call compares If-Match */
     unsigned              partial:1;   /* what was not sent is not asked */
+    unsigned              list:1;      /* it has one: it is for machines */
 } portal_form_t;
 
 /*
@@ -142,6 +149,12 @@ const char *portal_field_type(portal_field_e type);
 #define PORTAL_BODY_KEYS       256
 #define PORTAL_BODY_DEPTH      16
 #define PORTAL_BODY_NAME       64
+
+/* and of one whose form has a list */
+#define PORTAL_BODY_LIST_MAX   262144
+#define PORTAL_BODY_LIST_KEYS  4096
+#define PORTAL_LIST_MAX        500      /* elements, where the form says
+                                           nothing */
 
 typedef enum {
     PORTAL_BODY_OK = 0,
@@ -167,6 +180,9 @@ portal_body_e portal_body_urlencoded(const char *body, size_t len,
     json_t **out, char *err, size_t errlen);
 portal_body_e portal_body_json(const char *body, size_t len, json_t **out,
     char *err, size_t errlen);
+/* the same for a form with a list: wider, and a text that is none fails */
+portal_body_e portal_body_json_list(const char *body, size_t len,
+    json_t **out, char *err, size_t errlen);
 
 
 typedef struct {
@@ -229,6 +245,8 @@ typedef struct {
  *   private_nir     a social security number in a text that refuses it
  *   private_belief  a religious diet or practice, likewise
  *   private_handicap  the nature of a handicap, likewise
+ *   list_long       more elements than may be
+ *   list_element    an element that is no object, or holds another one
  */
 extern const char *const  portal_form_codes[];
 

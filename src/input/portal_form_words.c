@@ -85,13 +85,14 @@ static const portal_form_word_t  portal_form_known[] = {
 
     { "min",
       portal_form_bit(TEXT)|portal_form_bit(LINES)|portal_form_bit(NAME)
-      |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS),
+      |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS)
+      |portal_form_bit(PASSWORD),
       portal_form_min },
 
     { "max",
       portal_form_bit(TEXT)|portal_form_bit(LINES)|portal_form_bit(NAME)
       |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS)
-      |portal_form_bit(FILE),
+      |portal_form_bit(FILE)|portal_form_bit(LIST),
       portal_form_max },
 
     { "age", portal_form_bit(DATE), portal_form_age },
@@ -107,7 +108,8 @@ static const portal_form_word_t  portal_form_known[] = {
     { "store", portal_form_bit(FILE), portal_form_store },
 
     { "autocomplete",
-      ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)|portal_form_bit(FILE)),
+      ~(portal_form_bit(TOKEN)|portal_form_bit(PATH)|portal_form_bit(FILE)
+        |portal_form_bit(LIST)),
       portal_form_autocomplete },
 
     { "options", portal_form_bit(CHOICE), portal_form_options },
@@ -324,7 +326,7 @@ portal_form_accept(portal_form_parser_t *parser, portal_field_t *field,
 
     return field->accept ? 0 : portal_form_fail(parser, "\"accept\" lists "
                                "types of files, each once: "
-                               "accept=jpeg,png,webp,pdf");
+                               "accept=jpeg,png,webp,pdf,zip,csv");
 }
 
 
@@ -338,9 +340,13 @@ portal_form_store(portal_form_parser_t *parser, portal_field_t *field,
     } else if (value != NULL && strcmp(value, "document") == 0) {
         field->store = PORTAL_STORE_DOCUMENT;
 
+    } else if (value != NULL && strcmp(value, "import") == 0) {
+        field->store = PORTAL_STORE_IMPORT;
+
     } else {
         return portal_form_fail(parser, "\"store\" says how a file is kept: "
-                                "store=photo or store=document");
+                                "store=photo, store=document or "
+                                "store=import");
     }
 
     return 0;
@@ -562,7 +568,7 @@ portal_form_field_done(portal_form_parser_t *parser,
 
     if (field->type == PORTAL_FIELD_FILE && field->accept == 0) {
         return portal_form_fail(parser, "a file says what it may be: "
-                                "accept=jpeg,png,webp,pdf");
+                                "accept=jpeg,png,webp,pdf,zip,csv");
     }
 
     if (field->hidden && field->autocomplete != NULL) {
@@ -584,6 +590,14 @@ portal_form_field_done(portal_form_parser_t *parser,
             || field->max == PORTAL_DATE_TODAY))
     {
         return 0;
+    }
+
+    if (field->type == PORTAL_FIELD_PASSWORD && field->min != 0
+        && (!field->fresh || field->min < PORTAL_PASSWORD_MIN))
+    {
+        return portal_form_fail(parser, "a password has \"min=\" when it is "
+                                "\"new\", of %d at least",
+                                PORTAL_PASSWORD_MIN);
     }
 
     if (field->min > field->max) {

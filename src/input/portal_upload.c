@@ -232,7 +232,8 @@ unsigned
 portal_file_bit(const char *type)
 {
     size_t                    i;
-    static const char *const  types[] = { "jpeg", "png", "webp", "pdf" };
+    static const char *const  types[] = { "jpeg", "png", "webp", "pdf", "zip",
+                                          "csv" };
 
     for (i = 0; type != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
 
@@ -264,6 +265,14 @@ portal_file_type(const char *head, size_t len)
 
     if (len >= 5 && memcmp(head, "%PDF-", 5) == 0) {
         return "pdf";
+    }
+
+    /* an empty one has no file, only the end */
+
+    if (len >= 4 && (memcmp(head, "PK\3\4", 4) == 0
+                     || memcmp(head, "PK\5\6", 4) == 0))
+    {
+        return "zip";
     }
 
     return NULL;

@@ -63,9 +63,10 @@ portal_body_e portal_upload_feed(portal_upload_t *upload, const char *bytes,
 portal_body_e portal_upload_finish(portal_upload_t *upload);
 void portal_upload_done(portal_upload_t *upload);
 
-/* jpeg, png, webp, pdf by what a file begins with; or NULL */
+/* jpeg, png, webp, pdf, zip by what a file begins with; or NULL */
 const char *portal_file_type(const char *head, size_t len);
-/* its bit in a field's accept; 0 of any other */
+/* its bit in a field's accept; 0 of any other; "csv" is of what no beginning
+   tells: text in an encoding that is not known yet */
 unsigned portal_file_bit(const char *type);
 
 

@@ -6,8 +6,6 @@
 
 #include "portal_jobs.h"
 
-#include <jansson.h>
-
 
 /*
  * A timer that waits keeps no worker from quitting; a call under way does,
@@ -23,6 +21,7 @@ typedef struct {
     portal_jobs_t            *jobs;
     portal_job_conf_t        *conf;
     portal_pg_op_t           *op;
+    json_t                   *asked;        /* for the next call */
     unsigned                  failed:1;     /* and that has been logged */
 } portal_job_t;
 
@@ -36,6 +35,7 @@ struct portal_jobs_s {
 
 static void portal_jobs_run(ngx_event_t *ev);
 static portal_pg_op_t *portal_jobs_call(portal_job_t *job);
+static char *portal_jobs_input(portal_job_t *job);
 static void portal_jobs_done(portal_op_t *op);
 static ngx_uint_t portal_jobs_told(portal_job_t *job, ngx_str_t *value);
 static void portal_jobs_wait(portal_job_t *job, ngx_msec_t delay);
@@ -106,6 +106,9 @@ portal_jobs_destroy(portal_jobs_t *jobs)
             portal_op_detach(&job->op->op);
             job->op = NULL;
         }
+
+        json_decref(job->asked);
+        job->asked = NULL;
     }
 }
 
@@ -135,7 +138,8 @@ portal_jobs_run(ngx_event_t *ev)
 static portal_pg_op_t *
 portal_jobs_call(portal_job_t *job)
 {
-    u_char           buf[64];
+    char            *text;
+    ngx_int_t        rc;
     ngx_str_t        input;
     portal_pg_op_t  *op;
 
@@ -144,14 +148,23 @@ portal_jobs_call(portal_job_t *job)
         return NULL;
     }
 
-    input.data = buf;
-    input.len = (size_t) (ngx_snprintf(buf, sizeof(buf), "{\"every\":%M}",
-                                       job->conf->every / 1000)
-                          - buf);
+    text = portal_jobs_input(job);
+    rc = NGX_ERROR;
 
-    if (portal_pg_query(op, job->conf->statement) != NGX_OK
-        || portal_pg_param(op, &input) != NGX_OK)
-    {
+    if (text != NULL) {
+        input.data = (u_char *) text;
+        input.len = ngx_strlen(text);
+
+        rc = portal_pg_query(op, job->conf->statement);
+
+        if (rc == NGX_OK) {
+            rc = portal_pg_param(op, &input);
+        }
+
+        free(text);
+    }
+
+    if (rc != NGX_OK) {
         portal_pg_drop(op);
         return NULL;
     }
@@ -160,6 +173,28 @@ portal_jobs_call(portal_job_t *job)
     op->op.data = job;
 
     return op;
+}
+
+
+static char *
+portal_jobs_input(portal_job_t *job)
+{
+    char    *text;
+    json_t  *input, *brought;
+
+    brought = job->asked ? job->conf->bring(job->conf->data, job->asked)
+                         : NULL;
+
+    json_decref(job->asked);
+    job->asked = NULL;
+
+    input = json_pack("{s:I, s:o*}", "every",
+                      (json_int_t) (job->conf->every / 1000),
+                      "brought", brought);
+    text = json_dumps(input, JSON_COMPACT);
+    json_decref(input);
+
+    return text;
 }
 
 
@@ -220,6 +255,11 @@ portal_jobs_told(portal_job_t *job, ngx_str_t *value)
     }
 
     more = json_is_true(json_object_get(answer, "more"));
+
+    if (job->conf->bring) {
+        job->asked = json_object_get(answer, "bring");
+        json_incref(job->asked);
+    }
 
     json_decref(answer);
 

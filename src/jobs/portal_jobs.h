@@ -10,6 +10,8 @@
 
 #include "../call/portal_pg.h"
 
+#include <jansson.h>
+
 
 /*
  * Functions of the database that are called again and again.  Every node
@@ -17,7 +19,9 @@
  * the last run, make one of them do it.
  *
  * A function takes {"every": seconds} and returns {"note": what it did, for
- * the log, or null, "more": it stopped at its limit}.
+ * the log, or null, "more": it stopped at its limit}.  What only C can make it
+ * asks for: what "bring" of its answer says, bring() makes for the next call,
+ * as "brought" of the input.
  */
 
 #define PORTAL_JOBS_MAX  4
@@ -27,6 +31,8 @@ typedef struct portal_jobs_s  portal_jobs_t;
 typedef struct {
     portal_pg_statement_t    *statement;
     ngx_msec_t                every;
+    json_t                 *(*bring)(void *data, json_t *asked);
+    void                     *data;
 } portal_job_conf_t;
 
 typedef struct {

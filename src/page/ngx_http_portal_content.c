@@ -78,6 +78,10 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
         return ngx_http_portal_input(r, ctx);
     }
 
+    if (r->method == NGX_HTTP_PUT && plcf->put != NULL) {
+        return ngx_http_portal_put(r, ctx);
+    }
+
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
         || (plcf->get == NULL && plcf->view == NULL))
     {
@@ -337,6 +341,10 @@ ngx_http_portal_content_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ngx_http_portal_file_send(r, ctx);
     }
 
+    if (ctx->verdict->qr_list.len && !ctx->json) {
+        return ngx_http_portal_qr(r, ctx);
+    }
+
     return ngx_http_portal_present(r, ctx, status, ctx->verdict->view);
 }
 
@@ -387,6 +395,19 @@ ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 {
     int64_t    account;
     ngx_str_t  location;
+
+    if (ctx->verdict->audience == NGX_HTTP_PORTAL_MACHINE) {
+
+        /* its key was revoked meanwhile: there is no session to end */
+
+        if (status == NGX_HTTP_UNAUTHORIZED
+            && ngx_http_portal_machine_challenge(r) != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_portal_problem(r, ctx, status, NULL);
+    }
 
     if (status == NGX_HTTP_UNAUTHORIZED) {
         account = ctx->session.account;
@@ -472,7 +493,10 @@ ngx_http_portal_not_allowed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->verdict->act == NULL) {
+    if (ctx->verdict->put != NULL) {
+        allow = ctx->verdict->get ? "GET, HEAD, PUT" : "PUT";
+
+    } else if (ctx->verdict->act == NULL) {
         allow = "GET, HEAD";
 
     } else if (ctx->verdict->get == NULL && ctx->verdict->view == NULL) {
@@ -621,6 +645,10 @@ ngx_http_portal_after_effects(ngx_http_request_t *r,
 
         json_object_set_new(ngx_http_portal_document(r, ctx), "status",
                             json_integer((json_int_t) status));
+    }
+
+    if (ctx->verdict->qr_list.len && !ctx->json) {
+        return ngx_http_portal_qr(r, ctx);
     }
 
     return ngx_http_portal_present(r, ctx, status,

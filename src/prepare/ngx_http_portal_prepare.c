@@ -15,6 +15,8 @@
  */
 
 
+static ngx_int_t ngx_http_portal_prepare_typed(ngx_http_request_t *r,
+    ngx_str_t *text);
 static ngx_int_t ngx_http_portal_prepare_field(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static ngx_int_t ngx_http_portal_prepare_mac(ngx_http_request_t *r,
@@ -61,6 +63,26 @@ ngx_http_portal_prepare(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                         json_object_get(ctx->values, "captcha_id"));
         json_object_set(ctx->input, "captcha_expires",
                         json_object_get(ctx->values, "captcha_expires"));
+    }
+
+    if (form->issue
+        && json_object_set_new(ctx->input, "issued",
+                               ngx_http_portal_issue(r, ctx))
+           != 0)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if ((form->authenticator
+         && json_object_set_new(ctx->input, "authenticator",
+                                ngx_http_portal_authenticator(r, ctx))
+            != 0)
+        || (form->recovery
+            && json_object_set_new(ctx->input, "recovery",
+                                   ngx_http_portal_recovery(r, ctx))
+               != 0))
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (form->token) {
@@ -112,6 +134,12 @@ ngx_http_portal_prepare_args(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
+        if (arg[i].typed
+            && ngx_http_portal_prepare_typed(r, &text) != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         /* what the form sent of that name stands for what its page was asked */
 
         value = json_object_get(ctx->values, (const char *) arg[i].name.data);
@@ -146,6 +174,41 @@ ngx_http_portal_prepare_args(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
+    }
+
+    return NGX_OK;
+}
+
+
+/* nginx leaves the arguments of an address as they came */
+
+static ngx_int_t
+ngx_http_portal_prepare_typed(ngx_http_request_t *r, ngx_str_t *text)
+{
+    u_char  *p, *dst, *src, *copy;
+
+    copy = ngx_pstrdup(r->pool, text);
+    if (copy == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (p = copy; p < copy + text->len; p++) {
+        if (*p == '+') {
+            *p = ' ';
+        }
+    }
+
+    src = copy;
+    dst = copy;
+    ngx_unescape_uri(&dst, &src, text->len, 0);
+
+    text->data = copy;
+    text->len = (size_t) (dst - copy);
+
+    /* no text of PostgreSQL has this one */
+
+    if (memchr(text->data, '\0', text->len) != NULL) {
+        text->len = 0;
     }
 
     return NGX_OK;

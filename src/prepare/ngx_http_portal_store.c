@@ -23,6 +23,7 @@ struct ngx_http_portal_store_s {
     ngx_http_portal_step_pt   then;
     ngx_uint_t                file;         /* of ctx->files */
     ngx_uint_t                piece;
+    ngx_uint_t                stored;       /* files that are, now */
     ngx_uint_t                refused;      /* status, 0: none was */
     ngx_str_t                 photo;        /* what it was made */
     ngx_str_t                 plain;        /* room for a piece */
@@ -45,10 +46,7 @@ static ngx_int_t ngx_http_portal_store_piece(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_store_bytes(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *piece);
-static json_t *ngx_http_portal_store_seal(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_str_t *piece);
-static json_t *ngx_http_portal_store_mac(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file);
+static json_t *ngx_http_portal_store_name(ngx_http_portal_file_t *file);
 static ngx_int_t ngx_http_portal_store_stored(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_store_wipe(void *data);
@@ -281,10 +279,12 @@ ngx_http_portal_store_refuse(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_portal_store_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    json_t                       *upload;
+    json_t                       *upload, *digest;
     size_t                        size;
     ngx_int_t                     rc;
     ngx_str_t                     piece;
+    ngx_uint_t                    import;
+    portal_text_t                 text;
     ngx_http_portal_file_t       *file;
     ngx_http_portal_store_t      *store;
     ngx_http_portal_main_conf_t  *pmcf;
@@ -294,6 +294,7 @@ ngx_http_portal_store_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     store = ctx->store;
     file = &ctx->files[store->file];
     size = store->photo.len ? store->photo.len : file->size;
+    import = file->field->store == PORTAL_STORE_IMPORT;
 
     if (ngx_http_portal_store_bytes(r, ctx, &piece) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -304,26 +305,76 @@ ngx_http_portal_store_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return rc;
     }
 
-    upload = json_pack("{s:s%, s:s, s:s, s:s, s:I, s:i, s:i, s:o, "
+    digest = json_object_get(json_object_get(ctx->values, file->field->name),
+                             "digest");
+    text.data = json_string_value(digest);
+    text.len = json_string_length(digest);
+
+    upload = json_pack("{s:s%, s:s, s:s?, s:s, s:I, s:i, s:i, s:o, "
                        "s:o}",
                        "id", file->id, sizeof(file->id),
                        "field", file->field->name,
                        "kind", store->photo.len ? "jpeg" : file->type,
-                       "store", file->field->store == PORTAL_STORE_PHOTO
+                       "store", import ? "import"
+                                : file->field->store == PORTAL_STORE_PHOTO
                                 ? "photo" : "document",
                        "size", (json_int_t) size,
                        "pieces", (int) ((size + NGX_HTTP_PORTAL_FILE_PIECE - 1)
                                         / NGX_HTTP_PORTAL_FILE_PIECE),
                        "piece", (int) store->piece,
-                       "sealed", ngx_http_portal_store_seal(r, ctx, &piece),
-                       "mac", ngx_http_portal_store_mac(r, ctx, file));
+                       "sealed", ngx_http_portal_seal_piece(r, ctx,
+                                     import ? "import" : "upload", file->id,
+                                     store->piece, &piece, store->sealed),
+                       "mac", ngx_http_portal_file_mac(r, ctx, text));
+
+    if (import
+        && (json_object_set_new(upload, "name",
+                                ngx_http_portal_store_name(file))
+            != 0
+            || json_object_set_new(upload, "first",
+                                   json_boolean(store->stored == 0)) != 0))
+    {
+        json_decref(upload);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     if (json_object_set_new(ctx->input, "upload", upload) != 0) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_portal_call(r, ctx, pmcf->store_upload,
+    return ngx_http_portal_call(r, ctx, import ? pmcf->store_import
+                                               : pmcf->store_upload,
                                 ngx_http_portal_store_stored);
+}
+
+
+/*
+ * Of the files of an import the name says what they hold, and the field says
+ * which is which, written as the business software does: enfantFamille.csv.
+ */
+
+static json_t *
+ngx_http_portal_store_name(ngx_http_portal_file_t *file)
+{
+    u_char      *p, text[PORTAL_BODY_NAME + sizeof(".csv")];
+    const char  *from;
+
+    p = text;
+
+    for (from = file->field->name; *from; from++) {
+
+        if (*from == '_' && from[1] != '\0') {
+            from++;
+            *p++ = ngx_toupper((u_char) *from);
+
+        } else {
+            *p++ = (u_char) *from;
+        }
+    }
+
+    p = ngx_sprintf(p, ".%s", file->type ? file->type : "csv");
+
+    return json_stringn((char *) text, (size_t) (p - text));
 }
 
 
@@ -356,64 +407,50 @@ ngx_http_portal_store_bytes(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 }
 
 
-/* its place: the upload and which piece of it; NULL: no memory */
+/* its place: the file and which piece of it */
 
-static json_t *
-ngx_http_portal_store_seal(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
-    ngx_str_t *piece)
+json_t *
+ngx_http_portal_seal_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const char *kind, u_char *id, ngx_uint_t number, ngx_str_t *piece,
+    char *room)
 {
     int                           n;
-    char                          number[NGX_INT_T_LEN];
-    portal_text_t                 kind, id, field;
-    ngx_http_portal_file_t       *file;
-    ngx_http_portal_store_t      *store;
+    char                          text[NGX_INT_T_LEN];
+    portal_text_t                 of, uuid, field;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    store = ctx->store;
-    file = &ctx->files[store->file];
-
-    kind = (portal_text_t) { "upload", 6 };
-    id = (portal_text_t) { (char *) file->id, sizeof(file->id) };
-    field.data = number;
-    field.len = (size_t) (ngx_sprintf((u_char *) number, "%ui", store->piece)
-                          - (u_char *) number);
+    of = (portal_text_t) { kind, ngx_strlen(kind) };
+    uuid = (portal_text_t) { (char *) id, 36 };
+    field.data = text;
+    field.len = (size_t) (ngx_sprintf((u_char *) text, "%ui", number)
+                          - (u_char *) text);
 
     n = portal_seal(pmcf->keys, ngx_http_portal_text(ctx->town->slug),
-                    kind, id, field, ngx_http_portal_text(*piece),
-                    store->sealed,
+                    of, uuid, field, ngx_http_portal_text(*piece), room,
                     portal_sealed_len(NGX_HTTP_PORTAL_FILE_PIECE));
 
-    return n < 0 ? NULL : json_stringn(store->sealed, (size_t) n);
+    return n < 0 ? NULL : json_stringn(room, (size_t) n);
 }
 
 
-/* tells a document that comes twice; NULL: no memory */
-
-static json_t *
-ngx_http_portal_store_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
-    ngx_http_portal_file_t *file)
+json_t *
+ngx_http_portal_file_mac(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    portal_text_t digest)
 {
     char                          hex[PORTAL_MAC_HEX];
-    json_t                       *digest;
     uint8_t                       mac[PORTAL_MAC_LEN];
-    portal_text_t                 text;
     ngx_http_portal_main_conf_t  *pmcf;
 
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-
-    digest = json_object_get(json_object_get(ctx->values, file->field->name),
-                             "digest");
-    text.data = json_string_value(digest);
-    text.len = json_string_length(digest);
-
-    if (text.data == NULL) {
+    if (digest.data == NULL) {
         return NULL;
     }
 
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
     portal_mac(pmcf->keys, "file",
-               ngx_http_portal_text(ctx->town->slug), text, mac);
+               ngx_http_portal_text(ctx->town->slug), digest, mac);
     portal_hex(mac, sizeof(mac), hex);
 
     return json_stringn(hex, sizeof(hex));
@@ -467,6 +504,7 @@ ngx_http_portal_store_stored(ngx_http_request_t *r,
 
     file->stored = 1;
     store->file++;
+    store->stored++;
 
     if (store->photo.len) {
         portal_wipe(store->photo.data, store->photo.len);

@@ -515,17 +515,17 @@ ngx_http_portal_field_input(const portal_field_t *field, json_t *model)
 static json_t *
 ngx_http_portal_field_accept(const portal_field_t *field)
 {
-    u_char                    *p, text[128];
-    ngx_uint_t                 i;
-    static const char *const   types[] = { "jpeg", "png", "webp", "pdf" };
+    u_char            *p, text[128];
+    ngx_uint_t         i;
+    static const char  types[][5] = { "jpeg", "png", "webp", "pdf", "zip",
+                                      "csv" };
 
-    p = text;
-
-    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+    for (i = 0, p = text; i < sizeof(types) / sizeof(types[0]); i++) {
 
         if (field->accept & portal_file_bit(types[i])) {
-            p = ngx_sprintf(p, "%s%s/%s", p == text ? "" : ",",
-                            i < 3 ? "image" : "application", types[i]);
+            p = ngx_sprintf(p, "%s%s%s", p == text ? "" : ",",
+                            i < 3 ? "image/" : i < 4 ? "application/" : ".",
+                            types[i]);
         }
     }
 

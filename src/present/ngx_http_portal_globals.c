@@ -260,37 +260,51 @@ ngx_http_portal_back(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
-/* which entry of the menu this page belongs to */
+/* which entry of the menu a page belongs to: the first that it begins with */
+
+static const struct {
+    const char  *name;
+    ngx_str_t    path;
+} ngx_http_portal_menu[] = {
+    { "space", ngx_string("/mon-espace") },
+    { "account", ngx_string("/mon-compte") },
+    { "account", ngx_string("/compte") },
+    { "subscriptions", ngx_string("/mes-abonnements") },
+    { "requests", ngx_string("/famille/demandes") },
+    { "families", ngx_string("/familles") },
+    { "family", ngx_string("/famille") },
+    { "bans", ngx_string("/interdictions") },
+    { "copies", ngx_string("/recopie") },
+    { "refused", ngx_string("/refus") },
+    { "imports", ngx_string("/imports") },
+    { "codes", ngx_string("/codes") },
+    { "settings", ngx_string("/reglages") },
+};
+
 
 static json_t *
 ngx_http_portal_nav(ngx_http_request_t *r)
 {
-    ngx_uint_t  home, space, account, subscriptions, family, requests, bans,
-                settings;
+    ngx_uint_t        i;
+    const ngx_str_t  *path;
 
-    home = r->uri.len == 1;
-    space = r->uri.len == 11
-            && ngx_strncmp(r->uri.data, "/mon-espace", 11) == 0;
-    account = r->uri.len >= 11
-              && ngx_strncmp(r->uri.data, "/mon-compte", 11) == 0;
-    subscriptions = r->uri.len >= 16
-                    && ngx_strncmp(r->uri.data, "/mes-abonnements", 16) == 0;
-    requests = r->uri.len >= 17
-               && ngx_strncmp(r->uri.data, "/famille/demandes", 17) == 0;
-    family = !requests && r->uri.len >= 8
-             && ngx_strncmp(r->uri.data, "/famille", 8) == 0;
+    if (r->uri.len == 1) {
+        return json_pack("{s:b}", "home", 1);
+    }
 
-    bans = r->uri.len >= 14
-           && ngx_strncmp(r->uri.data, "/interdictions", 14) == 0;
+    for (i = 0; i < sizeof(ngx_http_portal_menu)
+                    / sizeof(ngx_http_portal_menu[0]); i++)
+    {
+        path = &ngx_http_portal_menu[i].path;
 
-    settings = r->uri.len >= 9
-               && ngx_strncmp(r->uri.data, "/reglages", 9) == 0;
+        if (r->uri.len >= path->len
+            && ngx_strncmp(r->uri.data, path->data, path->len) == 0)
+        {
+            return json_pack("{s:b}", ngx_http_portal_menu[i].name, 1);
+        }
+    }
 
-    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "home", home,
-                     "space", space, "account", account,
-                     "subscriptions", subscriptions, "family", family,
-                     "requests", requests, "bans", bans,
-                     "settings", settings);
+    return json_object();
 }
 
 

@@ -189,16 +189,26 @@ ngx_http_portal_etag(ngx_http_request_t *r, ngx_str_t *document)
 void
 ngx_http_portal_negotiate(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    u_char           *p, *end, *start;
-    size_t            len;
-    ngx_uint_t        html, json, quality;
-    ngx_table_elt_t  *accept;
+    u_char                 *p, *end, *start;
+    size_t                  len;
+    ngx_uint_t              html, json, quality;
+    ngx_table_elt_t        *accept;
+    ngx_http_portal_ctx_t  *first;
 
     if (ctx->negotiated) {
         return;
     }
 
     ctx->negotiated = 1;
+
+    /* a machine reads JSON, errors that it is led to as well */
+
+    first = ngx_http_portal_first_ctx(r);
+
+    if (first != NULL && first->audience == NGX_HTTP_PORTAL_MACHINE) {
+        ctx->json = 1;
+        return;
+    }
 
     accept = ngx_http_portal_find_header(r, "accept", 6);
     if (accept == NULL) {

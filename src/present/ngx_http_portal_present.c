@@ -51,7 +51,13 @@ ngx_http_portal_present(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->json || view == NULL) {
+    /* what a machine asks a spreadsheet's page for is no matter of Accept */
+
+    if (view == NULL
+        || (ctx->json && !(view->csv && ctx->verdict != NULL
+                           && ctx->verdict->audience
+                              == NGX_HTTP_PORTAL_MACHINE)))
+    {
         return ngx_http_portal_present_json(r, ctx, status);
     }
 
@@ -129,7 +135,9 @@ ngx_http_portal_present_extra(ngx_http_request_t *r,
 
     ngx_str_null(&csrf);
 
-    if (ctx->live || ctx->verdict->act != NULL || ctx->verdict->passive) {
+    if (ctx->verdict->audience != NGX_HTTP_PORTAL_MACHINE
+        && (ctx->live || ctx->verdict->act != NULL || ctx->verdict->passive))
+    {
         csrf = ngx_http_portal_csrf(r, ctx);
 
         if (csrf.len == 0) {

@@ -1,4 +1,4 @@
-/* Every page works without this file: it only makes five things easier. */
+/* Every page works without this file: it only makes eight things easier. */
 
 /* SHA-256 of an ASCII text, in hexadecimal (crypto.subtle is one promise a
    hash, and absent outside secure contexts) */
@@ -170,6 +170,7 @@ function dialog(link) {
       if (!part) return leave();
       slot.replaceChildren(document.adoptNode(part));
       if (!box.open) box.showModal();
+      letter(slot);
       (slot.querySelector(".errors") || slot.querySelector("#code") || box.querySelector("h2")).focus();
     } catch {
       leave();
@@ -194,6 +195,26 @@ function dialog(link) {
     if (event.submitter?.name) body.set(event.submitter.name, event.submitter.value);
     load(form.getAttribute("action").split("#")[0], { method: "POST", body });
   });
+}
+
+/* The QR code of a letter: its link brings the code behind the "#", which no
+   server is sent.  It goes from the address at once and waits in this tab, past
+   a log-in if need be, for the form that asks for it. */
+
+function letter(root) {
+  try {
+    const code = /^#code=([0-9A-Za-z-]{12,20})$/.exec(location.hash);
+    if (code) {
+      history.replaceState(null, "", location.pathname + location.search);
+      sessionStorage.setItem("code", code[1]);
+    }
+    const field = root.querySelector("form[action^='/mes-abonnements/nouveau'] input[name=code]:not([type=hidden])");
+    const kept = field && sessionStorage.getItem("code");
+    if (kept) {
+      field.value = kept;
+      sessionStorage.removeItem("code");
+    }
+  } catch { /* a browser that keeps nothing: the code is typed */ }
 }
 
 /* The end of the session: a warning before it, and said so when it is over.
@@ -288,6 +309,44 @@ function session(box) {
   later(+box.dataset.calm);
 }
 
+/* What goes on by itself, shown anew now and then, until the person stops it.
+   Asking is no use of the session. Who is within what would be replaced, with
+   the keyboard, is left in peace. */
+
+function refresh(button) {
+  const every = +button.dataset.every * 1000;
+  const live = document.querySelector("[data-live]");
+  let timer = null;
+
+  const next = () => {
+    timer = setTimeout(ask, every);
+    button.textContent = button.dataset.stop;
+  };
+  const stop = () => {
+    clearTimeout(timer);
+    timer = null;
+    button.textContent = button.dataset.start;
+  };
+
+  async function ask() {
+    try {
+      const reply = await fetch(button.dataset.refresh, { headers: { Accept: "text/html" }, cache: "no-store" });
+      if (!reply.ok || reply.redirected) return stop();
+      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+      const part = page.querySelector("[data-live]");
+      if (part && !live.contains(document.activeElement)) {
+        live.replaceChildren(...document.adoptNode(part).childNodes);
+        if (!page.querySelector("[data-refresh]")) return button.parentElement.remove();
+      }
+    } catch { /* asked again below */ }
+    if (timer !== null) next();
+  }
+
+  button.addEventListener("click", () => { if (timer === null) next(); else stop(); });
+  button.hidden = false;
+  next();
+}
+
 /* A link of the summary of errors leads to the field: its question, however
    long, comes into view with it. */
 
@@ -304,5 +363,12 @@ document.addEventListener("click", (event) => {
 
 document.querySelectorAll("[data-captcha]").forEach(captcha);
 passwords(document);
+document.querySelectorAll("button[data-refresh]").forEach(refresh);
+letter(document);
+window.addEventListener("hashchange", () => letter(document));
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
 if (window.HTMLDialogElement) document.querySelectorAll("a[data-dialog]").forEach(dialog);
 if (window.HTMLDialogElement) document.querySelectorAll("dialog[data-calm]").forEach(session);

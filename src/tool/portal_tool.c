@@ -64,6 +64,7 @@ static int portal_tool_mac(portal_tool_t *tool);
 static int portal_tool_code(portal_tool_t *tool);
 static int portal_tool_hash(portal_tool_t *tool);
 static int portal_tool_agent(portal_tool_t *tool);
+static int portal_tool_machine(portal_tool_t *tool);
 static int portal_tool_uri(char *out, size_t len, portal_text_t tenant,
     portal_text_t email, const char *secret);
 static int portal_tool_escape(char *out, size_t len, portal_text_t text);
@@ -83,6 +84,7 @@ static const portal_verb_t  portal_verbs[] = {
     { "code", 3, portal_tool_code, "code TENANT UUID" },
     { "hash", 3, portal_tool_hash, "hash - PASSWORD" },
     { "agent", 5, portal_tool_agent, "agent TENANT UUID EMAIL PASSWORD" },
+    { "machine", 2, portal_tool_machine, "machine TENANT" },
     { "check", 2, portal_tool_check, "check -" },
     { NULL, 0, NULL, NULL }
 };
@@ -92,7 +94,7 @@ static const portal_verb_t  portal_verbs[] = {
 
 static const char  *portal_purposes[] = {
     "email", "code", "token", "session", "agent", "visit", "device", "ip",
-    "net", "caf", "value", "file", NULL
+    "net", "caf", "value", "file", "machine", NULL
 };
 
 
@@ -105,6 +107,7 @@ static const char  portal_usage[] =
     "           code  TENANT UUID\n"
     "           hash  - PASSWORD\n"
     "           agent TENANT UUID EMAIL PASSWORD\n"
+    "           machine TENANT\n"
     "           check -\n"
     "       portal-tool -k FILE check          the key file's check value\n"
     "       portal-tool [-k FILE] secret       a fresh random secret\n";
@@ -519,37 +522,23 @@ portal_tool_mac(portal_tool_t *tool)
 }
 
 
-/* what is sealed is what the letter prints, dashes included */
-
 static int
 portal_tool_code(portal_tool_t *tool)
 {
-    int             n;
-    char            code[PORTAL_CODE_LEN], shown[PORTAL_CODE_LEN + 3];
-    char            hex[PORTAL_MAC_HEX], sealed[128];
-    uint8_t         mac[PORTAL_MAC_LEN];
-    portal_text_t  *arg, text;
+    portal_text_t    *arg;
+    portal_issued_t   issued;
 
     arg = tool->arg;
+    memset(&issued, 0, sizeof(issued));
 
-    portal_code_make(code);
-
-    (void) snprintf(shown, sizeof(shown), "%.4s-%.4s-%.4s", code, code + 4,
-                    code + 8);
-    text = portal_tool_text(shown);
-
-    n = portal_seal(tool->keys, arg[1], portal_tool_text("code"), arg[2],
-                    portal_tool_text("code"), text, sealed, sizeof(sealed));
-
-    if (n == -1
-        || portal_mac_code(tool->keys, arg[1], text, mac) == -1)
-    {
+    if (portal_code_issue(tool->keys, arg[1], arg[2], &issued) == -1) {
         return portal_tool_error(tool, "cannot seal this");
     }
 
-    portal_hex(mac, sizeof(mac), hex);
+    (void) printf("%s\t%.*s\t%.*s\n", issued.shown, PORTAL_MAC_HEX,
+                  issued.mac, (int) issued.sealed_len, issued.sealed);
 
-    (void) printf("%s\t%.*s\t%.*s\n", shown, PORTAL_MAC_HEX, hex, n, sealed);
+    portal_wipe(&issued, sizeof(issued));
 
     return 0;
 }
@@ -618,6 +607,31 @@ portal_tool_agent(portal_tool_t *tool)
 
     portal_wipe(secret, sizeof(secret));
     portal_wipe(uri, sizeof(uri));
+
+    return 0;
+}
+
+
+/* a new key and the MAC that the database knows it by, for sql/machine */
+
+static int
+portal_tool_machine(portal_tool_t *tool)
+{
+    char           key[PORTAL_SECRET_B64], hex[PORTAL_MAC_HEX];
+    uint8_t        mac[PORTAL_MAC_LEN];
+    portal_text_t  text;
+
+    portal_secret(key);
+
+    text.data = key;
+    text.len = sizeof(key);
+
+    portal_mac(tool->keys, "machine", tool->arg[1], text, mac);
+    portal_hex(mac, sizeof(mac), hex);
+
+    (void) printf("%.*s\t%.*s\n", PORTAL_SECRET_B64, key, PORTAL_MAC_HEX, hex);
+
+    portal_wipe(key, sizeof(key));
 
     return 0;
 }

@@ -158,7 +158,8 @@ static int
 portal_compile_other_value(portal_text_t name)
 {
     size_t                    i;
-    static const char *const  names[] = { "before", "now", "asked" };
+    static const char *const  names[] = { "before", "now", "asked", "was",
+                                          "imported" };
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 

@@ -1,8 +1,8 @@
 /* The agents' host: the log-in by keyboard alone on a narrow screen, its
    mistakes, and every page looked at. */
 
-import { arrive, button, heading, link, main, ok, open, otp, portal, run, tabTo }
-  from "./guide.mjs";
+import { arrive, button, heading, link, mailLink, main, ok, open, otp, portal, run,
+  signInAgent, tabTo } from "./guide.mjs";
 import { inspect } from "./inspect.mjs";
 
 run(async (browser) => {
@@ -55,7 +55,22 @@ run(async (browser) => {
   await heading(page, "Demandes à traiter", "logged in");
   await inspect(page, "the first page", true);
 
-  for (const path of ["/interdictions", "/compte", "/session", "/langue", "/nulle-part"]) {
+  await page.goto(`${portal.agents_url}/familles`);
+  await inspect(page, "the search of a family", true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await field("Nom, numéro de dossier, adresse ou téléphone").fill("martin");
+  await page.keyboard.press("Enter");
+  await heading(page, "Rechercher une famille", "searched");
+  await inspect(page, "families found", true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await link(main(page), /^104201/).click();
+  await page.waitForURL(/\/familles\/\d+$/);
+  await inspect(page, "a family's file", true);
+  await link(main(page), /^Voir les données de santé/).first().click();
+  await page.waitForURL(/\/sante$/);
+  await inspect(page, "health data", true);
+
+  for (const path of ["/interdictions", "/recopie", "/refus", "/compte", "/session", "/langue", "/nulle-part"]) {
     await page.goto(portal.agents_url + path);
     await inspect(page, "agents", path !== "/nulle-part");
   }
@@ -68,4 +83,48 @@ run(async (browser) => {
   await inspect(page, "the log-in", true);
   ok(await link(page, "Portail Citoyen").first().getAttribute("href")
     === `${portal.url}/`, "the families' portal is one link away");
+
+  /* an administrator invites somebody, who enrols */
+  const boss = await open(browser, { viewport: { width: 390, height: 844 } });
+  await signInAgent(boss, portal.administrator);
+  await boss.goto(`${portal.agents_url}/agents`);
+  await inspect(boss, "the agents", true);
+  await boss.getByLabel("Prénom", { exact: true }).fill("Inès");
+  await boss.getByLabel("Nom", { exact: true }).fill("Neuve");
+  await boss.getByLabel("Adresse électronique", { exact: true }).fill("ines.neuve@mairie.example");
+  await boss.getByRole("radio", { name: "Administration" }).check();
+  await button(main(boss), "Envoyer l’invitation").click();
+  await boss.waitForURL(/\/agents\/\d+/);
+  await inspect(boss, "an agent who is invited", true);
+  await boss.goto(`${portal.agents_url}/compte/codes-de-secours`);
+  await inspect(boss, "recovery codes", true);
+  await boss.setViewportSize({ width: 390, height: 844 });
+  await button(main(boss), "Recevoir dix codes").click();
+  await boss.getByText(/Ils ne seront plus affichés/).waitFor();
+  ok(await main(boss).locator(".code-shown").count() === 10, "ten of them");
+  await inspect(boss, "ten codes");
+
+  const ines = await open(browser, { viewport: { width: 390, height: 844 } });
+  await ines.goto(await mailLink("ines.neuve@mairie.example", "/invitation"));
+  await heading(ines, "Votre accès d’agent", "the link of the mail");
+  await inspect(ines, "an invitation", true);
+  await ines.setViewportSize({ width: 390, height: 844 });
+  await ines.getByLabel("Mot de passe", { exact: true }).fill("falaise-mandarine-tricot-57");
+  await button(main(ines), "Enregistrer").click();
+  await heading(ines, "Préparez votre téléphone", "a password, then the telephone");
+  ok(await ines.getByRole("img", { name: "Carré à viser avec l’application d’authentification" })
+    .evaluate((e) => e.getBoundingClientRect().width >= 200), "with a code to scan");
+  await inspect(ines, "the authenticator");
+  const secret = await ines.locator(".code-shown").innerText();
+  await link(main(ines), "Me connecter").click();
+  await ines.getByLabel("Adresse électronique", { exact: true }).fill("ines.neuve@mairie.example");
+  await ines.getByLabel("Mot de passe", { exact: true }).fill("falaise-mandarine-tricot-57");
+  await ines.getByLabel("Code à 6 chiffres", { exact: true }).fill(otp(secret));
+  await button(main(ines), "Me connecter").click();
+  await arrive(ines, "/compte/codes-de-secours");
+  ok(true, "and the log-in leads to the recovery codes");
+  await ines.goto(`${portal.agents_url}/invitation?jeton=x`);
+  await inspect(ines, "a link that is none");
+  await ines.goto(`${portal.agents_url}/connexion/secours`);
+  await inspect(ines, "a telephone lost", true);
 });

@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 /* told by t/browser.t: url, mail_dir, code, questions, name, account (of the
-   demo), agents_url, agent, tool, redis and psql (command lines) */
+   demo), agents_url, agent, administrator, tool, redis and psql (command lines) */
 export const portal = JSON.parse(process.env.PORTAL_BROWSER);
 
 let count = 0;
@@ -182,11 +182,11 @@ export function otp(secret) {
   return String(n % 1000000).padStart(6, "0");
 }
 
-export async function signInAgent(page) {
+export async function signInAgent(page, agent = portal.agent) {
   await page.goto(portal.agents_url);
-  await page.getByLabel(/^Adresse électronique/).fill(portal.agent.email);
-  await page.getByLabel("Mot de passe", { exact: true }).fill(portal.agent.password);
-  await page.getByLabel(/^Code à 6 chiffres/).fill(otp(portal.agent.totp_secret));
+  await page.getByLabel(/^Adresse électronique/).fill(agent.email);
+  await page.getByLabel("Mot de passe", { exact: true }).fill(agent.password);
+  await page.getByLabel(/^Code à 6 chiffres/).fill(otp(agent.totp_secret));
   await button(main(page), "Me connecter").click();
   await heading(page, "Demandes à traiter", "an agent logs in");
 }

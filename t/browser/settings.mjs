@@ -1,7 +1,7 @@
 /* « Réglages »: an administrator's pages, each looked at; a mistake is beside
    its field. */
 
-import { arrive, button, heading, main, ok, open, portal, run, signInAgent }
+import { arrive, button, heading, link, main, ok, open, portal, run, signInAgent }
   from "./guide.mjs";
 import { inspect } from "./inspect.mjs";
 
@@ -9,8 +9,9 @@ run(async (browser) => {
   const page = await open(browser, { viewport: { width: 390, height: 844 } });
   const field = (label) => page.getByLabel(label, { exact: true });
 
-  await signInAgent(page);
-  await page.getByRole("link", { name: "Réglages" }).click();
+  await signInAgent(page, portal.administrator);
+  await page.goto(`${portal.agents_url}/compte`);
+  await link(main(page), "Réglages").click();
   await arrive(page, "/reglages");
   await heading(page, "Réglages", "the subjects");
   await inspect(page, "settings", true);

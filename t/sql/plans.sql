@@ -89,13 +89,13 @@ select set_config('portal.tenant', '1', true), set_config('portal.account', '0',
        set_config('portal.session', '', true), set_config('portal.request', '', true), set_config('portal.role', 'validator', true),
        set_config('portal.agent', (select min(id)::text from portal.agent where tenant = 1), true);
 
--- how many rows of change_set a call reads; -1: it goes through all of them
-create function tap.rows_read(query text) returns bigint language plpgsql as $$
+-- how many rows of a table a call reads; -1: it goes through all of them
+create function tap.rows_read(query text, tab regclass default 'portal.change_set') returns bigint language plpgsql as $$
 declare v_before record; v_after record;
 begin
-    select coalesce(seq_scan, 0) as scans, coalesce(idx_tup_fetch, 0) as rows into v_before from pg_stat_xact_user_tables where relid = 'portal.change_set'::regclass;
+    select coalesce(seq_scan, 0) as scans, coalesce(idx_tup_fetch, 0) as rows into v_before from pg_stat_xact_user_tables where relid = tab;
     execute query;
-    select coalesce(seq_scan, 0) as scans, coalesce(idx_tup_fetch, 0) as rows into v_after from pg_stat_xact_user_tables where relid = 'portal.change_set'::regclass;
+    select coalesce(seq_scan, 0) as scans, coalesce(idx_tup_fetch, 0) as rows into v_after from pg_stat_xact_user_tables where relid = tab;
     return case when v_after.scans > v_before.scans then -1 else v_after.rows - v_before.rows end;
 end $$;
 
@@ -113,6 +113,20 @@ select ok(n between 0 and most, 'by an index, and no more than it shows (' || n 
     (300, $$select portal.queue(jsonb_build_object('after', (select max(id)::text from portal.change_set where tenant = 1 and number = '2020-1020001')))$$),
     (20, $$select portal.agent_request(jsonb_build_object('request', (select next::text from page)))$$)) as x (most, q),
        lateral rows_read(q) n;
+
+
+-- « Rechercher une famille », in a town where many bear a name
+
+update portal.town set agent_readings = 1000000 where id = 1;
+insert into portal.guardian (tenant, family_id, rank, last_name, first_name, birth_name, link, email, phone_mobile, phone_home, phone_work)
+select 1, id, 2, 'Nom' || id, 'Prénom' || id, 'Née' || id, 'father', 'g' || id || '@x.fr', '+336' || 10000000 + id, '+333' || 10000000 + id, '+331' || 10000000 + id
+  from portal.family where number like 'X%';
+analyze portal.guardian; analyze portal.account; analyze portal.family; analyze portal.child; analyze portal.subscription; analyze portal.child_family;
+select ok(n between 0 and 700, 'a search goes along an index of ' || t || ' (' || n || '): ' || w)
+  from unnest(array['Nom', 'Prénom9', 'née 12', 'X', 'X12', 'x 1', 'x9@x.fr', 'x', 'g12@', 'g', '06 10 00', '03 10 00', '01 10', '+33 6 1', 'Z', 'Zzz', '104201']) w,
+       unnest(array['guardian', 'child', 'family', 'account', 'child_family', 'subscription']) t,
+       lateral rows_read(format('select portal.search_families(jsonb_build_object(''search'', %L))', w || case when length(w) < 2 then 'a' else '' end), ('portal.' || t)::regclass) n;
+select is(json_array_length(portal.search_families('{"search": "nom"}')->'families'), 50, 'and ends with the page');
 
 select * from finish();
 rollback;

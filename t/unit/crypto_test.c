@@ -348,6 +348,50 @@ test_mac(void)
 }
 
 
+/* what PostgreSQL gets of a code, and what a letter is printed from */
+
+static void
+test_issue(void)
+{
+    int              n, good;
+    char             back[PORTAL_ISSUE_SEALED], hex[PORTAL_MAC_HEX];
+    unsigned         i;
+    uint8_t          mac[PORTAL_MAC_LEN];
+    portal_keys_t   *keys;
+    portal_text_t    sealed;
+    portal_issued_t  issued, before;
+
+    keys = keys_of(KEY1);
+    memset(&before, 0, sizeof(before));
+    good = 1;
+
+    for (i = 0; i < 200; i++) {
+        good &= portal_code_issue(keys, text(TOWN), text(CHILD), &issued) == 0;
+        good &= strlen(issued.shown) == 14 && issued.shown[4] == '-'
+                && issued.shown[9] == '-';
+        good &= portal_mac_code(keys, text(TOWN), text(issued.shown), mac)
+                == 0;
+        portal_hex(mac, sizeof(mac), hex);
+        good &= memcmp(hex, issued.mac, sizeof(hex)) == 0;
+
+        sealed.data = issued.sealed;
+        sealed.len = issued.sealed_len;
+        n = portal_open(keys, text(TOWN), text("code"), text(CHILD),
+                        text("code"), sealed, back, sizeof(back));
+        good &= n == 14 && memcmp(back, issued.shown, 14) == 0;
+        good &= portal_open(keys, text(TOWN), text("code"),
+                            text("6f1c0a52-3f8e-4e06-9d0b-1f6f0d6a2b12"),
+                            text("code"), sealed, back, sizeof(back)) == -1;
+        good &= strcmp(issued.shown, before.shown) != 0;
+        before = issued;
+    }
+
+    ok(good, "a code, its MAC, and the same sealed for its row");
+
+    portal_keys_free(keys);
+}
+
+
 #define SEAL(k, v)  portal_seal(k, text(TOWN), text("child"), text(CHILD),    \
                                 text("allergies"), v, out, sizeof(out))
 #define OPEN(k, town, kind, id, field, v)                                     \
@@ -749,6 +793,7 @@ main(void)
     test_mac();
     test_seal();
     test_seal_places();
+    test_issue();
     test_bytes();
     test_secrets();
     test_random();

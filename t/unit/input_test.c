@@ -67,6 +67,61 @@ body(int json, const char *in, portal_body_e want, const char *place)
 }
 
 
+/* a form with a list: wider limits, and no text that is none */
+
+static void
+list(const char *in, size_t len, portal_body_e want)
+{
+    char            err[256];
+    json_t         *out;
+    portal_body_e   rc;
+
+    out = (json_t *) -1;
+    rc = portal_body_json_list(in, len, &out, err, sizeof(err));
+
+    ok(rc == want && (rc == PORTAL_BODY_OK || out == NULL), "list %.40s",
+       len < 60 ? in : "(long)");
+
+    if (rc == PORTAL_BODY_OK) {
+        json_decref(out);
+    }
+}
+
+
+static void
+test_list(void)
+{
+    char    *big;
+    size_t   i, n, elements[] = { 4000, 4100 };
+
+    list("{\"a\":[{\"id\":1}]}", 16, PORTAL_BODY_OK);
+    list("{\"a\":[{\"id\":\"\xff\"}]}", 18, PORTAL_BODY_ENCODING);
+    list("{\"a\":\"\\ud800\"}", 14, PORTAL_BODY_ENCODING);
+    list("{\"a\":[1,1],\"a\":2}", 17, PORTAL_BODY_DUPLICATE);
+    list("[1]", 3, PORTAL_BODY_SYNTAX);
+
+    big = malloc(PORTAL_BODY_LIST_MAX + 2);
+
+    for (n = 0; n < 2; n++) {
+        (void) strcpy(big, "{\"a\":[1");
+
+        for (i = 0; i < elements[n]; i++) {
+            (void) memcpy(big + 7 + 2 * i, ",1", 2);
+        }
+
+        (void) strcpy(big + 7 + 2 * i, "]}");
+        list(big, strlen(big), n ? PORTAL_BODY_TOO_MANY : PORTAL_BODY_OK);
+    }
+
+    (void) memset(big, ' ', PORTAL_BODY_LIST_MAX + 1);
+    (void) memcpy(big, "{}", 2);
+    list(big, PORTAL_BODY_LIST_MAX, PORTAL_BODY_OK);
+    list(big, PORTAL_BODY_LIST_MAX + 1, PORTAL_BODY_TOO_MANY);
+
+    free(big);
+}
+
+
 static void
 test_urlencoded(void)
 {
@@ -248,6 +303,7 @@ test_json(void)
     ok(strstr(err, "hunter") == NULL, "an error quotes no value: %s", err);
 
     test_json_limits();
+    test_list();
 }
 
 
@@ -310,6 +366,8 @@ test_parse_errors(void)
     bad_form("field a text requird", 1, "takes required, hidden");
     bad_form("field a text required required", 1, "said twice");
     bad_form("field a text required=1", 1, "takes no value");
+    bad_form("field a password min=16", 1, "a password has \"min=\" when");
+    bad_form("field a password new min=11", 1, "of 12 at least");
     bad_form("field a text max", 1, "max=20");
     bad_form("field a text max=", 1, "nothing after");
     bad_form("field a text max=ten", 1, "max=20");
@@ -340,6 +398,9 @@ test_parse_errors(void)
     bad_form("group", 1, "a group has a name");
     bad_form("group a b", 1, "a group has a name");
     bad_form("group A", 1, "a group has a name");
+    bad_form("field a list\nfield b text", 2, "a form with a list");
+    bad_form("field a list\ncaptcha", 2, "a form with a list");
+    bad_form("field a list autocomplete=name", 1, "does not go with type");
     bad_form("field a text caf\xc3\xa9", 1, "unknown word");
 
     memset(big, 'a', sizeof(big));
@@ -507,6 +568,26 @@ test_whole(void)
     whole("field a yesno required", "a=unanswered", 0,
           "{\"errors\":[{\"code\":\"required\",\"field\":\"a\"}],"
           "\"typed\":{\"a\":\"unanswered\"},\"values\":{}}");
+
+    whole("field rows list hidden required max=2",
+          "{\"rows\":[{\"id\":1,\"x\":null},{}],\"csrf\":\"a\"}", 1,
+          "{\"errors\":[],\"typed\":{},"
+          "\"values\":{\"rows\":[{\"id\":1,\"x\":null},{}]}}");
+    whole("field rows list max=2", "{\"rows\":[{},{},{}]}", 1,
+          "{\"errors\":[{\"code\":\"list_long\",\"field\":\"rows\"}],"
+          "\"typed\":{},\"values\":{}}");
+    whole("field rows list", "{\"rows\":[{\"a\":[1]}]}", 1,
+          "{\"errors\":[{\"code\":\"list_element\",\"field\":\"rows\"}],"
+          "\"typed\":{},\"values\":{}}");
+    whole("field rows list", "{\"rows\":[1]}", 1,
+          "{\"errors\":[{\"code\":\"list_element\",\"field\":\"rows\"}],"
+          "\"typed\":{},\"values\":{}}");
+    whole("field rows list required", "{\"rows\":null}", 1,
+          "{\"errors\":[{\"code\":\"required\",\"field\":\"rows\"}],"
+          "\"typed\":{},\"values\":{}}");
+    whole("field rows list", "rows=1", 0,
+          "{\"errors\":[{\"code\":\"type\",\"field\":\"rows\"}],"
+          "\"typed\":{},\"values\":{}}");
 }
 
 
@@ -649,7 +730,7 @@ test_codes(void)
         }
     }
 
-    ok(i == 50 && !twice, "%zu codes, none twice", i);
+    ok(i == 52 && !twice, "%zu codes, none twice", i);
 }
 
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../src/view/portal_qr.h"
 #include "../../src/view/portal_view.h"
 
 
@@ -907,6 +908,49 @@ test_files(json_t *labels)
 }
 
 
+/* t/letters.t has it read; here, that it keeps within its bounds */
+
+static void
+test_qr(void)
+{
+    int        n, x, y, width, back, good, black;
+    char       text[PORTAL_QR_TEXT + 1], *path;
+    size_t     len;
+    unsigned   size;
+    const char  *p;
+
+    memset(text, 'a', sizeof(text));
+    good = 1;
+    black = 0;
+
+    for (len = 1; len <= PORTAL_QR_TEXT; len += len < 64 ? 1 : 32) {
+        path = portal_qr_path(text, len, &size);
+        good &= path != NULL;
+
+        for (p = path; p && *p; p += n) {
+            n = 0;
+
+            if (sscanf(p, "M%d %dh%dv1h-%dz%n", &x, &y, &width, &back, &n) != 4
+                || n == 0 || width != back || width < 1 || x < 4 || y < 4
+                || x + width > (int) size - 4 || y >= (int) size - 4)
+            {
+                good = 0;
+                break;
+            }
+
+            black += width;
+        }
+
+        free(path);
+    }
+
+    test_ok(good && black > 0, "QR codes: runs within their quiet zone");
+    test_ok(portal_qr_path(text, 0, &size) == NULL, "of nothing: none");
+    test_ok(portal_qr_path(text, PORTAL_QR_TEXT + 1, &size) == NULL,
+            "of too much: none");
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -928,6 +972,7 @@ main(int argc, char **argv)
     test_sinks(labels);
     test_csv(labels);
     test_files(labels);
+    test_qr();
 
     json_decref(labels);
 

@@ -211,6 +211,20 @@ sub psql {
 }
 
 
+# a program of a town gets a key, as an operator gives it: name, rights, town
+sub machine {
+    my ($self, %o) = @_;
+
+    open my $in, '-|', top() . '/sql/machine', $self->keys, top() . '/build/portal-tool',
+        $o{town} // 'saint-aubin', $o{name} // 'Logiciel', $o{rights} // 'import',
+        $self->{pg}->psql_args or die "sql/machine: $!\n";
+    chomp(my $key = <$in> // '');
+    close $in or die "sql/machine refused\n";
+
+    return $key;
+}
+
+
 ### Redis
 
 sub redis_socket { $_[0]{dir} . '/redis/redis.sock' }

@@ -8,7 +8,7 @@
 
 
 /*
- * Which town a server is for.
+ * Whose a location is, and for whom: "portal_tenant" and "portal_allow".
  */
 
 
@@ -115,6 +115,67 @@ ngx_http_portal_conf_town(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf,
     t->slug = *slug;
     *town = t;
     plcf->town = t;
+
+    return NGX_CONF_OK;
+}
+
+
+/* with what a location lacks known at the end only, the place is kept */
+
+void
+ngx_http_portal_conf_place(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf)
+{
+    if (plcf->line == 0) {
+        plcf->file = cf->conf_file->file.name;
+        plcf->line = cf->conf_file->line;
+    }
+}
+
+
+char *
+ngx_http_portal_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_loc_conf_t *plcf = conf;
+
+    ngx_str_t        *value;
+    ngx_conf_enum_t  *e;
+
+    if (plcf->audience != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    ngx_http_portal_conf_place(cf, plcf);
+
+    value = cf->args->elts;
+
+    for (e = cmd->post; e->name.len; e++) {
+
+        if (e->name.len == value[1].len
+            && ngx_strncmp(e->name.data, value[1].data, e->name.len) == 0)
+        {
+            plcf->audience = e->value;
+            break;
+        }
+    }
+
+    if (e->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "nobody is \"%V\"; write \"portal_allow public\", "
+                           "\"citizen\", \"family\", \"agent\" or \"machine "
+                           "RIGHT\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if ((cf->args->nelts == 3) != (e->value == NGX_HTTP_PORTAL_MACHINE)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "a machine needs a right, and nobody else has one; "
+                           "write \"portal_allow machine import\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 3) {
+        plcf->right = value[2];
+    }
 
     return NGX_CONF_OK;
 }

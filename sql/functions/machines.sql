@@ -1,0 +1,103 @@
+--
+-- What the gate asks of a machine, and what a machine's cut body leaves.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function may_machine(p_right text) returns void
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    perform require_machine(p_right);
+end
+$$;
+
+comment on function may_machine(text) is
+    'require_machine() for nginx''s gate, which asks right after enter_machine(), before it reads a body. Input: the right that the location names. Errors, raised: PT403.';
+
+
+create or replace function forget_import(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_id  bigint;
+begin
+    perform require_machine('import');
+
+    v_id := my_filling((input->>'upload')::uuid);
+
+    update import i
+       set state = 'cancelled', finished_at = now()
+     where i.id = v_id;
+
+    if found then
+        perform note('start_import', 'cut', 'import', v_id);
+    end if;
+
+    return json_build_object('status', 200);
+end
+$$;
+
+comment on function forget_import(jsonb) is
+    'A body that a machine has not sent to its end is given up: its pieces go with those of other cancelled imports. Input: upload (id of its file). Result: {"status": 200}, whether there was one or not.';
+
+
+create or replace function import_sheet(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_import  import;
+begin
+    perform require_agent('administrator');
+
+    select i.* into v_import
+      from import i
+     where i.id = to_id(input->>'import') and i.state <> 'filling';
+
+    if not found then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    return json_build_object('status', 200, 'rows',
+        (select coalesce(json_agg(json_build_object('file', x.file, 'line', x.line,
+                    'outcome', x.outcome, 'column', x.told->>'column',
+                    'key', x.told->>'key', 'code', x.told->>'code')
+                    order by x.file, x.line, x.n), '[]')
+           from (select l.file, l.line, l.outcome, d.told, d.n
+                   from import_line l
+                   left join lateral jsonb_array_elements(l.errors || l.detail)
+                        with ordinality as d (told, n) on true
+                  where l.import_id = v_import.id
+                    and (l.outcome in ('refused', 'conflict', 'kept') or l.errors <> '[]')
+                  order by l.file, l.line, d.n
+                  limit 50000) x));
+end
+$$;
+
+comment on function import_sheet(jsonb) is
+    'The report of an import for a spreadsheet: each thing that is told of its lines, those that are clean left out; 50,000 at most. Input: import. Result: {"status": 200, "rows": [{"file", "line", "outcome", "column", "key", "code"}]}; 404. For administrators.';
+
+
+create or replace function conflict(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_row  import_conflict;
+begin
+    perform require_agent('administrator');
+
+    select c.* into v_row from import_conflict c where c.id = to_id(input->>'conflict');
+
+    if not found then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    return json_build_object('status', 200, 'conflict', conflict_row(v_row),
+        'decides', v_row.state = 'open');
+end
+$$;
+
+comment on function conflict(jsonb) is
+    'A conflict by itself. Input: conflict (its id). Result: {"status": 200, "conflict": conflict_row(), "decides": it still waits}; 404. For administrators.';
+
+
+grant execute on function may_machine(text), forget_import(jsonb), import_sheet(jsonb),
+    conflict(jsonb)
+   to portal_web;

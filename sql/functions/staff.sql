@@ -1,0 +1,397 @@
+--
+-- The families as agents find and read them.  What an agent sees is the agent
+-- column of sql/visibility.tsv; what is sealed, and health, each on a page of
+-- its own that has to be asked for.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function search_key(p_text text) returns jsonb
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+declare
+    v_digits  text := regexp_replace(p_text, '[^0-9]', '', 'g');
+    v_number  text := upper(replace(p_text, ' ', ''));
+begin
+    return case
+        when position('@' in p_text) > 0
+        then jsonb_build_object('email', lower(p_text))
+        when p_text ~ '^[+0-9 ()./-]+$'
+        then jsonb_build_object('number', v_number, 'phone', case
+            when length(v_digits) < 6 then null
+            when p_text like '+%' then '+' || v_digits
+            when v_digits like '00%' then '+' || substr(v_digits, 3)
+            when v_digits like '0%' then '+33' || substr(v_digits, 2) end)
+        else jsonb_build_object('names', nullif(fold(p_text), ''), 'number',
+            case when p_text ~ '[0-9]' then v_number end) end;
+end
+$$;
+
+comment on function search_key(text) is
+    'What somebody means who searches a family, from what they typed: {"email"} with an @; of digits {"number"} of a file, and of six and more {"phone"}; else {"names"}, folded, first name or name in front. Null: not that.';
+
+
+create or replace function begun(p_text text) returns text
+    language sql immutable
+    return p_text || chr(1114111);
+
+comment on function begun(text) is
+    'The end of what begins with a text, compared in bytes: an index serves >= text and < begun(text).';
+
+
+create or replace function families_found(p_key jsonb, p_seen text[])
+    returns setof bigint
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_number  text := p_key->>'number';
+    v_names   text := p_key->>'names';
+    v_basic   boolean := 'guardian_basic' = any (p_seen);
+    v_email   text := case when v_basic then p_key->>'email' end;
+    v_phone   text := case when v_basic then p_key->>'phone' end;
+    v_birth   text := case when v_basic then v_names end;
+begin
+    -- a query for each index, that ends with the page
+    return query
+    (select f.id from family f
+      where f.number collate "C" >= v_number
+        and f.number collate "C" < begun(v_number)
+      order by f.number collate "C" limit 51)
+    union
+    (select g.family_id from guardian g
+      where g.search collate "C" >= v_names and g.search collate "C" < begun(v_names)
+      order by g.search collate "C" limit 51)
+    union
+    (select g.family_id from guardian g
+      where g.search_first collate "C" >= v_names
+        and g.search_first collate "C" < begun(v_names)
+      order by g.search_first collate "C" limit 51)
+    union
+    (select g.family_id from guardian g
+      where g.search_birth collate "C" >= v_birth
+        and g.search_birth collate "C" < begun(v_birth)
+      order by g.search_birth collate "C" limit 51)
+    union
+    (select m.family_id from child_family m
+      where m.child_id = any (array(
+                select c.id from child c
+                 where c.search collate "C" >= v_names
+                   and c.search collate "C" < begun(v_names)
+                 order by c.search collate "C" limit 51)))
+    union
+    (select m.family_id from child_family m
+      where m.child_id = any (array(
+                select c.id from child c
+                 where c.search_first collate "C" >= v_names
+                   and c.search_first collate "C" < begun(v_names)
+                 order by c.search_first collate "C" limit 51)))
+    union
+    (select g.family_id from guardian g
+      where g.search_email collate "C" >= v_email
+        and g.search_email collate "C" < begun(v_email)
+      order by g.search_email collate "C" limit 51)
+    union
+    (select u.family_id from subscription u
+      where u.account_id = any (array(
+                select a.id from account a
+                 where a.search_email collate "C" >= v_email
+                   and a.search_email collate "C" < begun(v_email)
+                 order by a.search_email collate "C" limit 51))
+        and u.ended_at is null)
+    union
+    (select g.family_id from guardian g
+      where g.phone_mobile collate "C" >= v_phone
+        and g.phone_mobile collate "C" < begun(v_phone)
+      order by g.phone_mobile collate "C" limit 51)
+    union
+    (select g.family_id from guardian g
+      where g.phone_home collate "C" >= v_phone
+        and g.phone_home collate "C" < begun(v_phone)
+      order by g.phone_home collate "C" limit 51)
+    union
+    (select g.family_id from guardian g
+      where g.phone_work collate "C" >= v_phone
+        and g.phone_work collate "C" < begun(v_phone)
+      order by g.phone_work collate "C" limit 51);
+end
+$$;
+
+comment on function families_found(jsonb, text[]) is
+    'Ids of families that one of these begins in, see search_key(): number; names of guardians, at birth too, and of children; addresses of guardians and of the accounts that are connected; telephones of guardians. Input: the key, the groups that an agent sees.';
+
+
+create or replace function search_row(p_family family) returns json
+    language sql stable
+    return json_build_object('id', (p_family).id, 'number', (p_family).number,
+        'label', (p_family).label,
+        'guardians', coalesce((
+            select json_agg(json_build_object('first_name', g.first_name,
+                       'last_name', g.last_name) order by g.rank)
+              from guardian g
+             where g.tenant = (p_family).tenant and g.family_id = (p_family).id), '[]'),
+        'children', coalesce((
+            select json_agg(json_build_object('first_name', c.first_name,
+                       'last_name', c.last_name) order by m.rank)
+              from child_family m
+              join child c on c.tenant = m.tenant and c.id = m.child_id
+             where m.tenant = (p_family).tenant and m.family_id = (p_family).id), '[]'));
+
+comment on function search_row(family) is
+    'A family as a search shows it: who is in it, by name.';
+
+
+create or replace function search_families(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_text     text := regexp_replace(btrim(coalesce(input->>'search', '')), '\s+', ' ', 'g');
+    v_key      jsonb;
+    v_refusal  json;
+    v_found    bigint[];
+    v_rows     json;
+begin
+    perform require_agent();
+
+    v_key := search_key(v_text);
+
+    if coalesce(length(coalesce(v_key->>'names', v_key->>'email', v_key->>'number')), 0) < 2 then
+        return refused('search', 'too_short');
+    end if;
+
+    v_refusal := agent_limit('readings');
+
+    -- that they searched, never for whom
+    perform note('search_families', case when v_refusal is null then 'ok' else 'too_many' end);
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
+    v_found := array(select families_found(v_key, seen_by('agent')));
+
+    select json_agg(search_row(f) order by f.label, f.number)
+      into v_rows
+      from (select o.*
+              from family o
+             where o.id = any (v_found)
+             order by o.label, o.number
+             limit 51) f;
+
+    return json_build_object('status', 200, 'searched', true,
+        'families', coalesce((select json_agg(r.row order by r.n)
+                                from json_array_elements(v_rows)
+                                     with ordinality as r (row, n)
+                               where r.n <= 50), '[]'),
+        'more', coalesce(json_array_length(v_rows) > 50, false), 'errors', json_build_array());
+end
+$$;
+
+comment on function search_families(jsonb) is
+'Families by what an agent knows of one, 50 at most. Each search counts as a reading, and the audit says that there was one, not for whom. Input: search, see search_key(). Result: {"status": 200, "searched": true, "families": [search_row()], "more": there are others}; 422 too_short; 429 too_many_readings. For agents.';
+
+
+-- one family ---------------------------------------------------------------
+
+create or replace function agent_family_row(input jsonb) returns family
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_family  family;
+begin
+    select f.* into v_family from family f where f.id = to_id(input->>'family');
+
+    return v_family;
+end
+$$;
+
+comment on function agent_family_row(jsonb) is
+    'The family that an agent asks for; all null when there is none of this id. Input: family.';
+
+
+create or replace function agent_reads(p_action text, p_object text, p_id bigint) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_refusal  json := agent_limit('readings');
+begin
+    perform note(p_action, case when v_refusal is null then 'ok' else 'too_many' end,
+                 p_object, p_id);
+
+    return v_refusal;
+end
+$$;
+
+comment on function agent_reads(text, text, bigint) is
+    'Counts and keeps that an agent opens something of a family. Input: what the audit calls it, whose. Result: null to go on, or 429, see agent_limit().';
+
+
+create or replace function agent_guardians(p_family bigint, p_seen text[]) returns json
+    language sql stable
+    return (select coalesce(json_agg(json_build_object('guardian', g.document,
+                       'account', (select json_build_object('email', a.email,
+                                              'since', day_of(u.since))
+                                     from subscription u
+                                     join account a on a.tenant = u.tenant
+                                                   and a.id = u.account_id
+                                    where u.guardian_id = (g.document->>'id')::bigint
+                                      and u.ended_at is null
+                                      and 'guardian_basic' = any (p_seen)),
+                       'tax_page', case when 'guardian_tax' = any (p_seen) then
+                           '/familles/' || p_family || '/responsables/'
+                               || (g.document->>'id') || '/fiscales' end) order by g.rank), '[]')
+              from guardian_documents(p_family, null, null, array_remove(p_seen, 'guardian_tax'),
+                                      array_remove(p_seen, 'guardian_tax')) g);
+
+comment on function agent_guardians(bigint, text[]) is
+    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "tax_page": where the tax is}].';
+
+
+create or replace function agent_children(p_family bigint, p_seen text[]) returns json
+    language sql stable
+    return (select coalesce(json_agg(json_build_object(
+                       'child', (case when 'child_general' = any (p_seen) then c.document::jsonb
+                           else c.document::jsonb - '{birth_date,birth_place,sex,school,diet,insurance}'::text[]
+                           end) || case when c.document->>'photo' is not null
+                           then jsonb_build_object('photo', jsonb_build_object(
+                               'path', '/familles/' || p_family || '/enfants/'
+                                   || (c.document->>'id') || '/photo.jpg',
+                               'since', c.document #> '{photo,since}')) else '{}' end,
+                       'health_page', case when 'child_health' = any (p_seen) then
+                           '/familles/' || p_family || '/enfants/' || (c.document->>'id')
+                               || '/sante' end,
+                       'bans', child_bans((c.document->>'id')::bigint),
+                       'other_families', (
+                           select coalesce(json_agg(json_build_object('id', f.id,
+                                      'number', f.number, 'label', f.label) order by f.id), '[]')
+                             from child_family x
+                             join family f on f.tenant = x.tenant and f.id = x.family_id
+                            where x.child_id = (c.document->>'id')::bigint
+                              and x.family_id <> p_family)) order by c.rank), '[]')
+              from child_documents(p_family, null, array_remove(p_seen, 'child_health'),
+                                   today()) c);
+
+comment on function agent_children(bigint, text[]) is
+    'The children of a family as agents see them: [{"child": of child_documents(), without health, "health_page": where that is, "bans": those that hold, "other_families": the other household}].';
+
+
+create or replace function agent_family(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_family   family := agent_family_row(input);
+    v_seen     text[] := seen_by('agent');
+    v_refusal  json;
+begin
+    perform require_agent();
+
+    if v_family.id is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    v_refusal := agent_reads('read_family', 'family', v_family.id);
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
+    return json_build_object('status', 200,
+        'family', json_build_object('id', v_family.id, 'number', v_family.number,
+                      'label', v_family.label, 'updated', day_of(v_family.updated_at)),
+        'guardians', agent_guardians(v_family.id, v_seen),
+        'children', agent_children(v_family.id, v_seen), 'school_year', school_year(),
+        'requests', (select coalesce(json_agg(queue_row(c) order by (c).id desc), '[]')
+                       from (select s as c
+                               from change_set s
+                              where s.family_id = v_family.id
+                              order by s.id desc
+                              limit 50) x));
+end
+$$;
+
+comment on function agent_family(jsonb) is
+'The file of a family as the town''s staff sees it; the audit says who has read it, and it counts as a reading. Input: family. Result: {"status": 200, "family": {"id", "number", "label", "updated"}, "guardians": agent_guardians(), "children": agent_children(), "school_year", "requests": [queue_row()], the latest 50}; 404; 429 too_many_readings. For agents.';
+
+
+create or replace function agent_health(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_family   family := agent_family_row(input);
+    v_child    json;
+    v_refusal  json;
+begin
+    perform require_agent();
+
+    select c.document into v_child
+      from child_documents(v_family.id, coalesce(to_id(input->>'child'), 0),
+                           array(select unnest(seen_by('agent'))
+                                 intersect select 'child_health'), today()) c
+     where 'child_health' = any (seen_by('agent'));
+
+    if v_child is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    v_refusal := agent_reads('read_health', 'child', (v_child->>'id')::bigint);
+
+    return coalesce(v_refusal, json_build_object('status', 200, 'family',
+        json_build_object('id', v_family.id, 'number', v_family.number),
+        'child', json_build_object('id', v_child->'id', 'first_name', v_child->'first_name',
+            'last_name', v_child->'last_name', 'health', v_child->'health')));
+end
+$$;
+
+comment on function agent_health(jsonb) is
+    'A child''s health data, for who has asked to see it; the audit says so (read_health). Input: family, child. Result: {"status": 200, "family", "child": with "health"}; 404; 429 too_many_readings. For agents.';
+
+
+create or replace function agent_tax(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_family    family := agent_family_row(input);
+    v_guardian  json;
+    v_refusal   json;
+begin
+    perform require_agent();
+
+    select g.document into v_guardian
+      from guardian_documents(v_family.id, coalesce(to_id(input->>'guardian'), 0), null,
+                              '{guardian_tax}', '{guardian_tax}') g
+     where 'guardian_tax' = any (seen_by('agent'));
+
+    if v_guardian is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    v_refusal := agent_reads('read_tax', 'guardian', (v_guardian->>'id')::bigint);
+
+    return coalesce(v_refusal, json_build_object('status', 200, 'family',
+        json_build_object('id', v_family.id, 'number', v_family.number),
+        'guardian', json_build_object('id', v_guardian->'id',
+            'first_name', v_guardian->'first_name', 'last_name', v_guardian->'last_name',
+            'tax', v_guardian->'tax')));
+end
+$$;
+
+comment on function agent_tax(jsonb) is
+    'A guardian''s tax data, for who has asked to see it; the audit says so (read_tax). Input: family, guardian. Result: {"status": 200, "family", "guardian": with "tax"}; 404; 429 too_many_readings. For agents.';
+
+
+create or replace function agent_child_photo(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_family  family := agent_family_row(input);
+begin
+    perform require_agent();
+
+    return file_document((
+        select p.upload_id
+          from child_family m
+          join child_photo p on p.tenant = m.tenant and p.child_id = m.child_id
+         where m.family_id = v_family.id
+           and m.child_id = to_id(input->>'child')
+           and 'child_photo' = any (seen_by('agent'))), input, 'photo.jpg', false);
+end
+$$;
+
+comment on function agent_child_photo(jsonb) is
+    'The photo of a child, as the family''s file shows it to agents; the audit says who has read that. Input: family, child, piece. Result: file_document(). For agents.';
+
+
+grant execute on function search_families(jsonb), agent_family(jsonb), agent_health(jsonb),
+    agent_tax(jsonb), agent_child_photo(jsonb)
+   to portal_web;

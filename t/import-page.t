@@ -1,0 +1,264 @@
+#!/usr/bin/perl
+
+# « Importer des familles » of the agents' host: files by a form, the check, the
+# report, the import, and the values to choose between.
+
+use strict;
+use warnings;
+use utf8;
+
+use Encode ();
+use Portal::Fault qw(as_json);
+use Portal::Sample;
+use Portal::Test;
+
+my $portal = portal(directives => { portal_import => '200ms' });
+my %people = map { ($_->{email} =~ /^(\w+)/)[0] => $_ } @{ $portal->demo->{accounts} };
+my $chief = agent_client(role => 'administrator');
+my $desk = as_json($chief);
+my @HEADER = qw(id aliasTiers sexeResp1 nomResp1 prenomResp1 dateNaisResp1 portableResp1 emailResp1
+    adrNumeroVoie adrcodePostal adrLocalite typeModeReglementResp1);
+
+sub row { return scalar $portal->psql($_[0]) }
+sub codes { return join ' ', map { "$_->{field}:$_->{code}" } @{ $_[0]->json->{errors} // [] } }
+sub csv { return Encode::encode('UTF-8', join '', map { join(';', @$_) . "\r\n" } @_) }
+
+# the form as a browser sends it: a file input that nobody has filled, too
+sub send_form {
+    my ($c, %o) = @_;
+
+    my %fields = (@{ $c->get('/imports')->form('/imports')->{fields} }, %{ $o{fields} // {} });
+    my $body = join "\r\n", map({ ('--b', qq(Content-Disposition: form-data; name="$_"), '', $fields{$_}) }
+            'csrf', grep { $_ ne 'csrf' && !/^(?:archive|famille|enfant|enfant_famille|mandat)$/ && defined $fields{$_} } sort keys %fields),
+        map({ my $bytes = $o{files}{$_}; ('--b', qq(Content-Disposition: form-data; name="$_"; filename=")
+            . (defined $bytes ? 'C:\\Export\\secret de Jean.csv' : '') . '"', 'Content-Type: application/octet-stream', '',
+            $bytes // '') } qw(archive famille enfant enfant_famille mandat)), '--b--', '';
+
+    return $c->post('/imports', $body, headers => { 'Content-Type' => 'multipart/form-data; boundary=b' });
+}
+
+sub id_of {
+    my ($r, $what) = @_;
+
+    my ($id) = ($r->location // '') =~ m{^/imports/(\d+)};
+    ok $id, $what or diag $r->status, $r->text;
+    return $id // 0;
+}
+
+sub becomes {
+    my ($id, $state) = @_;
+
+    ok wait_for(60, sub { row("select state from portal.import where id = $id") eq $state }),
+        "import $id: $state" or diag row("select i::text from portal.import i where id = $id");
+}
+
+
+### who may
+
+for my $role (qw(reader validator)) {
+    my ($c) = agent_client($role eq 'reader' ? (as => new_agent(role => 'reader')) : (role => $role));
+    is $c->get('/imports')->status, 403, "not a $role";
+    ok !$c->get('/')->links->{'/imports'}, 'whose menu does not lead there';
+    is json_post(as_json($c), '/imports', { dry => 'no' }, page => '/session')->status, 403, 'nor sends';
+}
+ok $chief->get('/')->links->{'/imports'}, 'an administrator is led there';
+my $r = $chief->get('/imports');
+like $r->title, qr/^Importer des familles/, 'the page';
+like $r->text, qr/Aucun import n’a encore été envoyé/, 'nothing yet';
+like $r->content, qr/name="dry" type="radio" value="yes" checked>/, 'a check is the default';
+like $r->text, qr/Vérifier sans rien changer/, 'which it says';
+
+
+### what is no file
+
+$r = send_form($chief);
+is $r->status, 422, 'no file';
+like $r->text, qr/Choisissez l’archive zip ou au moins un fichier/, 'is told beside the field';
+$r = send_form($chief, files => { archive => "%PDF-1.4\n" });
+is $r->status, 415, 'a PDF';
+like $r->text, qr/ni une archive zip ni un fichier CSV/, 'is told, too';
+is send_form($chief, files => { famille => "PK\3\4" . 'x' x 30 })->status, 415, 'an archive is no famille.csv';
+is row('select count(*) from portal.import_piece'), 0, 'nothing of that is kept';
+
+
+### an archive, checked
+
+my $zip = $portal->dir . '/export.zip';
+Portal::Sample->write($zip, families => 40);
+open my $in, '<:raw', $zip or die;
+my $bytes = do { local $/; <$in> };
+my $families = row('select count(*) from portal.family');
+
+$r = send_form($chief, files => { archive => $bytes });
+my $id = id_of($r, 'an archive is sent');
+like $r->location, qr/avis=import_received/, 'which is said';
+becomes($id, 'checked');
+is row('select count(*) from portal.family'), $families, 'a check changes nothing';
+is row("select name from portal.import where id = $id"), 'archive.zip', 'under the name of its field';
+
+$r = $chief->get("/imports/$id");
+like $r->text, qr/Vérifié, rien n’a été changé/, 'its state';
+like $r->text, qr/Vérification : rien n’est changé/, 'its kind';
+like $r->text, qr/famille\.csv Familles \d+ typeModeReglementResp1/, 'the files, and the column that is not taken';
+like $r->text, qr/famille\.csv, ligne 5 Créée portableResp1 : Ce numéro de téléphone n’est pas complet\. Corrigez-le.* Le reste de la ligne est pris/,
+    'a line: file, line, column, what is wrong and what to do';
+like $r->text, qr/famille\.csv, ligne 9 Refusée nomResp1 : Cette information manque\. Remplissez-la/, 'another one';
+unlike $r->text, qr/700004|sans-arobase/, 'and no value of it';
+ok $r->links->{"/imports/$id/rapport.csv"}, 'the whole as a file';
+is scalar(grep { /Importer|Annuler/ } buttons($r)), 2, '« Importer » and « Annuler »' or diag join ', ', buttons($r);
+
+my $doc = $desk->get("/imports/$id")->json;
+is $doc->{import}{state}, 'checked', 'JSON: the same';
+ok $doc->{import}{counts}{refused} >= 8 && $doc->{import}{counts}{created} > 60, 'with its counts';
+my ($told) = grep { $_->{file} eq 'mandat.csv' } @{ $doc->{lines} };
+is $told->{told}[0]{code}, 'iban_key', 'an IBAN that is wrong';
+is_deeply [map { $_->{outcome} } grep { $_->{outcome} ne 'refused' } @{ $desk->get("/imports/$id?resultat=refused")->json->{lines} }],
+    [], 'refused ones only';
+is $desk->get("/imports/$id?resultat=created")->json->{lines}[0]{outcome}, 'created', 'or those that create';
+
+### the report for a spreadsheet
+
+$portal->psql("update portal.import_line set errors = jsonb_set(errors, '{0,column}', '\"=HYPERLINK(\\\"x\\\")\"')
+    where import_id = $id and file = 'famille.csv' and line = 5");
+$r = $chief->get("/imports/$id/rapport.csv");
+is $r->header('content-type'), 'text/csv; charset=utf-8', 'CSV';
+like $r->header('content-disposition'), qr/rapport\.csv/, 'to keep';
+like $r->content, qr/^\xef\xbb\xbf"?Fichier"?;"?Ligne"?;/, 'with its mark and semicolons';
+like $r->content, qr/\r\n/, 'and line ends';
+like Encode::decode('UTF-8', $r->content), qr/"famille\.csv";5;"Créée";"'=HYPERLINK\(""x""\)";.*"Ce numéro de téléphone/,
+    'a cell that would be computed is not';
+is $chief->get('/imports/999999/rapport.csv')->status, 404, 'of none there is none';
+
+
+### « Importer »
+
+$r = $chief->submit($chief->get("/imports/$id"), { act => 'apply' }, form => "/imports/$id");
+like $r->location, qr{^/imports/$id\?avis=import_applied}, 'it goes on';
+becomes($id, 'done');
+cmp_ok row('select count(*) from portal.family'), '>', $families + 20, 'families are there';
+is row("select last_name || ' ' || coalesce(phone_mobile, '') from portal.guardian where external_id = '700001/1'"),
+    "N'Diaye +33639980001", 'with apostrophe and telephone';
+is row("select count(*) from portal.child_family cf join portal.child c on c.tenant = cf.tenant and c.id = cf.child_id
+    where c.external_id = '800121'"), 2, 'a child of two households is one';
+$r = $chief->get("/imports/$id");
+like $r->text, qr/Terminé/, 'done';
+ok !grep({ /Importer$|Annuler/ } buttons($r)), 'nothing left to decide' or diag join ', ', buttons($r);
+my $desk_key = { act => 'apply' };
+is json_post($desk, "/imports/$id", { act => 'apply' })->status, 409, 'not twice';
+is codes(json_post($desk, "/imports/$id", { act => 'cancel' })), ':import_over', 'nor cancelled any more';
+
+# the same again changes nothing
+my $again = id_of(send_form($chief, files => { archive => $bytes }, fields => { dry => 'no' }), 'the same again');
+becomes($again, 'done');
+$doc = $desk->get("/imports/$again")->json->{import}{counts};
+is $doc->{created} + $doc->{updated}, 0, 'makes nothing new' or diag explain $doc;
+cmp_ok $doc->{unchanged}, '>', 60, 'and finds all as it is';
+
+
+### files apart
+
+my %files = %{ Portal::Sample->files(families => 12) };
+$id = id_of(send_form($chief, files => { famille => $files{'famille.csv'}, enfant => $files{'enfant.csv'},
+    enfant_famille => $files{'enfantFamille.csv'} }), 'three files');
+is row("select string_agg(name, ' ' order by file) from portal.import_file where import_id = $id"),
+    'famille.csv enfant.csv enfantFamille.csv', 'are one import';
+becomes($id, 'checked');
+is scalar @{ $desk->get("/imports/$id")->json->{files} }, 3, 'read as such';
+$r = $chief->submit($chief->get("/imports/$id"), { act => 'cancel' }, form => "/imports/$id");
+like $r->location, qr/avis=import_cancelled/, '« Annuler »';
+like $chief->get("/imports/$id")->text, qr/Annulé/, 'is what it is';
+
+# what a form that was given up has left is not taken along
+$portal->psql("insert into portal.import (tenant, source, agent_id, name, dry, state)
+    select 1, 'page', id, 'famille.csv', true, 'filling' from portal.agent where tenant = 1 and role = 'administrator';
+    insert into portal.import_file (tenant, import_id, file, name, size, pieces, stored)
+    select tenant, id, 1, 'famille.csv', 1, 1, 1 from portal.import where state = 'filling'");
+$id = id_of(send_form($chief, files => { enfant => $files{'enfant.csv'} }), 'one file after a form that was given up');
+is row("select string_agg(name, ' ') from portal.import_file where import_id = $id"), 'enfant.csv', 'is by itself';
+$portal->psql("delete from portal.import where state = 'filling'");
+becomes($id, 'checked');
+
+like $chief->get('/imports')->text, qr/enfant\.csv · Import \d+ Vérification/, 'the list has them';
+unlike row("select string_agg(f::text, ' ') from portal.import_file f"), qr/Jean/, 'not what files were called';
+
+
+### one that is under way
+
+$portal->psql("update portal.import set state = 'reading', dry = true, finished_at = null, lines = 100, planned = 100,
+    lease = gen_random_uuid(), lease_until = now() + interval '1 hour' where id = $id");
+$r = $chief->get("/imports/$id");
+like $r->text, qr/Lecture en cours/, 'one that is being read';
+like $r->content, qr/<progress [^>]*max="100"/, 'its progress';
+ok $r->links->{"/imports/$id#contenu"}, '« Actualiser » without scripts';
+like $r->content, qr/<button [^>]*data-refresh="\/imports\/$id\/avancement" data-every="20"[^>]* hidden>/, 'and with them';
+is $chief->get("/imports/$id/avancement")->status, 200, 'what they ask for';
+like $desk->get("/imports/$id/avancement")->json->{import}{state}, qr/reading/, 'is the same';
+is json_post($desk, "/imports/$id", { act => 'cancel' })->status, 200, 'cancelled meanwhile';
+
+
+### round trip: a family asks, an agent accepts, the software says something else
+
+$portal->psql("update portal.family set external_id = 'F1' where number = '104201' and tenant = 1;
+    update portal.guardian set external_id = 'F1/1' where id = (select s.guardian_id from portal.subscription s
+        join portal.account a on a.id = s.account_id where a.email = '$people{camille}{email}' and s.ended_at is null limit 1)");
+my ($guardian) = row("select id from portal.guardian where external_id = 'F1/1'");
+my $camille = client();
+sign_in($camille, $people{camille});
+$camille = as_json($camille);
+
+sub ask {
+    my (%fields) = @_;
+
+    my ($set) = json_post($camille, "/famille/responsables/$guardian/base", \%fields)->json->{location} =~ m{/demandes/(\d+)};
+    my $doc = $desk->get("/demandes/$set")->json;
+    is json_post($desk, "/demandes/$set", { step => 'accept', version => $doc->{version} })->status, 200, 'asked and accepted';
+    return $set;
+}
+# a line about that guardian: what is not said stays
+sub software {
+    my (%of) = @_;
+
+    my $id = id_of(send_form($chief, files => { famille => csv(['id', 'nomResp1', 'prenomResp1', sort keys %of],
+        ['F1', map({ row("select $_ from portal.guardian where id = $guardian") } qw(last_name first_name)),
+            map { $of{$_} } sort keys %of]) }, fields => { dry => 'no' }), 'the software says');
+    becomes($id, 'done');
+    return $desk->get("/imports/$id")->json;
+}
+
+# psql gives bytes of UTF-8
+my $was = row("select phone_mobile from portal.guardian where id = $guardian");
+my $set = ask(phone_mobile => '06 39 98 77 01', profession => 'Luthière');
+$doc = software(portableResp1 => '06 39 98 77 99');
+is $doc->{import}{counts}{conflict}, 1, 'neither what was nor what was asked';
+is row("select phone_mobile from portal.guardian where id = $guardian"), '+33639987701', 'the file is not touched';
+like $chief->get('/imports')->text, qr/Une information du logiciel contredit/, 'agents are told';
+$r = $chief->get('/imports/conflits');
+like $r->text, qr/Téléphone portable · Camille/, 'the list says of whom';
+like $r->text, qr/Avant la demande.*Demandé par la famille 06 39 98 77 01 Dans le portail aujourd’hui 06 39 98 77 01 Dans le logiciel 06 39 98 77 99/,
+    'with the values';
+is_deeply [grep { /Garder|Prendre/ } map { s/ Tél.*//r } buttons($r)], ['Garder celle du portail', 'Prendre celle du logiciel'],
+    'and both answers' or diag join ', ', buttons($r);
+my ($conflict) = $r->content =~ m{action="/imports/conflits/(\d+)"};
+is $chief->get("/imports/conflits/$conflict")->status, 200, 'each is a page, too';
+is codes(json_post($desk, "/imports/conflits/$conflict", { act => 'both' })), 'act:choice', 'one of both';
+$r = $chief->submit($r, { act => 'take' }, form => "/imports/conflits/$conflict");
+like $r->location, qr{^/imports/conflits\?avis=conflict_taken}, '« Prendre celle du logiciel »';
+is row("select phone_mobile from portal.guardian where id = $guardian"), '+33639987799', 'is in the file';
+is codes(json_post($desk, "/imports/conflits/$conflict", { act => 'keep' })), ':conflict_decided', 'once';
+like $chief->get("/imports/conflits/$conflict")->text, qr/Valeur du logiciel prise/, 'which its page says';
+like $chief->get('/imports/conflits')->text, qr/Aucune information n’est à départager/, 'none is left';
+
+ask(phone_home => '03 53 01 77 02');
+software(telephoneResp1 => '03 53 01 77 88');
+($conflict) = $chief->get('/imports/conflits')->content =~ m{action="/imports/conflits/(\d+)"};
+is json_post($desk, "/imports/conflits/$conflict", { act => 'keep', reason => 'Vu avec la famille.' })->status, 200,
+    '« Garder celle du portail »';
+is row("select phone_home from portal.guardian where id = $guardian"), '+33353017702', 'keeps it';
+is row("select state || ' ' || reason from portal.import_conflict where id = $conflict"), 'kept Vu avec la famille.', 'with why';
+is software(telephoneResp1 => '03 53 01 77 88')->{import}{counts}{conflict}, 0, 'the same again is none any more';
+is row("select count(distinct action) from portal.audit where action in ('start_import', 'decide_import', 'decide_conflict')"),
+    3, 'the audit says who';
+
+is client(json => 1)->get($_)->status, 404, "$_ is no page of families" for '/imports', '/import/1', '/imports/conflits';
+
+done_testing;
