@@ -17,6 +17,19 @@ alter table audit
 comment on column audit.names is
     'Names of the settings that were changed, never a value; null: it was something else.';
 
+grant insert (names) on audit to portal_api;
+
+-- version and slug are the trigger's; who a town is and where it answers is the
+-- operator's
+grant update (validation_days, subscription_effect, uploads_waiting, upload_space,
+              keep_unconfirmed, keep_inactive, keep_closed, keep_request, keep_document,
+              keep_photo, keep_mail, keep_session, keep_token, keep_attempt, keep_audit,
+              session_idle, session_absolute, session_limit, agent_idle, agent_absolute)
+   on town to portal_api;
+
+reset role;
+
+-- whose owner is another one once a database has been migrated
 create or replace function audit_kept() returns trigger
     language plpgsql set search_path = portal, pg_temp as $$
 begin
@@ -49,15 +62,3 @@ begin
         message = 'rows of the audit are only added', constraint = 'audit_kept';
 end
 $$;
-
-grant insert (names) on audit to portal_api;
-
--- version and slug are the trigger's; who a town is and where it answers is the
--- operator's
-grant update (validation_days, subscription_effect, uploads_waiting, upload_space,
-              keep_unconfirmed, keep_inactive, keep_closed, keep_request, keep_document,
-              keep_photo, keep_mail, keep_session, keep_token, keep_attempt, keep_audit,
-              session_idle, session_absolute, session_limit, agent_idle, agent_absolute)
-   on town to portal_api;
-
-reset role;
