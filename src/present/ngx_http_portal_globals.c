@@ -278,6 +278,7 @@ static const struct {
     { "refused", ngx_string("/refus") },
     { "imports", ngx_string("/imports") },
     { "codes", ngx_string("/codes") },
+    { "settings", ngx_string("/reglages") },
 };
 
 
