@@ -84,6 +84,7 @@ my $h = in('camille');
 my $j = in('camille', json => 1);
 my ($own, $other) = (secrets('Camille'), secrets('Julien'));
 my $before = $portal->psql("select count(*) from portal.audit where action = 'my_data'");
+$portal->psql("update portal.family set accounting_code = 'TIERS-90817' where number = '104201'");
 my $json = $j->get('/mes-donnees');
 my $html = $h->get('/mes-donnees');
 is $portal->psql("select count(*) from portal.audit where action = 'my_data'"), $before,
@@ -93,6 +94,7 @@ is $portal->psql("select count(*) from portal.audit where action = 'my_data'
     and outcome = 'csv'"), $before + 1, 'taking a file away is one';
 my @rows = parsed($csv);
 my $data = $json->json;
+like $_->content, qr/TIERS-90817/, 'the number in the accounts' for $html, $json, $csv;
 
 is $_->status, 200, $_->header('content-type') for $html, $json, $csv;
 is $_->header('cache-control'), 'no-store', 'kept nowhere' for $html, $json, $csv;

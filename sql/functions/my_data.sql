@@ -160,6 +160,7 @@ declare
     v_same  text[] := seen_by('same_family');
 begin
     return (select json_build_object('number', f.number, 'updated', day_of(f.updated_at),
+                'accounting_code', f.accounting_code,
                 'guardians', (select json_agg(json_build_object(
                                   'person', (g.document->>'first_name') || ' '
                                           || (g.document->>'last_name'),
@@ -246,7 +247,7 @@ $$;
 
 comment on function my_data(jsonb) is
 'All that the portal holds about the account that asks. Input: format (csv: a file is taken away, which the audit tells).
-Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
+Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
 
 
 create or replace function closing(input jsonb) returns json
