@@ -77,7 +77,8 @@ my ($agent, $id);
     ($id) = $r->location =~ m{^/agents/(\d+)\?avis=agent_invited};
     is state_of($id), 'invited validator', 'nobody yet';
     is audited(), 'invite_agent ok', 'the audit knows';
-    like $page->get($r->location =~ s/#.*//r)->text, qr/L’invitation est partie.*Invitation valable jusqu’au/s, 'and the page says so';
+    like $page->get($r->location =~ s/#.*//r)->text, qr/L’invitation est partie.*Dernière connexion Aucune.*Invitation valable jusqu’au/s,
+        'and the page says so, and that nobody has logged in';
 
     is log_in_agent(client(agents => 1), { email => 'ines.neuve@mairie.example', password => '',
         totp_secret => 'A' x 32 })->status, 422, 'who has not enrolled does not log in';
