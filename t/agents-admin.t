@@ -77,7 +77,8 @@ my ($agent, $id);
     ($id) = $r->location =~ m{^/agents/(\d+)\?avis=agent_invited};
     is state_of($id), 'invited validator', 'nobody yet';
     is audited(), 'invite_agent ok', 'the audit knows';
-    like $page->get($r->location =~ s/#.*//r)->text, qr/L’invitation est partie.*Invitation valable jusqu’au/s, 'and the page says so';
+    like $page->get($r->location =~ s/#.*//r)->text, qr/L’invitation est partie.*Dernière connexion Aucune.*Invitation valable jusqu’au/s,
+        'and the page says so, and that nobody has logged in';
 
     is log_in_agent(client(agents => 1), { email => 'ines.neuve@mairie.example', password => '',
         totp_secret => 'A' x 32 })->status, 422, 'who has not enrolled does not log in';
@@ -87,7 +88,7 @@ my ($agent, $id);
     my $c = client(agents => 1);
     my $form = $c->get("/invitation?jeton=$token");
     is $form->status, 200, 'the link';
-    like $form->text, qr/Bonjour Inès/, 'says whose it is';
+    like $form->text, qr/Bonjour Inès, voici votre invitation/, 'says whose it is, whoever they are';
     unlike $form->content, qr/<svg class="qr"/, 'and no secret: a mail that others read is not enough';
     is row("select totp is null from portal.agent where id = $id"), 't', 'there is none yet';
     for (['trop-court-9xz', qr/de 16 caractères au moins/], ['', qr/de 16 caractères au moins/]) {
@@ -107,7 +108,8 @@ my ($agent, $id);
 
     is $c->submit($form, { new_password => 'falaise-mandarine-tricot-57' }, form => '/invitation')->status, 410,
         'the link served once';
-    like $c->get("/invitation?jeton=$token")->text, qr/Ce lien a déjà servi/, 'and says so';
+    like $c->get("/invitation?jeton=$token")->text, qr/Ce lien a déjà servi.*demandez-lui une nouvelle invitation/,
+        'and says so, and what to do for who has not come to an end';
     like $c->get('/invitation?jeton=' . 'x' x 43)->text, qr/n’est pas reconnu/, 'another link is none';
 
     $agent = { email => 'ines.neuve@mairie.example', password => 'falaise-mandarine-tricot-57',

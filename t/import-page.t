@@ -103,6 +103,7 @@ like $r->text, qr/famille\.csv Familles \d+ typeModeReglementResp1/, 'the files,
 like $r->text, qr/famille\.csv, ligne 5 Créée portableResp1 : Ce numéro de téléphone n’est pas complet\. Corrigez-le.* Le reste de la ligne est pris/,
     'a line: file, line, column, what is wrong and what to do';
 like $r->text, qr/famille\.csv, ligne 9 Refusée nomResp1 : Cette information manque\. Remplissez-la/, 'another one';
+like $r->text, qr/enfantFamille\.csv, ligne \d+ Refusée enfant_id : Cet enfant n’est ni/, 'of an id that nobody knows, too';
 unlike $r->text, qr/700004|sans-arobase/, 'and no value of it';
 ok $r->links->{"/imports/$id/rapport.csv"}, 'the whole as a file';
 is scalar(grep { /Importer|Annuler/ } buttons($r)), 2, '« Importer » and « Annuler »' or diag join ', ', buttons($r);
@@ -167,6 +168,12 @@ is scalar @{ $desk->get("/imports/$id")->json->{files} }, 3, 'read as such';
 $r = $chief->submit($chief->get("/imports/$id"), { act => 'cancel' }, form => "/imports/$id");
 like $r->location, qr/avis=import_cancelled/, '« Annuler »';
 like $chief->get("/imports/$id")->text, qr/Annulé/, 'is what it is';
+
+my $cut = id_of(send_form($chief, files => { archive => substr $bytes, 0, length($bytes) / 2 }), 'half of an archive');
+becomes($cut, 'failed');
+$r = $chief->get("/imports/$cut");
+like $r->text, qr/Le fichier s’arrête avant la fin/, 'is told as such';
+unlike $r->text, qr/Aucune ligne à regarder|Corrigez ces lignes/, 'and not as one without a mistake';
 
 # what a form that was given up has left is not taken along
 $portal->psql("insert into portal.import (tenant, source, agent_id, name, dry, state)

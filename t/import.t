@@ -13,7 +13,7 @@ use IO::Compress::Zip qw(:constants $ZipError);
 use JSON::PP ();
 
 use Portal::Fault qw(log_lines);
-use Portal::Place qw(spew);
+use Portal::Place qw(make_dir spew top);
 use Portal::Test;
 
 expect_complaint(qr/worker process \d+ exited on signal 9/);
@@ -318,6 +318,25 @@ sub staged { scalar $portal->psql("select count(*) from portal.import_line where
     my $next = given('familles.csv', "famille;libelle\nN-1;x\n");
     is over($next), 'done', 'one that is cancelled gives way to the next';
     cmp_ok staged($id), '<', $MANY, 'and is not read further';
+}
+
+
+### the operator's own command, a path with a space and an apostrophe
+
+{
+    make_dir($portal->dir . "/l'export du jour", 0755);
+    my $path = $portal->dir . "/l'export du jour/familles.csv";
+    my $by_hand = sub {
+        open my $out, '-|', 'psql', '-X', '-q', '-At', $portal->pg->psql_args,
+            '-v', 'town=saint-aubin', '-v', "file=$path", @_, '-f', top() . '/sql/import.psql' or die;
+        my ($id) = map { /^(\d+)$/ ? $1 : () } <$out>;
+        return $id // 0;
+    };
+
+    spew($path, "famille;libelle\nO-1;Par psql\n", 0644);
+    is over($by_hand->()), 'checked', 'sql/import.psql checks a file';
+    is over($by_hand->('-v', 'dry=no')), 'done', 'and imports it with dry=no';
+    is $portal->psql("select label from portal.family where external_id = 'O-1'"), 'Par psql', 'it is there';
 }
 
 is scalar(log_lines(qr/FR14|Le Goff|Roux/)), 0, 'nothing of the families is in the log';

@@ -88,7 +88,7 @@ sub told {
     my $json = JSON::PP->new->canonical;
     my @rows = map { $json->decode($_) } split /\n/, $export;
 
-    for (@rows) {
+    for (grep { $_->{row} } @rows) {
         delete $_->{row}{$_->{table} eq 'town' ? 'id' : 'tenant'};
         delete @{ $_->{row} }{qw(chain hash)} if $_->{table} eq 'audit';
     }
@@ -210,6 +210,7 @@ wait_for(20, sub { !$p->psql('select count(*) from portal.audit where chain is n
 
 my $export = town('export', 'neuville');
 my @rows = map { JSON::PP->new->decode($_) } split /\n/, $export;
+is_deeply pop @rows, { table => 'end', rows => scalar @rows }, 'it says where it ends';
 ok @rows > 10, scalar(@rows) . ' rows written out';
 is scalar(grep { $_->{table} eq 'account' } @rows), 1, 'its account';
 is scalar(grep { $_->{table} ne 'town' && $_->{row}{tenant} != $rows[0]{row}{id} } @rows), 0,
@@ -240,6 +241,12 @@ like town('restore', \ join("\n", (split /\n/, $export)[1 .. 3], '')),
     qr/not the export of a town/, 'half of one';
 my @other = map { /"table": "account"/ ? s/"account"/"accounts"/r : $_ } split /\n/, $export;
 like town('restore', \ join("\n", @other, '')), qr/does not know/, 'one of another version';
+my @whole = split /\n/, $export;
+for my $gone ([$#whole, 'its end is cut off'], [$#whole - 1, 'a row is missing']) {
+    my ($line, $name) = @$gone;
+    like town('restore', \ join("\n", @whole[grep { $_ != $line } 0 .. $#whole], '')),
+        qr/the export is not whole/, $name;
+}
 is $p->psql("select count(*) from portal.town where slug = 'neuville'"), 0, 'nothing of those';
 
 like town('restore', \$export), qr/"status" : 201/, 'read in';

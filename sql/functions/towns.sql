@@ -72,6 +72,8 @@ create or replace function export_town(p_slug text) returns setof jsonb
 declare
     v_town   int := (select t.id from town t where t.slug = p_slug);
     v_table  text;
+    v_rows   bigint;
+    v_all    bigint := 1;
 begin
     if v_town is null then
         raise exception using errcode = 'PT404', message = 'no such town';
@@ -87,12 +89,17 @@ begin
         return query execute format(
             'select jsonb_build_object(''table'', %L, ''row'', to_jsonb(t)) '
             'from portal.%I t where t.tenant = $1', v_table, v_table) using v_town;
+        get diagnostics v_rows = row_count;
+        v_all := v_all + v_rows;
     end loop;
+
+    -- who reads it in knows by this that nothing was cut off
+    return next jsonb_build_object('table', 'end', 'rows', v_all);
 end
 $$;
 
 comment on function export_town(text) is
-'All that is held of a town, a JSON object for each row: {"table", "row"}; sealed values stay sealed, for the key file that sealed them. Input: its slug. Errors, raised: PT404. Read in one transaction with repeatable read, or rows of one moment stand beside rows of another.';
+'All that is held of a town, a JSON object for each row: {"table", "row"}, and at the end {"table": "end", "rows": how many}; sealed values stay sealed, for the key file that sealed them. Input: its slug. Errors, raised: PT404. Read in one transaction with repeatable read, or rows of one moment stand beside rows of another.';
 
 
 create or replace function restore_rows(p_table text, p_town int) returns bigint
@@ -163,11 +170,18 @@ begin
         raise exception using errcode = 'PT422', message = 'this is not the export of a town';
     end if;
 
+    if (select sum((line->>'rows')::bigint) from pg_temp.town_line where line->>'table' = 'end')
+           is distinct from (select count(*) from pg_temp.town_line where line->>'table' <> 'end')
+    then
+        raise exception using errcode = 'PT422',
+            message = 'the export is not whole: make it again';
+    end if;
+
     for v_table in select n from town_tables() n loop
         v_rows := v_rows + restore_rows(v_table, v_town);
     end loop;
 
-    if v_rows <> (select count(*) from pg_temp.town_line) then
+    if v_rows <> (select count(*) from pg_temp.town_line where line->>'table' <> 'end') then
         raise exception using errcode = 'PT422',
             message = 'the export has tables that this version does not know';
     end if;

@@ -33,6 +33,7 @@ static const char *portal_import_ids(const portal_import_rules_t *rules,
     portal_import_line_t *line, json_t *ids);
 static int portal_import_id(const portal_import_rules_t *rules,
     const portal_csv_cell_t *cell, json_t **id, char *code, size_t codelen);
+static int portal_import_id_names(portal_import_making_t *making);
 static int portal_import_make(portal_import_making_t *making,
     const json_t *ids);
 static int portal_import_absent(const portal_import_making_t *making);
@@ -299,6 +300,35 @@ portal_import_id(const portal_import_rules_t *rules,
 }
 
 
+/* an id that nobody knows is told with its column too */
+
+static int
+portal_import_id_names(portal_import_making_t *making)
+{
+    int                            cell;
+    size_t                         i;
+    const portal_import_column_t  *column;
+
+    for (i = 0; i < PORTAL_IMPORT_COLUMNS; i++) {
+        column = &making->bind->kind->columns[i];
+        cell = making->bind->cell[i];
+
+        if (column->names == NULL || column->record >= 0 || cell < 0) {
+            continue;
+        }
+
+        if (json_object_set_new(making->columns, column->field,
+                                json_string(making->bind->name[cell]))
+            != 0)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 static int
 portal_import_make(portal_import_making_t *making, const json_t *ids)
 {
@@ -331,6 +361,7 @@ portal_import_make(portal_import_making_t *making, const json_t *ids)
 
     rc = making->values == NULL || making->columns == NULL
          || making->given[0] == NULL || making->given[1] == NULL
+         || portal_import_id_names(making) != 0
          || portal_import_given(making) != 0
          || portal_import_with(making) != 0
          || portal_import_check(making, 0) != 0

@@ -378,15 +378,15 @@ several(void)
     out = read_all(given, 4, 1);
     is(out,
        "{\"errors\":[],\"line\":2,\"records\":[{\"columns\":"
-       "{\"label\":\"libelle\"},\"key\":\"1\",\"kind\":\"family\",\"values\":"
+       "{\"family\":\"famille\",\"label\":\"libelle\"},\"key\":\"1\",\"kind\":\"family\",\"values\":"
        "{\"label\":\"x\"}}]}\n"
        "{\"errors\":[],\"line\":4,\"records\":[{\"columns\":"
        "{\"birth_date\":\"dateNaissance\",\"first_name\":\"prenom\","
-       "\"last_name\":\"nom\"},\"key\":\"3\",\"kind\":\"child\",\"values\":"
+       "\"id\":\"Id\",\"last_name\":\"nom\"},\"key\":\"3\",\"kind\":\"child\",\"values\":"
        "{\"birth_date\":\"2020-01-01\",\"first_name\":\"F\","
        "\"last_name\":\"E\"}}]}\n"
        "{\"errors\":[],\"line\":2,\"records\":[{\"columns\":"
-       "{\"iban\":\"iban\"},\"key\":\"1/1\",\"kind\":\"bank\",\"values\":"
+       "{\"iban\":\"iban\",\"id\":\"titulaire_id\"},\"key\":\"1/1\",\"kind\":\"bank\",\"values\":"
        "{\"iban\":\"FR1420041010050500013M02606\"}}]}\nDONE",
        "several files, in their order; what is staged is passed over");
     free(out);
