@@ -285,6 +285,8 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(agentRequest => $c->get("/demandes/$report"), 200, 'its request');
 }
 
+answered(statistics => $c->get('/statistiques'), 200);
+
 # families from the town's software
 {
     my $chief = json_of(scalar agent_client(role => 'administrator'));

@@ -70,7 +70,7 @@ run(async (browser) => {
   await page.waitForURL(/\/sante$/);
   await inspect(page, "health data", true);
 
-  for (const path of ["/interdictions", "/recopie", "/refus", "/compte", "/session", "/langue", "/nulle-part"]) {
+  for (const path of ["/interdictions", "/recopie", "/refus", "/statistiques", "/compte", "/session", "/langue", "/nulle-part"]) {
     await page.goto(portal.agents_url + path);
     await inspect(page, "agents", path !== "/nulle-part");
   }

@@ -101,7 +101,7 @@ $$, $$ select unnest(array['acknowledge_changes', 'address_link', 'address_passw
     'resend_change', 'resend_confirmation', 'reset_link', 'reset_password', 'save_fields',
     'save_guardian_code', 'save_refusal', 'save_settings', 'schema_version', 'seal_place', 'search_families',
     'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields',
-    'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import',
+    'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'statistics',
     'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'town', 'undo_address',
     'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
 
