@@ -151,6 +151,10 @@ $id{numero} = 1;
 $id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
 @id{qw(rubrique motif)} = qw(base unreadable);
 
+$portal->psql("insert into portal.family_note (tenant, family_id, text, written_by) select 1, $id{famille}, 'Une note.', min(a.id)
+    from portal.agent a where a.tenant = 1");
+$id{note} = $portal->psql('select max(id) from portal.family_note');
+
 # a ban that an agent has recorded
 {
     my ($report) = json_post($camille, "/famille/enfants/$id{enfant}/contacts/interdiction",
@@ -195,6 +199,7 @@ sub post_of {
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')
         : $path eq '/agents' ? (first_name => 'A', last_name => 'B', email => 'a@b.example', role => 'reader')
         : $path =~ m{^/agents/} ? (step => 'disable')
+        : $path =~ m{^/familles/\{famille\}$} ? (text => 'Une note.')
         : $path =~ m{^/familles$} ? (search => 'Martin')
         : $place->{host} eq 'agents' && $path =~ /interdictions/ ? (reason => 'Parce que.')
         : $path eq '/imports' ? (dry => 'yes')

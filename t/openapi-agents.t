@@ -285,6 +285,23 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(agentRequest => $c->get("/demandes/$report"), 200, 'its request');
 }
 
+# notes on a family
+{
+    my $path = '/familles/' . $portal->psql("select id from portal.family where number = '104201'");
+    post(addNote => $c, $path, { text => 'A rappelé.' }, 200);
+    post(addNote => $c, $path, { text => undef }, 422, 'without a word');
+    post(addNote => $c, '/familles/999999', { text => 'A' }, 404);
+    my $note = "$path/notes/" . answered(agentFamily => $c->get($path), 200)->json->{notes}{list}[0]{id};
+    answered(agentNote => $c->get($note), 200);
+    answered(agentNote => $c->get("$path/notes/999999"), 404);
+    post(withdrawNote => $c, "$path/notes/999999", {}, 404);
+    post(withdrawNote => $c, $note, {}, 200);
+    post(withdrawNote => $c, $note, {}, 409, 'withdrawn already');
+    answered(agentNote => $c->get($note), 200, 'withdrawn');
+}
+
+answered(statistics => $c->get('/statistiques'), 200);
+
 # families from the town's software
 {
     my $chief = json_of(scalar agent_client(role => 'administrator'));
@@ -551,6 +568,8 @@ sub json_of { twin($_[0], json => 1) }
     answered(agentPhotoNow => $own->get("/demandes/$photo/photo-actuelle.jpg"), 403, 'their own');
     answered(agentDocument => $own->get("/demandes/$with/justificatif-1"), 403, 'their own');
     answered(ban => $own->get("/interdictions/$ban"), 403, 'their own');
+    my $note = join '/notes/', @{ ($portal->psql('select family_id, max(id) from portal.family_note group by 1'))[0] };
+    answered(agentNote => $own->get("/familles/$note"), 403, 'their own');
 }
 
 for my $name (sort keys %op) {

@@ -161,6 +161,7 @@ declare
 begin
     return (select json_build_object('number', f.number, 'updated', day_of(f.updated_at),
                 'accounting_code', f.accounting_code,
+                'notes', family_data_notes(f.id),
                 'guardians', (select json_agg(json_build_object(
                                   'person', (g.document->>'first_name') || ' '
                                           || (g.document->>'last_name'),
@@ -247,7 +248,7 @@ $$;
 
 comment on function my_data(jsonb) is
 'All that the portal holds about the account that asks. Input: format (csv: a file is taken away, which the audit tells).
-Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
+Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "notes": family_data_notes(), "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
 
 
 create or replace function closing(input jsonb) returns json

@@ -279,6 +279,7 @@ static const struct {
     { "imports", ngx_string("/imports") },
     { "codes", ngx_string("/codes") },
     { "settings", ngx_string("/reglages") },
+    { "statistics", ngx_string("/statistiques") },
 };
 
 

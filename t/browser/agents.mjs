@@ -66,11 +66,21 @@ run(async (browser) => {
   await link(main(page), /^104201/).click();
   await page.waitForURL(/\/familles\/\d+$/);
   await inspect(page, "a family's file", true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await field("Nouvelle note").fill("A rappelé ce matin.");
+  await button(main(page), "Ajouter la note").click();
+  await page.getByText("La note est ajoutée.").waitFor();
+  await inspect(page, "a family's file with a note", true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await link(main(page), /^Retirer cette note/).click();
+  await heading(page, "Note d’un agent", "a note");
+  await inspect(page, "a note to be withdrawn", true);
+  await page.goBack();
   await link(main(page), /^Voir les données de santé/).first().click();
   await page.waitForURL(/\/sante$/);
   await inspect(page, "health data", true);
 
-  for (const path of ["/interdictions", "/recopie", "/refus", "/compte", "/session", "/langue", "/nulle-part"]) {
+  for (const path of ["/interdictions", "/recopie", "/refus", "/statistiques", "/compte", "/session", "/langue", "/nulle-part"]) {
     await page.goto(portal.agents_url + path);
     await inspect(page, "agents", path !== "/nulle-part");
   }

@@ -85,8 +85,8 @@ select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
-$$, $$ select unnest(array['acknowledge_changes', 'address_link', 'address_password', 'agent_accept', 'agent_account',
-    'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_invitation',
+$$, $$ select unnest(array['acknowledge_changes', 'add_note', 'address_link', 'address_password', 'agent_accept', 'agent_account',
+    'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_invitation', 'agent_note',
     'agent_photo', 'agent_recover', 'agent_recovery_codes', 'agent_request', 'agent_sign_in',
     'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_tax', 'agents', 'ask_change', 'ban',
     'bans', 'change_address', 'change_agent', 'change_password', 'changes', 'child', 'child_photo',
@@ -101,9 +101,9 @@ $$, $$ select unnest(array['acknowledge_changes', 'address_link', 'address_passw
     'resend_change', 'resend_confirmation', 'reset_link', 'reset_password', 'save_fields',
     'save_guardian_code', 'save_refusal', 'save_settings', 'schema_version', 'seal_place', 'search_families',
     'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields',
-    'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import',
+    'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'statistics',
     'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'town', 'undo_address',
-    'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
+    'undo_link', 'unsubscribe', 'withdraw_note', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
     select p.proname::text collate "default" from pg_proc p

@@ -1,0 +1,300 @@
+--
+-- What a town may know of its portal as a whole: counts, never a person.  A
+-- template cannot reckon, so the places in the charts are made here.
+--
+
+set search_path = portal, pg_temp;
+
+
+-- charts ------------------------------------------------------------------
+
+create or replace function chart(p_name text, p_rows jsonb, p_most bigint, p_above boolean)
+    returns jsonb
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+declare
+    -- in units of the drawing, 360 wide: a telephone shows it as it is
+    v_from   int := case when p_above then 0 else 104 end;
+    v_wide   int := 360 - v_from - 52;
+    v_most   bigint := greatest(p_most, 1);
+    v_y      int := 0;
+    v_row    jsonb;
+    v_n      bigint;
+    v_width  bigint;
+    v_i      int;
+    v_bars   jsonb;
+    v_rows   jsonb := '[]';
+begin
+    for v_row in select x from jsonb_array_elements(p_rows) x loop
+        v_bars := '[]';
+        v_row := v_row || jsonb_build_object('label_y', v_y + 15);
+        v_y := v_y + case when p_above then 22 else 2 end;
+
+        for v_i in 0 .. jsonb_array_length(v_row->'values') - 1 loop
+            v_n := (v_row->'values'->>v_i)::bigint;
+            -- what is more than nothing is seen; what is not known is as nothing
+            v_width := least(v_wide, coalesce(v_n, 0) * v_wide / v_most);
+            v_width := greatest(v_width, coalesce((v_n > 0)::int, 0));
+            v_bars := v_bars || jsonb_build_object('value', v_n, 'known', v_n is not null,
+                'second', v_i = 1, 'x', v_from, 'y', v_y + 2, 'width', v_width,
+                'text_x', v_from + v_width + 6, 'text_y', v_y + 14);
+            v_y := v_y + 18;
+        end loop;
+
+        v_y := v_y + 6;
+        v_rows := v_rows || (v_row - 'values' || jsonb_build_object('bars', v_bars));
+    end loop;
+
+    return jsonb_build_object('name', p_name, 'height', v_y, 'rows', v_rows);
+end
+$$;
+
+comment on function chart(text, jsonb, bigint, boolean) is
+'Rows of numbers as a chart of bars that lie: 360 wide, each bar with its place, all integers. Input: its name; rows, each with "values" (one or two numbers, null: not known) beside what it is called by; the number that is as long as a bar can be; whether what a row is called stands above its bars, not beside. Result: {"name", "height", "rows": [the row, with "label_y" and for "values" "bars": [{"value", "known", "second", "x", "y", "width", "text_x", "text_y"}]]}.';
+
+
+create or replace function month_starts() returns timestamptz[]
+    language sql stable
+    return array(select (m at time zone 'Europe/Paris')
+                   from generate_series(date_trunc('month', today()::timestamp)
+                                            - interval '11 months',
+                                        date_trunc('month', today()::timestamp),
+                                        interval '1 month') m
+                  order by m);
+
+comment on function month_starts() is
+    'When the last 12 months began in the town, this one too.';
+
+
+create or replace function month_row(p_n int, p_keep int) returns jsonb
+    language sql stable
+    return (select jsonb_build_object('month', to_char(d, 'MM'),
+                       'year', extract(year from d)::int,
+                       'kept', (d + interval '1 month')::date > today() - p_keep)
+              from (select date_trunc('month', today()::timestamp)
+                               - make_interval(months => 12 - p_n)) x (d));
+
+comment on function month_row(int, int) is
+    'What a month is called by. Input: which of the last 12, 1 to 12; days that what is counted is kept. Result: {"month": 01 to 12, "year", "kept": something of it may still be there}.';
+
+
+-- what is counted -----------------------------------------------------------
+
+create or replace function decided_charts(p_starts timestamptz[], p_keep int) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_delay  jsonb;
+    v_share  jsonb;
+    v_most   bigint;
+begin
+    -- what a town lets count at once was no validation
+    select jsonb_agg(m.row || jsonb_build_object('decided', case when m.kept then coalesce(d.decided, 0) end,
+               'values', jsonb_build_array(d.median, d.ninety)) order by n),
+           jsonb_agg(m.row || jsonb_build_object('decided', case when m.kept then coalesce(d.decided, 0) end,
+               'refused', coalesce(d.refused, 0), 'partly', coalesce(d.partly, 0),
+               'values', jsonb_build_array(round(d.refused * 100.0 / d.decided)))
+               order by n),
+           max(d.ninety)
+      into v_delay, v_share, v_most
+      from (select n, r as row, (r->>'kept')::boolean as kept
+              from generate_series(1, 12) n, month_row(n, p_keep) r) m
+      left join (
+            select x.n, count(*) as decided,
+                   count(*) filter (where x.state = 'refused') as refused,
+                   count(*) filter (where x.state = 'partly') as partly,
+                   percentile_disc(0.5) within group (order by x.days) as median,
+                   percentile_disc(0.9) within group (order by x.days) as ninety
+              from (select width_bucket(c.decided_at, p_starts) as n, c.state,
+                           day_of(c.decided_at) - day_of(c.created_at) as days
+                      from change_set c
+                     where c.state in ('accepted', 'partly', 'refused')
+                       and c.updated_at >= p_starts[1]
+                       and c.decided_at >= p_starts[1]
+                       and c.decided_by is not null) x
+             group by x.n) d using (n);
+
+    return jsonb_build_object('delay', chart('delai', v_delay, v_most, false),
+                              'share', chart('refus', v_share, 100, false) || '{"percent": true}');
+end
+$$;
+
+comment on function decided_charts(timestamptz[], int) is
+'How long agents'' decisions took, in days, and how many said no, by month. Input: month_starts(); days that requests are kept. Result: {"delay": chart() of the median and what 9 of 10 took at most, rows with "decided"; "share": chart() of the percent refused, rows with "decided", "refused", "partly"}.';
+
+
+create or replace function reasons_chart(p_starts timestamptz[], p_lang text) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_rows  jsonb;
+    v_most  bigint;
+begin
+    with given as (
+        -- no ready words, or such as the town has no more: the agent's own
+        select ready_words(x.code, p_lang) as words, sum(x.n) as n
+          from (select c.reason_code as code, count(*) as n
+                  from change_set c
+                 where c.state in ('partly', 'refused')
+                   and c.updated_at >= p_starts[1]
+                   and c.decided_at >= p_starts[1]
+                   and c.decided_by is not null
+                   and (c.reason_code is not null or c.reason is not null)
+                 group by c.reason_code) x
+         group by 1
+    ), told as (
+        select case when g.n >= 5 then g.words end as words, g.n < 5 as few, sum(g.n) as n
+          from given g
+         group by 1, 2
+    )
+    select jsonb_agg(jsonb_build_object('reason', t.words,
+               'short', case when length(t.words) > 46 then left(t.words, 45) || '…'
+                             else t.words end,
+               'few', t.few, 'own', t.words is null and not t.few,
+               'values', jsonb_build_array(t.n)) order by t.few, t.n desc, t.words),
+           max(t.n)
+      into v_rows, v_most
+      from told t;
+
+    return chart('motifs', coalesce(v_rows, '[]'), v_most, true);
+end
+$$;
+
+comment on function reasons_chart(timestamptz[], text) is
+'Why requests were refused, or partly, in the last 12 months, most frequent first; what was said fewer than 5 times stands together. Input: month_starts(), the language of the page. Result: chart(), rows with "reason" (ready words), "short" (their beginning), "own": words of the agents'' own, "few".';
+
+
+create or replace function linked_chart(p_starts timestamptz[], p_all bigint) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    -- a family is linked in a month when it is at its end, or now
+    v_ends  timestamptz[] := p_starts[2:12] || 'infinity'::timestamptz;
+    v_rows  jsonb;
+begin
+    -- a bit for each month, so that two accounts of a family count once
+    with linked as materialized (
+        select bit_or((1 << width_bucket(coalesce(u.ended_at, 'infinity'), v_ends))
+                      - (1 << width_bucket(u.effective_at, v_ends))) as months
+          from subscription u
+         where u.effective_at <= now()
+           and (u.ended_at is null or u.ended_at >= p_starts[1])
+         group by u.family_id
+    )
+    select jsonb_agg(month_row(n, 366) || jsonb_build_object('values', jsonb_build_array(
+               (select count(*) from linked l where (l.months >> (n - 1)) & 1 = 1)))
+               order by n)
+      into v_rows
+      from generate_series(1, 12) n;
+
+    return chart('abonnees', v_rows, p_all, false);
+end
+$$;
+
+comment on function linked_chart(timestamptz[], bigint) is
+'How many families had an account connected, at the end of each month. Input: month_starts(), how many families there are. Result: chart(), its longest bar is all families.';
+
+
+create or replace function attempts_charts(p_starts timestamptz[], p_keep int) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_codes   jsonb;
+    v_logins  jsonb;
+    v_most    bigint[];
+begin
+    select jsonb_agg(m.row || jsonb_build_object('values', jsonb_build_array(
+               case when m.kept then coalesce(c.n, 0) end)) order by m.n),
+           jsonb_agg(m.row || jsonb_build_object('values', jsonb_build_array(
+               case when m.kept then coalesce(l.families, 0) end,
+               case when m.kept then coalesce(l.agents, 0) end)) order by m.n),
+           array[max(c.n), greatest(max(l.families), max(l.agents))]
+      into v_codes, v_logins, v_most
+      from (select n, r as row, (r->>'kept')::boolean as kept
+              from generate_series(1, 12) n, month_row(n, p_keep) r) m
+      left join (
+            select width_bucket(a.at, p_starts) as month, count(*) as n
+              from audit a
+             where a.action = 'subscribe'
+               and a.outcome in ('code_refused', 'too_many')
+               and a.at >= p_starts[1]
+             group by 1) c on c.month = m.n
+      left join (
+            select width_bucket(a.at, p_starts) as month,
+                   count(*) filter (where a.action = 'sign_in') as families,
+                   count(*) filter (where a.action = 'agent_sign_in') as agents
+              from audit a
+             where a.action in ('sign_in', 'agent_sign_in')
+               and a.outcome = 'failed'
+               and a.at >= p_starts[1]
+             group by 1) l on l.month = m.n;
+
+    return jsonb_build_object('codes', chart('codes', v_codes, v_most[1], false),
+                              'logins', chart('connexions', v_logins, v_most[2], false));
+end
+$$;
+
+comment on function attempts_charts(timestamptz[], int) is
+'Codes abonné and log-ins that were refused, by month. Input: month_starts(); days that the audit is kept. Result: {"codes": chart(), "logins": chart(), of families and of agents}.';
+
+
+create or replace function waiting_chart() returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_groups  text[] := array['days_30', 'days_20', 'days_10', 'days_5', 'days_2', 'day'];
+    -- moments, not days: no request's time is turned into the town's
+    v_starts  timestamptz[] := array(select (today() - d)::timestamp at time zone 'Europe/Paris'
+                                       from unnest('{29,19,9,4,1}'::int[]) d
+                                      order by d desc);
+    v_rows    jsonb;
+    v_late    bigint;
+    v_most    bigint;
+begin
+    select jsonb_agg(jsonb_build_object('age_group', g.name,
+               'values', jsonb_build_array(coalesce(w.waiting, 0))) order by n desc),
+           coalesce(sum(w.late), 0), max(w.waiting)
+      into v_rows, v_late, v_most
+      from unnest(v_groups) with ordinality g (name, n)
+      left join (select width_bucket(c.created_at, v_starts) + 1 as n,
+                        count(*) as waiting,
+                        count(*) filter (where c.due_on < today()) as late
+                   from change_set c
+                  where c.state in ('sent', 'taken')
+                  group by 1) w using (n);
+
+    return chart('attente', v_rows, v_most, false) || jsonb_build_object('late', v_late,
+        'incomplete', (select count(*) from change_set c where c.state = 'incomplete'));
+end
+$$;
+
+comment on function waiting_chart() is
+'Requests that wait for an agent, by how many days they have. Result: chart(), rows with "age_group" (day, days_2, days_5, days_10, days_20, days_30: from so many days on), "late": past the town''s delay, "incomplete": those that wait for the family.';
+
+
+create or replace function statistics(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_town    town;
+    v_starts  timestamptz[] := month_starts();
+    v_all     bigint;
+    v_linked  jsonb;
+    v_now     bigint;
+begin
+    perform require_agent();
+
+    select t.* into strict v_town from town t where t.id = here();
+    select count(*) into v_all from family f;
+    v_linked := linked_chart(v_starts, v_all);
+    v_now := (v_linked #>> '{rows,11,bars,0,value}')::bigint;
+
+    return jsonb_build_object('status', 200,
+        'since', day_of(v_starts[1]), 'days', v_town.validation_days,
+        'families', v_all, 'families_linked', v_now,
+        'percent_linked', round(v_now * 100.0 / nullif(v_all, 0)),
+        'waiting', waiting_chart(), 'linked', v_linked,
+        'reasons', reasons_chart(v_starts, input->'_'->>'lang'))
+        || decided_charts(v_starts, v_town.keep_request)
+        || attempts_charts(v_starts, v_town.keep_audit);
+end
+$$;
+
+comment on function statistics(jsonb) is
+'The portal in numbers, of the last 12 months; counts, never a name. Result: {"status": 200, "since": day that the first month began, "days": the town''s delay, "families", "families_linked", "percent_linked", "waiting": waiting_chart(), "delay", "share": decided_charts(), "reasons": reasons_chart(), "linked": linked_chart(), "codes", "logins": attempts_charts()}. For agents.';
+
+
+grant execute on function statistics(jsonb) to portal_web;
