@@ -94,7 +94,8 @@ grant execute on function fold(text), day_of(timestamptz), today() to portal_own
 grant execute on function begin_texts(int) to portal_owner;
 grant execute on function luminance(text), contrast(text, text), theme_faults(jsonb)
    to portal_owner, portal_batch;
-grant execute on function audit_hash(audit, bigint, bytea), audit_told(bigint, bytea, int)
+grant execute on function audit_hash(audit, bigint, bytea), audit_told(bigint, bytea, int),
+    audit_walk(int)
    to portal_batch;
 grant execute on function family_bump(bigint[], int[]),
     families_changed(int, bigint[], bigint[]), other_households(int, bigint[])

@@ -94,7 +94,7 @@ $$, $$ select unnest(array['acknowledge_changes', 'address_link', 'address_passw
     'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies', 'decide',
     'decide_conflict', 'decide_import', 'end_ban', 'end_others', 'enter', 'enter_agent', 'enter_machine',
     'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code', 'import_conflicts',
-    'import_report', 'import_sheet', 'imports', 'invite_agent', 'key_check', 'letters', 'may_machine',
+    'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'may_machine',
     'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests', 'my_session',
     'my_space', 'new_subscription', 'order_codes', 'print_letters', 'prolong', 'queue', 'refused_changes',
     'request_document_file', 'request_photo', 'resend_change', 'resend_confirmation', 'reset_link',
