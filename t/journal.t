@@ -138,6 +138,22 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
 }
 
 
+{
+    $portal->psql("insert into portal.audit (tenant, at, agent_id, action, outcome, object, object_id, request)
+        select 1, '2025-12-01'::timestamptz + n * interval '1 second', 1, 'read_family', 'ok', 'family', $family{104201}, 'x'
+          from generate_series(1, 50001) n");
+    my $r;
+    ok wait_for(60, sub { $r = $chief->get('/journal.csv?du=2025-12-01&au=2025-12-02'); $r->status == 200 }), 'as many as a sheet should have'
+        or diag $r->status;
+    is scalar(() = $r->content =~ /\n/g), 50001, '50,000 rows, and the names of the columns';
+    # under the chain's lock
+    $portal->psql("select pg_advisory_xact_lock(7706737706);
+        alter table portal.audit disable trigger all; delete from portal.audit where at < '2025-12-03';
+        update portal.audit set chain = null, hash = null; delete from portal.audit_erased;
+        alter table portal.audit enable trigger all");
+}
+
+
 ### the town's own, and how often
 
 {
@@ -152,6 +168,32 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
     is row("select outcome from portal.audit where action = 'read_journal' order by id desc limit 1"), 'too_many', 'T206 which is kept';
     $portal->psql("update portal.town set agent_readings = 300 where id = 1");
     forget();
+}
+
+
+### how long it is kept
+
+{
+    is agent_client(json => 1)->get('/durees')->status, 403, 'T202 the periods: administrators\' as well';
+    ok $chief->get('/compte')->links->{'/durees'}, 'who are led there';
+    my $of = sub { my ($kind) = @_; (grep { $_->{purge_kind} eq $kind } @{ $desk->get('/durees')->json->{periods} })[0] };
+    is $of->('change_set')->{due}, 0, 'nothing is due';
+    like $chief->get('/durees')->text, qr/Demandes closes 2 ans 0 –/, 'which is told as 0';
+    is $of->('audit')->{period}{years}, 1, 'a year of the journal';
+    # the purge of this stack has run: it comes again in an hour
+    ok wait_for(90, sub { row("select ran_at > '-infinity' from portal.job where name = 'purge'") eq 't' }), 'a purge';
+    $portal->psql("update portal.change_set set updated_at = now() - interval '1500 days' where state = 'accepted';
+        insert into portal.retention_run (tenant, kind, rows) values (1, 'change_set', 3), (1, 'change_set', 4), (2, 'change_set', 9)");
+    my $due = $of->('change_set');
+    is "$due->{due} $due->{rows}", row("select count(*) from portal.change_set where tenant = 1
+        and updated_at < now() - interval '730 days'") . ' 7', 'what is due, and what was erased';
+    my $r = $chief->get('/durees');
+    like $r->title, qr/^Durées de conservation/, 'the page';
+    like $r->text, qr/Demandes closes 2 ans 1 7 /, 'in words';
+    unlike $r->text, qr/change_set|account_/, 'no code of ours there';
+    is row("select portal.purge()->>'status'"), 200, 'purged';
+    is $of->('change_set')->{due}, 0, 'and gone';
+    is $of->('change_set')->{rows}, 7 + $due->{due}, 'as it was counted';
 }
 
 

@@ -140,79 +140,6 @@ comment on function journal_page(bigint, bigint, text[], timestamptz, timestampt
 'Ids and times of rows of the audit, the newest first. Input: agent; family, with what is of it (family_things()); actions; from, until (that moment left out); time and id of the last one seen; how many. Null: whatever.';
 
 
-create or replace function journal_row(p_id bigint) returns json
-    language plpgsql stable set search_path = portal, pg_temp as $$
-begin
-    return (select json_build_object('id', a.id, 'at', a.at, 'chain', a.chain,
-        -- what a job does, and what the host does by hand, is in no request
-        'actor', case when a.agent_id is not null then 'agent'
-                      when a.object = 'machine' and a.account_id is null
-                           and a.request is not null then 'machine'
-                      when a.request is null then 'portal'
-                      when a.account_id is not null then 'account'
-                      else 'stranger' end,
-        'name', case when a.agent_id is not null then g.first_name || ' ' || g.last_name
-                     when a.object = 'machine' and a.account_id is null
-                          and a.request is not null then m.name
-                     when a.request is not null then c.first_name || ' ' || c.last_name end,
-        'number', coalesce(a.agent_id, a.account_id),
-        'action', a.action,
-        'outcome', regexp_replace(a.outcome, '_[0-9]+', '', 'g'),
-        'amount', (select string_agg(n[1], ' / ') from regexp_matches(a.outcome, '_([0-9]+)', 'g') n),
-        'object', a.object,
-        'thing', case a.object
-            when 'family' then f.number
-            when 'change_set' then s.number
-            when 'agent' then (select o.first_name || ' ' || o.last_name from agent o
-                                where o.id = a.object_id)
-            when 'account' then (select o.first_name || ' ' || o.last_name from account o
-                                  where o.id = a.object_id)
-            when 'machine' then m.name end,
-        'object_id', a.object_id,
-        'family_number', (select o.number from family o
-                           where o.id = coalesce(s.family_id, r.family_id, x.family_id,
-                               case when a.object is distinct from 'family'
-                                    then a.family_id end)),
-        'href', case when a.object = 'family' and f.id is not null
-                     then '/familles/' || f.id
-                     when a.object = 'change_set' and s.id is not null
-                     then '/demandes/' || s.id
-                     when coalesce(r.family_id, x.family_id) is not null
-                     then '/familles/' || coalesce(r.family_id, x.family_id)
-                     when a.object = 'import'
-                          and exists (select from import i where i.id = a.object_id)
-                     then '/imports/' || a.object_id
-                     when a.object = 'import_conflict'
-                          and exists (select from import_conflict i where i.id = a.object_id)
-                     then '/imports/conflits/' || a.object_id
-                     when a.object = 'collect_ban'
-                          and exists (select from collect_ban b where b.id = a.object_id)
-                     then '/interdictions/' || a.object_id
-                     when a.object = 'agent' and a.object_id is not null
-                     then '/agents/' || a.object_id end)
-          from audit a
-          left join agent g on g.tenant = a.tenant and g.id = a.agent_id
-          left join account c on c.tenant = a.tenant and c.id = a.account_id
-          left join machine m on a.object = 'machine' and m.tenant = a.tenant
-                             and m.id = a.object_id
-          left join family f on a.object = 'family' and f.tenant = a.tenant
-                            and f.id = a.object_id
-          left join change_set s on a.object = 'change_set' and s.tenant = a.tenant
-                                and s.id = a.object_id
-          left join guardian r on a.object = 'guardian' and r.tenant = a.tenant
-                              and r.id = a.object_id
-          left join lateral (select o.family_id from child_family o
-                              where a.object = 'child' and o.tenant = a.tenant
-                                and o.child_id = a.object_id
-                              order by o.family_id limit 1) x on true
-         where a.id = p_id);
-end
-$$;
-
-comment on function journal_row(bigint) is
-'A row of the audit as its readers see it: who (actor: agent, account, machine, portal: a job or the host, stranger: nobody known; name: null where they are no more; number), what and how it ended (amount: how many, where that was kept), whose or which (object, thing: its name or number, object_id, family_number), href where it has a page. Never a value.';
-
-
 create or replace function to_day(value text) returns date
     language plpgsql immutable set search_path = portal, pg_temp as $$
 begin
@@ -242,7 +169,7 @@ begin
         'wrong_family', v_number is not null and v_family is null,
         'wrong_from', nullif(input->>'from', '') is not null and v_from is null,
         'wrong_until', nullif(input->>'until', '') is not null and v_until is null
-                       or v_until < v_from,
+                       or coalesce(v_until < v_from, false),
         'wrong', v_number is not null and v_family is null
                  or nullif(input->>'from', '') is not null and v_from is null
                  or nullif(input->>'until', '') is not null and v_until is null
@@ -278,21 +205,86 @@ begin
         end if;
     end if;
 
-    return (select coalesce(json_agg(journal_row(p.id) order by p.at desc, p.id desc), '[]')
-              from journal_page((p_filter->>'agent')::bigint,
-                       (p_filter->>'family_id')::bigint,
-                       (select k.actions from journal_kinds() k
-                         where k.kind = p_filter->>'kind'),
-                       coalesce((p_filter->>'from')::date::timestamp
-                                at time zone 'Europe/Paris', '-infinity'),
-                       coalesce(((p_filter->>'until')::date + 1)::timestamp
-                                at time zone 'Europe/Paris', 'infinity'),
-                       v_at, v_id, p_limit) p);
+    -- one query, with joins: a file has 50,000 of them
+    return (select coalesce(json_agg(json_build_object('id', a.id, 'at', a.at,
+        'chain', a.chain,
+        -- what a job does, and what the host does by hand, is in no request
+        'actor', case when a.agent_id is not null then 'agent'
+                      when m.id is not null and a.account_id is null
+                           and a.request is not null then 'machine'
+                      when a.request is null then 'portal'
+                      when a.account_id is not null then 'account'
+                      else 'stranger' end,
+        'name', case when a.agent_id is not null then g.first_name || ' ' || g.last_name
+                     when a.request is null then null
+                     when a.account_id is not null
+                     then c.first_name || ' ' || c.last_name
+                     else m.name end,
+        'number', coalesce(a.agent_id, a.account_id),
+        'action', a.action,
+        'outcome', case when a.outcome ~ '_[0-9]'
+                        then regexp_replace(a.outcome, '_[0-9]+', '', 'g')
+                        else a.outcome end,
+        'amount', case when a.outcome ~ '_[0-9]'
+                       then (select string_agg(n[1], ' / ')
+                               from regexp_matches(a.outcome, '_([0-9]+)', 'g') n) end,
+        'object', a.object,
+        'thing', coalesce(f.number, s.number, og.first_name || ' ' || og.last_name,
+                          oc.first_name || ' ' || oc.last_name, m.name),
+        'object_id', a.object_id,
+        'family_number', coalesce(sf.number, af.number),
+        'href', case when f.id is not null then '/familles/' || f.id
+                     when s.id is not null then '/demandes/' || s.id
+                     when r.family_id is not null then '/familles/' || r.family_id
+                     when x.family_id is not null then '/familles/' || x.family_id
+                     when i.id is not null then '/imports/' || i.id
+                     when k.id is not null then '/imports/conflits/' || k.id
+                     when b.id is not null then '/interdictions/' || b.id
+                     when og.id is not null then '/agents/' || og.id end)
+            order by p.at desc, p.id desc), '[]')
+      from journal_page((p_filter->>'agent')::bigint,
+               (p_filter->>'family_id')::bigint,
+               (select k.actions from journal_kinds() k
+                 where k.kind = p_filter->>'kind'),
+               coalesce((p_filter->>'from')::date::timestamp
+                        at time zone 'Europe/Paris', '-infinity'),
+               coalesce(((p_filter->>'until')::date + 1)::timestamp
+                        at time zone 'Europe/Paris', 'infinity'),
+               v_at, v_id, p_limit) p
+      join audit a on a.tenant = here() and a.id = p.id
+      left join agent g on g.tenant = a.tenant and g.id = a.agent_id
+      left join account c on c.tenant = a.tenant and c.id = a.account_id
+      left join machine m on a.object = 'machine' and m.tenant = a.tenant
+                         and m.id = a.object_id
+      left join agent og on a.object = 'agent' and og.tenant = a.tenant
+                        and og.id = a.object_id
+      left join account oc on a.object = 'account' and oc.tenant = a.tenant
+                          and oc.id = a.object_id
+      left join family f on a.object = 'family' and f.tenant = a.tenant
+                        and f.id = a.object_id
+      left join change_set s on a.object = 'change_set' and s.tenant = a.tenant
+                            and s.id = a.object_id
+      left join guardian r on a.object = 'guardian' and r.tenant = a.tenant
+                          and r.id = a.object_id
+      left join lateral (select min(o.family_id) as family_id from child_family o
+                          where a.object = 'child' and o.tenant = a.tenant
+                            and o.child_id = a.object_id) x on true
+      left join import i on a.object = 'import' and i.tenant = a.tenant
+                        and i.id = a.object_id
+      left join import_conflict k on a.object = 'import_conflict'
+                                 and k.tenant = a.tenant and k.id = a.object_id
+      left join collect_ban b on a.object = 'collect_ban' and b.tenant = a.tenant
+                             and b.id = a.object_id
+      left join family sf on sf.tenant = a.tenant
+                         and sf.id = coalesce(s.family_id, r.family_id, x.family_id)
+      left join family af on af.tenant = a.tenant and af.id = a.family_id
+                         and a.object is distinct from 'family');
 end
 $$;
 
 comment on function journal_rows(jsonb, bigint, int) is
-    'Rows as journal_row() gives them, the newest first. Input: journal_filter(), id of the last one seen or null, how many.';
+'Rows of the audit as their readers see them, the newest first. Input: journal_filter(), id of the last one seen or null, how many.
+Result: [{"id", "at", "chain", "actor": agent, account, machine, portal (a job or the host) or stranger (nobody known), "name": null where they are no more, "number", "action", "outcome", "amount": how many, where that was kept, "object", "thing": its name or number, "object_id", "family_number", "href": where it has a page}]. Never a value.';
 
 
 create or replace function journal_reads(p_filter jsonb, p_outcome text) returns json
@@ -358,7 +350,7 @@ $$;
 
 comment on function journal(jsonb) is
 'The audit of the town, the newest first, 50 rows at a time; opening it is a row of its own (read_journal) and counts among the readings of an hour. Input: agent (id), family (number), kind (of journal_kinds()), from and until (days, both included), after (id of the last row seen); all optional.
-Result: {"status": 200, "rows": [journal_row()], "next": id to go on after or null, "chain": {"broken": place of the first row that is not what it was or null, "whole": the last round found all as it was, "verified_at", "place": where that round ended}, "filter": journal_filter(): what is wrong of it shows no row, "people", "kinds": what can be chosen}; 429 too_many_readings. For administrators.';
+Result: {"status": 200, "rows": [journal_rows()], "next": id to go on after or null, "chain": {"broken": place of the first row that is not what it was or null, "whole": the last round found all as it was, "verified_at", "place": where that round ended}, "filter": journal_filter(): what is wrong of it shows no row, "people", "kinds": what can be chosen}; 429 too_many_readings. For administrators.';
 
 
 create or replace function journal_sheet(input jsonb) returns json
@@ -378,7 +370,7 @@ end
 $$;
 
 comment on function journal_sheet(jsonb) is
-    'The journal for a spreadsheet: the newest 50,000 rows of what is asked for. Input, errors: as journal(). Result: {"status": 200, "rows": [journal_row()]}. For administrators.';
+    'The journal for a spreadsheet: the newest 50,000 rows of what is asked for. Input, errors: as journal(). Result: {"status": 200, "rows": [journal_rows()]}. For administrators.';
 
 
 grant execute on function journal(jsonb), journal_sheet(jsonb) to portal_web;

@@ -321,6 +321,13 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
 
     ngx_http_portal_sink(&sink, r->pool, 16384);
 
+    if (view->csv) {
+
+        /* 50,000 rows at most, as the functions of such pages have it */
+
+        sink.limit = 32 * 1024 * 1024;
+    }
+
     start = portal_op_clock();
     rc = portal_view_render(view->language[ctx->language], stack, n, &sink);
 

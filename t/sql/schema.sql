@@ -96,7 +96,7 @@ $$, $$ select unnest(array['acknowledge_changes', 'address_link', 'address_passw
     'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code', 'import_conflicts',
     'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'may_machine',
     'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests', 'my_session',
-    'my_space', 'new_subscription', 'order_codes', 'print_letters', 'prolong', 'queue', 'refused_changes',
+    'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'queue', 'refused_changes',
     'request_document_file', 'request_photo', 'resend_change', 'resend_confirmation', 'reset_link',
     'reset_password', 'save_guardian_code', 'schema_version', 'seal_place', 'search_families', 'section_form',
     'session_lost', 'session_owner', 'set_language', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up',
