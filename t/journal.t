@@ -103,6 +103,17 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
 }
 
 
+### settings
+
+{
+    $portal->psql("insert into portal.audit (tenant, agent_id, action, outcome, object, object_id, request, names)
+        values (1, 1, 'save_settings', '$_', 'town', 1, 'x', '{keep_mail}')") for 'delays', 'contact';
+    my ($row) = rows('?genre=setting');
+    is "$row->{settings_page} $row->{outcome} @{$row->{names}}", 'contact ok keep_mail', 'which settings';
+    unlike $chief->get('/journal?genre=setting')->text, qr/save_|contact ok|\bdelays\b/, 'in words';
+}
+
+
 ### pages
 
 {

@@ -111,7 +111,7 @@ for my $file (glob 'conf.d/portal/forms/*.form') {
         $fields{$field} //= {};
         $forms{$form}{$field} = { hidden => $hidden };
         next if $hidden;    # a button or a row says what it is
-        $fields{$field}{$_} = 1 for split /,/, $options // '';
+        $fields{$field}{$_} = $forms{$form}{$field}{options}{$_} = 1 for split /,/, $options // '';
     }
 }
 my %types = map { $_ => 1 }
@@ -162,8 +162,8 @@ for my $form (sort keys %forms) {
                 "field.$form.$field.label", "field.$field.label",
                 "list.field.$field";
         push @mute, map { "$form.$field: $_" }
-            grep { !exists $labels{fr}{"list.$field.$_"} }
-            keys %{ $fields{$field} };
+            grep { !exists $labels{fr}{"list.$field.$_"} && !exists $labels{fr}{"list.$form.$_"} }
+            keys %{ $forms{$form}{$field}{options} };
     }
 }
 push @mute, grep { !exists $labels{fr}{"group.$_"} } sort keys %groups;

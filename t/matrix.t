@@ -149,6 +149,7 @@ my %request;
 $id{numero} = 1;
 @id{qw(import conflit fichier)} = (1, 1, 'familles.csv');     # for administrators, and machines
 $id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
+@id{qw(rubrique motif)} = qw(base unreadable);
 
 # a ban that an agent has recorded
 {

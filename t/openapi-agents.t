@@ -88,16 +88,17 @@ for my $page (@pages) {
         is_deeply [sort keys %{ $schema->{properties} }], [sort keys %{ $is->{fields} }, $machine ? () : 'csrf',
             $is->{idempotent} ? 'key' : ()], "$name: the same fields";
         is_deeply [sort @{ $schema->{required} // [] }],
-            [sort grep { $is->{fields}{$_}{required} } keys %{ $is->{fields} }], "$name: required";
+            [sort grep { $is->{fields}{$_}{required} && (!$is->{partial} || $is->{fields}{$_}{hidden}) }
+                keys %{ $is->{fields} }], "$name: required";
         is $schema->{additionalProperties}, JSON::PP::false, "$name: no other field";
         for my $field (grep { $is->{fields}{$_}{type} eq 'choice' } sort keys %{ $is->{fields} }) {
             is_deeply seen($schema->{properties}{$field})->{enum},
                 [split /,/, $is->{fields}{$field}{options}], "$name.$field: enum";
         }
         for my $field (grep { $is->{fields}{$_}{max} && $is->{fields}{$_}{type} ne 'file' } sort keys %{ $is->{fields} }) {
-            is seen($schema->{properties}{$field})->{ $is->{fields}{$field}{type} eq 'list' ? 'maxItems' : 'maxLength' },
-                $is->{fields}{$field}{max},
-                "$name.$field: maxLength";
+            my $most = { list => 'maxItems', integer => 'maximum' }->{ $is->{fields}{$field}{type} } // 'maxLength';
+            is seen($schema->{properties}{$field})->{$most}, $is->{fields}{$field}{max},
+                "$name.$field: $most";
         }
     }
 }
@@ -496,6 +497,39 @@ my %bearer;
         recovery_code => $code }, 200);
 }
 
+# what administrators set
+my $admin = json_of(scalar agent_client(role => 'administrator'));
+answered(settings => $admin->get('/reglages'), 200);
+answered(settings => $c->get('/reglages'), 403, 'a validator');
+answered(settingsRefusals => $admin->get('/reglages/motifs'), 200);
+answered(settingsRefusals => $c->get('/reglages/motifs'), 403, 'a validator');
+for my $name (grep { /^save/ && $op{$_}{tags}[0] eq 'settings' } sort keys %op) {
+    my $of = $name =~ s/^save/settings/r;
+    my $path = $op{$name}{path} =~ s/\{(\w+)\}/one_of($op{$name}{path}, $1)/ger;
+    my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
+    $example = { %$example, text_en => 'More.' } if $path =~ /more$/;
+    answered($of => $admin->get($path), 200);
+    answered($of => $c->get($path), 403, 'a validator');
+    post($name => $c, $path, $example, 403, 'a validator');
+    post($name => $admin, $path, $example, 428);
+    post($name => $admin, $path, $example, 412, undef, 'If-Match' => '"0"');
+    post($name => $admin, $path, { %$example, version => 'x' }, 409, 'another version');
+    post($name => $admin, $path, { version => $admin->get($path)->json->{version} }, 422, 'nothing');
+    post($name => $admin, $path, { %$example, version => $admin->get($path)->json->{version} }, 200, 'its example');
+    next if $path eq $op{$name}{path};
+    my $none = $op{$name}{path} =~ s/\{(\w+)\}/rien/r;
+    answered($of => $admin->get($none), 404);
+    post($name => $admin, $none, { %$example, version => 'x' }, 404);
+}
+
+# what may stand at that place of an address
+sub one_of {
+    my ($path, $name) = @_;
+
+    my ($said) = grep { ($_->{name} // q{}) eq $name } @{ $api->{paths}{$path}{parameters} };
+    return $said->{schema}{enum} ? $said->{schema}{enum}[0] : $name eq 'motif' ? 'more' : undef;
+}
+
 # a reader, and nobody
 my $r = json_of(scalar agent_client(as => new_agent(role => 'reader', name => 'Rémi Lecteur')));
 answered(agentSession => $r->get('/session'), 200, 'a reader');
@@ -524,7 +558,7 @@ sub json_of { twin($_[0], json => 1) }
 
 for my $name (sort keys %op) {
     my $op = $op{$name};
-    my $path = $op->{path} =~ s/\{\w+\}/1/gr;
+    my $path = $op->{path} =~ s/\{(\w+)\}/one_of($op->{path}, $1) \/\/ 1/ger;
     my $nobody = client(json => 1, agents => 1);
     answered($name, $op->{method} eq 'put' ? $nobody->request('PUT', '/import/a.csv', body => 'a')
         : $nobody->${ \$op->{method} }($path, $op->{form} ? {} : ()), 401, 'nobody') if @{ $op->{security} // [] };

@@ -174,6 +174,9 @@ sub plain {
 
     $text = Encode::decode('UTF-8', $text) if !$decoded;
     $text =~ s/&(?:nbsp|#160);//g;
+    # digits that are nobody's value: parts of a second, a token
+    $text =~ s/(?<=\d\d:\d\d:\d\d)\.\d+//g;
+    $text =~ s/("csrf"\s*:\s*")[\w-]+/$1/g;
     $text =~ s/[\s\x{a0}\x{202f}]+//g;
 
     return $text;
@@ -255,10 +258,11 @@ sub as_the_table_says {
         }
     }
 
-    # never whole, whoever looks
+    # never whole, whoever looks, but to the agent who copies what was accepted
+    # into the town's own software
     for my $who (sort keys %in) {
-        is join(', ', found($text{$who}, qr/FR1420041010|DE8937040044/)), '',
-            "$when: $who: no IBAN";
+        is join(', ', grep { !m{^(?:html|json) /recopie\?famille=} }
+            found($text{$who}, qr/FR1420041010|DE8937040044/)), '', "$when: $who: no IBAN";
         is join(', ', found($text{$who}, qr/\$sealed|seal_id|password_hash/)), '',
             "$when: $who: nothing of the machinery";
         my %mail = map { $_ => $text{$who}{$_} } grep { /^mail/ } keys %{ $text{$who} };
@@ -485,7 +489,8 @@ for my $section (sort keys %$sections) {
     my %seen = map { $_ => plain($j->get($_)->content) } '/famille', '/mes-donnees',
         "/famille/responsables/$id{thomas}", $path{guardian_tax};
 
-    is join(', ', map { found(\%seen, $_) } values %tax), '', 'nothing is left of what was its own';
+    is join(', ', map { found(\%seen, $_) } values %tax), '', 'nothing is left of what was its own'
+        or diag map { my $v = $_; map { /(.{0,80}$v.{0,20})/ ? "$1\n" : () } values %seen } values %tax;
     my ($lea) = grep { $_->{id} == $id{lea} } @{ $j->get('/famille')->json->{guardians} };
     ok $lea->{self} && $lea->{tax_visible}, 'but what is now';
     is $j->get($path{guardian_tax})->status, 404, 'nor may it ask';

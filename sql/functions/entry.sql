@@ -225,20 +225,20 @@ Errors, raised: PT401 no such live session, PT403 no effective subscription to t
 
 
 create or replace function note(action text, outcome text, object text default null,
-    object_id bigint default null, account bigint default null)
+    object_id bigint default null, account bigint default null, names text[] default null)
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
     insert into audit (tenant, account_id, agent_id, family_id, action, outcome, object,
-                       object_id, request)
+                       object_id, request, names)
     values (here(), coalesce(note.account, me()), my_agent(), my_family(), note.action,
             note.outcome, note.object, note.object_id,
-            nullif(current_setting('portal.request'), ''));
+            nullif(current_setting('portal.request'), ''), note.names);
 end
 $$;
 
-comment on function note(text, text, text, bigint, bigint) is
-    'Adds a row to the audit: ids and codes, never a value.';
+comment on function note(text, text, text, bigint, bigint, text[]) is
+    'Adds a row to the audit: ids, codes and names of settings, never a value.';
 
 
 create or replace function refused(field text, code text, status int default 422)

@@ -170,9 +170,12 @@ create or replace function audit_hash(p_row audit, p_chain bigint, p_before byte
     return sha256(p_before || convert_to((jsonb_build_array(p_chain, p_row.tenant, p_row.id,
         extract(epoch from p_row.at), p_row.account_id, p_row.family_id, p_row.action,
         p_row.outcome, p_row.object, p_row.object_id, p_row.request)
-        -- of what an agent did, who; rows of before there were agents keep their hash
+        -- of what an agent did, who, and which settings they changed; rows of before
+        -- there were any keep their hash
         || case when p_row.agent_id is null then '[]'
-                else jsonb_build_array(p_row.agent_id) end)::text, 'UTF8'));
+                else jsonb_build_array(p_row.agent_id) end
+        || case when p_row.names is null then '[]'
+                else jsonb_build_array(to_jsonb(p_row.names)) end)::text, 'UTF8'));
 
 comment on function audit_hash(audit, bigint, bytea) is
     'Hash of a row of the audit at its place in the chain, after the hash before it.';

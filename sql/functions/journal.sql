@@ -31,7 +31,8 @@ begin atomic
         ('code', array['order_codes', 'stop_codes', 'make_codes', 'issue_code',
                        'bar_codes', 'allow_codes', 'print_letters']),
         ('import', array['start_import', 'import', 'decide_import']),
-        ('machine', array['make_machine', 'revoke_machine', 'acknowledge_feed']);
+        ('machine', array['make_machine', 'revoke_machine', 'acknowledge_feed']),
+        ('setting', array['save_settings', 'save_fields', 'save_refusal']);
 end;
 
 comment on function journal_kinds() is
@@ -222,7 +223,12 @@ begin
                      else m.name end,
         'number', coalesce(a.agent_id, a.account_id),
         'action', a.action,
-        'outcome', case when a.outcome ~ '_[0-9]'
+        -- of settings the outcome says which
+        'settings_page', case a.action when 'save_settings' then a.outcome end,
+        'section', case a.action when 'save_fields' then a.outcome end,
+        'names', a.names,
+        'outcome', case when a.action in ('save_settings', 'save_fields') then 'ok'
+                        when a.outcome ~ '_[0-9]'
                         then regexp_replace(a.outcome, '_[0-9]+', '', 'g')
                         else a.outcome end,
         'amount', case when a.outcome ~ '_[0-9]'
@@ -231,7 +237,7 @@ begin
         'object', a.object,
         'thing', coalesce(f.number, s.number, og.first_name || ' ' || og.last_name,
                           oc.first_name || ' ' || oc.last_name, m.name),
-        'object_id', a.object_id,
+        'object_id', case when a.object <> 'town' then a.object_id end,
         'family_number', coalesce(sf.number, af.number),
         'href', case when f.id is not null then '/familles/' || f.id
                      when s.id is not null then '/demandes/' || s.id
@@ -284,7 +290,7 @@ $$;
 
 comment on function journal_rows(jsonb, bigint, int) is
 'Rows of the audit as their readers see them, the newest first. Input: journal_filter(), id of the last one seen or null, how many.
-Result: [{"id", "at", "chain", "actor": agent, account, machine, portal (a job or the host) or stranger (nobody known), "name": null where they are no more, "number", "action", "outcome", "amount": how many, where that was kept, "object", "thing": its name or number, "object_id", "family_number", "href": where it has a page}]. Never a value.';
+Result: [{"id", "at", "chain", "actor": agent, account, machine, portal (a job or the host) or stranger (nobody known), "name": null where they are no more, "number", "action", "settings_page", "section": whose settings were changed, "names": which of them, "outcome", "amount": how many, where that was kept, "object", "thing": its name or number, "object_id", "family_number", "href": where it has a page}]. Never a value.';
 
 
 create or replace function journal_reads(p_filter jsonb, p_outcome text) returns json

@@ -28,7 +28,7 @@ comment on column job.mark is
 
 insert into job (name) values ('audit_round'), ('audit_verified'), ('audit_broken');
 
-grant select (chain, request) on audit to portal_api;
+grant select (chain, request, names) on audit to portal_api;
 grant select on job to portal_api;
 
 reset role;

@@ -14,6 +14,8 @@
  */
 
 
+static ngx_uint_t ngx_http_portal_option_offered(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field, const char *option);
 static void ngx_http_portal_field_option(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
     const char *label, const char *option, const char *value);
@@ -36,6 +38,13 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
 
     case PORTAL_FIELD_CHOICE:
         for (i = 0; i < field->noptions; i++) {
+
+            if (!ngx_http_portal_option_offered(ctx, field,
+                                                field->options[i]))
+            {
+                continue;
+            }
+
             ngx_http_portal_field_option(r, ctx, field, list, "list",
                                          field->options[i], value);
         }
@@ -76,6 +85,34 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
     }
 
     return list;
+}
+
+
+/* of a choice the document may offer some alone ("choices") */
+
+static ngx_uint_t
+ngx_http_portal_option_offered(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field, const char *option)
+{
+    size_t       i;
+    json_t      *choices, *choice;
+
+    choices = json_object_get(json_object_get(ctx->document, "choices"),
+                              field->name);
+
+    if (!json_is_array(choices)) {
+        return 1;
+    }
+
+    json_array_foreach(choices, i, choice) {
+        if (json_is_string(choice)
+            && ngx_strcmp(json_string_value(choice), option) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -279,6 +279,7 @@ static const struct {
     { "imports", ngx_string("/imports") },
     { "journal", ngx_string("/journal") },
     { "codes", ngx_string("/codes") },
+    { "settings", ngx_string("/reglages") },
 };
 
 

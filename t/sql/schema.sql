@@ -88,20 +88,22 @@ select results_eq($$
 $$, $$ select unnest(array['acknowledge_changes', 'address_link', 'address_password', 'agent_accept', 'agent_account',
     'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_invitation',
     'agent_photo', 'agent_recover', 'agent_recovery_codes', 'agent_request', 'agent_sign_in',
-    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_tax', 'agents', 'ask_change', 'ban', 'bans',
-    'change_address', 'change_agent', 'change_password', 'changes', 'child', 'child_photo', 'choose_family',
-    'close_my_account', 'closing', 'code_attempts', 'code_guardians', 'codes', 'confirm', 'confirm_address',
-    'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies', 'decide',
-    'decide_conflict', 'decide_import', 'end_ban', 'end_others', 'enter', 'enter_agent', 'enter_machine',
-    'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code', 'import_conflicts',
-    'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'may_machine',
-    'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests', 'my_session',
-    'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'queue', 'refused_changes',
-    'request_document_file', 'request_photo', 'resend_change', 'resend_confirmation', 'reset_link',
-    'reset_password', 'save_guardian_code', 'schema_version', 'seal_place', 'search_families', 'section_form',
-    'session_lost', 'session_owner', 'set_language', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up',
-    'sign_up_sent', 'start_import', 'store_import', 'store_upload', 'subscribe', 'subscription',
-    'subscriptions', 'town', 'undo_address', 'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
+    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_tax', 'agents', 'ask_change', 'ban',
+    'bans', 'change_address', 'change_agent', 'change_password', 'changes', 'child', 'child_photo',
+    'choose_family', 'close_my_account', 'closing', 'code_attempts', 'code_guardians', 'codes', 'confirm',
+    'confirm_address', 'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies',
+    'decide', 'decide_conflict', 'decide_import', 'end_ban', 'end_others', 'enter', 'enter_agent',
+    'enter_machine', 'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code',
+    'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters',
+    'may_machine', 'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests',
+    'my_session', 'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'queue',
+    'refusal_form', 'refusal_list', 'refused_changes', 'request_document_file', 'request_photo',
+    'resend_change', 'resend_confirmation', 'reset_link', 'reset_password', 'save_fields',
+    'save_guardian_code', 'save_refusal', 'save_settings', 'schema_version', 'seal_place', 'search_families',
+    'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields',
+    'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import',
+    'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'town', 'undo_address',
+    'undo_link', 'unsubscribe', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
     select p.proname::text collate "default" from pg_proc p
@@ -125,8 +127,8 @@ select is_empty($$
      where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r'
        and (has_table_privilege('portal_api', c.oid, 'truncate')
             or (has_table_privilege('portal_api', c.oid, 'delete')
-                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery')))
-$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, and what an agent gets anew');
+                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery', 'refusal')))
+$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, what an agent gets anew, and ready words');
 
 select is_empty($$
     select c.relname, p.name from pg_class c, unnest(array['insert', 'update', 'delete']) p (name)

@@ -1,0 +1,65 @@
+/* « Réglages »: an administrator's pages, each looked at; a mistake is beside
+   its field. */
+
+import { arrive, button, heading, link, main, ok, open, portal, run, signInAgent }
+  from "./guide.mjs";
+import { inspect } from "./inspect.mjs";
+
+run(async (browser) => {
+  const page = await open(browser, { viewport: { width: 390, height: 844 } });
+  const field = (label) => page.getByLabel(label, { exact: true });
+
+  await signInAgent(page, portal.administrator);
+  await page.goto(`${portal.agents_url}/compte`);
+  await link(main(page), "Réglages").click();
+  await arrive(page, "/reglages");
+  await heading(page, "Réglages", "the subjects");
+  await inspect(page, "settings", true);
+
+  const paths = await main(page).getByRole("link").evaluateAll(
+    (links) => links.map((a) => a.getAttribute("href")));
+  ok(paths.length > 2, "there are some");
+
+  for (const path of paths) {
+    await page.goto(portal.agents_url + path);
+    await inspect(page, "settings", true);
+  }
+
+  await page.goto(`${portal.agents_url}/reglages/textes`);
+  await field("Éditeur (facultatif)").fill("Une ville.\n\nSon adresse.");
+  await button(main(page), "Voir l’aperçu").click();
+  await page.getByText("Rien n’est encore enregistré").waitFor();
+  await inspect(page, "a preview");
+
+  await page.goto(`${portal.agents_url}/reglages/motifs/ajout`);
+  await inspect(page, "settings", true);
+  await field("En français").fill("Le justificatif est illisible.");
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await inspect(page, "ready words");
+  await page.getByRole("link", { name: "Le justificatif est illisible." }).last().click();
+  await inspect(page, "some of them");
+  await button(main(page), "Retirer cette réponse").click();
+  await page.getByText("La réponse est retirée").waitFor();
+
+  await page.goto(`${portal.agents_url}/reglages/responsables/base`);
+  await field("Employeur").selectOption({ label: "Masquée" });
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  ok(await field("Employeur").inputValue() === "hidden", "a field is hidden");
+  await field("Employeur").selectOption({ label: "Modifiable, après accord" });
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+
+  await page.goto(`${portal.agents_url}/reglages/delais`);
+  await field("Délai de réponse, en jours").fill("400");
+  await button(main(page), "Enregistrer").click();
+  await page.locator("#erreurs a").first().click();
+  ok(await field("Délai de réponse, en jours").evaluate(
+    (e) => e === document.activeElement), "a mistake leads to its field");
+  await inspect(page, "a mistake");
+  await field("Délai de réponse, en jours").fill("15");
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await inspect(page, "saved");
+});
