@@ -94,14 +94,16 @@ grant execute on function fold(text), day_of(timestamptz), today() to portal_own
 grant execute on function begin_texts(int) to portal_owner;
 grant execute on function luminance(text), contrast(text, text), theme_faults(jsonb)
    to portal_owner, portal_batch;
-grant execute on function audit_hash(audit, bigint, bytea), audit_told(bigint, bytea, int)
+grant execute on function audit_hash(audit, bigint, bytea), audit_told(bigint, bytea, int),
+    audit_walk(int)
    to portal_batch;
 grant execute on function family_bump(bigint[], int[]),
     families_changed(int, bigint[], bigint[]), other_households(int, bigint[])
    to portal_owner;
 grant execute on function family_bump(bigint[], int[]) to portal_batch;
 grant execute on function close_account(bigint, text), warn_account(bigint),
-    pending_matters(bigint), erase_accounts(text, town, int),
+    pending_matters(bigint), due_accounts(text, town, int), due_requests(town, int),
+    erase_accounts(text, town, int),
     erase_traces(text, town, int), erase_imports(text, town, int), job_due(text, int),
     make_codes(bigint, jsonb)
    to portal_batch;

@@ -185,6 +185,16 @@ push @kinds, "action.$1", $2 ? "outcome.$2" : ()
 is join(', ', grep { !exists $labels{fr}{"list.$_"} } @kinds), '',
     'each mail and operation that one reads of has a name';
 
+# what the journal of the agents' host offers and shows
+my ($offered) = $sql =~ /function journal_kinds\(.*?\n(.*?)\nend;/s;
+my %offered = map { $_ => 1 } map { /'(\w+)'/g } $offered =~ /array\[(.*?)\]/gs;
+is join(', ', grep { !$offered{$_} } sort keys %{ { map { /^action\.(.*)/ ? ($1 => 1) : () } @kinds } }), '',
+    'each operation is of a kind of the journal';
+is join(', ', grep { !exists $labels{fr}{"list.action.$_"} } sort keys %offered), '', 'and has a name there';
+is join(', ', grep { !exists $labels{fr}{"list.journal_kind.$_"} } $offered =~ /\('(\w+)', array/g), '', 'as each kind has';
+is join(', ', grep { !exists $labels{fr}{"list.object.$_"} }
+    $sql =~ /\bnote\('\w+',\s*[^;]*?,\s*'(\w+)',\s*[^;']+\);/g), '', 'and what it was done to';
+
 
 ### typography
 

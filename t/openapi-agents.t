@@ -305,6 +305,9 @@ answered(statistics => $c->get('/statistiques'), 200);
 # families from the town's software
 {
     my $chief = json_of(scalar agent_client(role => 'administrator'));
+    answered(journal => $chief->get("/journal$_"), 200, $_) for '', '?agent=1&genre=session&du=2026-01-01', '?famille=personne&du=hier&apres=1';
+    answered(journalSheet => $chief->get('/journal.csv'), 200);
+    answered(periods => $chief->get('/durees'), 200);
     answered(imports => $chief->get('/imports'), 200, 'none');
     my $csv = "id;nomResp1;prenomResp1;portableResp1\r\nF1;Petit;Rose;06\r\nF2;;Rose;\r\n";
     my $send = sub { send_file($chief, '/imports', { dry => $_[0] }, famille => $_[1] // $csv) };
@@ -347,7 +350,7 @@ answered(statistics => $c->get('/statistiques'), 200);
     post(decideConflict => $chief, $one, $example, 409);
 
     # not for other agents
-    answered($_->[0] => $c->get($_->[1]), 403) for [imports => '/imports'], [importReport => $path],
+    answered($_->[0] => $c->get($_->[1]), 403) for [journal => '/journal'], [journalSheet => '/journal.csv'], [periods => '/durees'], [imports => '/imports'], [importReport => $path],
         [importProgress => "$path/avancement"], [importSheet => "$path/rapport.csv"],
         [importConflicts => '/imports/conflits'], [conflict => $one];
 

@@ -107,6 +107,18 @@ for my $kind ('Limits', 'Attacks', 'Classes of data') {
         'what protects each class of data is shown';
 }
 
+# the templates for a town: files that are there, periods that are the schema's
+{
+    my $text = decode('UTF-8', slurp('docs/privacy.md'));
+    my %file = map { $_ => 1 } $text =~ m{(?<![\w/])((?:docs|sql|src|t)/[\w./-]*\w)}g;
+    cmp_ok scalar(keys %file), '>', 30, 'privacy.md names files';
+    is_deeply [grep { !-e } sort keys %file], [], 'which are there';
+    my %days = map { decode('UTF-8', slurp($_)) =~ /\b(keep_\w+) +int(?: not null default (\d+))?/g }
+        sort glob 'sql/migrations/*.sql';
+    my %told = $text =~ /\| `(keep_\w+)` \| (\d+|comme la demande) \|/g;
+    is_deeply \%told, { map { $_ => $days{$_} // 'comme la demande' } keys %days }, 'and each period of a town';
+}
+
 # the libraries, without the C library's own
 {
     my ($text) = $doc =~ /^## What it is made of\n(.*?)^## /ms;

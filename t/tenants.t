@@ -234,7 +234,7 @@ ok(wait_for(10, sub {
     client(town => 'neuville')->get('/session') for 1 .. 4;
     4 == grep { $left->get('/aide')->status == 421 } 1 .. 4;
 }), 'a town that was erased is there no more');
-is $mine->get('/mon-espace')->status, 421, 'nor who was logged in';
+ok(wait_for(10, sub { $mine->get('/mon-espace')->status == 421 }), 'nor who was logged in');
 
 like town('restore', \"nothing\n"), qr/invalid input syntax/, 'what is no export';
 like town('restore', \ join("\n", (split /\n/, $export)[1 .. 3], '')),

@@ -12,6 +12,7 @@ declare
     v_chain  bigint;
     v_hash   bytea;
     v_count  int := 0;
+    v_note   text;
 begin
     if not pg_try_advisory_xact_lock(7706737706) then
         return json_build_object('status', 200, 'chained', 0, 'note', null,
@@ -47,15 +48,102 @@ begin
          where a.tenant = v_row.tenant and a.id = v_row.id;
     end loop;
 
+    v_note := concat_ws('; ', audit_told(v_chain, v_hash, (input->>'every')::int),
+                        audit_walk(1000));
+
     return json_build_object('status', 200, 'chained', v_count,
-        'note', audit_told(v_chain, v_hash, (input->>'every')::int),
-        'more', v_count = 5000);
+        'note', nullif(v_note, ''), 'more', v_count = 5000);
 end
 $$;
 
 comment on function audit_chain(jsonb) is
-'Chains the committed rows of the audit that are not yet: each takes the hash before it into its own. One caller at a time. Input: every: seconds between two runs.
-Result: {"status": 200, "chained": how many, "note": audit_told(), "more": call again}. For portal_jobs, every few seconds.';
+'Chains the committed rows of the audit that are not yet: each takes the hash before it into its own; then verifies a piece of what was chained before. One caller at a time. Input: every: seconds between two runs.
+Result: {"status": 200, "chained": how many, "note": audit_told(), audit_walk(), "more": call again}. For portal_jobs, every few seconds.';
+
+
+create or replace function audit_walk(p_limit int) returns text
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_round   job;
+    v_link    record;
+    v_before  record;
+    v_count   int := 0;
+    v_bad     bigint;
+begin
+    select j.* into v_round from job j where j.name = 'audit_round';
+
+    -- a round a day: at its end the place is 0
+    if v_round.mark = 0 and v_round.ran_at > now() - interval '1 day' then
+        return null;
+    elsif v_round.mark = 0 then
+        v_round.ran_at := now();
+    end if;
+
+    select l.chain, l.hash into v_before
+      from (select a.chain, a.hash from audit a where a.chain = v_round.mark
+             union all
+            select e.chain, e.hash from audit_erased e where e.chain = v_round.mark) l;
+
+    for v_link in
+        select l.*
+          from ((select a.chain, a.hash, a as row, a.id
+                   from audit a
+                  where a.chain > v_round.mark
+                  order by a.chain
+                  limit p_limit)
+                 union all
+                (select e.chain, e.hash, null, null
+                   from audit_erased e
+                  where e.chain > v_round.mark
+                  order by e.chain
+                  limit p_limit)) l
+         order by l.chain
+         limit p_limit
+    loop
+        -- before the first link nothing is known, but that the chain began at 1
+        -- or at the link of a row that was erased in its time
+        if v_bad is null
+           and (v_before.chain is not null and v_link.chain <> v_before.chain + 1
+                or v_before.chain is null and v_link.id is not null and v_link.chain <> 1
+                or v_link.id is not null
+                   and v_link.hash <> audit_hash(v_link.row, v_link.chain,
+                           coalesce(v_before.hash, decode(repeat('00', 32), 'hex'))))
+        then
+            v_bad := v_link.chain;
+        end if;
+
+        select v_link.chain, v_link.hash into v_before;
+        v_count := v_count + 1;
+    end loop;
+
+    update job j
+       set mark = v_bad, ran_at = clock_timestamp()
+     where j.name = 'audit_broken'
+       and v_bad is not null
+       and (j.mark = 0 or j.ran_at < v_round.ran_at);
+
+    if v_count = p_limit then
+        update job j
+           set mark = v_before.chain, ran_at = v_round.ran_at
+         where j.name = 'audit_round';
+    else
+        -- the end: what an earlier round has found may have been put right
+        update job j set mark = 0, ran_at = v_round.ran_at where j.name = 'audit_round';
+        update job j
+           set mark = 0
+         where j.name = 'audit_broken' and j.ran_at < v_round.ran_at;
+        update job j
+           set mark = coalesce(v_before.chain, 0), ran_at = now()
+         where j.name = 'audit_verified';
+    end if;
+
+    return case when v_bad is not null
+                then 'the audit is not what it was at place ' || v_bad end;
+end
+$$;
+
+comment on function audit_walk(int) is
+'Verifies the next links of the chain, each against the one before it as it stands, so that what is known of a round is a place; one round a day. Input: how many links. Result: words for the log where a link does not hold, else null. The caller holds the chain''s lock.';
 
 
 create or replace function audit_told(p_chain bigint, p_hash bytea, p_every int) returns text

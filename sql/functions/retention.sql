@@ -122,6 +122,82 @@ comment on function warn_account(bigint) is
 
 -- what is past its time -------------------------------------------------------
 
+create or replace function due_accounts(p_kind text, p_town town, p_limit int)
+    returns setof bigint
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    case p_kind
+    when 'account_unconfirmed' then
+        return query
+        select a.id
+          from account a
+         where a.tenant = p_town.id
+           and a.state = 'unconfirmed'
+           and a.signed_up_at < now() - make_interval(days => p_town.keep_unconfirmed)
+         limit p_limit;
+
+    when 'account_closed' then
+        return query
+        select a.id
+          from account a
+         where a.tenant = p_town.id
+           and a.state = 'closed'
+           and a.closed_at < now() - make_interval(days => p_town.keep_closed)
+         limit p_limit;
+
+    when 'account_inactive' then
+        return query
+        select a.id
+          from account a
+         where a.tenant = p_town.id
+           and a.state = 'active'
+           and a.last_used_on <= today() - p_town.keep_inactive
+           and a.warned_on <= today() - 30
+           and not exists (select from pending_matters(a.id))
+         limit p_limit;
+
+    when 'account_warned' then
+        return query
+        select a.id
+          from account a
+         where a.tenant = p_town.id
+           and a.state = 'active'
+           and a.last_used_on <= today() - (p_town.keep_inactive - 30)
+           and a.warned_on is null
+         limit p_limit;
+    end case;
+end
+$$;
+
+comment on function due_accounts(text, town, int) is
+'Accounts whose time is over. Input: account_unconfirmed, account_closed, account_inactive or account_warned, see erase_accounts(); how many at most.';
+
+
+create or replace function due_requests(p_town town, p_limit int) returns setof bigint
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_before  timestamptz := now() - make_interval(days => p_town.keep_request);
+begin
+    return query
+    select c.id
+      from change_set c
+     where c.tenant = p_town.id
+       and c.updated_at < v_before
+       and c.state in ('accepted', 'partly', 'refused', 'replaced', 'withdrawn')
+       -- what the town's software does not hold waits, as long again
+       and (c.updated_at < v_before - make_interval(days => p_town.keep_request)
+            or not exists (select from change x
+                            where x.tenant = c.tenant
+                              and x.set_id = c.id
+                              and x.state in ('open', 'rejected')))
+     limit p_limit;
+end
+$$;
+
+comment on function due_requests(town, int) is
+    'Requests whose time is over. Input: how many at most.';
+
+
 create or replace function erase_accounts(p_kind text, p_town town, p_limit int) returns int
     language plpgsql set search_path = portal, pg_temp as $$
 declare
@@ -131,25 +207,13 @@ begin
     if p_kind = 'account_unconfirmed' then
         delete from account a
          where a.tenant = p_town.id
-           and a.id in (select d.id
-                          from account d
-                         where d.tenant = p_town.id
-                           and d.state = 'unconfirmed'
-                           and d.signed_up_at < now()
-                               - make_interval(days => p_town.keep_unconfirmed)
-                         limit p_limit)
+           and a.id in (select due_accounts(p_kind, p_town, p_limit))
            and a.state = 'unconfirmed'
            and a.signed_up_at < now() - make_interval(days => p_town.keep_unconfirmed);
         get diagnostics v_count = row_count;
 
     elsif p_kind = 'account_closed' then
-        v_ids := array(
-            select a.id
-              from account a
-             where a.tenant = p_town.id
-               and a.state = 'closed'
-               and a.closed_at < now() - make_interval(days => p_town.keep_closed)
-             limit p_limit);
+        v_ids := array(select due_accounts(p_kind, p_town, p_limit));
 
         delete from subscription u
          where u.tenant = p_town.id and u.account_id = any (v_ids);
@@ -159,24 +223,11 @@ begin
 
     elsif p_kind = 'account_inactive' then
         select count(*) filter (where close_account(d.id, 'inactive')) into v_count
-          from (select a.id
-                  from account a
-                 where a.tenant = p_town.id
-                   and a.state = 'active'
-                   and a.last_used_on <= today() - p_town.keep_inactive
-                   and a.warned_on <= today() - 30
-                   and not exists (select from pending_matters(a.id))
-                 limit p_limit) d;
+          from due_accounts(p_kind, p_town, p_limit) as d (id);
 
     else
         select count(*) filter (where warn_account(d.id)) into v_count
-          from (select a.id
-                  from account a
-                 where a.tenant = p_town.id
-                   and a.state = 'active'
-                   and a.last_used_on <= today() - (p_town.keep_inactive - 30)
-                   and a.warned_on is null
-                 limit p_limit) d;
+          from due_accounts(p_kind, p_town, p_limit) as d (id);
     end if;
 
     return v_count;
@@ -311,18 +362,7 @@ begin
     when 'change_set' then
         delete from change_set c
          where c.tenant = p_town.id
-           and c.id in (select d.id from change_set d
-                         where d.tenant = p_town.id and d.updated_at < v_before
-                           and d.state in ('accepted', 'partly', 'refused', 'replaced',
-                                           'withdrawn')
-                           -- what the town's software does not hold waits, as long again
-                           and (d.updated_at < v_before
-                                               - make_interval(days => p_town.keep_request)
-                                or not exists (select from change x
-                                                where x.tenant = d.tenant
-                                                  and x.set_id = d.id
-                                                  and x.state in ('open', 'rejected')))
-                         limit p_limit);
+           and c.id in (select due_requests(p_town, p_limit));
 
     when 'collect_ban' then
         delete from collect_ban b
@@ -563,4 +603,55 @@ comment on function purge(jsonb) is
 Result: {"status": 200, "rows", "note": what of which town or null, "more": the limit was reached, call again}. retention_run keeps what was done. For portal_jobs.';
 
 
+create or replace function periods(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_town  town;
+    v_days  jsonb;
+begin
+    perform require_agent('administrator');
+
+    select t.* into v_town from town t where t.id = here();
+    v_days := jsonb_build_object('account_unconfirmed', v_town.keep_unconfirmed,
+        'account_warned', v_town.keep_inactive - 30,
+        'account_inactive', v_town.keep_inactive, 'account_closed', v_town.keep_closed,
+        'change_set', v_town.keep_request, 'collect_ban', v_town.keep_request,
+        'document', coalesce(v_town.keep_document, v_town.keep_request),
+        'photo', v_town.keep_photo, 'audit', v_town.keep_audit,
+        'outbox', v_town.keep_mail, 'session', v_town.keep_session,
+        'token', v_town.keep_token, 'attempt', v_town.keep_attempt, 'device', 90,
+        'code_copy', 30, 'import', 365);
+
+    return json_build_object('status', 200,
+        'periods', (select json_agg(json_build_object('purge_kind', k.kind,
+                               'period', period(greatest((v_days->>k.kind)::int, 1)),
+                               'counted', d.due is not null, 'due', d.due,
+                               'due_most', coalesce(d.due = 1000, false),
+                               'last_at', r.last_at, 'rows', r.rows)
+                               order by k.n)
+            from unnest(array['account_unconfirmed', 'account_warned', 'account_inactive',
+                              'account_closed', 'change_set', 'collect_ban', 'document',
+                              'photo', 'audit', 'outbox', 'session', 'token', 'attempt',
+                              'device', 'code_copy', 'import'])
+                 with ordinality as k (kind, n)
+           cross join lateral (select case
+                when k.kind like 'account%'
+                then (select count(*) from due_accounts(k.kind, v_town, 1000))
+                when k.kind = 'change_set'
+                then (select count(*) from due_requests(v_town, 1000)) end) d (due)
+            left join lateral (select max(x.at), sum(x.rows)
+                                 from retention_run x
+                                where x.at >= now() - interval '30 days'
+                                  -- files are erased together, whichever they were
+                                  and x.kind = case when k.kind in ('document', 'photo')
+                                                    then 'upload' else k.kind end)
+                 r (last_at, rows) on true));
+end
+$$;
+
+comment on function periods(jsonb) is
+'How long the town keeps what, what of accounts and requests the next purge will take, and what it has erased. Result: {"status": 200, "periods": [{"purge_kind", "period": period(), "counted", "due": how many the next purge takes, 1000 at most, null where that is not counted, "due_most": there may be more, "last_at", "rows": erased in the last 30 days; of documents and photos together}]}. Counts only. For administrators.';
+
+
+grant execute on function periods(jsonb) to portal_web;
 grant execute on function purge(jsonb) to portal_jobs;

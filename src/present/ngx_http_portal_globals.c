@@ -277,6 +277,7 @@ static const struct {
     { "copies", ngx_string("/recopie") },
     { "refused", ngx_string("/refus") },
     { "imports", ngx_string("/imports") },
+    { "journal", ngx_string("/journal") },
     { "codes", ngx_string("/codes") },
     { "settings", ngx_string("/reglages") },
     { "statistics", ngx_string("/statistiques") },

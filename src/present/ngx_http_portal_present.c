@@ -7,6 +7,11 @@
 #include "../ngx_http_portal.h"
 
 
+/* a sheet has 50,000 rows at most, as the functions of such pages see to */
+
+#define NGX_HTTP_PORTAL_CSV_MAX  (32 * 1024 * 1024)
+
+
 /*
  * One document for both: JSON is the text that PostgreSQL wrote, with sealed
  * values opened and the CSRF token added, never parsed when nothing asks for
@@ -320,6 +325,7 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     }
 
     ngx_http_portal_sink(&sink, r->pool, 16384);
+    sink.limit = view->csv ? NGX_HTTP_PORTAL_CSV_MAX : 0;
 
     start = portal_op_clock();
     rc = portal_view_render(view->language[ctx->language], stack, n, &sink);
