@@ -14,11 +14,12 @@ begin atomic
                          'read_feed']),
         ('reading', array['read_request', 'read_family', 'read_document', 'read_ban',
                           'read_bans', 'search_families', 'read_letters', 'read_linked',
-                          'read_code_attempts', 'read_journal']),
+                          'read_code_attempts', 'read_journal', 'read_note']),
         ('request', array['ask_change', 'withdraw_change', 'send_file']),
         ('decision', array['decide', 'take_request', 'release_request',
                            'reverse_request', 'end_change', 'end_ban', 'decide_conflict',
                            'copy_changes', 'resend_change']),
+        ('note', array['add_note', 'withdraw_note']),
         ('session', array['sign_in', 'sign_out', 'agent_sign_in', 'agent_sign_out',
                           'end_others', 'log_out_everywhere']),
         ('account', array['sign_up', 'resend_confirmation', 'confirm', 'change_address',
@@ -57,6 +58,8 @@ begin atomic
      where m.family_id = p_family
      union all
     select 'import_conflict', k.id from import_conflict k where k.family_id = p_family
+     union all
+    select 'family_note', n.id from family_note n where n.family_id = p_family
      union all
     select 'code', k.id from code k where k.family_id = p_family
      union all
