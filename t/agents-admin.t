@@ -175,6 +175,12 @@ my ($agent, $id);
     is codes($r), ':second_needed', '2.3.5 a second one has to';
     like $page->get("/agents/$id")->text, qr/Un autre administrateur doit confirmer/, 'in words';
 
+    change($admin, $id, 'disable');
+    is state_of($id), 'disabled validator', 'who is disabled is proposed for nothing any more';
+    change($admin, $id, 'enable');
+    change($admin, $id, 'role', role => 'administrator');
+    is state_of($id), 'active validator administrator', 'until somebody proposes it again';
+
     my $c = agent_client(as => $agent, json => 1);
     is change($c, $id, 'confirm')->status, 403, '2.3.5 nor the agent'
         if $c->get("/agents/$id")->status == 200;

@@ -443,6 +443,11 @@ begin
 
     perform place_changes();
 
+    -- as of a dump that was put back: told, or nothing would ever come again
+    if v_after > (select q.last_value from change_position q) then
+        return refused('apres', 'cursor_ahead');
+    end if;
+
     select json_agg(case when v_csv then csv_change(x.s, x.document, v_bl)
                          else x.document end order by x.position)
                filter (where x.n <= v_limit),

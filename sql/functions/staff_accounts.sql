@@ -203,11 +203,11 @@ begin
                        then input->>'role' else a.role end,
            granted_role = case when v_step = 'role' and input->>'role' = 'administrator'
                                     and a.role <> 'administrator' then 'administrator'
-                               when v_step in ('role', 'confirm', 'deny') then null
+                               when v_step in ('role', 'confirm', 'deny', 'disable') then null
                                else a.granted_role end,
            granted_by = case when v_step = 'role' and input->>'role' = 'administrator'
                                   and a.role <> 'administrator' then my_agent()
-                             when v_step in ('role', 'confirm', 'deny') then null
+                             when v_step in ('role', 'confirm', 'deny', 'disable') then null
                              else a.granted_by end,
            state = case when v_step = 'disable' then 'disabled'
                         when v_step = 'invite' then 'invited'
