@@ -135,7 +135,8 @@ sub captcha {
 
     for my $n (0 .. $max) {
         next if sha256_hex("$salt$n") ne $target;
-        my $early = 3.2 - (time - $page->{time});
+        # the challenge is of the answer, not of a question that had to wait
+        my $early = 3.2 - (time - $page->{time} - $page->{took});
         sleep $early if $early > 0;
         return (captcha_pow => $n);
     }
