@@ -129,7 +129,7 @@ is_deeply feed("?limite=1&apres=$first->{next}")->json->{changes}, [$job], 'none
 is feed("?apres=x")->status, 422, 'a cursor that is none';
 my $ahead = feed("?apres=999999999");
 is $ahead->status, 422, 'one that is ahead, as after an older dump was put back';
-is $ahead->json->{errors}[0]{code}, 'cursor_ahead', 'and that is said';
+is $ahead->json->{code}, 'cursor_ahead', 'and that is said';
 is feed("?limite=501")->status, 422, 'too much at once';
 is feed("?limite=0")->status, 422, 'nothing at once';
 is row("select string_agg(outcome, ' ' order by id) from portal.audit where action = 'read_feed'"),
