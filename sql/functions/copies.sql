@@ -18,9 +18,11 @@ begin
                'masked', x.masked,
                'before', case when not x.masked and not x.photo then
                    shown(v_kind, v_who.seal_id, i.field, x.sealed, coalesce(i.found, i.old),
-                         null) end,
+                         case when i.found is null then i.old_hint
+                              else i.found_hint end) end,
                'asked', case when not x.masked and not x.photo then
-                   shown(v_kind, v_who.seal_id, i.field, x.sealed, i.asked, null) end,
+                   shown(v_kind, v_who.seal_id, i.field, x.sealed, i.asked,
+                         i.asked_hint) end,
                'photo', x.photo) order by f.rank), '[]')
       from change_item i
       left join field f on f.section = p_set.section and f.name = i.field
@@ -36,7 +38,7 @@ end
 $$;
 
 comment on function copy_items(change, change_set, boolean) is
-    'The values of a change for who copies them: [{"field", "before", "asked", "masked": it is sealed and not opened here, "photo"}]. Input: change, request, whether sealed ones are opened.';
+    'The values of a change for who copies them: [{"field", "before", "asked", "masked": it is sealed and not opened here, "photo"}]. Input: change, request, whether sealed ones are opened; of an IBAN only its end, on this page as on all.';
 
 
 create or replace function copy_row(p_change change, p_set change_set, p_open boolean)

@@ -23,7 +23,7 @@
 #define PORTAL_HASH_PATIENCE  100       /* waited longer: others give way */
 #define PORTAL_HASH_CLAIM     50        /* a claim not renewed so long ends */
 #define PORTAL_HASH_POLL      2000000L  /* ns */
-#define PORTAL_HASH_NICE      5         /* below the event loops */
+#define PORTAL_HASH_NICE      2         /* below the event loops */
 
 
 typedef enum {

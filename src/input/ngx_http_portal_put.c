@@ -423,11 +423,7 @@ ngx_http_portal_put_answer(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     errors = json_object_get(document, "errors");
 
     json_array_foreach(errors, i, error) {
-        if (ngx_http_portal_add_error(ctx,
-                           json_string_value(json_object_get(error, "field")),
-                           json_string_value(json_object_get(error, "code")))
-            != NGX_OK)
-        {
+        if (ngx_http_portal_told_error(ctx, error) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }

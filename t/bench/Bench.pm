@@ -17,7 +17,7 @@ use Time::HiRes qw(sleep time);
 use Portal::Place qw(slurp top);
 
 our @EXPORT_OK = qw(compile cpu cpu_between command connection exchange
-    mann_whitney median spread wrk wrk_start pgbench);
+    mann_whitney median resident spread wrk wrk_start pgbench);
 
 my $TICKS = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 my $NGINX = '/usr/share/nginx/src/src';
@@ -238,6 +238,21 @@ sub _wrk_result {
 }
 
 sub wrk_result { return _wrk_result(@_) }
+
+
+# KiB of memory that the workers have for themselves
+sub resident {
+    my ($stack) = @_;
+
+    my $kib = 0;
+
+    for my $pid ($stack->nginx->workers) {
+        my ($anon) = (slurp("/proc/$pid/status") // '') =~ /RssAnon:\s+(\d+)/;
+        $kib += $anon // 0;
+    }
+
+    return $kib;
+}
 
 
 # pgbench(stack, { file, connections, threads, seconds, set => {..} })

@@ -10,7 +10,7 @@ use Time::HiRes qw(sleep time);
 
 use Bench qw(median);
 use Portal::Client;
-use Portal::Place qw(free_port slurp top);
+use Portal::Place qw(free_port slurp);
 use Portal::Sample;
 use Portal::Stack;
 

@@ -6,11 +6,11 @@ package Towns;
 use strict;
 use warnings;
 
-use JSON::PP ();
 use Time::HiRes qw(sleep time);
 
+use Bench qw(resident);
 use Portal::Client;
-use Portal::Place qw(free_port slurp spew top wait_for);
+use Portal::Place qw(free_port wait_for);
 use Portal::Stack;
 
 my $TOWNS = 200;
@@ -41,7 +41,7 @@ sub measure {
         $start = time;
         _answers($stack, $_) for 1 .. $TOWNS;
         push @found, ['  a page of each (ms)', '%.1f', (time - $start) * 1000 / $TOWNS];
-        push @found, ['  memory of the two workers (MiB)', '%.1f', _resident($stack) / 1024];
+        push @found, ['  memory of the two workers (MiB)', '%.1f', resident($stack) / 1024];
 
         my %old = map { $_ => 1 } $stack->nginx->workers;
         $start = time;
@@ -111,19 +111,6 @@ sub _answers {
 
     die "commune-$n: " . $page->status . "\n"
         if $page->status != 200 || $page->content !~ /Commune $n\b/;
-}
-
-sub _resident {
-    my ($stack) = @_;
-
-    my $kib = 0;
-
-    for my $pid ($stack->nginx->workers) {
-        my ($anon) = (slurp("/proc/$pid/status") // '') =~ /RssAnon:\s+(\d+)/;
-        $kib += $anon // 0;
-    }
-
-    return $kib;
 }
 
 

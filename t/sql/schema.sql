@@ -242,5 +242,8 @@ select results_eq($$select f.number from portal.family f join before b using (id
 select is((select count(*) from portal.authorisation a where child_id = (select min(id) from portal.child)), 7::bigint,
     'each child has all its authorisations');
 
+select has_index('portal', 'change_set', 'change_set_' || c, array['tenant', c]::name[],
+    'a request that is erased is found by its number in those that name it: ' || c) from unnest(array['replaces', 'reverses']) c;
+
 select * from finish();
 rollback;

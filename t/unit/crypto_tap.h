@@ -8,10 +8,7 @@
 #define _CRYPTO_TAP_H_INCLUDED_
 
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tap.h"
 
 #include "../../src/crypto/portal_subkey.h"
 
@@ -24,30 +21,6 @@
                "101112131415161718191a1b1c1d1e1f\n"
 #define KEY2   "2 ff0102030405060708090a0b0c0d0e0f"                          \
                "101112131415161718191a1b1c1d1eff\n"
-
-
-static unsigned  tests;
-static unsigned  failed;
-
-
-static int
-ok(int pass, const char *fmt, ...)
-{
-    va_list  args;
-
-    tests++;
-    failed += !pass;
-
-    printf("%sok %u - ", pass ? "" : "not ", tests);
-
-    va_start(args, fmt);
-    vprintf(fmt, args);
-    va_end(args);
-
-    putchar('\n');
-
-    return pass;
-}
 
 
 static portal_text_t

@@ -8,39 +8,12 @@
 #define _IMPORT_TEST_H_INCLUDED_
 
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tap.h"
 
 #include "../../src/import/portal_import_book.h"
 
 
 /* what the tests of the import share */
-
-
-static unsigned  tests;
-static unsigned  failed;
-
-
-static inline int
-ok(int pass, const char *fmt, ...)
-{
-    va_list  args;
-
-    tests++;
-    failed += !pass;
-
-    printf("%sok %u - ", pass ? "" : "not ", tests);
-
-    va_start(args, fmt);
-    vprintf(fmt, args);
-    va_end(args);
-
-    putchar('\n');
-
-    return pass;
-}
 
 
 static inline int

@@ -8,10 +8,7 @@
 #define _INPUT_TEST_H_INCLUDED_
 
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tap.h"
 
 #include "../../src/crypto/portal_crypto.h"
 #include "../../src/input/portal_form.h"
@@ -36,31 +33,8 @@
     "field otp      otp\n"
 
 
-static unsigned        tests;
-static unsigned        failed;
-
 static portal_form_t  *form;
 static json_t         *words;
-
-
-static inline int
-ok(int pass, const char *fmt, ...)
-{
-    va_list  args;
-
-    tests++;
-    failed += !pass;
-
-    printf("%sok %u - ", pass ? "" : "not ", tests);
-
-    va_start(args, fmt);
-    vprintf(fmt, args);
-    va_end(args);
-
-    putchar('\n');
-
-    return pass;
-}
 
 
 static inline portal_form_t *

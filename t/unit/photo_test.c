@@ -11,32 +11,7 @@
 
 #include "photo/portal_photo_image.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-
-static unsigned  tests;
-static unsigned  failed;
-
-
-static void
-ok(int pass, const char *fmt, ...)
-{
-    va_list  args;
-
-    tests++;
-    failed += !pass;
-
-    printf("%sok %u - ", pass ? "" : "not ", tests);
-
-    va_start(args, fmt);
-    vprintf(fmt, args);
-    va_end(args);
-
-    putchar('\n');
-}
+#include "tap.h"
 
 
 _Noreturn void
