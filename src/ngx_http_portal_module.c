@@ -801,14 +801,12 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_http_portal.pg) {
+        /* first, for they may be asking */
+        ngx_http_portal_towns_exit();
         portal_pg_destroy(ngx_http_portal.pg);
     }
 
     if (ngx_http_portal.redis) {
         portal_redis_destroy(ngx_http_portal.redis);
-    }
-
-    if (ngx_http_portal.pg) {
-        ngx_http_portal_towns_exit();
     }
 }

@@ -26,7 +26,7 @@ $p->{http} = <<"CONF";
         portal_tenant \$commune;
         include conf.d/portal/pages.inc;
         location ^~ /static/ { alias $static; }
-        location = /qui { portal_allow public; add_header Town \$portal_tenant; return 204; }
+        location = /qui { portal_allow public; add_header Town \$portal_tenant; alias /etc/hostname; }
     }
 CONF
 
@@ -257,5 +257,20 @@ ok(wait_for(10, sub { 4 == grep { client(town => 'neuville')->get('/aide')->stat
     'and it is back');
 is sign_in(client(town => 'neuville'), $person)->status, 303, 'with its accounts';
 like town('restore', \$export), qr/duplicate key|already/, 'not twice';
+
+
+### workers that end while they ask
+
+my $free = locked('town');
+my @asking = map { client(town => "attente-$_")->get('/', pending => 1) } 1 .. 20;
+my %old = map { $_ => 1 } $p->nginx->workers;
+ok wait_for(5, sub { $p->psql("select count(*) from pg_stat_activity
+    where usename = 'portal_web' and wait_event_type = 'Lock'") }), 'they wait for the database';
+kill 'TERM', keys %old;
+ok wait_for(10, sub { 2 == grep { !$old{$_} } $p->nginx->workers }), 'others take their place';
+$_->drop for @asking;
+$free->();
+Portal::Test::all_ready();
+is client(town => 'neuville')->get('/aide')->status, 200, 'and serve';
 
 done_testing;
