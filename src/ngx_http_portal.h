@@ -116,6 +116,7 @@ typedef struct {
     json_t                          *document;       /* NULL: not read yet */
     /* what pages may show, by language */
     json_t                          *public[NGX_HTTP_PORTAL_LANGUAGES];
+    ngx_msec_t                       heard;          /* when last asked for */
     ngx_uint_t                       offered;        /* a bit per language */
     ngx_uint_t                       language;       /* the first of them */
     ngx_str_t                        origin;         /* of document */

@@ -183,10 +183,8 @@ is hosted($plain, 'neuville.portail.example', '/aide')->header('Location'),
 ### its document changes, each worker hears of it
 
 $p->psql("update portal.town set name = 'Neuville-en-Lys' where slug = 'neuville'");
-ok(wait_for(5, sub {
-    $mine->get('/mon-espace') for 1 .. 4;
-    5 == grep { $c->get('/')->content =~ /Neuville-en-Lys/ } 1 .. 5;
-}), 'another name');
+ok(everywhere(sub { client(town => 'neuville')->get('/', @_) },
+    sub { $_[0]->content =~ /Neuville-en-Lys/ }), 'another name');
 
 
 ### the database is away: who is unknown is not said not to be there
@@ -197,8 +195,8 @@ is $away->status, 503, 'a town that nobody can tell';
 ok $away->header('Retry-After'), 'when to come again';
 is client(town => 'neuville')->get('/aide')->status, 200, 'one that is known is served';
 $p->pg->start;
-ok(wait_for(20, sub { client(town => 'ailleurs')->get('/')->status == 421 }),
-    'and then it is said');
+ok(everywhere(sub { client(town => 'ailleurs')->get('/', @_) },
+    sub { $_[0]->status == 421 }, 20), 'and then it is said');
 
 
 ### written out, erased, read in
@@ -229,12 +227,9 @@ for my $table ($p->psql('select portal.town_tables()')) {
 like $p->psql('select portal.audit_verify()'), qr/"status" : 200/,
     'the audit of the others can be verified';
 
-my $left = client(town => 'neuville');
-ok(wait_for(10, sub {
-    client(town => 'neuville')->get('/session') for 1 .. 4;
-    4 == grep { $left->get('/aide')->status == 421 } 1 .. 4;
-}), 'a town that was erased is there no more');
-ok(wait_for(10, sub { $mine->get('/mon-espace')->status == 421 }), 'nor who was logged in');
+ok(everywhere(sub { client(town => 'neuville')->get('/aide', @_) },
+    sub { $_[0]->status == 421 }), 'a town that was erased is there no more');
+is $mine->get('/mon-espace')->status, 421, 'nor who was logged in';
 
 like town('restore', \"nothing\n"), qr/invalid input syntax/, 'what is no export';
 like town('restore', \ join("\n", (split /\n/, $export)[1 .. 3], '')),
@@ -253,8 +248,8 @@ like town('restore', \$export), qr/"status" : 201/, 'read in';
 my $again = town('export', 'neuville');
 is_deeply told($again), told($export), 'every row as it was';
 
-ok(wait_for(10, sub { 4 == grep { client(town => 'neuville')->get('/aide')->status == 200 } 1 .. 4 }),
-    'and it is back');
+ok(everywhere(sub { client(town => 'neuville')->get('/aide', @_) },
+    sub { $_[0]->status == 200 }), 'and it is back');
 is sign_in(client(town => 'neuville'), $person)->status, 303, 'with its accounts';
 like town('restore', \$export), qr/duplicate key|already/, 'not twice';
 

@@ -10,7 +10,8 @@
 /*
  * A town's document as this worker holds it: asked for when the worker starts,
  * or when a request first names the town (ngx_http_portal_towns.c); replaced
- * whenever portal.enter() returns a newer one.
+ * whenever portal.enter() returns a newer one, and asked for again, while it
+ * is shown, by a worker that may have had nothing else to ask.
  */
 
 /* what templates may read of it; the captcha's answers are not among them */
@@ -23,6 +24,9 @@ static const char  *ngx_http_portal_town_public[] = {
 
 /* how long requests wait for it, ms */
 #define NGX_HTTP_PORTAL_TOWN_PATIENCE  1000
+
+/* for how long a worker that heard nothing of it believes what it holds, ms */
+#define NGX_HTTP_PORTAL_TOWN_FRESH     5000
 
 
 static void ngx_http_portal_town_answer(portal_op_t *op);
@@ -137,6 +141,8 @@ ngx_http_portal_town_ask(ngx_http_portal_town_t *town)
         return;
     }
 
+    town->heard = ngx_current_msec;
+
     if (ngx_http_portal.refusing) {
         ngx_add_timer(&town->retry, 1000 + (ngx_msec_t) ngx_random() % 500);
         return;
@@ -160,6 +166,17 @@ ngx_http_portal_town_ask(ngx_http_portal_town_t *town)
     town->op = op;
 
     portal_pg_post(ngx_http_portal.pg, op);
+}
+
+
+/* whoever asks for the page does not wait for this */
+
+void
+ngx_http_portal_town_refresh(ngx_http_portal_town_t *town)
+{
+    if (ngx_current_msec - town->heard >= NGX_HTTP_PORTAL_TOWN_FRESH) {
+        ngx_http_portal_town_ask(town);
+    }
 }
 
 
@@ -284,6 +301,14 @@ ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
         return;
     }
 
+    town->gone = 0;
+    town->heard = ngx_current_msec;
+
+    if (json_equal(document, town->document)) {
+        json_decref(document);
+        return;
+    }
+
     ngx_http_portal_town_languages(town,
                                    json_object_get(document, "languages"));
 
@@ -302,7 +327,6 @@ ngx_http_portal_town_set(ngx_http_portal_town_t *town, json_t *document)
 
     json_decref(town->document);
 
-    town->gone = 0;
     town->document = document;
     town->version = json_integer_value(json_object_get(document, "version"));
     town->origin.data = (u_char *) json_string_value(origin);

@@ -116,6 +116,10 @@ ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_AGAIN;
     }
 
+    if (ctx->town->document != NULL) {
+        ngx_http_portal_town_refresh(ctx->town);
+    }
+
     if (ctx->town->gone) {
 
         /* it may have come back */

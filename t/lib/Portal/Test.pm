@@ -35,7 +35,7 @@ our @EXPORT = (@Test::More::EXPORT, qw(
     subscribe parent expect_complaint wait_for top
     agent agent_client log_in_agent new_agent otp
     json_post send_file grey written_answer link_for counted buttons tool
-    new_account patient all_ready
+    new_account patient all_ready everywhere
 ));
 
 my @STACKS;
@@ -65,16 +65,23 @@ sub portal {
 
 # each worker asks for its towns and finds its servers by itself, and nobody can
 # say which of them answers: many at once, some times in a row
-sub all_ready {
-    my $ready = 0;
+sub everywhere {
+    my ($ask, $right, $seconds) = @_;
 
-    return wait_for(5, sub {
-        my @pages = eval { Portal::Pending->pages(map {
-            client(source => '127.0.0.1')->get('/_etat', pending => 1,
-                headers => { Host => '127.0.0.1:' . portal()->port }) } 1 .. 16) };
-        $ready = @pages && !grep({ $_->status != 200 } @pages) ? $ready + 1 : 0;
-        $ready >= 3;
+    my $seen = 0;
+
+    return wait_for($seconds // 10, sub {
+        my @pages = eval { Portal::Pending->pages(map { $ask->(pending => 1) } 1 .. 16) };
+        $seen = @pages && !grep({ !$right->($_) } @pages) ? $seen + 1 : 0;
+        $seen >= 3;
     });
+}
+
+sub all_ready {
+    return everywhere(sub {
+        client(source => '127.0.0.1')->get('/_etat',
+            headers => { Host => '127.0.0.1:' . portal()->port }, @_);
+    }, sub { $_[0]->status == 200 }, 5);
 }
 
 # a stack that a test has put together itself
