@@ -115,7 +115,8 @@ my ($agent, $id);
     $agent = { email => 'ines.neuve@mairie.example', password => 'falaise-mandarine-tricot-57',
         town => 'saint-aubin', totp_secret => $secret };
     is log_in_agent(client(agents => 1), $agent, otp => '000000')->status, 422, 'without the code: not in';
-    is log_in_agent(client(agents => 1), $agent)->status, 303, 'with it: in';
+    is log_in_agent(client(agents => 1), $agent)->location, '/compte/codes-de-secours',
+        'with it: in, and first to what helps when it is lost';
     forget();
 }
 {
@@ -260,6 +261,7 @@ my ($agent, $id);
     is scalar @code, 10, 'T208 ten codes';
     unlike $c->get('/compte/codes-de-secours')->content, qr/code-shown/, 'T208 shown once';
     is $json->get('/compte')->json->{recovery_left}, 10, 'T208 and counted';
+    is log_in_agent(client(agents => 1), $agent)->location, '/', 'T208 who has them goes on to the requests';
     my $stored = join ' ', map { "@$_" } $portal->psql('select r::text from portal.agent_recovery r');
     unlike $stored, qr/$code[0]/, 'T208 kept as what they are found by';
 

@@ -120,6 +120,11 @@ is $c->get($location, headers => { bearer($feed) })->status, 403, 'and who has t
 is $c->get($location)->status, 401, 'with a key';
 
 is put('/import/familles.csv', $csv)->location, $location, 'the same again is the same import';
+my $neither = put('/import/familles.csv?dry=peut-etre', $csv);
+is join(' ', $neither->status, map { "$_->{field}:$_->{code}" } @{ $neither->json->{errors} }),
+    '422 dry:choice', 'neither checked nor applied';
+is row("select count(*) from portal.import where state not in ('cancelled', 'received')"), 0,
+    'and nothing waits of that';
 isnt put('/import/familles.csv?dry=no', $csv)->location, $location, 'not as another act';
 isnt put('/import/familles.csv', $csv . "x\n")->location, $location, 'nor another file';
 is row("select dry from portal.import where id > $id and state = 'received' order by id limit 1"), 'f',

@@ -203,7 +203,7 @@ END
             . '"first_name":"Ana","link":"tante","phone_mobile":"06 39 98 00 03","collect":true,"emergency":false}',
             '{"type":"child",')));
     is over($id), 'done', 'generic files' or diag failure($id);
-    is told($id), "fiscal.csv 3 - no_guardian\nplus.ndjson 4 - json", 'what is wrong with them';
+    is told($id), "fiscal.csv 3 responsable no_guardian\nplus.ndjson 4 - json", 'what is wrong with them';
     is text("select f.label || ', ' || g.first_name || ' ' || g.last_name || ' ' || g.link
             || ', ' || a.line1 from portal.family f join portal.guardian g on g.tenant = f.tenant
             and g.family_id = f.id join portal.address a on a.guardian_id = g.id

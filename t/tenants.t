@@ -126,6 +126,8 @@ like make_town('neuville', 'Neuville-sur-Lys', theme => { brand => '#5b2a86',
     brand_dark => '#3a1a57', brand_light => '#f1e9f8', on_brand => '#ffffff',
     accent => '#f6c453', radius => '0' }), qr/"status" : 201/, 'a town is made';
 like make_town('neuville', 'Encore'), qr/town_slug_key/, 'once';
+like make_town('vide', 'Vide', phone => undef, email => ''), qr/a town needs phone, email/,
+    'what is missing is named';
 like make_town('pale', 'Pâle', theme => { brand => '#ffffff' }), qr/town_theme/,
     'its theme is one that can be read';
 

@@ -155,13 +155,22 @@ begin
 
     perform note('agent_sign_in', 'ok', 'agent', v_agent.id);
 
+    -- who was invited and has no recovery code yet is locked out with a lost telephone
+    if coalesce(local_path(input->>'next'), '/') = '/'
+       and exists (select from agent_token k
+                    where k.agent_id = v_agent.id and k.used_at is not null)
+       and not exists (select from agent_recovery r where r.agent_id = v_agent.id)
+    then
+        return moved('/compte/codes-de-secours', v_session);
+    end if;
+
     return moved(coalesce(local_path(input->>'next'), '/'), v_session);
 end
 $$;
 
 comment on function agent_sign_in(jsonb) is
 'Logs an agent in, once nginx has checked password and code. Input: email_mac; account, epoch and ok as the lookup and the check gave them (ok null: the check could not be made), otp_step (the time step of the code; null: wrong), rehash, next (path to go on to); _ as the lookup, with _.session, _.agent, _.new_device.
-Result: 303 next or / with session open. Errors: agent_sign_in_failed, whichever was wrong, a code used before included; 503 busy.';
+Result: 303 next, or / (the page of recovery codes, for who was invited and has none) with session open. Errors: agent_sign_in_failed, whichever was wrong, a code used before included; 503 busy.';
 
 
 create or replace function agent_session_effect(p_agent agent, input jsonb) returns json

@@ -287,7 +287,7 @@ create or replace function start_import(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     u          jsonb := input->'upload';
-    v_dry      boolean := coalesce(input->>'dry', 'yes') <> 'no';
+    v_dry      boolean := coalesce(nullif(input->>'dry', ''), 'yes') <> 'no';
     v_import   import;
     v_twin     bigint;
     v_answer   json;
@@ -301,6 +301,17 @@ begin
     v_answer := repeated(input);
     if v_answer is not null then
         return v_answer;
+    end if;
+
+    -- who meant to apply, or to check, is not to have the other unseen
+    if coalesce(nullif(input->>'dry', ''), 'yes') not in ('yes', 'no') then
+        if my_machine() is not null then
+            update import i
+               set state = 'cancelled', finished_at = now()
+             where i.id = my_filling((u->>'id')::uuid);
+        end if;
+
+        return done(input, refused('dry', 'choice'));
     end if;
 
     -- of a body whose end nobody knew before
@@ -338,7 +349,9 @@ begin
     end if;
 
     if v_twin is not null then
-        update import i set state = 'cancelled', finished_at = now() where i.id = v_import.id;
+        update import i
+           set state = 'cancelled', finished_at = now(), content_mac = decode(u->>'mac', 'hex')
+         where i.id = v_import.id;
     else
         update import i
            set state = 'received', dry = v_dry, content_mac = decode(u->>'mac', 'hex')
@@ -358,7 +371,7 @@ end
 $$;
 
 comment on function start_import(jsonb) is
-'What has been stored is read from now on. For administrators and machines, as store_import(). Input: dry (no: it is applied once it is checked; anything else: it stops there); of a machine upload: {"id" of its file, "mac" of the content, "size" where the pieces did not say it}; _ as repeated(). Result: 303 /imports/ID, of a machine 202 with "location" /import/ID: while a file is on its way the same one sent again is that import. Errors: archive required.';
+'What has been stored is read from now on. For administrators and machines, as store_import(). Input: dry (no: it is applied once it is checked; yes, the default: it stops there); of a machine upload: {"id" of its file, "mac" of the content, "size" where the pieces did not say it}; _ as repeated(). Result: 303 /imports/ID, of a machine 202 with "location" /import/ID: while a file is on its way the same one sent again is that import. Errors: archive required; dry choice.';
 
 
 -- the reader --------------------------------------------------------------
@@ -623,9 +636,9 @@ begin
                       jsonb_agg(r order by y.n) filter (
                           where o.line is null
                              or (o.file, o.line) = (v_file, (l->>'line')::int)) as records,
-                      jsonb_agg(jsonb_build_object('field', null, 'column', null,
-                          'code', 'duplicate', 'kind', r->>'kind', 'key', r->>'key',
-                          'file', o.file, 'line', o.line)) filter (
+                      jsonb_agg(distinct jsonb_build_object('field', null, 'column', null,
+                          'code', 'duplicate', 'key', r->>'key',
+                          'first_file', o.file, 'first_line', o.line)) filter (
                           where (o.file, o.line) <> (v_file, (l->>'line')::int)
                             and o.print <> import_print(r)
                             and not coalesce(l->'errors', '[]')
@@ -655,7 +668,7 @@ $$;
 
 comment on function import_lines(jsonb) is
 'Stages lines of a file, in their order; a line that is staged already stays as it was. Input: tenant, import, lease, file, lines: [{"line", "records": [{"kind", "key", "ref", "values": {field: value, null empties it}, "macs", "hints", "seal_id", "columns"}], what is referred to first, "errors": [{"field", "column", "code", "left"}]}].
-A line with an error is refused as a whole, but for errors with "left": true: there the field was left out, and is told of, and the rest counts. A line without records and errors says nothing new. What says of the same something else than an earlier line is refused as duplicate, what says the same counts once.
+A line with an error is refused as a whole, but for errors with "left": true: there the field was left out, and is told of, and the rest counts. A line without records and errors says nothing new. What says of the same something else than an earlier line is refused as duplicate, with "first_file" and "first_line" of that one; what says the same counts once.
 Result: {"status": 200}; 409 import_lost. For portal_jobs.';
 
 

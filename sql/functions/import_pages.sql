@@ -76,6 +76,10 @@ begin
       from (select i as p, row_number() over (order by i.id desc) as n
               from import i
              where i.id < v_after and i.state <> 'filling'
+               -- but for what a machine sent while the same was on its way
+               and not (i.state = 'cancelled' and i.machine_id is not null
+                        and i.content_mac is not null and i.lines = 0
+                        and i.decided_by is null)
              order by i.id desc
              limit 26) x;
 
@@ -185,7 +189,7 @@ $$;
 
 comment on function import_report(jsonb) is
 'What became of an import. Input: import; outcome: only lines that came to it (created, updated, unchanged, kept, conflict, refused), all, or absent: those that are not clean; after ("next" of the page before), limit (50; up to 1000).
-Result: {"status": 200, "import": import_row(), "files": what was read, "lines": [{"file", "line", "outcome" (null: not yet checked), "told": [{"kind", "key", "field", "column", "code", "left"}]}], "next"}; 404. For administrators; for the machine that sent it.';
+Result: {"status": 200, "import": import_row(), "files": what was read, "lines": [{"file", "line", "outcome" (null: not yet checked), "told": [{"kind", "key", "field", "column", "code", "left"; of a duplicate "first_file", "first_line"}]}], "next"}; 404. For administrators; for the machine that sent it.';
 
 
 create or replace function decide_import(input jsonb) returns json

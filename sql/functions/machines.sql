@@ -59,7 +59,9 @@ begin
     return json_build_object('status', 200, 'rows',
         (select coalesce(json_agg(json_build_object('file', x.file, 'line', x.line,
                     'outcome', x.outcome, 'column', x.told->>'column',
-                    'key', x.told->>'key', 'code', x.told->>'code')
+                    'key', x.told->>'key', 'code', x.told->>'code',
+                    'first_file', x.told->>'first_file',
+                    'first_line', (x.told->>'first_line')::int)
                     order by x.file, x.line, x.n), '[]')
            from (select l.file, l.line, l.outcome, d.told, d.n
                    from import_line l
@@ -73,7 +75,7 @@ end
 $$;
 
 comment on function import_sheet(jsonb) is
-    'The report of an import for a spreadsheet: each thing that is told of its lines, those that are clean left out; 50,000 at most. Input: import. Result: {"status": 200, "rows": [{"file", "line", "outcome", "column", "key", "code"}]}; 404. For administrators.';
+    'The report of an import for a spreadsheet: each thing that is told of its lines, those that are clean left out; 50,000 at most. Input: import. Result: {"status": 200, "rows": [{"file", "line", "outcome", "column", "key", "code", "first_file", "first_line": of a duplicate}]}; 404. For administrators.';
 
 
 create or replace function conflict(input jsonb) returns json

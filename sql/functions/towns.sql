@@ -22,8 +22,18 @@ comment on function next_town() is
 create or replace function make_town(input jsonb) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_town  town;
+    v_town     town;
+    v_missing  text;
 begin
+    select string_agg(k, ', ') into v_missing
+      from unnest(array['slug', 'name', 'origin', 'phone', 'email']) k
+     where coalesce(input->>k, '') = '';
+
+    if v_missing is not null then
+        raise exception 'a town needs %', v_missing
+            using errcode = 'PT422', hint = 'slug, name, origin, phone (E.164), email';
+    end if;
+
     v_town := jsonb_populate_record(null::town, jsonb_build_object(
         'service', 'Portail Citoyen', 'family_service', 'Espace Famille',
         'host', substring(input->>'origin' from '^https?://([^:/]+)'),
@@ -49,7 +59,7 @@ $$;
 
 comment on function make_town(jsonb) is
 'Makes a town; pages answer for it as soon as a server of nginx leads to its slug. Input: slug, name, origin, phone (E.164), email; and what else is to be another than usual of agent_origin, host (that of origin), service, family_service, theme, theme_css, office, hours, counter, mail_from (email), mail_name.
-Result: {"status": 201, "id", "slug"}. Errors, raised: the table''s constraints.';
+Result: {"status": 201, "id", "slug"}. Errors, raised: PT422 naming what is missing; the table''s constraints.';
 
 
 create or replace function town_tables() returns setof text

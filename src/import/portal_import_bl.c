@@ -102,7 +102,7 @@ const portal_import_kind_t  portal_import_bl_mandat = {
         { "bank", PORTAL_IMPORT_BANK, 0, "/1", -1, NULL, NULL, 0, 0 },
     },
     .columns = {
-        { "titulaireid", -1, "id", 0 },
+        { "titulaireid", -1, "guardian", 0 },
         { "rum", 0, "mandate_reference", 0 },
         { "datesignature", 0, "mandate_date", 0 },
         { "iban", 0, "iban", PORTAL_IMPORT_REQUIRED },

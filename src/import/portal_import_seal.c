@@ -97,7 +97,7 @@ portal_import_seal(const portal_import_rules_t *rules,
     portal_import_line_t *line, json_t *places)
 {
     size_t                i;
-    json_t               *record, *place;
+    json_t               *record, *place, *columns;
     const char           *key;
     const portal_form_t  *form;
 
@@ -127,7 +127,12 @@ portal_import_seal(const portal_import_rules_t *rules,
 
         if (!json_is_string(place)) {
 
-            if (portal_import_error(line, "guardian", NULL, "no_guardian", 0)
+            columns = json_object_get(record, "columns");
+
+            if (portal_import_error(line, "guardian",
+                                    json_string_value(
+                                        json_object_get(columns, "guardian")),
+                                    "no_guardian", 0)
                 != 0)
             {
                 return -1;

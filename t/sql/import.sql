@@ -130,6 +130,7 @@ select is(pg_temp.outcomes(pg_temp.import('[
   'created, refused duplicate, unchanged, refused number=number_taken, refused family=unknown_family, refused first_name=required, refused not_accepted, refused format, created, '
   || 'refused family=other_family, refused guardian=unknown_guardian, refused guardian=unknown_guardian, refused postal_code=postal_code, refused family=unknown_family, refused child=unknown_child',
   'bad lines stop no good one');
+select is((select errors->0->>'first_line' from portal.import_line where import_id = (select max(id) from portal.import) and errors @? '$[*] ? (@.code == "duplicate")'), '2', 'which line it was that came first');
 select results_eq($$select last_name::text from portal.guardian where external_id like '910/%'$$, $$values ('Bon')$$, 'the good ones are there');
 
 -- what the reader found wrong
@@ -337,6 +338,7 @@ create temp table sent on commit drop as select pg_temp.sent('key', 'a1') as ans
 select is((select answer->>'status' from sent), '202', 'a file is taken');
 select is((select answer->>'location' from sent), '/import/' || (select max(id) from portal.import), 'and can be asked about');
 select is(pg_temp.sent('key', 'a2')->>'import', (select answer->>'import' from sent), 'sent again while it is on its way it is the same');
+select isnt(pg_temp.as_agent('administrator', 'imports', '{}') #>> '{imports,0,id}', (select max(id)::text from portal.import), 'and is once in the list');
 select isnt(pg_temp.sent('key', 'a3', 'yes')->>'import', (select answer->>'import' from sent), 'but a dry run is another');
 select isnt(pg_temp.sent('other', 'a4')->>'import', (select answer->>'import' from sent), 'and so is another machine''s');
 select is(pg_temp.as_machine('key', 'import_report', jsonb_build_object('import', (select answer->>'import' from sent))) #>> '{import,state}', 'received', 'it is told how it goes');
