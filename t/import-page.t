@@ -130,6 +130,16 @@ like Encode::decode('UTF-8', $r->content), qr/"famille\.csv";5;"Créée";"'=HYPE
     'a cell that would be computed is not';
 is $chief->get('/imports/999999/rapport.csv')->status, 404, 'of none there is none';
 
+# a long one is fetched in pieces; a name of a file may have any character
+$portal->psql("insert into portal.import_line (tenant, import_id, file, line, stage, step, outcome, records, errors)
+    select tenant, import_id, case when n > 700 then 'z:1:é;.csv' else 'z:.csv' end, n, stage, step, 'refused', '[]',
+           jsonb_build_array(jsonb_build_object('code', 'required', 'key', 'long-' || n))
+      from portal.import_line cross join generate_series(1, 1600) n
+     where import_id = $id and file = 'famille.csv' and line = 9");
+my @long = $chief->get("/imports/$id/rapport.csv")->content =~ /;"long-(\d+)";/g;
+is_deeply \@long, [1 .. 1600], 'each line once, in their order';
+$portal->psql("delete from portal.import_line where import_id = $id and file like 'z:%'");
+
 
 ### « Importer »
 

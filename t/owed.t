@@ -102,14 +102,10 @@ $portal->psql(q{update portal.town set texts = texts || '{
     "accessibility": {"fr": "Accessibilité : partiellement conforme",
                       "en": "Accessibility: partly compliant"}}'
     where slug = 'beaulieu'});
-ok wait_for(15, sub {
-    # a call brings the new document to its worker
-    $b->get('/inscription/confirmation?jeton=x');
-    ($b->get('/aide')->links->{'/accessibilite'} // '') =~ /partiellement/;
-}), 'the foot says what an audit found';
-ok wait_for(15, sub {
-    $b->get('/inscription/confirmation?jeton=x', @$english)->text
-        =~ /Accessibility: partly compliant/;
-}), 'in each language';
+ok everywhere(sub { $b->get('/aide', @_) },
+    sub { ($_[0]->links->{'/accessibilite'} // '') =~ /partiellement/ }, 15),
+    'the foot says what an audit found';
+ok everywhere(sub { $b->get('/inscription/confirmation?jeton=x', @$english, @_) },
+    sub { $_[0]->text =~ /Accessibility: partly compliant/ }, 15), 'in each language';
 
 done_testing;

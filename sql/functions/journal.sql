@@ -365,21 +365,42 @@ Result: {"status": 200, "rows": [journal_rows()], "next": id to go on after or n
 create or replace function journal_sheet(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
+    v_most     int := case when input ? 'piece' then 1000 else 50000 end;
+    -- the last row that was given, and how many there were by then
+    v_after    bigint := to_id(split_part(input->>'piece', ':', 1));
+    v_given    int := coalesce(to_id(split_part(input->>'piece', ':', 2)), 0);
     v_filter   jsonb;
     v_refusal  json;
+    v_rows     json;
 begin
     perform require_agent('administrator');
 
     v_filter := journal_filter(input);
-    v_refusal := journal_reads(v_filter, 'csv');
 
-    return coalesce(v_refusal, json_build_object('status', 200,
-        'rows', journal_rows(v_filter, null, 50000)));
+    -- one sheet is one reading
+    if v_after is null then
+        v_refusal := journal_reads(v_filter, 'csv');
+    end if;
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
+    v_rows := journal_rows(v_filter, v_after, least(v_most, 50000 - v_given));
+    v_given := v_given + json_array_length(v_rows);
+
+    if not input ? 'piece' then
+        return json_build_object('status', 200, 'rows', v_rows);
+    end if;
+
+    return json_build_object('status', 200, 'rows', v_rows, 'later', v_after is not null,
+        'more', case when json_array_length(v_rows) = v_most and v_given < 50000
+                     then (v_rows->-1->>'id') || ':' || v_given end);
 end
 $$;
 
 comment on function journal_sheet(jsonb) is
-    'The journal for a spreadsheet: the newest 50,000 rows of what is asked for. Input, errors: as journal(). Result: {"status": 200, "rows": [journal_rows()]}. For administrators.';
+    'The journal for a spreadsheet: the newest 50,000 rows of what is asked for. Input, errors: as journal(); piece (nginx''s alone, "" at first): 1,000 of them, and whether they are "later" ones and what "more" are asked for by as the next piece. Result: {"status": 200, "rows": [journal_rows()]}. For administrators.';
 
 
 grant execute on function journal(jsonb), journal_sheet(jsonb) to portal_web;

@@ -44,7 +44,14 @@ comment on function forget_import(jsonb) is
 create or replace function import_sheet(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
+    v_lines   int := case when input ? 'piece' then 500 else 50000 end;
+    -- the last line that was given, how many rows there were by then, its file
+    v_line    int := coalesce(to_id(split_part(input->>'piece', ':', 1)), 0);
+    v_given   int := coalesce(to_id(split_part(input->>'piece', ':', 2)), 0);
+    v_file    text := coalesce(substring(input->>'piece' from '^\d+:\d+:(.*)$'), '');
     v_import  import;
+    v_rows    json;
+    v_count   int;
 begin
     perform require_agent('administrator');
 
@@ -56,26 +63,43 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    return json_build_object('status', 200, 'rows',
-        (select coalesce(json_agg(json_build_object('file', x.file, 'line', x.line,
-                    'outcome', x.outcome, 'column', x.told->>'column',
-                    'key', x.told->>'key', 'code', x.told->>'code',
-                    'first_file', x.told->>'first_file',
-                    'first_line', (x.told->>'first_line')::int)
-                    order by x.file, x.line, x.n), '[]')
-           from (select l.file, l.line, l.outcome, d.told, d.n
-                   from import_line l
-                   left join lateral jsonb_array_elements(l.errors || l.detail)
-                        with ordinality as d (told, n) on true
-                  where l.import_id = v_import.id
-                    and (l.outcome in ('refused', 'conflict', 'kept') or l.errors <> '[]')
-                  order by l.file, l.line, d.n
-                  limit 50000) x));
+    select coalesce(json_agg(json_build_object('file', x.file, 'line', x.line,
+                        'outcome', x.outcome, 'column', x.told->>'column',
+                        'key', x.told->>'key', 'code', x.told->>'code',
+                        'first_file', x.told->>'first_file',
+                        'first_line', (x.told->>'first_line')::int)
+                    order by x.file, x.line, x.n), '[]'),
+           count(distinct (x.file, x.line))
+      into v_rows, v_count
+      from (select l.file, l.line, l.outcome, d.told, d.n
+              from (select o.file, o.line, o.outcome, o.errors, o.detail
+                      from import_line o
+                     where o.import_id = v_import.id
+                       and (o.outcome in ('refused', 'conflict', 'kept') or o.errors <> '[]')
+                       and (o.file, o.line) > (v_file, v_line)
+                     order by o.file, o.line
+                     limit v_lines) l
+              left join lateral jsonb_array_elements(l.errors || l.detail)
+                   with ordinality as d (told, n) on true
+             order by l.file, l.line, d.n
+             limit 50000 - v_given) x;
+
+    if not input ? 'piece' then
+        return json_build_object('status', 200, 'rows', v_rows);
+    end if;
+
+    v_given := v_given + json_array_length(v_rows);
+
+    return json_build_object('status', 200, 'rows', v_rows, 'later', v_line > 0,
+        'more', case when v_count = v_lines and v_given < 50000
+                     then (v_rows->-1->>'line') || ':' || v_given || ':'
+                          || (v_rows->-1->>'file') end);
 end
 $$;
 
 comment on function import_sheet(jsonb) is
-    'The report of an import for a spreadsheet: each thing that is told of its lines, those that are clean left out; 50,000 at most. Input: import. Result: {"status": 200, "rows": [{"file", "line", "outcome", "column", "key", "code", "first_file", "first_line": of a duplicate}]}; 404. For administrators.';
+'The report of an import for a spreadsheet: each thing that is told of its lines, those that are clean left out; 50,000 at most. Input: import; piece (nginx''s alone, "" at first): of 500 lines, and whether they are "later" ones and what "more" are asked for by as the next piece.
+Result: {"status": 200, "rows": [{"file", "line", "outcome", "column", "key", "code", "first_file", "first_line": of a duplicate}]}; 404. For administrators.';
 
 
 create or replace function conflict(input jsonb) returns json

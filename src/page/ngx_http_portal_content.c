@@ -277,6 +277,12 @@ ngx_http_portal_content_get(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return rc;
     }
 
+    if (ngx_http_portal_is_sheet(ctx, ctx->verdict->view)
+        && json_object_set_new(ctx->input, "piece", json_string("")) != 0)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_portal_call(r, ctx, ctx->verdict->get,
                                 ngx_http_portal_content_got);
 }

@@ -7,11 +7,6 @@
 #include "../ngx_http_portal.h"
 
 
-/* a sheet has 50,000 rows at most, as the functions of such pages see to */
-
-#define NGX_HTTP_PORTAL_CSV_MAX  (32 * 1024 * 1024)
-
-
 /*
  * One document for both: JSON is the text that PostgreSQL wrote, with sealed
  * values opened and the CSRF token added, never parsed when nothing asks for
@@ -28,7 +23,6 @@ static ngx_int_t ngx_http_portal_present_extra(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *extra);
 static ngx_int_t ngx_http_portal_strip_session(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_attachment(ngx_http_request_t *r);
 static void ngx_http_portal_rendered(ngx_http_request_t *r, uint64_t took);
 static void *ngx_http_portal_chunk(void *pool, size_t size);
 static const char *ngx_http_portal_label(ngx_http_request_t *r,
@@ -56,13 +50,11 @@ ngx_http_portal_present(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* what a machine asks a spreadsheet's page for is no matter of Accept */
+    if (ngx_http_portal_is_sheet(ctx, view)) {
+        return ngx_http_portal_sheet(r, ctx, status, view);
+    }
 
-    if (view == NULL
-        || (ctx->json && !(view->csv && ctx->verdict != NULL
-                           && ctx->verdict->audience
-                              == NGX_HTTP_PORTAL_MACHINE)))
-    {
+    if (view == NULL || ctx->json) {
         return ngx_http_portal_present_json(r, ctx, status);
     }
 
@@ -238,8 +230,32 @@ ngx_http_portal_present_html(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status,
     ngx_http_portal_view_t *view)
 {
-    json_t      *stack[2];
-    ngx_int_t    rc;
+    json_t     *stack[2];
+    ngx_int_t   rc;
+
+    if (ngx_http_portal_stack(r, ctx, status, stack) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_portal_content_language(r, ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_portal_render(r, status, view, stack, 2);
+
+    } else {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    json_decref(stack[0]);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_portal_stack(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    ngx_uint_t status, json_t **stack)
+{
     const char  *state;
 
     if (ctx->answer.len) {
@@ -247,14 +263,14 @@ ngx_http_portal_present_html(ngx_http_request_t *r,
         if (ngx_http_portal_strip_session(r, ctx) != NGX_OK
             || ngx_http_portal_open_sealed(r, &ctx->answer) != NGX_OK)
         {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            return NGX_ERROR;
         }
 
         json_decref(ctx->document);
         ctx->document = NULL;
 
         if (ngx_http_portal_document(r, ctx) == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            return NGX_ERROR;
         }
 
     } else if (ctx->document == NULL) {
@@ -276,18 +292,12 @@ ngx_http_portal_present_html(ngx_http_request_t *r,
     stack[0] = ngx_http_portal_globals(r, ctx, status);
     stack[1] = ctx->document;
 
-    if (stack[0] == NULL || stack[1] == NULL
-        || ngx_http_portal_content_language(r, ctx) != NGX_OK)
-    {
+    if (stack[0] == NULL || stack[1] == NULL) {
         json_decref(stack[0]);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
-    rc = ngx_http_portal_render(r, status, view, stack, 2);
-
-    json_decref(stack[0]);
-
-    return rc;
+    return NGX_OK;
 }
 
 
@@ -297,24 +307,9 @@ ngx_int_t
 ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     ngx_http_portal_view_t *view, json_t **stack, ngx_uint_t n)
 {
-    int                     rc;
-    uint64_t                start;
-    ngx_buf_t              *b;
-    ngx_str_t               type = ngx_string("text/html; charset=utf-8");
-    ngx_chain_t            *out, **last, *cl;
-    portal_sink_t           sink;
-    portal_chunk_t         *chunk;
-    ngx_http_portal_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
-
-    if (view->csv) {
-        ngx_str_set(&type, "text/csv; charset=utf-8");
-
-        if (ngx_http_portal_attachment(r) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
+    ngx_str_t       type = ngx_string("text/html; charset=utf-8");
+    ngx_chain_t    *out;
+    portal_sink_t   sink;
 
     if (view->css) {
         ngx_str_set(&type, "text/css; charset=utf-8");
@@ -325,24 +320,55 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     }
 
     ngx_http_portal_sink(&sink, r->pool, 16384);
-    sink.limit = view->csv ? NGX_HTTP_PORTAL_CSV_MAX : 0;
+
+    if (ngx_http_portal_render_to(r, view, stack, n, &sink) != NGX_OK
+        || ngx_http_portal_sink_chain(r, &sink, &out) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_portal_send(r, status, &type, out, (off_t) sink.total);
+}
+
+
+ngx_int_t
+ngx_http_portal_render_to(ngx_http_request_t *r, ngx_http_portal_view_t *view,
+    json_t **stack, ngx_uint_t n, portal_sink_t *sink)
+{
+    int                     rc;
+    uint64_t                start;
+    ngx_http_portal_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
 
     start = portal_op_clock();
-    rc = portal_view_render(view->language[ctx->language], stack, n, &sink);
+    rc = portal_view_render(view->language[ctx->language], stack, n, sink);
 
     ngx_http_portal_rendered(r, portal_op_clock() - start);
 
     if (rc != 0) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "portal: a template could not be rendered");
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
-    out = NULL;
-    last = &out;
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_portal_sink_chain(ngx_http_request_t *r, portal_sink_t *sink,
+    ngx_chain_t **out)
+{
+    ngx_buf_t       *b;
+    ngx_chain_t    **last, *cl;
+    portal_chunk_t  *chunk;
+
+    *out = NULL;
+    last = out;
     b = NULL;
 
-    for (chunk = sink.first; chunk; chunk = chunk->next) {
+    for (chunk = sink->first; chunk; chunk = chunk->next) {
 
         if (chunk->len == 0) {
             continue;
@@ -352,7 +378,7 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
         cl = ngx_alloc_chain_link(r->pool);
 
         if (b == NULL || cl == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            return NGX_ERROR;
         }
 
         b->pos = (u_char *) chunk->data;
@@ -371,40 +397,7 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
         b->last_in_chain = 1;
     }
 
-    return ngx_http_portal_send(r, status, &type, out, (off_t) sink.total);
-}
-
-
-/* kept under the last name of the path, which pages.inc has written */
-
-static ngx_int_t
-ngx_http_portal_attachment(ngx_http_request_t *r)
-{
-    u_char     *p, *name;
-    size_t      len;
-    ngx_str_t   value, as = ngx_string("attachment; filename*=UTF-8''");
-
-    name = r->uri.data + r->uri.len;
-
-    while (name > r->uri.data && name[-1] != '/') {
-        name--;
-    }
-
-    len = (size_t) (r->uri.data + r->uri.len - name);
-
-    value.len = as.len + len
-                + 2 * ngx_escape_uri(NULL, name, len,
-                                     NGX_ESCAPE_URI_COMPONENT);
-    value.data = ngx_pnalloc(r->pool, value.len);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(value.data, as.data, as.len);
-    (void) ngx_escape_uri(p, name, len, NGX_ESCAPE_URI_COMPONENT);
-
-    return ngx_http_portal_add_header(r, "Content-Disposition",
-                                      (const char *) value.data, value.len);
+    return NGX_OK;
 }
 
 

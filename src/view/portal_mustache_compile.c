@@ -606,12 +606,6 @@ portal_mustache_compile(portal_views_t *views, portal_template_t *template,
     view->views = views;
     cc.view = view;
 
-    /* the mark by which Excel knows UTF-8 */
-
-    if (cc.csv && portal_compile_write(&cc, "\xef\xbb\xbf", 3) != 0) {
-        goto failed;
-    }
-
     if (portal_compile_expand(&cc, template, NULL, &margin) != 0) {
         goto failed;
     }

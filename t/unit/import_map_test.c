@@ -386,7 +386,7 @@ several(void)
        "{\"birth_date\":\"2020-01-01\",\"first_name\":\"F\","
        "\"last_name\":\"E\"}}]}\n"
        "{\"errors\":[],\"line\":2,\"records\":[{\"columns\":"
-       "{\"iban\":\"iban\",\"id\":\"titulaire_id\"},\"key\":\"1/1\",\"kind\":\"bank\",\"values\":"
+       "{\"guardian\":\"titulaire_id\",\"iban\":\"iban\"},\"key\":\"1/1\",\"kind\":\"bank\",\"values\":"
        "{\"iban\":\"FR1420041010050500013M02606\"}}]}\nDONE",
        "several files, in their order; what is staged is passed over");
     free(out);

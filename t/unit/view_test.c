@@ -820,9 +820,7 @@ test_csv(json_t *labels)
     for (i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
         data = json_pack("{s:o}", "x", test_json(cells[i][0]));
         got = test_render(views, "cell.csv", data);
-        test_ok(got != NULL && strncmp(got, "\xef\xbb\xbf", 3) == 0,
-                "csv: begins with its mark");
-        test_is(got ? got + 3 : NULL, cells[i][1], cells[i][0]);
+        test_is(got, cells[i][1], cells[i][0]);
         free(got);
         json_decref(data);
     }
@@ -830,7 +828,7 @@ test_csv(json_t *labels)
     data = test_json("{\"x\": \"<=\", \"due_cents\": 123450, "
                      "\"l\": [\"=a\", 2]}");
     got = test_render(views, "m.csv", data);
-    test_is(got, "\xef\xbb\xbf\"L'\xc3\xa9t\xc3\xa9 & <\"\"vous\"\">\";\"<=\"\r\n"
+    test_is(got, "\"L'\xc3\xa9t\xc3\xa9 & <\"\"vous\"\">\";\"<=\"\r\n"
             "1234,50;\"'=a\"\r\n1234,50;2\r\n",
             "csv: labels are cells, lines end in CRLF");
     free(got);
