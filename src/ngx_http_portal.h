@@ -401,6 +401,8 @@ struct ngx_http_portal_ctx_s {
     const char                      *notice;     /* that the page shows */
     const char                      *at;         /* why and where a body is
                                                     none, for programs */
+    const char                      *type;       /* of the problem: the page
+                                                    that comes first */
     const char                      *foreign;    /* another site's page may
                                                     have sent it: the code of
                                                     the problem */
@@ -524,6 +526,10 @@ ngx_int_t ngx_http_portal_session_confirm(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_loc_conf_t *plcf);
 /* runs the phases again */
 void ngx_http_portal_gate_resume(ngx_http_portal_ctx_t *ctx);
+/* puts the way back behind the path of a page that comes first: to what was
+   asked for, or to page with what was asked of it */
+ngx_int_t ngx_http_portal_way_back(ngx_http_request_t *r, ngx_str_t *location,
+    const char *page);
 /* a fresh identifier in ctx->secret*, for the call that may open a session */
 void ngx_http_portal_session_mint(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -669,6 +675,8 @@ ngx_int_t ngx_http_portal_password_look(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *password, size_t len,
     ngx_http_portal_step_pt step);
 
+/* the field of a form that takes a one-time code, or NULL */
+portal_field_t *ngx_http_portal_otp_field(portal_form_t *form);
 /* checks the one-time code typed, if the form has one, against the sealed
    secret of the document: "otp_step" of the input is its time step or null */
 ngx_int_t ngx_http_portal_otp(ngx_http_request_t *r,

@@ -370,7 +370,7 @@ my $before = row($reads);
 $r = $page->get("/recopie?famille=$family");
 like $r->text, qr/$ALLERGY/, 'opened of one family';
 unlike $r->text, qr/$IBAN/, 'but for an IBAN';
-like $r->text, qr/•••• \Q@{[substr $IBAN, -4]}\E.*seule la fin/s, 'of which its end is shown, and why is said';
+like $r->text, qr/•••• \Q@{[substr $IBAN, -4]}\E.*Voir l’IBAN entier/s, 'of which its end is shown, and where the rest is';
 like $r->text, qr/Référence du mandat \(RUM\) PF-/, 'with the mandate';
 is row($reads), $before + 2, 'and it is noted who has read';
 

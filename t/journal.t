@@ -11,7 +11,8 @@ use Portal::Fault;
 use Portal::Test;
 
 my $portal = portal(jobs => 'chain=200ms');
-my $chief = agent_client(role => 'administrator');
+my ($chief, $head) = agent_client(role => 'administrator');
+step_up($chief, $head, stays => 1);
 my $desk = as_json($chief);
 my $validator = agent_client(json => 1);
 my %family = map { @$_ } $portal->psql('select number, id from portal.family where tenant = 1');

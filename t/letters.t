@@ -14,6 +14,8 @@ use Portal::Test;
 my $portal = portal(jobs => 'purge=300ms codes=200ms');
 my $CODE = qr/[2-9A-HJKMNP-Z]{4}(?:-[2-9A-HJKMNP-Z]{4}){2}/;
 my ($boss, $me) = agent_client(role => 'administrator');
+my $closed = agent_client(role => 'administrator');
+is step_up($boss, $me, stays => 1)->status, 303, 'an administrator confirms that it is them';
 my $desk = as_json($boss);
 my $MINE = 'k.tenant = 1';
 
@@ -78,6 +80,11 @@ like $r->text, qr/Lot $lot->{id} .*? 5 lettres 5 lettres à imprimer/s, 'and is 
 
 my $before = row('select md5(string_agg(k::text, chr(10) order by k.id)) from portal.code k');
 my $path = "/codes/lettres/$lot->{id}";
+$r = $closed->get($path);
+is $r->status . ' ' . $r->location, "303 /connexion/confirmation?suite=%2Fcodes%2Flettres%2F$lot->{id}",
+    '7.5.3 letters of several families ask for a code';
+is as_json($closed)->get($path)->json->{code}, 'step_up_needed', '7.5.3 of a program too';
+is audit('read_letters'), 0, '7.5.3 and nothing was read';
 $r = $boss->get($path);
 is $r->status, 200, 'the letters';
 is $r->header('Cache-Control'), 'no-store', 'are kept nowhere';
@@ -255,7 +262,8 @@ my ($old) = grep { $_->{guardian} eq row("select first_name || ' ' || last_name 
 my $issued = $boss->submit($r, { step => 'issue' }, form => $at_desk);
 my ($own) = $issued->location =~ m{^/codes/lettres/(\d+)\?avis=code_issued} or diag $issued->status, $issued->location;
 is $boss->submit($r, { step => 'issue' }, form => $at_desk)->location, $issued->location, 'the form again: no other one';
-my ($letter) = @{ $desk->get("/codes/lettres/$own")->json->{letters} };
+my ($letter) = @{ as_json($closed)->get("/codes/lettres/$own")->json->{letters} };
+ok $letter, 'a letter for one asks for no code';
 is $letter->{guardian}, $anouk, 'a lot of its own';
 is audit('issue_code'), 1, 'in the audit';
 my $late = client(source => '127.0.41.3');

@@ -249,7 +249,7 @@ for my $place (sort { ($a->{path} =~ m{^/deconnexion}) <=> ($b->{path} =~ m{^/de
             my $page = as($who, $place->{host}, 0)->get($path);
             # (the log-in leads whoever is in past it)
             my $is = $page->status == 303
-                ? { '/connexion' => 401, '/mes-abonnements' => 403,
+                ? { '/connexion' => 401, '/mes-abonnements' => 403, '/connexion/confirmation' => 403,
                     ($place->{path} eq '/connexion' ? ('/mon-espace' => 200, '/' => 200) : ()) }
                     ->{ ($page->location // '') =~ s/\?.*//r } // $page->location
                 : $page->status;

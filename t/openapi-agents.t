@@ -302,9 +302,35 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
 
 answered(statistics => $c->get('/statistiques'), 200);
 
+# an account number, whole
+{
+    my $set = $portal->psql("select max(id) from portal.change_set where section = 'guardian_bank'");
+    my $owner = $portal->psql("select family_id from portal.guardian where id = $me");
+    my $own = "/familles/$owner/responsables/$me/iban";
+    my ($page, $as) = agent_client();
+    my $desk = json_of($page);
+
+    answered(agentIban => $desk->get($own), 403);
+    answered(requestIban => $desk->get("/demandes/$set/iban"), 403);
+    answered(agentStepUpPage => $desk->get('/connexion/confirmation'), 200);
+    post(agentStepUp => $desk, '/connexion/confirmation', { otp => '000000' }, 422);
+    step_up($page, $as, stays => 1);
+    $desk = json_of($page);
+    answered(agentIban => $desk->get($own), 200);
+    answered(agentIban => $desk->get("/familles/$owner/responsables/999999/iban"), 404);
+    answered(requestIban => $desk->get("/demandes/$set/iban"), 200);
+    answered(requestIban => $desk->get('/demandes/999999/iban'), 404);
+    $portal->psql("set session_replication_role = replica; update portal.agent set totp_step = 0");
+    post(agentStepUp => $desk, '/connexion/confirmation', { otp => otp($as->{totp_secret}), next => '/journal' }, 200);
+}
+
 # families from the town's software
 {
-    my $chief = json_of(scalar agent_client(role => 'administrator'));
+    my ($page, $head) = agent_client(role => 'administrator');
+    answered(journalSheet => json_of($page)->get('/journal.csv'), 403);
+    answered(letters => json_of($page)->get('/codes/lettres/' . $portal->psql('select min(id) from portal.letter_lot where tenant = 1')), 403);
+    step_up($page, $head, stays => 1);
+    my $chief = json_of($page);
     answered(journal => $chief->get("/journal$_"), 200, $_) for '', '?agent=1&genre=session&du=2026-01-01', '?famille=personne&du=hier&apres=1';
     answered(journalSheet => $chief->get('/journal.csv'), 200);
     answered(periods => $chief->get('/durees'), 200);
@@ -414,7 +440,9 @@ my %bearer;
 
 # codes and letters
 {
-    my $boss = json_of(scalar agent_client(role => 'administrator'));
+    my ($page, $head) = agent_client(role => 'administrator');
+    step_up($page, $head, stays => 1);
+    my $boss = json_of($page);
     my $example = sub { seen($op{ $_[0] }{requestBody})->{content}{'application/json'}{example} };
     my $doc = answered(codes => $boss->get('/codes'), 200)->json;
     my $lot = "/codes/lettres/$doc->{lots}[0]{id}";

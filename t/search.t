@@ -130,7 +130,8 @@ for (['Martin', '104201', 'a name'], ['martin camille', '104201', 'name and firs
     my $page = $agent->get($file);
     like $page->text, qr/Voir les données de santé/, 'a link to health';
     unlike $page->text, qr/Allergies/, 'and nothing of it';
-    is((grep { $_ =~ m{^/} && $agent->get($_ =~ s/#.*//r)->status != 200 }
+    # (an account number asks for a code: t/step-up.t)
+    is((grep { $_ =~ m{^/} && $agent->get($_ =~ s/#.*//r)->status != (m{/iban$} ? 303 : 200) }
         grep { m{^/(?:familles|demandes|interdictions)} } sort keys %{ $page->links })[0], undef, 'its links lead somewhere');
     like $page->title, qr/104201/, 'whose it is';
     is $desk->get('/familles/999999999')->status, 404, 'a family that is none';

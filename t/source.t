@@ -164,7 +164,8 @@ like join('', values %c), qr/CURLOPT_PROTOCOLS_STR, "smtp,smtps"/, 'and speaks S
     for my $text (values %sql) {
         while ($text =~ /create or replace function (\w+)\((.*?)\n\$\$;/gs) {
             my ($name, $body) = ($1, $2);
-            next if $name =~ /^(?:agent_)?session_effect$/;
+            # (what goes on was a session before)
+            next if $name =~ /^(?:agent_)?session_effect$|^agent_session_renew$/;
             $opens{$name} = 1 if $body =~ /\bsession_effect\('open'|\bagent_session_effect\(/
                 || $body =~ /insert into (?:portal\.)?(?:agent_)?session\b/;
         }

@@ -206,3 +206,128 @@ $$;
 
 comment on function iban_mail(change_set) is
     'Warns the owner of an account, and nobody else, that another IBAN was asked for; at the address that it had before a change of the last 30 days too.';
+
+
+-- whole, for agents -----------------------------------------------------------
+
+create or replace function opens_ibans() returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return coalesce(my_role() in ('validator', 'administrator'), false)
+           and 'guardian_bank' = any (seen_by('agent'));
+end
+$$;
+
+comment on function opens_ibans() is
+    'Whether this agent may open an account number whole, once stepped_up(): who deals with requests; who only reads sees its end.';
+
+
+create or replace function iban_page(p_set change_set) returns text
+    language sql stable
+    return case when (p_set).section = 'guardian_bank' and (p_set).guardian_id is not null
+                     and exists (select from change_item i
+                                  where i.tenant = (p_set).tenant and i.set_id = (p_set).id
+                                    and i.field = 'iban' and jsonb_typeof(i.asked) = 'string')
+                     and opens_ibans()
+                then '/demandes/' || (p_set).id || '/iban' end;
+
+comment on function iban_page(change_set) is
+    'Where an agent opens the account number that a request asks for; null: it asks for none, or this agent may not.';
+
+
+create or replace function iban_document(p_guardian guardian, p_iban sealed, p_holder text,
+    p_bic text, p_back text)
+    returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return json_build_object('status', 200,
+        'guardian', json_build_object('id', (p_guardian).id,
+            'first_name', (p_guardian).first_name, 'last_name', (p_guardian).last_name),
+        'iban', sealed_value('guardian', (p_guardian).seal_id, 'iban', p_iban),
+        'holder', p_holder, 'bic', p_bic, 'back', p_back);
+end
+$$;
+
+comment on function iban_document(guardian, sealed, text, text, text) is
+    'An account number whole. Input: whose, sealed, holder, BIC, the page that leads there. Result: {"status": 200, "guardian": {"id", "first_name", "last_name"}, "iban", "holder", "bic", "back"}.';
+
+
+create or replace function agent_iban(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_family    family := agent_family_row(input);
+    v_guardian  guardian;
+    v_bank      bank;
+    v_refusal   json;
+begin
+    perform require_agent('validator', 'administrator');
+
+    select g.* into v_guardian
+      from guardian g
+     where g.family_id = v_family.id and g.id = to_id(input->>'guardian');
+    select b.* into v_bank from bank b where b.guardian_id = v_guardian.id;
+
+    if v_bank.iban is null or not opens_ibans() then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    v_refusal := coalesce(step_up(), agent_reads('read_iban', 'guardian', v_guardian.id));
+
+    return coalesce(v_refusal, iban_document(v_guardian, v_bank.iban, v_bank.holder,
+        v_bank.bic, '/familles/' || v_family.id || '#responsable-' || v_guardian.id));
+end
+$$;
+
+comment on function agent_iban(jsonb) is
+    'The account number of a guardian, whole, for who has asked to see it and has just given a code; the audit says so (read_iban). Input: family, guardian. Result: iban_document(); 404; 403 step_up_needed; 429 too_many_readings. For validators and administrators.';
+
+
+create or replace function request_iban(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_set       change_set;
+    v_guardian  guardian;
+    v_asked     jsonb;
+    v_refusal   json;
+begin
+    perform require_agent('validator', 'administrator');
+
+    select c.* into v_set from change_set c where c.id = to_id(input->>'request');
+    select g.* into v_guardian from guardian g where g.id = v_set.guardian_id;
+
+    if iban_page(v_set) is null or v_guardian.id is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    v_refusal := may_read(own_request(v_set), false);
+
+    if v_refusal is null then
+        v_refusal := step_up();
+
+        if v_refusal is not null then
+            return v_refusal;
+        end if;
+
+        v_refusal := agent_limit('readings');
+    end if;
+
+    perform note('read_iban', read_outcome(v_refusal), 'change_set', v_set.id);
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
+    select jsonb_object_agg(i.field, i.asked) into v_asked
+      from change_item i
+     where i.set_id = v_set.id;
+
+    return iban_document(v_guardian, (v_asked->>'iban')::sealed, v_asked->>'holder',
+                         v_asked->>'bic', '/demandes/' || v_set.id);
+end
+$$;
+
+comment on function request_iban(jsonb) is
+    'The account number that a request asks for, whole, before and after it is decided; the audit says who has seen it (read_iban). Input: request. Result: iban_document(), holder and BIC where they are asked for too; 404; 403 own_family, step_up_needed; 429 too_many_readings. For validators and administrators.';
+
+
+grant execute on function agent_iban(jsonb), request_iban(jsonb) to portal_web;

@@ -38,7 +38,7 @@ end
 $$;
 
 comment on function copy_items(change, change_set, boolean) is
-    'The values of a change for who copies them: [{"field", "before", "asked", "masked": it is sealed and not opened here, "photo"}]. Input: change, request, whether sealed ones are opened; of an IBAN only its end, on this page as on all.';
+    'The values of a change for who copies them: [{"field", "before", "asked", "masked": it is sealed and not opened here, "photo"}]. Input: change, request, whether sealed ones are opened; of an IBAN only its end: its page, see iban_page(), has the whole.';
 
 
 create or replace function copy_row(p_change change, p_set change_set, p_open boolean)
@@ -56,6 +56,8 @@ begin
                                        and p_change.field = 'iban'
             then (select b.mandate_reference from bank b
                    where b.guardian_id = p_set.guardian_id) end,
+        'iban_page', case when v_items::jsonb @> '[{"field": "iban"}]'
+                          then iban_page(p_set) end,
         'masked', v_items::jsonb @> '[{"masked": true}]',
         'change_reason', p_change.reason, 'settled_at', p_change.settled_at);
 end

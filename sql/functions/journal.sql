@@ -10,8 +10,8 @@ create or replace function journal_kinds() returns table (kind text, actions tex
     language sql immutable
 begin atomic
     values
-        ('sealed', array['read_health', 'read_bank', 'read_tax', 'read_changes',
-                         'read_feed']),
+        ('sealed', array['read_health', 'read_bank', 'read_iban', 'read_tax',
+                         'read_changes', 'read_feed']),
         ('reading', array['read_request', 'read_family', 'read_document', 'read_ban',
                           'read_bans', 'search_families', 'read_letters', 'read_linked',
                           'read_code_attempts', 'read_journal', 'read_note']),
@@ -21,7 +21,7 @@ begin atomic
                            'copy_changes', 'resend_change']),
         ('note', array['add_note', 'withdraw_note']),
         ('session', array['sign_in', 'sign_out', 'agent_sign_in', 'agent_sign_out',
-                          'end_others', 'log_out_everywhere']),
+                          'agent_step_up', 'end_others', 'log_out_everywhere']),
         ('account', array['sign_up', 'resend_confirmation', 'confirm', 'change_address',
                           'confirm_address', 'undo_address', 'change_password',
                           'forgot_password', 'reset_password', 'set_language',
@@ -379,7 +379,7 @@ begin
 
     -- one sheet is one reading
     if v_after is null then
-        v_refusal := journal_reads(v_filter, 'csv');
+        v_refusal := coalesce(step_up('/journal'), journal_reads(v_filter, 'csv'));
     end if;
 
     if v_refusal is not null then
@@ -400,7 +400,7 @@ end
 $$;
 
 comment on function journal_sheet(jsonb) is
-    'The journal for a spreadsheet: the newest 50,000 rows of what is asked for. Input, errors: as journal(); piece (nginx''s alone, "" at first): 1,000 of them, and whether they are "later" ones and what "more" are asked for by as the next piece. Result: {"status": 200, "rows": [journal_rows()]}. For administrators.';
+    'The journal for a spreadsheet: the newest 50,000 rows of what is asked for. Input, errors: as journal(), 403 step_up_needed; piece (nginx''s alone, "" at first): 1,000 of them, and whether they are "later" ones and what "more" are asked for by as the next piece. Result: {"status": 200, "rows": [journal_rows()]}. For administrators.';
 
 
 grant execute on function journal(jsonb), journal_sheet(jsonb) to portal_web;

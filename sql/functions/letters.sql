@@ -604,6 +604,15 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
+    -- a letter for one family is a day's work; all of them open all files
+    if (lot_row(v_lot)->>'left')::int > 1 then
+        v_refusal := step_up();
+
+        if v_refusal is not null then
+            return v_refusal;
+        end if;
+    end if;
+
     v_refusal := agent_limit('readings');
 
     if v_refusal is not null then
@@ -644,7 +653,7 @@ end
 $$;
 
 comment on function letters(jsonb) is
-'The letters of a lot that are not printed yet, with their codes; the audit says who has read them (read_letters), and it counts as a reading of sealed data. Input: lot. Result: {"status": 200, "lot": lot_row(), "link": what a code is put behind to be an address, "letters": by name: [{"code", "qr": null, "title", "first_name", "last_name", "guardian", "family_number", "expires_on", "address": {"hosted_by", "line1", "line2", "locality", "postal_code", "city", "country": null for France} or null}], "without_address": [{"guardian", "name"}], "some_without": there are such, "day"}; 404; 429 too_many_readings. For administrators.';
+'The letters of a lot that are not printed yet, with their codes; the audit says who has read them (read_letters), and it counts as a reading of sealed data. Input: lot. Result: {"status": 200, "lot": lot_row(), "link": what a code is put behind to be an address, "letters": by name: [{"code", "qr": null, "title", "first_name", "last_name", "guardian", "family_number", "expires_on", "address": {"hosted_by", "line1", "line2", "locality", "postal_code", "city", "country": null for France} or null}], "without_address": [{"guardian", "name"}], "some_without": there are such, "day"}; 404; 403 step_up_needed where there is more than one; 429 too_many_readings. For administrators.';
 
 
 create or replace function print_letters(input jsonb) returns json

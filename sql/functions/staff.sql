@@ -234,12 +234,16 @@ create or replace function agent_guardians(p_family bigint, p_seen text[]) retur
                                       and 'guardian_basic' = any (p_seen)),
                        'tax_page', case when 'guardian_tax' = any (p_seen) then
                            '/familles/' || p_family || '/responsables/'
-                               || (g.document->>'id') || '/fiscales' end) order by g.rank), '[]')
+                               || (g.document->>'id') || '/fiscales' end,
+                       'iban_page', case when g.document #>> '{bank,iban_last4}' is not null
+                                              and opens_ibans() then
+                           '/familles/' || p_family || '/responsables/'
+                               || (g.document->>'id') || '/iban' end) order by g.rank), '[]')
               from guardian_documents(p_family, null, null, array_remove(p_seen, 'guardian_tax'),
                                       array_remove(p_seen, 'guardian_tax')) g);
 
 comment on function agent_guardians(bigint, text[]) is
-    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "tax_page": where the tax is}].';
+    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "tax_page": where the tax is, "iban_page": where the account number is opened whole}].';
 
 
 create or replace function agent_children(p_family bigint, p_seen text[]) returns json

@@ -419,6 +419,7 @@ begin
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
         'rest', v_rest, 'leaves', v_leaves,
         'conflict', v_open and (v_conflict or v_moved),
+        'iban_page', iban_page(p_set),
         'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
         'bans', child_bans(p_set.child_id),
         'ban', (select b.id from collect_ban b where b.set_id = p_set.id),

@@ -290,34 +290,76 @@ ngx_http_portal_gate_expired(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_portal_gate_login(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    u_char     *p;
-    ngx_str_t   location;
+    ngx_str_t  location = ngx_string("/connexion");
 
     if (ctx->json) {
         return NGX_HTTP_UNAUTHORIZED;
     }
 
-    ngx_str_set(&location, "/connexion");
-
-    if ((r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
-        && r->unparsed_uri.len < 512)
-    {
-        location.len = sizeof("/connexion?suite=") - 1 + r->unparsed_uri.len
-                       + 2 * ngx_escape_uri(NULL, r->unparsed_uri.data,
-                                            r->unparsed_uri.len,
-                                            NGX_ESCAPE_URI_COMPONENT);
-        location.data = ngx_pnalloc(r->pool, location.len);
-        if (location.data == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        p = ngx_cpymem(location.data, "/connexion?suite=",
-                       sizeof("/connexion?suite=") - 1);
-        ngx_escape_uri(p, r->unparsed_uri.data, r->unparsed_uri.len,
-                       NGX_ESCAPE_URI_COMPONENT);
+    if (ngx_http_portal_way_back(r, &location, NULL) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_portal_gate_redirect(r, &location);
+}
+
+
+/*
+ * A page that comes first leads back to what was asked for, or to the page
+ * whose link that was: a file would leave the reader where they are.
+ */
+
+ngx_int_t
+ngx_http_portal_way_back(ngx_http_request_t *r, ngx_str_t *location,
+    const char *page)
+{
+    u_char     *p;
+    size_t      len;
+    ngx_str_t   back, first;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_OK;
+    }
+
+    back = r->unparsed_uri;
+
+    if (page != NULL) {
+        len = ngx_strlen(page);
+
+        back.data = ngx_pnalloc(r->pool, len + 1 + r->args.len);
+        if (back.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        p = ngx_cpymem(back.data, page, len);
+
+        if (r->args.len) {
+            *p++ = '?';
+            p = ngx_cpymem(p, r->args.data, r->args.len);
+        }
+
+        back.len = (size_t) (p - back.data);
+    }
+
+    if (back.len >= 512) {
+        return NGX_OK;
+    }
+
+    first = *location;
+
+    location->len = first.len + sizeof("?suite=") - 1 + back.len
+                    + 2 * ngx_escape_uri(NULL, back.data, back.len,
+                                         NGX_ESCAPE_URI_COMPONENT);
+    location->data = ngx_pnalloc(r->pool, location->len);
+    if (location->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(location->data, first.data, first.len);
+    p = ngx_cpymem(p, "?suite=", sizeof("?suite=") - 1);
+    ngx_escape_uri(p, back.data, back.len, NGX_ESCAPE_URI_COMPONENT);
+
+    return NGX_OK;
 }
 
 

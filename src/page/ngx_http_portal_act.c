@@ -177,10 +177,15 @@ ngx_http_portal_act_begin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     current = ngx_http_portal_act_field(ctx, 0);
     fresh = ngx_http_portal_act_field(ctx, 1);
 
-    /* one that may be left out is not looked at when a new one replaces it */
+    /*
+     * A password that may be left out is not looked at when a new one replaces
+     * it.  Where none is asked for, a code is what is verified.
+     */
 
-    if (ctx->verdict->lookup != NULL && current != NULL
-        && (current->required || fresh == NULL))
+    if (ctx->verdict->lookup != NULL
+        && (current != NULL
+            ? current->required || fresh == NULL
+            : ngx_http_portal_otp_field(ctx->verdict->form) != NULL))
     {
         return ngx_http_portal_call(r, ctx, ctx->verdict->lookup,
                                     ngx_http_portal_act_verify);
@@ -203,9 +208,10 @@ ngx_http_portal_act_begin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 static ngx_int_t
 ngx_http_portal_act_verify(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    json_t      *document;
-    ngx_int_t    rc;
-    const char  *hash;
+    json_t          *document;
+    ngx_int_t        rc;
+    const char      *hash;
+    portal_field_t  *current;
 
     rc = ngx_http_portal_call_failed(r, ctx);
     if (rc != NGX_OK) {
@@ -238,12 +244,20 @@ ngx_http_portal_act_verify(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    current = ngx_http_portal_act_field(ctx, 0);
+
+    if (current == NULL) {
+
+        /* a code alone: which step it is of is known by now */
+
+        return ngx_http_portal_act_call(r, ctx);
+    }
+
     hash = json_string_value(json_object_get(document, "hash"));
 
     ctx->guessed = 1;
 
-    return ngx_http_portal_act_hash(r, ctx, ngx_http_portal_act_field(ctx, 0),
-                                    hash ? hash : "",
+    return ngx_http_portal_act_hash(r, ctx, current, hash ? hash : "",
                                     ngx_http_portal_act_verified);
 }
 

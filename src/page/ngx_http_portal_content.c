@@ -294,7 +294,8 @@ static ngx_int_t
 ngx_http_portal_content_refused(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status)
 {
-    json_t  *document, *error;
+    json_t     *document, *error;
+    ngx_str_t   location;
 
     /* what was no document has been told already */
 
@@ -308,6 +309,20 @@ ngx_http_portal_content_refused(ngx_http_request_t *r,
     if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
         ctx->retry = (ngx_msec_t)
                      json_integer_value(json_object_get(document, "wait"));
+    }
+
+    /* another page comes first: a person is led there, a program told */
+
+    ctx->type = json_string_value(json_object_get(document, "type"));
+
+    if (ctx->type != NULL && !ctx->json) {
+        location.data = (u_char *) ctx->type;
+        location.len = ngx_strlen(ctx->type);
+
+        return ngx_http_portal_way_back(r, &location, json_string_value(
+                                            json_object_get(document, "back")))
+               == NGX_OK ? ngx_http_portal_redirect(r, &location)
+                         : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_portal_problem(r, ctx, status,

@@ -20,29 +20,39 @@ static portal_text_t ngx_http_portal_otp_secret(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
 
 
+/* the field of a form that takes a code, or NULL */
+
+portal_field_t *
+ngx_http_portal_otp_field(portal_form_t *form)
+{
+    size_t  i;
+
+    for (i = 0; i < form->nfields; i++) {
+        if (form->fields[i].type == PORTAL_FIELD_OTP) {
+            return &form->fields[i];
+        }
+    }
+
+    return NULL;
+}
+
+
 ngx_int_t
 ngx_http_portal_otp(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *document)
 {
-    size_t           i;
     json_t          *value;
     int64_t          step;
     portal_text_t    code, secret;
-    portal_form_t   *form;
+    portal_field_t  *field;
 
-    form = ctx->verdict->form;
+    field = ngx_http_portal_otp_field(ctx->verdict->form);
 
-    for (i = 0; i < form->nfields; i++) {
-        if (form->fields[i].type == PORTAL_FIELD_OTP) {
-            break;
-        }
-    }
-
-    if (i == form->nfields) {
+    if (field == NULL) {
         return NGX_OK;
     }
 
-    value = json_object_get(ctx->values, form->fields[i].name);
+    value = json_object_get(ctx->values, field->name);
     code.data = json_string_value(value);
     code.len = json_string_length(value);
 

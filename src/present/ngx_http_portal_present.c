@@ -563,7 +563,8 @@ ngx_http_portal_problem_json(ngx_http_request_t *r,
     const char   *field, *reason;
 
     problem = json_pack("{s:s, s:s?, s:i, s:s?, s:s%}",
-                        "type", "about:blank", "title", title,
+                        "type", ctx->type ? ctx->type : "about:blank",
+                        "title", title,
                         "status", (int) status, "detail", detail,
                         "instance", ctx->request_id.data,
                         ctx->request_id.len);

@@ -2,7 +2,7 @@
    mistakes, and every page looked at. */
 
 import { arrive, button, heading, link, mailLink, main, ok, open, otp, portal, run,
-  signInAgent, tabTo } from "./guide.mjs";
+  signInAgent, stepUp, tabTo } from "./guide.mjs";
 import { inspect } from "./inspect.mjs";
 
 run(async (browser) => {
@@ -79,6 +79,20 @@ run(async (browser) => {
   await link(main(page), /^Voir les données de santé/).first().click();
   await page.waitForURL(/\/sante$/);
   await inspect(page, "health data", true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goBack();
+  await link(main(page), /^Voir l’IBAN entier/).first().click();
+  await arrive(page, "/connexion/confirmation");
+  await inspect(page, "another code", true);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await button(main(page), "Confirmer").click();
+  await page.locator("#erreurs").waitFor();
+  await inspect(page, "no other code");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await stepUp(page, agent);
+  await page.waitForURL(/\/iban\?/);
+  ok(/\b[A-Z]{2}\d{2}/.test(await main(page).innerText()), "the number, whole");
+  await inspect(page, "an account number", true);
 
   for (const path of ["/interdictions", "/recopie", "/refus", "/statistiques", "/compte", "/session", "/langue", "/nulle-part"]) {
     await page.goto(portal.agents_url + path);

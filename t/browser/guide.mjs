@@ -191,6 +191,16 @@ export async function signInAgent(page, agent = portal.agent) {
   await heading(page, "Demandes à traiter", "an agent logs in");
 }
 
+/* « Confirmez que c'est bien vous »; a code is good once, and nobody waits for
+   the next one here */
+export async function stepUp(page, agent) {
+  town("set session_replication_role = replica; update portal.agent set totp_step = 0");
+  await heading(page, "Confirmez que c’est bien vous", "a code once more");
+  await page.getByLabel(/^Code à 6 chiffres/).fill(otp(agent.totp_secret));
+  await button(main(page), "Confirmer").click();
+  await page.getByText(/^Votre code est accepté/).waitFor();
+}
+
 /* Tab until that has the focus; how often, or null */
 export async function tabTo(page, locator, most = 20) {
   for (let i = 1; i <= most; i++) {

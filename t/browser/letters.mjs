@@ -3,7 +3,7 @@
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { arrive, button, heading, main, ok, open, otp, portal, run } from "./guide.mjs";
+import { arrive, button, heading, main, ok, open, otp, portal, run, stepUp } from "./guide.mjs";
 import { inspect } from "./inspect.mjs";
 
 async function logIn(browser, options) {
@@ -82,6 +82,7 @@ async function agents(browser) {
 
   await page.goto(`${portal.agents_url}/codes`);
   await main(page).getByRole("link", { name: /^Lot \d+$/ }).last().click();
+  await stepUp(page, portal.administrator);
   await page.locator(".paper").first().waitFor();
   await inspect(page, "letters", true);
   ok(await button(main(page), "Imprimer").isVisible(), "there is a button to print");
@@ -135,6 +136,7 @@ async function plain(browser, lot) {
   const page = await logIn(browser, { javaScriptEnabled: false });
 
   await page.goto(lot);
+  await stepUp(page, portal.administrator);
   ok(!await page.locator("[data-print]").isVisible(), "no button that does nothing");
   await button(main(page), "Les lettres sont imprimées").click();
   await arrive(page, "/codes");

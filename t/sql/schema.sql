@@ -86,9 +86,9 @@ select results_eq($$
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
 $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'address_link', 'address_password', 'agent_accept', 'agent_account',
-    'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_invitation', 'agent_note',
+    'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_iban', 'agent_invitation', 'agent_note',
     'agent_photo', 'agent_recover', 'agent_recovery_codes', 'agent_request', 'agent_sign_in',
-    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_tax', 'agents', 'ask_change', 'ban',
+    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_step_up', 'agent_step_up_lookup', 'agent_tax', 'agents', 'ask_change', 'ban',
     'bans', 'change_address', 'change_agent', 'change_password', 'changes', 'child', 'child_photo',
     'choose_family', 'close_my_account', 'closing', 'code_attempts', 'code_guardians', 'codes', 'confirm',
     'confirm_address', 'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies',
@@ -97,7 +97,7 @@ $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'address_link', 'a
     'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters',
     'may_machine', 'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests',
     'my_session', 'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'queue',
-    'refusal_form', 'refusal_list', 'refused_changes', 'request_document_file', 'request_photo',
+    'refusal_form', 'refusal_list', 'refused_changes', 'request_document_file', 'request_iban', 'request_photo',
     'resend_change', 'resend_confirmation', 'reset_link', 'reset_password', 'save_fields',
     'save_guardian_code', 'save_refusal', 'save_settings', 'schema_version', 'seal_place', 'search_families',
     'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields',

@@ -33,7 +33,7 @@ use Portal::Stack;
 our @EXPORT = (@Test::More::EXPORT, qw(
     portal client mails mail_to letter free_code account sign_up confirm sign_in
     subscribe parent expect_complaint wait_for top
-    agent agent_client log_in_agent new_agent otp
+    agent agent_client log_in_agent new_agent otp step_up
     json_post send_file grey written_answer link_for counted buttons tool
     new_account patient all_ready everywhere
 ));
@@ -295,6 +295,28 @@ sub log_in_agent {
 
     return json_post($c, '/connexion', \%fields) if $c->{json};
     return $c->submit($c->get('/connexion'), \%fields, form => '/connexion');
+}
+
+# « Confirmez que c'est bien vous »: the answer to the code, by whom agent() or
+# new_agent() gave.  otp, fresh as log_in_agent(); next: the page to go on to;
+# stays: the five minutes have no end, for a test that is not about them.
+sub step_up {
+    my ($c, $agent, %o) = @_;
+
+    portal()->psql("set session_replication_role = replica;
+        update portal.agent set totp_step = 0 where email = '$agent->{email}'")
+        if $o{fresh} // 1;
+
+    my $path = '/connexion/confirmation';
+    my %fields = (otp => $o{otp} // otp($agent->{totp_secret}));
+
+    my $r = $c->{json} ? json_post($c, $path, { %fields, $o{next} ? (next => $o{next}) : () })
+        : $c->submit($o{page} // $c->get($path), \%fields, form => $path);
+
+    portal()->psql("update portal.agent_session set confirmed_at = 'infinity'
+        where confirmed_at is not null and ended_at is null") if $o{stays};
+
+    return $r;
 }
 
 # RFC 6238: the six digits of now, or of so many steps later
