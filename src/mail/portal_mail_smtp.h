@@ -10,16 +10,13 @@
 
 #include "portal_mail_int.h"
 
-#include <curl/curl.h>
+#include "../curl/portal_curl.h"
 
 
 /*
- * Between portal_mail_smtp.c, libcurl on nginx's events, and
- * portal_mail_transfer.c, one mail by it.
+ * Between portal_mail_smtp.c, the server that mails are given to, and
+ * portal_mail_transfer.c, one mail.
  */
-
-#define PORTAL_MAIL_SMTP_SOCKETS  16
-#define PORTAL_MAIL_SMTP_IDLE     15000     /* then good-bye to the server */
 
 
 /* the last thing said to the server */
@@ -33,11 +30,10 @@ typedef enum {
 
 
 typedef struct {
+    portal_curl_transfer_t     transfer;    /* first */
     portal_mail_smtp_t        *smtp;
     portal_mail_job_t         *job;
-    CURL                      *easy;
     struct curl_slist         *recipients;
-    curl_socket_t              fd;
     portal_mail_smtp_phase_e   phase;
     ngx_uint_t                 code;    /* the answer, 0: none yet */
     unsigned                   quit:1;
@@ -46,34 +42,13 @@ typedef struct {
 
 
 struct portal_mail_smtp_s {
+    portal_curl_t              curl;
     portal_mail_conf_t        *conf;
-    ngx_log_t                 *log;
-    CURLM                     *multi;
 
     char                      *url;
     char                      *user;
     char                      *password;
-    ngx_str_t                  ca;
-
-    ngx_event_t                timer;       /* libcurl's */
-    ngx_event_t                idle;        /* cancelable */
-
-    ngx_uint_t                 transfers;
-    ngx_uint_t                 nsockets;
-    curl_socket_t              sockets[PORTAL_MAIL_SMTP_SOCKETS];
 };
-
-
-/* curl_multi_init(), if there is none */
-ngx_int_t portal_mail_smtp_open(portal_mail_smtp_t *smtp);
-
-/* CURLOPT_OPENSOCKETFUNCTION and its opposite; data: portal_mail_smtp_t */
-curl_socket_t portal_mail_smtp_socket_open(void *data, curlsocktype purpose,
-    struct curl_sockaddr *address);
-int portal_mail_smtp_socket_close(void *data, curl_socket_t fd);
-
-/* libcurl is done with it: frees it and ends its job, or begins anew */
-void portal_mail_smtp_finish(portal_mail_transfer_t *t, CURLcode result);
 
 
 #endif /* _PORTAL_MAIL_SMTP_H_INCLUDED_ */

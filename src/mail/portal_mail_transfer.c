@@ -13,7 +13,7 @@
 
 static ngx_int_t portal_mail_smtp_start(portal_mail_transfer_t *t);
 static ngx_int_t portal_mail_smtp_options(portal_mail_transfer_t *t);
-static ngx_int_t portal_mail_smtp_security(portal_mail_transfer_t *t);
+static ngx_int_t portal_mail_smtp_login(portal_mail_transfer_t *t);
 static ngx_int_t portal_mail_smtp_envelope(portal_mail_transfer_t *t);
 
 static size_t portal_mail_smtp_read(char *buf, size_t size, size_t n,
@@ -21,6 +21,8 @@ static size_t portal_mail_smtp_read(char *buf, size_t size, size_t n,
 static int portal_mail_smtp_watch(CURL *easy, curl_infotype type, char *text,
     size_t len, void *data);
 static void portal_mail_smtp_deadline(ngx_event_t *ev);
+static void portal_mail_smtp_finish(portal_curl_transfer_t *c,
+    CURLcode result);
 
 static portal_mail_outcome_e portal_mail_smtp_outcome(
     portal_mail_transfer_t *t, CURLcode result, u_char *detail);
@@ -31,23 +33,21 @@ portal_mail_smtp_send(portal_mail_smtp_t *smtp, portal_mail_job_t *job)
 {
     portal_mail_transfer_t  *t;
 
-    t = ngx_calloc(sizeof(portal_mail_transfer_t), smtp->log);
+    t = ngx_calloc(sizeof(portal_mail_transfer_t), smtp->curl.log);
     if (t == NULL) {
         portal_mail_end(job, PORTAL_MAIL_RETRY, "memory");
         return;
     }
 
+    t->transfer.curl = &smtp->curl;
+    t->transfer.finish = portal_mail_smtp_finish;
     t->smtp = smtp;
     t->job = job;
 
     job->transfer = t;
     job->event.handler = portal_mail_smtp_deadline;
 
-    smtp->transfers++;
-
-    if (smtp->idle.timer_set) {
-        ngx_del_timer(&smtp->idle);
-    }
+    portal_curl_enter(&smtp->curl);
 
     if (portal_mail_smtp_start(t) != NGX_OK) {
         portal_mail_smtp_drop(smtp, job);
@@ -68,17 +68,12 @@ portal_mail_smtp_drop(portal_mail_smtp_t *smtp, portal_mail_job_t *job)
         return;
     }
 
-    if (t->easy) {
-        (void) curl_multi_remove_handle(smtp->multi, t->easy);
-        curl_easy_cleanup(t->easy);
-    }
+    portal_curl_stop(&t->transfer);
 
     curl_slist_free_all(t->recipients);
     ngx_free(t);
 
-    if (--smtp->transfers == 0) {
-        ngx_add_timer(&smtp->idle, PORTAL_MAIL_SMTP_IDLE);
-    }
+    portal_curl_leave(&smtp->curl);
 }
 
 
@@ -89,28 +84,24 @@ portal_mail_smtp_start(portal_mail_transfer_t *t)
 
     smtp = t->smtp;
 
-    t->fd = CURL_SOCKET_BAD;
     t->phase = PORTAL_MAIL_SMTP_GREET;
     t->code = 0;
     t->quit = 0;
     t->job->sent = 0;
 
-    if (portal_mail_smtp_open(smtp) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    t->easy = curl_easy_init();
-    if (t->easy == NULL) {
+    if (portal_curl_easy(&t->transfer, "smtp,smtps",
+                         (long) smtp->conf->timeout, PORTAL_MAIL_SMTP_CONNECT)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     if (portal_mail_smtp_options(t) != NGX_OK
-        || portal_mail_smtp_security(t) != NGX_OK
+        || portal_mail_smtp_login(t) != NGX_OK
         || portal_mail_smtp_envelope(t) != NGX_OK
-        || curl_multi_add_handle(smtp->multi, t->easy) != CURLM_OK)
+        || portal_curl_start(&t->transfer) != NGX_OK)
     {
-        curl_easy_cleanup(t->easy);
-        t->easy = NULL;
+        portal_curl_stop(&t->transfer);
         return NGX_ERROR;
     }
 
@@ -126,39 +117,15 @@ portal_mail_smtp_start(portal_mail_transfer_t *t)
 static ngx_int_t
 portal_mail_smtp_options(portal_mail_transfer_t *t)
 {
-    CURL                *easy;
-    long                 timeout;
-    portal_mail_smtp_t  *smtp;
+    CURL  *easy;
 
-    easy = t->easy;
-    smtp = t->smtp;
+    easy = t->transfer.easy;
 
-    timeout = (long) smtp->conf->timeout;
-
-    if (curl_easy_setopt(easy, CURLOPT_URL, smtp->url)
-#if (LIBCURL_VERSION_NUM >= 0x075500)
-        || curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps")
-#else
-        || curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
-                            CURLPROTO_SMTP|CURLPROTO_SMTPS)
-#endif
-#if (LIBCURL_VERSION_NUM >= 0x075700)
-        /* do not wait for a thread that waits for a name server */
-        || curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L)
-#endif
-        || curl_easy_setopt(easy, CURLOPT_PROXY, "")
-        || curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L)
-        || curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout)
-        || curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            ngx_min(timeout, PORTAL_MAIL_SMTP_CONNECT))
-        || curl_easy_setopt(easy, CURLOPT_PRIVATE, t)
+    if (curl_easy_setopt(easy, CURLOPT_URL, t->smtp->url)
+        || curl_easy_setopt(easy, CURLOPT_USE_SSL,
+                            t->smtp->conf->starttls ? (long) CURLUSESSL_ALL
+                                                    : (long) CURLUSESSL_NONE)
         || curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) t->again)
-        || curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
-                            portal_mail_smtp_socket_open)
-        || curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, smtp)
-        || curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
-                            portal_mail_smtp_socket_close)
-        || curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, smtp)
         || curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L)
         || curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION,
                             portal_mail_smtp_watch)
@@ -171,47 +138,22 @@ portal_mail_smtp_options(portal_mail_transfer_t *t)
 }
 
 
+/* no others: they are weaker than TLS, or ask a Kerberos server first */
+
 static ngx_int_t
-portal_mail_smtp_security(portal_mail_transfer_t *t)
+portal_mail_smtp_login(portal_mail_transfer_t *t)
 {
     CURL                *easy;
-    struct curl_blob     ca;
     portal_mail_smtp_t  *smtp;
 
-    easy = t->easy;
+    easy = t->transfer.easy;
     smtp = t->smtp;
 
-    if (curl_easy_setopt(easy, CURLOPT_USE_SSL,
-                         smtp->conf->starttls ? (long) CURLUSESSL_ALL
-                                              : (long) CURLUSESSL_NONE)
-        || curl_easy_setopt(easy, CURLOPT_SSLVERSION,
-                            (long) CURL_SSLVERSION_TLSv1_2)
-        || curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L)
-        || curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L))
-    {
-        return NGX_ERROR;
-    }
-
-    if (smtp->ca.len) {
-        ca.data = smtp->ca.data;
-        ca.len = smtp->ca.len;
-        ca.flags = CURL_BLOB_NOCOPY;
-
-        if (curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca)) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (smtp->user[0] == '\0') {
-        return NGX_OK;
-    }
-
-    /* no others: they are weaker than TLS, or ask a Kerberos server first */
-
-    if (curl_easy_setopt(easy, CURLOPT_USERNAME, smtp->user)
-        || curl_easy_setopt(easy, CURLOPT_PASSWORD, smtp->password)
-        || curl_easy_setopt(easy, CURLOPT_LOGIN_OPTIONS,
-                            "AUTH=PLAIN;AUTH=LOGIN"))
+    if (smtp->user[0] != '\0'
+        && (curl_easy_setopt(easy, CURLOPT_USERNAME, smtp->user)
+            || curl_easy_setopt(easy, CURLOPT_PASSWORD, smtp->password)
+            || curl_easy_setopt(easy, CURLOPT_LOGIN_OPTIONS,
+                                "AUTH=PLAIN;AUTH=LOGIN")))
     {
         return NGX_ERROR;
     }
@@ -226,7 +168,7 @@ portal_mail_smtp_envelope(portal_mail_transfer_t *t)
     CURL               *easy;
     portal_mail_job_t  *job;
 
-    easy = t->easy;
+    easy = t->transfer.easy;
     job = t->job;
 
     if (t->recipients == NULL) {
@@ -268,7 +210,8 @@ portal_mail_smtp_read(char *buf, size_t size, size_t n, void *data)
 
 /*
  * What was said last and what was the answer to it: libcurl tells neither.
- * A refused mail ends its connection with a QUIT that blocks, as above.
+ * A refused mail ends its connection with a QUIT that blocks, see
+ * portal_curl.c.
  */
 
 static int
@@ -286,8 +229,8 @@ portal_mail_smtp_watch(CURL *easy, curl_infotype type, char *text, size_t len,
         if (len >= 4 && ngx_strncmp(text, "QUIT", 4) == 0) {
             t->quit = 1;
 
-            if (t->fd != CURL_SOCKET_BAD) {
-                (void) shutdown(t->fd, SHUT_RD);
+            if (t->transfer.fd != CURL_SOCKET_BAD) {
+                (void) shutdown(t->transfer.fd, SHUT_RD);
             }
 
             break;
@@ -338,23 +281,25 @@ portal_mail_smtp_deadline(ngx_event_t *ev)
               ((u_char *) ev - offsetof(portal_mail_job_t, event));
     t = job->transfer;
 
-    portal_mail_smtp_finish(t, CURLE_OPERATION_TIMEDOUT);
+    portal_mail_smtp_finish(&t->transfer, CURLE_OPERATION_TIMEDOUT);
 }
 
 
-void
-portal_mail_smtp_finish(portal_mail_transfer_t *t, CURLcode result)
+static void
+portal_mail_smtp_finish(portal_curl_transfer_t *c, CURLcode result)
 {
-    long                    connects;
-    u_char                  detail[PORTAL_MAIL_DETAIL];
-    portal_mail_job_t      *job;
-    portal_mail_smtp_t     *smtp;
-    portal_mail_outcome_e   outcome;
+    long                     connects;
+    u_char                   detail[PORTAL_MAIL_DETAIL];
+    portal_mail_job_t       *job;
+    portal_mail_smtp_t      *smtp;
+    portal_mail_outcome_e    outcome;
+    portal_mail_transfer_t  *t;
 
+    t = (portal_mail_transfer_t *) c;
     job = t->job;
     smtp = t->smtp;
 
-    ngx_log_debug4(NGX_LOG_DEBUG_EVENT, smtp->log, 0,
+    ngx_log_debug4(NGX_LOG_DEBUG_EVENT, smtp->curl.log, 0,
                    "mail %s: curl:%d phase:%d code:%ui", job->id,
                    (int) result, (int) t->phase, t->code);
 
@@ -362,14 +307,12 @@ portal_mail_smtp_finish(portal_mail_transfer_t *t, CURLcode result)
 
     if (result != CURLE_OK && result != CURLE_OPERATION_TIMEDOUT && !t->again
         && (t->code == 0 || t->code == 421) && job->sent == 0
-        && curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects)
+        && curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects)
            == CURLE_OK
         && connects == 0)
     {
-        (void) curl_multi_remove_handle(smtp->multi, t->easy);
-        curl_easy_cleanup(t->easy);
+        portal_curl_stop(c);
 
-        t->easy = NULL;
         t->again = 1;
 
         if (portal_mail_smtp_start(t) == NGX_OK) {
