@@ -520,6 +520,8 @@ answered(settings => $admin->get('/reglages'), 200);
 answered(settings => $c->get('/reglages'), 403, 'a validator');
 answered(settingsRefusals => $admin->get('/reglages/motifs'), 200);
 answered(settingsRefusals => $c->get('/reglages/motifs'), 403, 'a validator');
+answered(settingsAuthorisations => $admin->get('/reglages/autorisations'), 200);
+answered(settingsAuthorisations => $c->get('/reglages/autorisations'), 403, 'a validator');
 # a theme that is not prepared yet
 answered($_ => $admin->get($op{$_}{path}), 404) for qw(settingsThemePreview settingsThemeSheet);
 post(saveThemePreview => $admin, '/reglages/theme/apercu', { step => 'publish', version => $admin->get('/reglages/theme')->json->{version} }, 404);

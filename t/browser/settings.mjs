@@ -55,6 +55,15 @@ run(async (browser) => {
   await button(main(page), "Publier le thème").click();
   await page.getByText("toutes les pages le montrent").waitFor();
 
+  await page.goto(`${portal.agents_url}/reglages/autorisations/transport`);
+  await inspect(page, "settings", true);
+  await field("Texte en français").fill("J’autorise le transport en car.");
+  await field("Oui : chaque famille doit répondre de nouveau").check();
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await page.goto(`${portal.agents_url}/reglages/autorisations/transport`);
+  await inspect(page, "a text of before");
+
   await page.goto(`${portal.agents_url}/reglages/motifs/ajout`);
   await inspect(page, "settings", true);
   await field("En français").fill("Le justificatif est illisible.");
