@@ -92,7 +92,8 @@ $$;
 
 grant execute on function fold(text), day_of(timestamptz), today() to portal_owner, portal_batch;
 grant execute on function begin_texts(int) to portal_owner;
-grant execute on function luminance(text), contrast(text, text), theme_faults(jsonb)
+grant execute on function luminance(text), contrast(text, text), theme_contrasts(jsonb),
+    theme_faults(jsonb)
    to portal_owner, portal_batch;
 grant execute on function audit_hash(audit, bigint, bytea), audit_told(bigint, bytea, int),
     audit_walk(int)

@@ -630,7 +630,7 @@ ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
-/* the same as a function tells it: {"field", "code", "request": of a number} */
+/* as a function tells it: with "request" or "ratio", as its message has it */
 ngx_int_t ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx,
     json_t *error);
 

@@ -97,6 +97,8 @@ sub template_files { glob 'src/templates/*.mustache src/templates/*/*.mustache' 
 
 my $code = join "\n", map { text($_) } glob 'src/*.c src/*/*.c';
 my $sql = join "\n", map { text($_) } glob 'sql/functions/*.sql';
+# which pair of colours is too weak says the constraint of the town's theme
+my $pairs = text('sql/migrations/056_theme.sql');
 $used{$_} = 1 for $code =~ /"([a-z_]+(?:\.\w+)+)"/g;
 
 # forms: { form => { field => options } }
@@ -116,11 +118,11 @@ for my $file (glob 'conf.d/portal/forms/*.form') {
 }
 my %types = map { $_ => 1 }
     qw(text lines name email password phone date choice yesno code integer cents
-    shares country postcode iban bic tax_number tax_notice caf_number file token
+    shares country postcode iban bic tax_number tax_notice caf_number colour file token
     path otp);
 
 # what the C or the SQL could have said
-sub said { my $w = quotemeta $_[0]; $code =~ /"$w"/ || $sql =~ /'$w'/ }
+sub said { my $w = quotemeta $_[0]; $code =~ /"$w"/ || $sql =~ /'$w'/ || $pairs =~ /'$w'/ }
 
 sub in_use {
     my ($name) = @_;

@@ -548,6 +548,11 @@ answered(settings => $admin->get('/reglages'), 200);
 answered(settings => $c->get('/reglages'), 403, 'a validator');
 answered(settingsRefusals => $admin->get('/reglages/motifs'), 200);
 answered(settingsRefusals => $c->get('/reglages/motifs'), 403, 'a validator');
+answered(settingsAuthorisations => $admin->get('/reglages/autorisations'), 200);
+answered(settingsAuthorisations => $c->get('/reglages/autorisations'), 403, 'a validator');
+# a theme that is not prepared yet
+answered($_ => $admin->get($op{$_}{path}), 404) for qw(settingsThemePreview settingsThemeSheet);
+post(saveThemePreview => $admin, '/reglages/theme/apercu', { step => 'publish', version => $admin->get('/reglages/theme')->json->{version} }, 404);
 for my $name (grep { /^save/ && $op{$_}{tags}[0] eq 'settings' } sort keys %op) {
     my $of = $name =~ s/^save/settings/r;
     my $path = $op{$name}{path} =~ s/\{(\w+)\}/one_of($op{$name}{path}, $1)/ger;
@@ -566,6 +571,10 @@ for my $name (grep { /^save/ && $op{$_}{tags}[0] eq 'settings' } sort keys %op) 
     answered($of => $admin->get($none), 404);
     post($name => $admin, $none, { %$example, version => 'x' }, 404);
 }
+
+post(saveTheme => $admin, '/reglages/theme', { step => 'former', version => $admin->get('/reglages/theme')->json->{version} }, 200, 'the former one');
+answered(settingsThemeSheet => $admin->get('/reglages/theme/apercu.css'), 200);
+answered(settingsThemeSheet => $c->get('/reglages/theme/apercu.css'), 403, 'a validator');
 
 # what may stand at that place of an address
 sub one_of {

@@ -20,7 +20,7 @@ for my $town (qw(saint-aubin beaulieu)) {
 
 # and what the check takes for the paper, the ground and the inks is so
 my $sheet = slurp(top() . '/src/static/portal.css');
-my $check = slurp(top() . '/sql/migrations/006_theme.sql');
+my $check = slurp(top() . '/sql/migrations/056_theme.sql');
 my %named = $sheet =~ /--(ink|ink-2|ground|paper): (#[0-9a-f]+);/g;
 
 for my $name (sort keys %named) {

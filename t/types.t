@@ -38,6 +38,7 @@ my @fields = (
         'caf_number_format'],
     [shares => 'shares', '2,5', '2.5', '2,3', 'shares_format'],
     [price => 'cents', "1${NB}234,50 €", 123450, 'x', 'cents_format'],
+    [tint => 'colour', '0F5257', '#0f5257', '#0f525', 'colour_format'],
     [income => 'integer max=9999999', "12\x{202f}345", 12345, '12,3',
         'integer_format'],
     [born => 'date age=0..17', '4/3/2019', '2019-03-04', '4/3/1950',

@@ -50,7 +50,7 @@ select format('alter function %s owner to portal_api; '
 select format('grant execute on function %s to portal_owner', p.oid::regprocedure)
   from pg_proc p
  where p.pronamespace = 'portal'::regnamespace and p.prokind = 'f'
-   and p.proname in ('fold', 'luminance', 'contrast', 'theme_faults', 'family_bump') \gexec
+   and p.proname in ('fold', 'luminance', 'contrast', 'theme_contrasts', 'theme_faults', 'family_bump') \gexec
 SQL
 
 run_ok("a database: $_", 'createdb', @host, $_) for qw(older fresh);

@@ -23,19 +23,40 @@ comment on function authorisation_texts() is
     'The texts that the account is asked with now, one for each authorisation: in its language, or in French where the town has none.';
 
 
+create or replace function answer_counts(a authorisation) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (a.school_year >= school_year()) is not false
+       and not exists (select
+                         from authorisation_text n
+                        where n.tenant = a.tenant
+                          and n.code = a.code
+                          and n.asks_again
+                          and case when a.text_id is null
+                                   then day_of(n.since) >= a.answered_on
+                                   else n.since > (select t.since
+                                                     from authorisation_text t
+                                                    where t.tenant = a.tenant
+                                                      and t.id = a.text_id) end);
+end
+$$;
+
+comment on function answer_counts(authorisation) is
+    'Whether an answer holds: its school year is not over, and the town has not asked again since its text was written; of an answer by no known text, since its day.';
+
+
 create or replace function child_authorisations_values(p_id bigint) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return (select jsonb_object_agg(a.code,
-                       case when a.school_year < school_year() then 'unanswered'
-                            else a.answer end)
+                       case when answer_counts(a) then a.answer else 'unanswered' end)
               from authorisation a
              where a.child_id = p_id);
 end
 $$;
 
 comment on function child_authorisations_values(bigint) is
-    'section_values() of child_authorisations: an answer of a school year that is over is none any more.';
+    'section_values() of child_authorisations: an answer that does not count, see answer_counts(), is none.';
 
 
 create or replace function agreement(p_child bigint, p_code text) returns jsonb
@@ -47,7 +68,7 @@ begin
              where a.child_id = p_child
                and a.code = p_code
                and a.answer <> 'unanswered'
-               and (a.school_year >= school_year()) is not false);
+               and answer_counts(a));
 end
 $$;
 
@@ -104,8 +125,9 @@ begin
     end if;
 
     return v_child || jsonb_build_object('authorisations', (
-        select coalesce(jsonb_agg(x.answer || jsonb_build_object('text', t.text) order by x.n),
-                        '[]')
+        select coalesce(jsonb_agg(x.answer || jsonb_build_object('text', t.text,
+                            'asked_again', a.answer <> 'unanswered' and not answer_counts(a))
+                        order by x.n), '[]')
           from jsonb_array_elements(v_child->'authorisations')
                with ordinality as x (answer, n)
           left join authorisation a on a.tenant = here()
@@ -116,7 +138,7 @@ end
 $$;
 
 comment on function with_texts(json) is
-    'A child''s document with the text that each authorisation was answered by, which the family''s ready document goes without.';
+    'A child''s document with what the family''s ready document goes without: the text that each authorisation was answered by, and whether the answer is to be given again (asked_again).';
 
 
 create or replace function child_authorisations_apply(p_id bigint, v jsonb) returns void

@@ -33,7 +33,8 @@ begin atomic
                        'bar_codes', 'allow_codes', 'print_letters']),
         ('import', array['start_import', 'import', 'decide_import']),
         ('machine', array['make_machine', 'revoke_machine', 'acknowledge_feed']),
-        ('setting', array['save_settings', 'save_fields', 'save_refusal']);
+        ('setting', array['save_settings', 'save_fields', 'save_refusal', 'publish_theme',
+                          'save_authorisation']);
 end;
 
 comment on function journal_kinds() is

@@ -784,10 +784,15 @@ ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx, const char *field,
 }
 
 
+/* with what its message names besides */
+
 ngx_int_t
 ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx, json_t *error)
 {
-    json_t  *request, *last;
+    json_t      *said, *last;
+    ngx_uint_t   i;
+
+    static const char  *names[] = { "request", "ratio" };
 
     if (ngx_http_portal_add_error(ctx,
                            json_string_value(json_object_get(error, "field")),
@@ -797,13 +802,17 @@ ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx, json_t *error)
         return NGX_ERROR;
     }
 
-    request = json_object_get(error, "request");
-
-    if (!json_is_string(request)) {
-        return NGX_OK;
-    }
-
     last = json_array_get(ctx->errors, json_array_size(ctx->errors) - 1);
 
-    return json_object_set(last, "request", request) == 0 ? NGX_OK : NGX_ERROR;
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        said = json_object_get(error, names[i]);
+
+        if (json_is_string(said)
+            && json_object_set(last, names[i], said) != 0)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }

@@ -83,7 +83,7 @@ const char *const  portal_form_codes[] = {
     "caf_number_format", "shares_format", "shares_range", "cents_format",
     "cents_range", "file_type", "file_size", "private_nir",
     "private_belief", "private_handicap", "otp_format", "list_long",
-    "list_element", NULL
+    "list_element", "colour_format", NULL
 };
 
 

@@ -35,7 +35,7 @@ static const char *const  portal_form_types[] = {
     "text", "name", "email", "password", "date", "choice", "yesno", "code",
     "integer", "token", "path", "lines", "phone", "postcode", "country",
     "iban", "bic", "tax_number", "tax_notice", "caf_number", "shares", "cents",
-    "otp", "file", "list"
+    "colour", "otp", "file", "list"
 };
 
 #define PORTAL_FORM_TYPES                                                     \
@@ -44,7 +44,7 @@ static const char *const  portal_form_types[] = {
 #define PORTAL_FORM_TYPE_LIST                                                 \
     "text, lines, name, email, password, phone, date, choice, yesno, code, "  \
     "integer, cents, shares, country, postcode, iban, bic, tax_number, "      \
-    "tax_notice, caf_number, file, token, path, otp or list"
+    "tax_notice, caf_number, colour, file, token, path, otp or list"
 
 
 portal_form_t *

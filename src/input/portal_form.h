@@ -48,6 +48,7 @@ typedef enum {
     PORTAL_FIELD_CAF_NUMBER,    /* 1 to 7 digits */
     PORTAL_FIELD_SHARES,        /* "2.5": by quarters */
     PORTAL_FIELD_CENTS,         /* an amount in euros, as cents */
+    PORTAL_FIELD_COLOUR,        /* "#rrggbb", small letters */
     PORTAL_FIELD_OTP,           /* one-time code of an authenticator */
     PORTAL_FIELD_FILE,          /* {"type","size"} */
     PORTAL_FIELD_LIST,          /* of flat objects; JSON alone, hidden */
@@ -240,6 +241,7 @@ typedef struct {
  *   shares_range    outside 0.25 to 20
  *   cents_format    not an amount in euros
  *   cents_range     outside min and max
+ *   colour_format   not three or six hexadecimal digits
  *   file_type       by its first bytes none of those accepted
  *   file_size       larger than may be
  *   private_nir     a social security number in a text that refuses it

@@ -155,6 +155,9 @@ portal_type_given(const portal_field_t *field, const char *text, size_t len,
     case PORTAL_FIELD_CENTS:
         return portal_type_cents(field, text, len, value, code);
 
+    case PORTAL_FIELD_COLOUR:
+        return portal_type_colour(text, len, value, code);
+
     default:
         *code = "type";
         return 0;

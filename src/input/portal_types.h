@@ -76,6 +76,8 @@ int portal_type_shares(const char *text, size_t len, json_t **value,
     const char **code);
 int portal_type_cents(const portal_field_t *field, const char *text,
     size_t len, json_t **value, const char **code);
+int portal_type_colour(const char *text, size_t len, json_t **value,
+    const char **code);
 
 
 /*

@@ -503,3 +503,39 @@ portal_type_shown(const portal_field_t *field, const json_t *value,
 
     return 0;
 }
+
+
+/* as a style guide writes it: with or without #, of each digit one or two */
+
+int
+portal_type_colour(const char *text, size_t len, json_t **value,
+    const char **code)
+{
+    char    colour[8];
+    size_t  i, each;
+
+    if (len && text[0] == '#') {
+        text++;
+        len--;
+    }
+
+    if ((len != 3 && len != 6)
+        || strspn(text, "0123456789abcdefABCDEF") < len)
+    {
+        *code = "colour_format";
+        return 0;
+    }
+
+    each = 6 / len;
+    colour[0] = '#';
+
+    for (i = 0; i < 6; i++) {
+        colour[i + 1] = text[i / each];
+
+        if (colour[i + 1] >= 'A' && colour[i + 1] <= 'F') {
+            colour[i + 1] = (char) (colour[i + 1] | 0x20);
+        }
+    }
+
+    return portal_type_string(colour, 7, value);
+}

@@ -287,7 +287,7 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     model = json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s?, s:b, s:b, s:s?, s:o, "
                       "s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, "
-                      "s:o}",
+                      "s:b, s:o}",
                       "name", field->name, "id", field->name,
                       "label", label ? label : field->name, "hint", hint,
                       "value", text ? text : "", "error",
@@ -308,6 +308,7 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                       "is_hidden", ngx_strcmp(kind, "hidden") == 0,
                       "is_button", ngx_strcmp(kind, "button") == 0,
                       "is_shown", ngx_strcmp(kind, "shown") == 0,
+                      "is_colour", field->type == PORTAL_FIELD_COLOUR,
                       "options", options);
     json_decref(value);
 

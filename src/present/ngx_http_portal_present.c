@@ -307,13 +307,20 @@ ngx_int_t
 ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     ngx_http_portal_view_t *view, json_t **stack, ngx_uint_t n)
 {
-    ngx_str_t       type = ngx_string("text/html; charset=utf-8");
-    ngx_chain_t    *out;
-    portal_sink_t   sink;
+    ngx_str_t               type = ngx_string("text/html; charset=utf-8");
+    ngx_chain_t            *out;
+    portal_sink_t           sink;
+    ngx_http_portal_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
 
     if (view->css) {
         ngx_str_set(&type, "text/css; charset=utf-8");
+    }
 
+    /* one that is being prepared is for who prepares it */
+
+    if (view->css && ctx->verdict->audience == NGX_HTTP_PORTAL_PUBLIC) {
         ngx_http_portal_set_header(r, "Cache-Control",
                                    "public, max-age=3600", 20);
         ngx_http_portal_set_header(r, "Vary", "Accept", 6);
@@ -757,33 +764,39 @@ ngx_http_portal_error_message(ngx_http_request_t *r,
 {
     u_char      *text, *p;
     size_t       len;
-    const char  *message, *request, *at;
+    ngx_uint_t   i;
+    const char  *message, *said, *at;
 
-    static const char  mark[] = "{request}";
+    static const char  *names[] = { "request", "ratio" };
+    static const char  *marks[] = { "{request}", "{ratio}" };
 
     message = ngx_http_portal_message(r, ctx,
                            json_string_value(json_object_get(error, "field")),
                            json_string_value(json_object_get(error, "code")));
-    request = json_string_value(json_object_get(error, "request"));
 
-    at = message && request ? ngx_strstr(message, mark) : NULL;
+    for (i = 0; message && i < sizeof(names) / sizeof(names[0]); i++) {
+        said = json_string_value(json_object_get(error, names[i]));
+        at = said ? ngx_strstr(message, marks[i]) : NULL;
 
-    if (at == NULL) {
-        return message;
+        if (at == NULL) {
+            continue;
+        }
+
+        len = ngx_strlen(message) + ngx_strlen(said) + 1;
+
+        text = ngx_pnalloc(r->pool, len);
+        if (text == NULL) {
+            return message;
+        }
+
+        p = ngx_cpymem(text, message, (size_t) (at - message));
+        (void) ngx_snprintf(p, len - (size_t) (p - text), "%s%s%Z", said,
+                            at + ngx_strlen(marks[i]));
+
+        message = (const char *) text;
     }
 
-    len = ngx_strlen(message) + ngx_strlen(request) + 1;
-
-    text = ngx_pnalloc(r->pool, len);
-    if (text == NULL) {
-        return message;
-    }
-
-    p = ngx_cpymem(text, message, (size_t) (at - message));
-    (void) ngx_snprintf(p, len - (size_t) (p - text), "%s%s%Z", request,
-                        at + sizeof(mark) - 1);
-
-    return (const char *) text;
+    return message;
 }
 
 

@@ -31,6 +31,39 @@ run(async (browser) => {
   await page.getByText("Rien n’est encore enregistré").waitFor();
   await inspect(page, "a preview");
 
+  await page.goto(`${portal.agents_url}/reglages/theme`);
+  await field("Couleur principale").fill("#5fa8ad");
+  await button(main(page), "Vérifier le contraste").click();
+  await page.locator("#erreurs a").first().click();
+  ok(await field("Couleur principale").evaluate(
+    (e) => e === document.activeElement), "a pale colour leads to its field");
+  await inspect(page, "a pale colour");
+  await field("Couleur principale").fill("#5b2a86");
+  await field("Couleur foncée").fill("#3a1a58");
+  await field("Couleur claire").fill("#f1e9f8");
+  await button(main(page), "Vérifier le contraste").click();
+  await arrive(page, "/reglages/theme/apercu");
+  ok(await page.locator(".hero .bright").evaluate((e) => getComputedStyle(
+    e.ownerDocument.documentElement).getPropertyValue("--brand").trim()) === "#5b2a86",
+  "the preview has the prepared colours");
+  await inspect(page, "another theme", true);
+  await button(main(page), "Publier le thème").click();
+  await page.getByText("toutes les pages le montrent").waitFor();
+  await inspect(page, "published");
+  await button(main(page), "Voir le thème précédent").click();
+  await arrive(page, "/reglages/theme/apercu");
+  await button(main(page), "Publier le thème").click();
+  await page.getByText("toutes les pages le montrent").waitFor();
+
+  await page.goto(`${portal.agents_url}/reglages/autorisations/transport`);
+  await inspect(page, "settings", true);
+  await field("Texte en français").fill("J’autorise le transport en car.");
+  await field("Oui : chaque famille doit répondre de nouveau").check();
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await page.goto(`${portal.agents_url}/reglages/autorisations/transport`);
+  await inspect(page, "a text of before");
+
   await page.goto(`${portal.agents_url}/reglages/motifs/ajout`);
   await inspect(page, "settings", true);
   await field("En français").fill("Le justificatif est illisible.");

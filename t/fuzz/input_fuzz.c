@@ -34,7 +34,7 @@ static const char  form_text[] =
     "field h phone\nfield m phone mobile\nfield z postcode country=o\n"
     "field o country\nfield b iban\nfield j bic\nfield x tax_number\n"
     "field r tax_notice\nfield a caf_number\nfield q shares\n"
-    "field f cents\nfield g date age=0..17\n"
+    "field f cents\nfield aa colour\nfield g date age=0..17\n"
     "field v file accept=jpeg,png max=1k\ncaptcha\n";
 
 

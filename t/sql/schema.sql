@@ -88,7 +88,8 @@ select results_eq($$
 $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'address_link', 'address_password', 'agent_accept', 'agent_account',
     'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_iban', 'agent_invitation', 'agent_note',
     'agent_photo', 'agent_recover', 'agent_recovery_codes', 'agent_request', 'agent_sign_in',
-    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_step_up', 'agent_step_up_lookup', 'agent_tax', 'agents', 'ask_change', 'ban',
+    'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_step_up', 'agent_step_up_lookup', 'agent_tax', 'agents', 'ask_change',
+    'authorisation_form', 'authorisation_list', 'ban',
     'bans', 'change_address', 'change_agent', 'change_password', 'changes', 'child', 'child_photo',
     'choose_family', 'close_my_account', 'closing', 'code_attempts', 'code_guardians', 'codes', 'confirm',
     'confirm_address', 'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies',
@@ -96,13 +97,13 @@ $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'address_link', 'a
     'enter_machine', 'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code',
     'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters',
     'may_machine', 'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests',
-    'my_session', 'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'queue',
-    'refusal_form', 'refusal_list', 'refused_changes', 'request_document_file', 'request_iban', 'request_photo',
-    'resend_change', 'resend_confirmation', 'reset_link', 'reset_password', 'save_fields',
-    'save_guardian_code', 'save_refusal', 'save_settings', 'schema_version', 'seal_place', 'search_families',
+    'my_session', 'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'publish_theme', 'queue', 'refusal_form',
+    'refusal_list', 'refused_changes', 'request_document_file', 'request_iban', 'request_photo', 'resend_change', 'resend_confirmation', 'reset_link',
+    'reset_password', 'save_authorisation', 'save_fields', 'save_guardian_code', 'save_refusal', 'save_settings', 'save_theme', 'schema_version',
+    'seal_place', 'search_families',
     'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields',
     'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'statistics',
-    'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'town', 'undo_address',
+    'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'theme_form', 'theme_preview', 'town', 'undo_address',
     'undo_link', 'unsubscribe', 'withdraw_note', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
@@ -127,8 +128,8 @@ select is_empty($$
      where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r'
        and (has_table_privilege('portal_api', c.oid, 'truncate')
             or (has_table_privilege('portal_api', c.oid, 'delete')
-                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery', 'refusal')))
-$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, what an agent gets anew, and ready words');
+                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery', 'refusal', 'town_theme')))
+$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, what an agent gets anew, ready words and what is being prepared');
 
 select is_empty($$
     select c.relname, p.name from pg_class c, unnest(array['insert', 'update', 'delete']) p (name)

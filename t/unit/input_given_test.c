@@ -28,6 +28,7 @@
     "field caf      caf_number\n"                                             \
     "field shares   shares\n"                                                 \
     "field cents    cents max=100000\n"                                       \
+    "field colour   colour\n"                                                 \
     "field child    date age=0..17\n"                                         \
     "field adult    date age=18..120\n"                                       \
     "field past     date max=today\n"                                         \
@@ -251,6 +252,17 @@ test_tax(void)
     field("caf", "K", "!caf_number_format");
     field("caf", "12K4", "!caf_number_format");
     field("caf", "1850578006084", "!caf_number_format");
+
+    field("colour", "#0f5257", "\"#0f5257\"");
+    field("colour", "0F5257", "\"#0f5257\"");
+    field("colour", " #FC0 ", "\"#ffcc00\"");
+    field("colour", "#12", "!colour_format");
+    field("colour", "#12345", "!colour_format");
+    field("colour", "##12345", "!colour_format");
+    field("colour", "#12345g", "!colour_format");
+    field("colour", "#1234567", "!colour_format");
+    field("colour", "red", "!colour_format");
+    field("colour", "#00000\xc3\xa9", "!colour_format");
 
     field("shares", "2,5", "\"2.5\"");
     field("shares", "2.50", "\"2.5\"");

@@ -1,0 +1,180 @@
+--
+-- The texts that families answer authorisations by, as administrators write them.
+-- A text that was shown stays what it was: another one is a new row.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function authorisation_words(p_code text, p_lang text) returns text
+    language sql stable
+begin atomic
+    select t.text
+      from authorisation_text t
+     where t.code = p_code
+       and t.lang = p_lang
+     order by t.id desc
+     limit 1;
+end;
+
+comment on function authorisation_words(text, text) is
+    'The text that is asked with now in a language; null: there is none.';
+
+
+create or replace function authorisation_values(p_code text) returns jsonb
+    language sql stable
+    return case when authorisation_words(p_code, 'fr') is not null
+        then jsonb_build_object('words_fr', authorisation_words(p_code, 'fr'),
+                 'words_en', authorisation_words(p_code, 'en'), 'again', 'no') end;
+
+comment on function authorisation_values(text) is
+    'The texts of an authorisation as their form has them; null: there is none of that code.';
+
+
+create or replace function authorisation_list(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    perform require_agent('administrator');
+
+    return (select json_build_object('status', 200, 'authorisations', json_agg(
+                json_build_object('code', p.name,
+                    'choice', field_choice(p.policy, p.validation),
+                    'words', coalesce(authorisation_words(p.name, input->'_'->>'lang'),
+                                      authorisation_words(p.name, 'fr')),
+                    'since', (select max(t.since) from authorisation_text t
+                               where t.code = p.name))
+                order by p.rank))
+              from field_policies('child_authorisations') p);
+end
+$$;
+
+comment on function authorisation_list(jsonb) is
+'The authorisations. Result: {"status": 200, "authorisations": [{"code", "choice": field_choice(), "words": the text, "since": when it was last changed}]}. For administrators.';
+
+
+create or replace function authorisation_answers(p_code text) returns int
+    language sql stable
+begin atomic
+    select count(*)::int
+      from authorisation a
+     where a.code = p_code
+       and a.answer <> 'unanswered'
+       and answer_counts(a);
+end;
+
+comment on function authorisation_answers(text) is
+    'How many answers count now, which asking again would end.';
+
+
+create or replace function authorisation_form(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_code     text := input->>'code';
+    v_values   jsonb := authorisation_values(v_code);
+    v_version  text := document_version(v_values::json, to_json(
+                           (select max(t.id) from authorisation_text t
+                             where t.code = v_code)));
+begin
+    perform require_agent('administrator');
+
+    if v_values is null then
+        return json_build_object('status', 404, 'errors', json_build_array());
+    end if;
+
+    return json_build_object('status', 200, 'version', v_version, 'code', v_code,
+        'answers', authorisation_answers(v_code),
+        'former', (select coalesce(json_agg(json_build_object('lang', f.lang,
+                              'words', f.text, 'since', f.since) order by f.id desc), '[]')
+                     from (select t.*, row_number() over (partition by t.lang
+                                                          order by t.id desc) as n
+                             from authorisation_text t
+                            where t.code = v_code
+                            order by t.id desc
+                            limit 50) f
+                    where f.n > 1),
+        'values', v_values || jsonb_build_object('version', v_version));
+end
+$$;
+
+comment on function authorisation_form(jsonb) is
+'An authorisation''s texts. Input: code. Result: {"status": 200, "version", "code", "answers": authorisation_answers(), "former": [{"lang", "words", "since"}] of before, newest first, "values": authorisation_values() and version}; 404. For administrators.';
+
+
+create or replace function save_authorisation(input jsonb) returns json
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_code     text := input->>'code';
+    v_refusal  json;
+    v_values   jsonb;
+    v_changed  jsonb;
+begin
+    perform require_agent('administrator');
+
+    v_refusal := repeated(input);
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
+    -- two administrators come one after another
+    perform 1 from town t where t.id = here() for no key update;
+
+    v_values := authorisation_values(v_code);
+
+    select jsonb_object_agg(e.key, e.value) into v_changed
+      from jsonb_each(input) e
+     where v_values ? e.key
+       and v_values->e.key <> e.value;
+
+    v_refusal := case
+        when v_values is null
+            then json_build_object('status', 404, 'errors', json_build_array())
+        else coalesce(
+            settings_stale(input, authorisation_form(input)->>'version'),
+            case when v_changed is null then refused('', 'nothing_asked')
+                 when v_changed->'words_en' = 'null' then refused('words_en', 'text_stays')
+            end) end;
+
+    if v_refusal is not null then
+        return done(input, v_refusal);
+    end if;
+
+    perform write_authorisation(v_code, v_values || v_changed, v_changed);
+    perform note('save_authorisation', 'ok', 'authorisation_text', null, null,
+        v_code || array(select n from jsonb_object_keys(v_changed) n order by n));
+
+    return done(input, moved('/reglages/autorisations', null, 'settings_saved'));
+end
+$$;
+
+comment on function save_authorisation(jsonb) is
+'Writes another text for an authorisation, from the next page on. Who has answered keeps the answer with its text. Input: code; words_fr, words_en (absent: stays); again: yes, and answers of before count no more; version of the page or If-Match; idempotency key. Result: moved to the list. The audit has one row: the code and the names of what was changed. Errors: 404, settings_stale(), nothing_asked, words_en text_stays (a language that is there can be written anew, not taken away). For administrators.';
+
+
+create or replace function write_authorisation(p_code text, p_values jsonb, p_changed jsonb)
+    returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    -- who asks again asks in every language, or those who read another one
+    -- could never answer
+    insert into authorisation_text (tenant, code, lang, text, asks_again)
+    select here(), p_code, w.lang, w.words, p_values->>'again' = 'yes'
+      from (select l.lang, case l.lang when 'fr' then p_values->>'words_fr'
+                                       when 'en' then p_values->>'words_en'
+                                       else authorisation_words(p_code, l.lang) end as words
+              from (select t.lang from authorisation_text t where t.code = p_code
+                     union
+                    select 'en') l) w
+     where w.words is not null
+       and (p_values->>'again' = 'yes' or p_changed ? ('words_' || w.lang))
+     order by w.lang = 'fr', w.lang;
+end
+$$;
+
+comment on function write_authorisation(text, jsonb, jsonb) is
+    'Adds the rows that another text is. Input: code, authorisation_values() as they are to be, what has changed. The caller holds the town''s row.';
+
+
+grant execute on function authorisation_list(jsonb), authorisation_form(jsonb),
+    save_authorisation(jsonb)
+   to portal_web;
