@@ -522,6 +522,11 @@ my %bearer;
     post(changeAgent => $boss, $made, { step => 'role', role => 'administrator',
         version => $boss->get($made)->json->{version} }, 200, 'one of two');
     answered(agentAccountPage => $boss->get($made), 200, 'a role waits');
+    post(changeAgent => $boss, $made, { step => 'schools', schools => 'Poudlard', version => $boss->get($made)->json->{version} }, 422, 'no school');
+    post(changeAgent => $boss, $made, { step => 'schools', schools => 'École Simone-Veil', version => $boss->get($made)->json->{version} }, 200, 'a school');
+    post(changeAgent => $boss, $made, { step => 'sections', child_health => 'yes', version => $boss->get($made)->json->{version} }, 200, 'a section');
+    answered(agentAccountPage => $boss->get($made), 200, 'for these alone');
+    answered(agents => $boss->get('/agents'), 200, 'in the list');
 
     my $n = client(json => 1, agents => 1);
     my ($token) = letter($example->{email}, 'agent_invited')->{text} =~ /jeton=([\w-]{43})/;
@@ -593,6 +598,17 @@ answered($_->[0] => $r->get("/codes$_->[1]"), 403, 'a reader') for ['codes', '']
     ['guardianCode', '/responsables/1'], ['letters', '/lettres/1'], ['codeAttempts', '/essais'];
 
 sub json_of { twin($_[0], json => 1) }
+
+# who is for a section alone
+{
+    my $one = new_agent(name => 'Odette Bornée');
+    $portal->psql("update portal.agent set sections = '{child_health}' where email = '$one->{email}'");
+    my $c = json_of(scalar agent_client(as => $one));
+    answered(agentAccount => $c->get('/compte'), 200, 'their limits');
+    answered(statistics => $c->get('/statistiques'), 200, 'of theirs');
+    answered(agentFamily => $c->get('/familles/' . $portal->psql("select family_id from portal.guardian where id = $me")), 200, 'what is theirs of it');
+    answered(queue => $c->get('/'), 200, 'theirs');
+}
 
 # what is about the agent's own family
 {

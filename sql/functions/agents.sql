@@ -46,14 +46,14 @@ declare
     v_result  json := enter(enter_agent.tenant, null, null, null, null,
                             enter_agent.town_version, enter_agent.schema,
                             enter_agent.request);
-    v_role    text;
+    v_agent   agent;
     v_set     text;
 begin
     if enter_agent.session is null then
         return v_result;
     end if;
 
-    select a.role into v_role
+    select a.* into v_agent
       from agent_session s
       join agent a on a.tenant = s.tenant and a.id = s.agent_id
      where s.hash = decode(enter_agent.session, 'hex')
@@ -69,7 +69,9 @@ begin
     end if;
 
     v_set := set_config('portal.agent', enter_agent.agent::text, true)
-          || set_config('portal.role', v_role, true)
+          || set_config('portal.role', v_agent.role, true)
+          || set_config('portal.schools', coalesce(v_agent.schools::text, ''), true)
+          || set_config('portal.sections', coalesce(v_agent.sections::text, ''), true)
           || set_config('portal.session', enter_agent.session, true);
 
     return v_result;
@@ -77,7 +79,7 @@ end
 $$;
 
 comment on function enter_agent(text, text, bigint, int, bigint, int, text) is
-'First call of each transaction that comes from the agents'' host, as enter() is elsewhere: sets the town, agent, role and request; there is no account and no family.
+'First call of each transaction that comes from the agents'' host, as enter() is elsewhere: sets the town, agent, role, limits and request; there is no account and no family.
 Input: the town''s slug; session MAC (null: anonymous), its agent and epoch; version of the town''s document that the caller holds; the caller''s schema version; id of the request.
 Result: as enter(). Errors, raised: PT401 no such live session of an active agent; PT404, PT503 as enter().';
 
@@ -290,7 +292,8 @@ begin
 
     return (select json_build_object('status', 200,
                 'agent', json_build_object('id', a.id, 'first_name', a.first_name,
-                    'last_name', a.last_name, 'email', a.email, 'role', a.role),
+                    'last_name', a.last_name, 'email', a.email, 'role', a.role,
+                    'limits', limit_list(a)),
                 'recovery_left', (select count(*) from agent_recovery r
                                    where r.agent_id = a.id and r.used_at is null))
               from agent a
@@ -299,7 +302,7 @@ end
 $$;
 
 comment on function agent_start(jsonb) is
-'The first page of an agent. Result: {"status": 200, "agent": {"id", "first_name", "last_name", "email", "role"}, "recovery_left": codes for the day the authenticator is lost}.';
+'The first page of an agent. Result: {"status": 200, "agent": {"id", "first_name", "last_name", "email", "role", "limits": limit_list()}, "recovery_left": codes for the day the authenticator is lost}.';
 
 
 create or replace function my_agent_session(input jsonb) returns json
@@ -372,7 +375,9 @@ begin
        set first_name = excluded.first_name, last_name = excluded.last_name,
            email = excluded.email, password_hash = excluded.password_hash,
            totp = excluded.totp, role = excluded.role, state = 'active',
-           seal_id = excluded.seal_id, granted_role = null, granted_by = null
+           seal_id = excluded.seal_id, granted_role = null, granted_by = null,
+           schools = case when excluded.role <> 'administrator' then a.schools end,
+           sections = case when excluded.role <> 'administrator' then a.sections end
     returning a.* into v_agent;
 
     perform note('save_agent', 'ok', 'agent', v_agent.id);

@@ -214,7 +214,7 @@ create or replace function opens_ibans() returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return coalesce(my_role() in ('validator', 'administrator'), false)
-           and 'guardian_bank' = any (seen_by('agent'));
+           and 'guardian_bank' = any (agent_groups());
 end
 $$;
 
@@ -295,7 +295,9 @@ begin
     select c.* into v_set from change_set c where c.id = to_id(input->>'request');
     select g.* into v_guardian from guardian g where g.id = v_set.guardian_id;
 
-    if iban_page(v_set) is null or v_guardian.id is null then
+    if iban_page(v_set) is null or v_guardian.id is null
+       or not agent_sees(v_set.section, v_set.family_id, v_set.child_id)
+    then
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 

@@ -69,6 +69,7 @@ begin
              where (b.ended_at is not null) = v_ended
                and b.id < coalesce(to_id(input->>'after'), 9223372036854775807)
                and not own_ban(b)
+               and agent_sees('child_contact', null, b.child_id)
              order by b.id desc
              limit 51) x;
 
@@ -82,7 +83,7 @@ end
 $$;
 
 comment on function bans(jsonb) is
-'The recorded bans of the town, but of the agent''s own family, the latest first, 50 at a time; the audit says who has read them (read_bans). Input: state (ended: those that hold no more; else those that hold), after (id of the last one seen). Result: {"status": 200, "bans": [ban_row()], "next": id to go on after or null, "ended"}; 429 too_many_readings. For agents.';
+'The recorded bans of the town that the agent sees (agent_sees() of child_contact), but of their own family, the latest first, 50 at a time; the audit says who has read them (read_bans). Input: state (ended: those that hold no more; else those that hold), after (id of the last one seen). Result: {"status": 200, "bans": [ban_row()], "next": id to go on after or null, "ended"}; 429 too_many_readings. For agents.';
 
 
 create or replace function ban_document(p_ban collect_ban) returns json
@@ -108,7 +109,10 @@ declare
 begin
     perform require_agent();
 
-    select b.* into v_ban from collect_ban b where b.id = to_id(input->>'ban');
+    select b.* into v_ban
+      from collect_ban b
+     where b.id = to_id(input->>'ban')
+       and agent_sees('child_contact', null, b.child_id);
 
     if not found then
         return json_build_object('status', 404, 'errors', json_build_array());
@@ -131,7 +135,10 @@ declare
     v_version  text;
     v_stale    json;
 begin
-    select b.* into ban from collect_ban b where b.id = to_id(input->>'ban');
+    select b.* into ban
+      from collect_ban b
+     where b.id = to_id(input->>'ban')
+       and agent_sees('child_contact', null, b.child_id);
 
     if ban.id is null then
         refusal := json_build_object('status', 404, 'errors', json_build_array());
@@ -203,12 +210,13 @@ begin
                        'recorded_at', b.recorded_at) order by b.id), '[]')
               from collect_ban b
              where b.child_id = p_child
-               and b.ended_at is null);
+               and b.ended_at is null
+               and agent_sees('child_contact', null, b.child_id));
 end
 $$;
 
 comment on function child_bans(bigint) is
-    'The bans that hold for a child, for who decides a request about it: [{"id", "words", "recorded_at"}].';
+    'The bans that hold for a child, for who decides a request about it and sees bans, as agent_sees() says: [{"id", "words", "recorded_at"}].';
 
 
 grant execute on function bans(jsonb), ban(jsonb), end_ban(jsonb) to portal_web;

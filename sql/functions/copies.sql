@@ -77,6 +77,7 @@ begin
           join change_set s on s.tenant = c.tenant and s.id = c.set_id
          where c.family_id = p_family
            and c.state = 'open'
+           and agent_sees(s.section, s.family_id, s.child_id)
          order by c.id
          limit 100),
     requests as (
@@ -128,6 +129,7 @@ begin
              where c.family_id = v_family
                and c.state = 'open'
                and f.sealed
+               and agent_sees(s.section, s.family_id, s.child_id)
         loop
             v_refusal := coalesce(v_refusal, agent_limit('readings'));
             perform note('read_' || split_part(v_section, '_', 2),
@@ -147,6 +149,7 @@ begin
           from (select c.family_id, min(c.id) as head
                   from change c
                  where c.state = 'open'
+                   and change_seen(c)
                  group by c.family_id
                 having min(c.id) > v_after
                  order by min(c.id)
@@ -191,12 +194,16 @@ begin
     end if;
 
     if v_change is not null then
-        select c.family_id into v_family from change c where c.id = v_change;
+        select c.family_id into v_family
+          from change c
+         where c.id = v_change and change_seen(c);
     elsif v_family is null or input->>'upto' is null then
         return done(input, refused('change', 'required'));
     end if;
 
-    if not exists (select from family f where f.id = v_family) then
+    if not exists (select from family f
+                    where f.id = v_family and agent_sees(null, f.id, null))
+    then
         return done(input, json_build_object('status', 404, 'errors', json_build_array()));
     end if;
 
@@ -210,6 +217,7 @@ begin
            and (c.id = v_change and c.state in ('open', 'rejected')
                 or v_change is null and c.state = 'open'
                    and c.id <= (input->>'upto')::bigint)
+           and change_seen(c)
          order by c.id
            for update
     loop
@@ -253,6 +261,7 @@ begin
               from change c
               join change_set s on s.tenant = c.tenant and s.id = c.set_id
              where c.state = 'rejected'
+               and agent_sees(s.section, s.family_id, s.child_id)
                and c.id > coalesce(to_id(input->>'after'), 0)
              order by c.id
              limit 26) x
@@ -288,7 +297,9 @@ begin
         return v_answer;
     end if;
 
-    select c.* into v_change from change c where c.id = (input->>'change')::bigint;
+    select c.* into v_change
+      from change c
+     where c.id = (input->>'change')::bigint and change_seen(c);
 
     if not found then
         return done(input, json_build_object('status', 404, 'errors', json_build_array()));

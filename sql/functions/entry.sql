@@ -171,6 +171,8 @@ begin
           || set_config('portal.request', coalesce(left(enter.request, 64), ''), true)
           || set_config('portal.agent', '0', true)
           || set_config('portal.role', '', true)
+          || set_config('portal.schools', '', true)
+          || set_config('portal.sections', '', true)
           || set_config('portal.machine', '0', true);
 
     if enter.session is null then

@@ -158,6 +158,7 @@ begin
     select n.* into v_note
       from family_note n
      where n.id = to_id(input->>'note') and n.family_id = to_id(input->>'family')
+       and agent_sees(null, n.family_id, null)
        for update;
 
     v_refusal := case when v_note.id is null

@@ -55,20 +55,24 @@ begin
     (select f.id from family f
       where f.number collate "C" >= v_number
         and f.number collate "C" < begun(v_number)
+        and agent_sees(null, f.id, null)
       order by f.number collate "C" limit 51)
     union
     (select g.family_id from guardian g
       where g.search collate "C" >= v_names and g.search collate "C" < begun(v_names)
+        and agent_sees(null, g.family_id, null)
       order by g.search collate "C" limit 51)
     union
     (select g.family_id from guardian g
       where g.search_first collate "C" >= v_names
         and g.search_first collate "C" < begun(v_names)
+        and agent_sees(null, g.family_id, null)
       order by g.search_first collate "C" limit 51)
     union
     (select g.family_id from guardian g
       where g.search_birth collate "C" >= v_birth
         and g.search_birth collate "C" < begun(v_birth)
+        and agent_sees(null, g.family_id, null)
       order by g.search_birth collate "C" limit 51)
     union
     (select m.family_id from child_family m
@@ -76,6 +80,7 @@ begin
                 select c.id from child c
                  where c.search collate "C" >= v_names
                    and c.search collate "C" < begun(v_names)
+                   and agent_sees(null, null, c.id)
                  order by c.search collate "C" limit 51)))
     union
     (select m.family_id from child_family m
@@ -83,11 +88,13 @@ begin
                 select c.id from child c
                  where c.search_first collate "C" >= v_names
                    and c.search_first collate "C" < begun(v_names)
+                   and agent_sees(null, null, c.id)
                  order by c.search_first collate "C" limit 51)))
     union
     (select g.family_id from guardian g
       where g.search_email collate "C" >= v_email
         and g.search_email collate "C" < begun(v_email)
+        and agent_sees(null, g.family_id, null)
       order by g.search_email collate "C" limit 51)
     union
     (select u.family_id from subscription u
@@ -96,27 +103,31 @@ begin
                  where a.search_email collate "C" >= v_email
                    and a.search_email collate "C" < begun(v_email)
                  order by a.search_email collate "C" limit 51))
-        and u.ended_at is null)
+        and u.ended_at is null
+        and agent_sees(null, u.family_id, null))
     union
     (select g.family_id from guardian g
       where g.phone_mobile collate "C" >= v_phone
         and g.phone_mobile collate "C" < begun(v_phone)
+        and agent_sees(null, g.family_id, null)
       order by g.phone_mobile collate "C" limit 51)
     union
     (select g.family_id from guardian g
       where g.phone_home collate "C" >= v_phone
         and g.phone_home collate "C" < begun(v_phone)
+        and agent_sees(null, g.family_id, null)
       order by g.phone_home collate "C" limit 51)
     union
     (select g.family_id from guardian g
       where g.phone_work collate "C" >= v_phone
         and g.phone_work collate "C" < begun(v_phone)
+        and agent_sees(null, g.family_id, null)
       order by g.phone_work collate "C" limit 51);
 end
 $$;
 
 comment on function families_found(jsonb, text[]) is
-    'Ids of families that one of these begins in, see search_key(): number; names of guardians, at birth too, and of children; addresses of guardians and of the accounts that are connected; telephones of guardians. Input: the key, the groups that an agent sees.';
+    'Ids of families that one of these begins in, see search_key(): number; names of guardians, at birth too, and of children; addresses of guardians and of the accounts that are connected; telephones of guardians. What the agent does not see is not found. Input: the key, the groups that an agent sees.';
 
 
 create or replace function search_row(p_family family) returns json
@@ -133,10 +144,11 @@ create or replace function search_row(p_family family) returns json
                        'last_name', c.last_name) order by m.rank)
               from child_family m
               join child c on c.tenant = m.tenant and c.id = m.child_id
-             where m.tenant = (p_family).tenant and m.family_id = (p_family).id), '[]'));
+             where m.tenant = (p_family).tenant and m.family_id = (p_family).id
+               and agent_sees(null, null, c.id)), '[]'));
 
 comment on function search_row(family) is
-    'A family as a search shows it: who is in it, by name.';
+    'A family as a search shows it: who is in it, by name; of the children those that the agent sees.';
 
 
 create or replace function search_families(input jsonb) returns json
@@ -165,7 +177,7 @@ begin
         return v_refusal;
     end if;
 
-    v_found := array(select families_found(v_key, seen_by('agent')));
+    v_found := array(select families_found(v_key, agent_groups()));
 
     select json_agg(search_row(f) order by f.label, f.number)
       into v_rows
@@ -195,14 +207,17 @@ create or replace function agent_family_row(input jsonb) returns family
 declare
     v_family  family;
 begin
-    select f.* into v_family from family f where f.id = to_id(input->>'family');
+    select f.* into v_family
+      from family f
+     where f.id = to_id(input->>'family')
+       and agent_sees(null, f.id, null);
 
     return v_family;
 end
 $$;
 
 comment on function agent_family_row(jsonb) is
-    'The family that an agent asks for; all null when there is none of this id. Input: family.';
+    'The family that an agent asks for; all null when there is none of this id, or it is not theirs, see agent_sees(). Input: family.';
 
 
 create or replace function agent_reads(p_action text, p_object text, p_id bigint) returns json
@@ -268,17 +283,18 @@ create or replace function agent_children(p_family bigint, p_seen text[]) return
                             where x.child_id = (c.document->>'id')::bigint
                               and x.family_id <> p_family)) order by c.rank), '[]')
               from child_documents(p_family, null, array_remove(p_seen, 'child_health'),
-                                   today()) c);
+                                   today()) c
+             where agent_sees(null, null, (c.document->>'id')::bigint));
 
 comment on function agent_children(bigint, text[]) is
-    'The children of a family as agents see them: [{"child": of child_documents(), without health, "health_page": where that is, "bans": those that hold, "other_families": the other household}].';
+    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), without health, "health_page": where that is, "bans": those that hold, "other_families": the other household}].';
 
 
 create or replace function agent_family(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_family   family := agent_family_row(input);
-    v_seen     text[] := seen_by('agent');
+    v_seen     text[] := agent_groups();
     v_refusal  json;
 begin
     perform require_agent();
@@ -296,6 +312,8 @@ begin
     return json_build_object('status', 200,
         'family', json_build_object('id', v_family.id, 'number', v_family.number,
                       'label', v_family.label, 'updated', day_of(v_family.updated_at)),
+        -- a template cannot look into a list
+        'sees', (select json_object_agg(g, true) from unnest(v_seen) g),
         'guardians', agent_guardians(v_family.id, v_seen),
         'children', agent_children(v_family.id, v_seen), 'school_year', school_year(),
         'notes', agent_notes(v_family.id),
@@ -303,13 +321,14 @@ begin
                        from (select s as c
                                from change_set s
                               where s.family_id = v_family.id
+                                and agent_sees(s.section, s.family_id, s.child_id)
                               order by s.id desc
                               limit 50) x));
 end
 $$;
 
 comment on function agent_family(jsonb) is
-'The file of a family as the town''s staff sees it; the audit says who has read it, and it counts as a reading. Input: family. Result: {"status": 200, "family": {"id", "number", "label", "updated"}, "guardians": agent_guardians(), "children": agent_children(), "school_year", "notes": agent_notes(), "requests": [queue_row()], the latest 50}; 404; 429 too_many_readings. For agents.';
+'The file of a family as the town''s staff sees it; the audit says who has read it, and it counts as a reading. Input: family. Result: {"status": 200, "family": {"id", "number", "label", "updated"}, "sees": {group: true} for those of agent_groups(), "guardians": agent_guardians(), "children": agent_children(), "school_year", "notes": agent_notes(), "requests": [queue_row()], the latest 50}; 404; 429 too_many_readings. For agents.';
 
 
 create or replace function agent_health(input jsonb) returns json
@@ -323,9 +342,10 @@ begin
 
     select c.document into v_child
       from child_documents(v_family.id, coalesce(to_id(input->>'child'), 0),
-                           array(select unnest(seen_by('agent'))
+                           array(select unnest(agent_groups())
                                  intersect select 'child_health'), today()) c
-     where 'child_health' = any (seen_by('agent'));
+     where 'child_health' = any (agent_groups())
+       and agent_sees('child_health', null, (c.document->>'id')::bigint);
 
     if v_child is null then
         return json_build_object('status', 404, 'errors', json_build_array());
@@ -356,7 +376,7 @@ begin
     select g.document into v_guardian
       from guardian_documents(v_family.id, coalesce(to_id(input->>'guardian'), 0), null,
                               '{guardian_tax}', '{guardian_tax}') g
-     where 'guardian_tax' = any (seen_by('agent'));
+     where 'guardian_tax' = any (agent_groups());
 
     if v_guardian is null then
         return json_build_object('status', 404, 'errors', json_build_array());
@@ -389,7 +409,8 @@ begin
           join child_photo p on p.tenant = m.tenant and p.child_id = m.child_id
          where m.family_id = v_family.id
            and m.child_id = to_id(input->>'child')
-           and 'child_photo' = any (seen_by('agent'))), input, 'photo.jpg', false);
+           and 'child_photo' = any (agent_groups())
+           and agent_sees('child_photo', null, m.child_id)), input, 'photo.jpg', false);
 end
 $$;
 

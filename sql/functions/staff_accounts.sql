@@ -10,7 +10,8 @@ create or replace function agent_row(p_agent agent) returns json
     language sql stable
     return json_build_object('id', (p_agent).id, 'first_name', (p_agent).first_name,
         'last_name', (p_agent).last_name, 'email', (p_agent).email,
-        'role', (p_agent).role, 'agent_state', (p_agent).state,
+        'role', (p_agent).role, 'limits', limit_list(p_agent),
+        'agent_state', (p_agent).state,
         'invited', (p_agent).state = 'invited', 'active', (p_agent).state = 'active',
         'disabled', (p_agent).state = 'disabled', 'me', (p_agent).id = my_agent(),
         'granted_by', (select b.first_name || ' ' || b.last_name from agent b
@@ -47,7 +48,8 @@ comment on function agents(jsonb) is
 create or replace function agent_version(p_agent agent) returns text
     language sql stable
     return document_version(to_json((p_agent).id), to_json((p_agent).epoch),
-        to_json((p_agent).role), to_json((p_agent).state), to_json((p_agent).granted_role));
+        to_json((p_agent).role), to_json((p_agent).state), to_json((p_agent).granted_role),
+        to_json((p_agent).schools), to_json((p_agent).sections));
 
 comment on function agent_version(agent) is 'Version of agent_account(), which a change names.';
 
@@ -70,13 +72,19 @@ begin
         'changes', v_agent.id <> my_agent(),
         'confirms', v_agent.granted_role is not null and v_agent.granted_by <> my_agent()
                     and v_agent.id <> my_agent(),
+        'limitable', v_agent.id <> my_agent() and v_agent.role <> 'administrator',
+        'section_limits', (select json_agg(json_build_object('section', s.name, 'chosen',
+                               coalesce(s.name = any (v_agent.sections), false))
+                               order by s.name) from section s),
+        'known_schools', code_schools(),
         'values', json_build_object('version', agent_version(v_agent),
-                      'role', v_agent.role));
+                      'role', v_agent.role,
+                      'schools', array_to_string(v_agent.schools, chr(10))));
 end
 $$;
 
 comment on function agent_account(jsonb) is
-'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "values": of the form}; 404. For administrators.';
+'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": code_schools(), "values": of the form}; 404. For administrators.';
 
 
 create or replace function invitation(p_agent agent, p_token jsonb) returns void
@@ -148,6 +156,7 @@ declare
     v_agent    agent;
     v_refusal  json;
     v_ended    bytea[];
+    v_schools  record := limit_schools(input->>'schools');
 begin
     perform require_agent('administrator');
 
@@ -189,7 +198,11 @@ begin
                  when v_step = 'confirm' and v_agent.granted_by = my_agent()
                  then refused('', 'second_needed', 403)
                  when v_step = 'role' and input->>'role' is null
-                 then refused('role', 'required') end) end;
+                 then refused('role', 'required')
+                 when v_step in ('schools', 'sections') and v_agent.role = 'administrator'
+                 then refused('', 'sees_all', 409)
+                 when v_step = 'schools' and v_schools.unknown
+                 then refused('schools', 'school_unknown') end) end;
 
     if v_refusal is not null then
         perform note('change_agent', coalesce(v_refusal->'errors'->0->>'code', 'unknown'),
@@ -213,7 +226,13 @@ begin
                         when v_step = 'invite' then 'invited'
                         when v_step = 'enable'
                         then case when a.totp is null then 'invited' else 'active' end
-                        else a.state end
+                        else a.state end,
+           -- who administers is for everything
+           schools = case v_step when 'confirm' then null
+                                 when 'schools' then v_schools.schools else a.schools end,
+           sections = case v_step when 'confirm' then null
+                                  when 'sections' then limit_sections(input)
+                                  else a.sections end
      where a.id = v_agent.id
     returning a.* into v_agent;
 
@@ -243,8 +262,8 @@ end
 $$;
 
 comment on function change_agent(jsonb) is
-'Changes an agent''s rights, which ends their sessions. Input: agent, step (role | confirm | deny: what another administrator has given | disable | enable | invite: again, when authenticator or password are lost), role, token, version or If-Match; idempotency key.
-Result: moved to the agent. Errors: 404; 403 own_rights, second_needed; 409 request_changed; 412; 428 version_needed. For administrators, of others only.';
+'Changes an agent''s rights, which ends their sessions. Input: agent, step (role | confirm | deny: what another administrator has given | disable | enable | invite: again, when authenticator or password are lost | schools, sections: what they are for), role, schools (one a line; empty: all), a section: yes (none: all), token, version or If-Match; idempotency key.
+Result: moved to the agent. Errors: 404; 403 own_rights, second_needed; 409 request_changed, sees_all (an administrator); 412; 422 school_unknown; 428 version_needed. For administrators, of others only.';
 
 
 -- enrolment ----------------------------------------------------------------

@@ -109,7 +109,8 @@ begin
                      where c.state in ('accepted', 'partly', 'refused')
                        and c.updated_at >= p_starts[1]
                        and c.decided_at >= p_starts[1]
-                       and c.decided_by is not null) x
+                       and c.decided_by is not null
+                       and agent_sees(c.section, c.family_id, c.child_id)) x
              group by x.n) d using (n);
 
     return jsonb_build_object('delay', chart('delai', v_delay, v_most, false),
@@ -137,6 +138,7 @@ begin
                    and c.decided_at >= p_starts[1]
                    and c.decided_by is not null
                    and (c.reason_code is not null or c.reason is not null)
+                   and agent_sees(c.section, c.family_id, c.child_id)
                  group by c.reason_code) x
          group by 1
     ), told as (
@@ -175,6 +177,7 @@ begin
           from subscription u
          where u.effective_at <= now()
            and (u.ended_at is null or u.ended_at >= p_starts[1])
+           and agent_sees(null, u.family_id, null)
          group by u.family_id
     )
     select jsonb_agg(month_row(n, 366) || jsonb_build_object('values', jsonb_build_array(
@@ -255,10 +258,13 @@ begin
                         count(*) filter (where c.due_on < today()) as late
                    from change_set c
                   where c.state in ('sent', 'taken')
+                    and agent_sees(c.section, c.family_id, c.child_id)
                   group by 1) w using (n);
 
     return chart('attente', v_rows, v_most, false) || jsonb_build_object('late', v_late,
-        'incomplete', (select count(*) from change_set c where c.state = 'incomplete'));
+        'incomplete', (select count(*) from change_set c
+                        where c.state = 'incomplete'
+                          and agent_sees(c.section, c.family_id, c.child_id)));
 end
 $$;
 
@@ -278,7 +284,7 @@ begin
     perform require_agent();
 
     select t.* into strict v_town from town t where t.id = here();
-    select count(*) into v_all from family f;
+    select count(*) into v_all from family f where agent_sees(null, f.id, null);
     v_linked := linked_chart(v_starts, v_all);
     v_now := (v_linked #>> '{rows,11,bars,0,value}')::bigint;
 
@@ -289,12 +295,15 @@ begin
         'waiting', waiting_chart(), 'linked', v_linked,
         'reasons', reasons_chart(v_starts, input->'_'->>'lang'))
         || decided_charts(v_starts, v_town.keep_request)
-        || attempts_charts(v_starts, v_town.keep_audit);
+        -- what is refused at the door is of no school and no section
+        || case when my_schools() is null and my_sections() is null
+                then attempts_charts(v_starts, v_town.keep_audit)
+                else '{"codes": null, "logins": null}' end;
 end
 $$;
 
 comment on function statistics(jsonb) is
-'The portal in numbers, of the last 12 months; counts, never a name. Result: {"status": 200, "since": day that the first month began, "days": the town''s delay, "families", "families_linked", "percent_linked", "waiting": waiting_chart(), "delay", "share": decided_charts(), "reasons": reasons_chart(), "linked": linked_chart(), "codes", "logins": attempts_charts()}. For agents.';
+'The portal in numbers, of the last 12 months; counts, never a name. Result: {"status": 200, "since": day that the first month began, "days": the town''s delay, "families", "families_linked", "percent_linked", "waiting": waiting_chart(), "delay", "share": decided_charts(), "reasons": reasons_chart(), "linked": linked_chart(), "codes", "logins": attempts_charts(), null for who does not see all}; of what the agent sees. For agents.';
 
 
 grant execute on function statistics(jsonb) to portal_web;

@@ -571,7 +571,7 @@ begin
 
     select c.* into v_set from change_set c where c.id = to_id(input->>'request');
 
-    if v_set.id is null then
+    if v_set.id is null or not agent_sees(v_set.section, v_set.family_id, v_set.child_id) then
         return no_file();
     end if;
 
@@ -667,7 +667,7 @@ begin
 
     select c.* into v_set from change_set c where c.id = to_id(input->>'request');
 
-    if v_set.id is null then
+    if v_set.id is null or not agent_sees(v_set.section, v_set.family_id, v_set.child_id) then
         return no_file();
     end if;
 

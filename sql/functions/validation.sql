@@ -63,7 +63,7 @@ begin
         select c.*
           from change_set c
          where c.number = p_number
-           and not own_request(c);
+           and in_queue(c);
 
     elsif p_state = 'done' then
         return query
@@ -72,7 +72,7 @@ begin
          where c.state in ('accepted', 'partly', 'refused')
            and c.id < coalesce((p_from).id, 9223372036854775807)
            and (p_section is null or c.section = p_section)
-           and not own_request(c)
+           and in_queue(c)
            and case p_whose when 'mine' then c.taken_by = my_agent()
                             when 'nobody' then c.taken_by is null else true end
          order by c.id desc
@@ -86,7 +86,7 @@ begin
            and c.urgent <= v_urgent
            and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
            and (p_section is null or c.section = p_section)
-           and not own_request(c)
+           and in_queue(c)
            and case p_whose when 'mine' then c.taken_by = my_agent()
                             when 'nobody' then c.taken_by is null else true end
          order by c.urgent desc, c.created_at, c.id
@@ -101,7 +101,7 @@ begin
            and c.urgent <= v_urgent
            and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
            and (p_section is null or c.section = p_section)
-           and not own_request(c)
+           and in_queue(c)
          order by c.urgent desc, c.created_at, c.id
          limit 51;
 
@@ -114,7 +114,7 @@ begin
                     and c.urgent = v_urgent
                     and (c.created_at, c.id) > (v_at, v_id)
                     and (p_section is null or c.section = p_section)
-                    and not own_request(c)
+                    and in_queue(c)
                     and (p_whose is distinct from 'nobody' or c.taken_by is null)
                   order by c.created_at, c.id
                   limit 51)
@@ -124,7 +124,7 @@ begin
                   where c.state in ('sent', 'taken')
                     and c.urgent = false and v_urgent
                     and (p_section is null or c.section = p_section)
-                    and not own_request(c)
+                    and in_queue(c)
                     and (p_whose is distinct from 'nobody' or c.taken_by is null)
                   order by c.created_at, c.id
                   limit 51)) w
@@ -135,7 +135,7 @@ end
 $$;
 
 comment on function queue_page(text, text, text, text, change_set) is
-    'The next 51 requests of the queue, in its order: oldest first, safety before all; the finished ones the latest first. None is of the agent''s own family. Input: as queue()''s; the last one seen, null at the start.';
+    'The next 51 requests of the queue, in its order: oldest first, safety before all; the finished ones the latest first. None is of the agent''s own family, nor of what is not theirs. Input: as queue()''s; the last one seen, null at the start.';
 
 
 create or replace function queue(input jsonb) returns json
@@ -172,7 +172,8 @@ begin
                       'whose', v_whose, 'number', v_number),
         'sections', (select json_agg(json_build_object('section', s.name,
                                 'chosen', s.name is not distinct from v_section)
-                                order by s.name) from section s),
+                                order by s.name) from section s
+                       where my_sections() is null or s.name = any (my_sections())),
         'states', (select json_agg(json_build_object('queue_state', x,
                               'chosen', x = v_state))
                      from unnest(array['waiting', 'incomplete', 'done']) x),
@@ -444,7 +445,7 @@ begin
         'next', (select o.id
                    from change_set o
                   where o.state = 'sent' and o.id <> p_set.id
-                    and not own_request(o)
+                    and in_queue(o)
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
         'decides', v_decides, 'may_reverse', v_reverse,
@@ -517,7 +518,10 @@ declare
 begin
     perform require_agent();
 
-    select c.* into v_set from change_set c where c.id = to_id(input->>'request');
+    select c.* into v_set
+      from change_set c
+     where c.id = to_id(input->>'request')
+       and agent_sees(c.section, c.family_id, c.child_id);
 
     if not found then
         return json_build_object('status', 404, 'errors', json_build_array());
@@ -543,42 +547,6 @@ comment on function agent_request(jsonb) is
 
 -- deciding ----------------------------------------------------------------
 
-create or replace function is_agents_family(p_account bigint, p_families bigint[])
-    returns boolean
-    language plpgsql stable set search_path = portal, pg_temp as $$
-begin
-    return exists (
-        select
-          from agent a
-         where a.id = my_agent()
-           and (exists (select from account c
-                         where c.id = p_account and c.email_mac = a.email_mac)
-                or exists (select from guardian g
-                            where g.family_id = any (p_families)
-                              and lower(g.email) = lower(a.email))
-                or exists (select from subscription u
-                             join account c on c.tenant = u.tenant and c.id = u.account_id
-                            where u.family_id = any (p_families) and u.ended_at is null
-                              and c.email_mac = a.email_mac)));
-end
-$$;
-
-comment on function is_agents_family(bigint, bigint[]) is
-    'Whether something is about the agent''s own family, by their address: nobody reads or decides for themselves. Input: the account that asked or null, families.';
-
-
-create or replace function own_request(p_set change_set) returns boolean
-    language plpgsql stable set search_path = portal, pg_temp as $$
-begin
-    return is_agents_family(p_set.account_id, p_set.family_id || array(
-               select m.family_id from child_family m where m.child_id = p_set.child_id));
-end
-$$;
-
-comment on function own_request(change_set) is
-    'Whether a request is about the agent''s own family: the one it is about, or the other household of its child.';
-
-
 create or replace function locked_request(input jsonb, out request change_set,
     out refusal json)
     language plpgsql set search_path = portal, pg_temp as $$
@@ -596,6 +564,12 @@ begin
     -- the person first, as families' own requests do
     perform lock_subject(request.guardian_id, request.child_id, request.family_id);
     select c.* into request from change_set c where c.id = request.id for update;
+
+    -- as if it were not there; a child may have changed school until now
+    if not agent_sees(request.section, request.family_id, request.child_id) then
+        refusal := json_build_object('status', 404, 'errors', json_build_array());
+        return;
+    end if;
 
     v_version := decision_version(request, decision_now(request));
 
@@ -622,7 +596,7 @@ end
 $$;
 
 comment on function locked_request(jsonb) is
-'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404; 403 own_family; 409 request_gone, request_decided, request_not_accepted, request_reversed, taken_by_other, request_changed; 428 version_needed.';
+'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404, also of what the agent does not see; 403 own_family; 409 request_gone, request_decided, request_not_accepted, request_reversed, taken_by_other, request_changed; 428 version_needed.';
 
 
 create or replace function mark_items(p_set change_set, p_step text, input jsonb)

@@ -1,0 +1,193 @@
+--
+-- What an agent may see: some are for some schools or some sections alone, and
+-- nobody deals with their own family.  All that agents read or decide asks
+-- agent_sees(); t/sql/agent_scope.sql finds what does not.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function my_schools() returns text[]
+    language sql stable parallel safe
+    return nullif(current_setting('portal.schools', true), '')::text[];
+
+comment on function my_schools() is
+    'The schools that this transaction''s agent is for; null: all, or no agent. enter_agent() sets them.';
+
+
+create or replace function my_sections() returns text[]
+    language sql stable parallel safe
+    return nullif(current_setting('portal.sections', true), '')::text[];
+
+comment on function my_sections() is
+    'The sections that this transaction''s agent is for; null: all, or no agent. enter_agent() sets them.';
+
+
+create or replace function in_my_schools(p_family bigint, p_child bigint) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- the school of this year, and that of a year to come; where the file has
+    -- neither, the last that it knows
+    return exists (
+        select
+          from (select p_child as child_id
+                 where p_child is not null
+                 union all
+                select m.child_id
+                  from child_family m
+                 where p_child is null
+                   and m.family_id = p_family) c
+          join schooling s on s.child_id = c.child_id
+         where s.name = any (my_schools())
+           and s.year >= least(school_year(), (select max(l.year)
+                                                 from schooling l
+                                                where l.child_id = c.child_id)));
+end
+$$;
+
+comment on function in_my_schools(bigint, bigint) is
+    'Whether a child is in one of my_schools(), or without a child one of the family''s children.';
+
+
+create or replace function agent_sees(p_section text, p_family bigint, p_child bigint)
+    returns boolean
+    language sql stable
+    return (my_sections() is null or coalesce(p_section = any (my_sections()), true))
+           and (my_schools() is null or in_my_schools(p_family, p_child));
+
+comment on function agent_sees(text, bigint, bigint) is
+    'Whether something is for this transaction''s agent: in their sections, and of a child in their schools; what is of no one child is of all schools of the family''s children. Input: section, null: of none; family; child or null. Cheap, and true, for who is for everything.';
+
+
+create or replace function agent_groups() returns text[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return array(select g
+                   from unnest(seen_by('agent')) g
+                  where my_sections() is null
+                     or not exists (select from section s where s.field_group = g)
+                     or exists (select from section s
+                                 where s.field_group = g and s.name = any (my_sections())));
+end
+$$;
+
+comment on function agent_groups() is
+    'The groups of fields that this transaction''s agent sees: seen_by(), of their sections alone. Names are of none.';
+
+
+create or replace function change_seen(p_change change) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return my_sections() is null and my_schools() is null
+           or exists (select from change_set s
+                       where s.id = p_change.set_id
+                         and agent_sees(s.section, s.family_id, s.child_id));
+end
+$$;
+
+comment on function change_seen(change) is
+    'agent_sees() of the request that a change is of.';
+
+
+-- their own family is nobody's ----------------------------------------------------
+
+create or replace function is_agents_family(p_account bigint, p_families bigint[])
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (
+        select
+          from agent a
+         where a.id = my_agent()
+           and (exists (select from account c
+                         where c.id = p_account and c.email_mac = a.email_mac)
+                or exists (select from guardian g
+                            where g.family_id = any (p_families)
+                              and lower(g.email) = lower(a.email))
+                or exists (select from subscription u
+                             join account c on c.tenant = u.tenant and c.id = u.account_id
+                            where u.family_id = any (p_families) and u.ended_at is null
+                              and c.email_mac = a.email_mac)));
+end
+$$;
+
+comment on function is_agents_family(bigint, bigint[]) is
+    'Whether something is about the agent''s own family, by their address: nobody reads or decides for themselves. Input: the account that asked or null, families.';
+
+
+create or replace function own_request(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return is_agents_family(p_set.account_id, p_set.family_id || array(
+               select m.family_id from child_family m where m.child_id = p_set.child_id));
+end
+$$;
+
+comment on function own_request(change_set) is
+    'Whether a request is about the agent''s own family: the one it is about, or the other household of its child.';
+
+
+create or replace function in_queue(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return agent_sees(p_set.section, p_set.family_id, p_set.child_id)
+           and not own_request(p_set);
+end
+$$;
+
+comment on function in_queue(change_set) is
+    'Whether a request is one that this agent may deal with: theirs, and not of their own family.';
+
+
+-- how an administrator sets them ------------------------------------------------
+
+create or replace function limit_schools(p_typed text, out schools text[], out unknown boolean)
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_line  text;
+    v_name  text;
+begin
+    unknown := false;
+
+    for v_line in
+        select btrim(x) from regexp_split_to_table(coalesce(p_typed, ''), '\n') x
+         where btrim(x) <> ''
+    loop
+        -- as the file writes it, whatever capitals and accents were typed
+        select min(s.name) into v_name from schooling s where fold(s.name) = fold(v_line);
+
+        if v_name is null then
+            unknown := true;
+        elsif not v_name = any (coalesce(schools, '{}')) then
+            schools := schools || v_name;
+        end if;
+    end loop;
+end
+$$;
+
+comment on function limit_schools(text) is
+    'Schools as an administrator wrote them, one a line: their names in the file, null when there is no line; whether one is in no child''s file.';
+
+
+create or replace function limit_sections(input jsonb) returns text[]
+    language sql stable
+    return (select array_agg(s.name order by s.name)
+              from section s
+             where input->>s.name = 'yes'
+            -- all of them are no limit
+            having count(*) < (select count(*) from section));
+
+comment on function limit_sections(jsonb) is
+    'Sections that were ticked; null when none or all were. Input: section: yes.';
+
+
+create or replace function limit_list(p_agent agent) returns jsonb
+    language sql stable
+    return jsonb_build_object(
+        'schools', (select jsonb_agg(jsonb_build_object('school', x) order by x)
+                      from unnest((p_agent).schools) x),
+        'sections', (select jsonb_agg(jsonb_build_object('section', x) order by x)
+                       from unnest((p_agent).sections) x));
+
+comment on function limit_list(agent) is
+    'What an agent is for, for pages: {"schools": [{"school"}], "sections": [{"section"}]}, null: all.';

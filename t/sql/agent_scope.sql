@@ -1,0 +1,116 @@
+--
+-- What an agent sees who is for some schools or some sections alone.
+--
+
+begin;
+select * from no_plan();
+
+-- every function for agents who are no administrators asks, itself or by one of
+-- those that do for it; the others have nothing of a family
+
+select is_empty($$
+    select p.proname from pg_proc p
+     where p.pronamespace = 'portal'::regnamespace
+       and p.prosrc ~ 'require_agent\(' and p.prosrc !~ 'require_agent\(''administrator''\)'
+       and has_function_privilege('portal_web', p.oid, 'execute')
+       and p.prosrc !~ 'agent_sees\(|change_seen\(|queue_page\(|families_found\(|agent_family_row\(|locked_request\(|locked_ban\('
+       and p.proname not in ('agent_start', 'agent_recovery_codes', 'agent_step_up_lookup', 'agent_step_up')
+$$, 'each function for agents asks what they see');
+select is_empty($$
+    select n from unnest(array['change_seen', 'in_queue', 'queue_page', 'families_found', 'search_row', 'agent_family_row', 'agent_children',
+        'locked_request', 'locked_ban', 'child_bans', 'copy_family', 'decided_charts', 'reasons_chart', 'linked_chart', 'waiting_chart']) n
+     where not exists (select from pg_proc p where p.pronamespace = 'portal'::regnamespace and p.proname = n
+                          and pg_get_functiondef(p.oid) ~ 'agent_sees\(|in_queue\(')
+$$, 'and so do those that they ask by');
+
+create function pg_temp.is_for(schools text[], sections text[]) returns void language sql as $$
+    select set_config('portal.tenant', '1', true), set_config('portal.schools', coalesce(schools::text, ''), true),
+           set_config('portal.sections', coalesce(sections::text, ''), true) $$;
+create function pg_temp.sees(section text, family text, child text) returns boolean language sql as $$
+    select portal.agent_sees(section, family(family),
+        (select c.id from portal.child c join portal.child_family m on m.child_id = c.id
+          where m.family_id = family($2) and c.first_name = $3)) $$;
+
+-- one family has a child in each of two schools
+
+select pg_temp.is_for(null, null);
+update portal.schooling set name = 'École Jean-Macé'
+ where child_id = (select c.id from portal.child c join portal.child_family m on m.child_id = c.id
+                    where m.family_id = family('104201') and c.first_name = 'Nina');
+
+select ok(pg_temp.sees('guardian_tax', '104201', 'Léo') and pg_temp.sees(null, '104227', null), 'who is for everything sees everything');
+
+select pg_temp.is_for('{École Jean-Macé}', null);
+select ok(pg_temp.sees('child_health', '104201', 'Nina'), 'a child of the school');
+select ok(not pg_temp.sees('child_health', '104201', 'Léo'), 'and no other, of the same family either');
+select ok(pg_temp.sees('guardian_basic', '104201', null), 'a guardian belongs to every school of the children');
+select ok(not pg_temp.sees('guardian_basic', '104202', null), 'and to no other');
+select ok(not pg_temp.sees('guardian_basic', '104227', null), 'a family whose children have no school is nobody''s');
+select pg_temp.is_for('{École Simone-Veil}', null);
+select ok(pg_temp.sees('guardian_basic', '104201', null), 'of the other school as well');
+select ok(pg_temp.sees('child_general', '104202', 'Hugo') and pg_temp.sees('child_general', '104203', 'Hugo'), 'both households of a child');
+
+select pg_temp.is_for(null, '{child_health,guardian_bank}');
+select ok(pg_temp.sees('child_health', '104201', 'Léo') and pg_temp.sees('guardian_bank', '104202', null), 'sections of theirs');
+select ok(not pg_temp.sees('guardian_tax', '104201', null), 'and no other');
+select ok(pg_temp.sees(null, '104227', null), 'whatever the school');
+select bag_eq($$select unnest(portal.agent_groups())$$, array['guardian_name', 'child_health', 'guardian_bank'], 'of the file these values, and names');
+select pg_temp.is_for('{École Jean-Macé}', '{child_health}');
+select ok(pg_temp.sees('child_health', '104201', 'Nina') and not pg_temp.sees('child_health', '104201', 'Léo')
+          and not pg_temp.sees('child_general', '104201', 'Nina'), 'both limits at once');
+
+-- the child changes school
+
+select pg_temp.is_for('{École Simone-Veil}', null);
+select ok(not pg_temp.sees('child_general', '104201', 'Nina'), 'before');
+insert into portal.schooling (tenant, child_id, name, year)
+select tenant, child_id, 'École Simone-Veil', '2098-2099' from portal.schooling where name = 'École Jean-Macé';
+select ok(pg_temp.sees('child_general', '104201', 'Nina'), 'a school of a year to come');
+select pg_temp.is_for('{École Jean-Macé}', null);
+select ok(pg_temp.sees('child_general', '104201', 'Nina'), 'and that of this year');
+delete from portal.schooling where year = '2098-2099';
+update portal.schooling set name = 'École Simone-Veil', year = portal.school_year() where name = 'École Jean-Macé';
+select ok(not pg_temp.sees('child_general', '104201', 'Nina') and not pg_temp.sees('guardian_basic', '104201', null), 'once it has left, nothing stays');
+insert into portal.schooling (tenant, child_id, name, year)
+select tenant, child_id, 'École Jean-Macé', '2001-2002' from portal.schooling s where s.name = 'École Simone-Veil' and child_id = 2;
+select ok(not pg_temp.sees('child_general', '104201', 'Nina'), 'a former school is none');
+delete from portal.schooling where child_id = 2 and year <> '2001-2002';
+select ok(pg_temp.sees('child_general', '104201', 'Nina'), 'but where the file knows no newer one');
+
+-- another town's schools are another's
+
+select pg_temp.is_for('{École Jacques-Prévert}', null);
+select ok(not pg_temp.sees(null, '104201', null), 'T064 a school of another town');
+
+-- limits are rights
+
+select is((portal.limit_schools(E'ecole simone veil\n\n École Simone-Veil ')).schools, '{École Simone-Veil}', 'a school as it was typed, once');
+select is((portal.limit_schools(E'École Simone-Veil\nPoudlard')).unknown, true, 'one that is none');
+select is((portal.limit_schools('')).schools, null, 'no line is no limit');
+select is(portal.limit_sections('{"child_health": "yes"}'), '{child_health}', 'a section');
+select is(portal.limit_sections('{}'), null, 'none is no limit');
+select is(portal.limit_sections((select jsonb_object_agg(name, 'yes') from portal.section)), null, 'nor are all');
+
+select throws_ok($$update portal.agent set schools = '{x}' where role = 'administrator'$$, '23514', null, 'who administers is for everything');
+select throws_ok($$update portal.agent set schools = '{}'$$, '23514', null, 'an empty limit is none');
+update portal.agent set epoch = 1, schools = '{x}' where role = 'validator' and tenant = 1;
+select is(epoch, 2, 'T059 a limit ends the sessions') from portal.agent where role = 'validator' and tenant = 1;
+
+create temp table who as select role, id, epoch from portal.agent where tenant = 1;
+grant select on who to portal_api;
+insert into portal.agent_session (tenant, hash, agent_id, epoch, absolute_until)
+select 1, decode(tap.mac('v'), 'hex'), id, epoch, now() + interval '1 hour' from who where role = 'validator';
+select portal.enter_agent('saint-aubin', tap.mac('v'), id, epoch, 999, 1, 'r') from who where role = 'validator';
+select is(portal.my_schools(), '{x}', 'a transaction knows what its agent is for');
+select portal.enter_agent('saint-aubin', null, null, null, 999, 1, 'r');
+select is(portal.my_schools(), null, 'and nothing of who entered before');
+
+set local role portal_api;
+select set_config('portal.agent', (select id::text from who where role = 'validator'), true), set_config('portal.role', 'validator', true);
+select throws_ok($$update portal.agent set schools = null where role = 'validator'$$, '42501', null, 'T202 nobody takes their own limit away');
+select set_config('portal.agent', (select id::text from who where role = 'administrator'), true), set_config('portal.role', 'administrator', true);
+select lives_ok($$update portal.agent set sections = '{child_health}' where role = 'validator'$$, 'an administrator sets it');
+reset role;
+
+select * from finish();
+rollback;
