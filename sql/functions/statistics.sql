@@ -6,6 +6,49 @@
 set search_path = portal, pg_temp;
 
 
+-- what the agent sees, all at once ----------------------------------------------
+
+create or replace function my_children() returns setof bigint
+    language sql stable
+begin atomic
+    select s.child_id
+      from schooling s
+     where s.name = any (my_schools())
+       and s.year >= least((select school_year()), (select max(l.year)
+                                                      from schooling l
+                                                     where l.child_id = s.child_id));
+end;
+
+comment on function my_children() is
+    'The children of my_schools(), all at once: for what is counted, where in_my_schools() for each would take too long.';
+
+
+create or replace function my_families() returns setof bigint
+    language sql stable
+begin atomic
+    select m.family_id
+      from child_family m
+     where m.child_id in (select my_children());
+end;
+
+comment on function my_families() is 'The families of my_children().';
+
+
+create or replace function my_requests_seen() returns setof change_set
+    language sql stable
+begin atomic
+    select c.*
+      from change_set c
+     where (my_sections() is null or c.section = any (my_sections()))
+       and (my_schools() is null
+            or case when c.child_id is not null then c.child_id in (select my_children())
+                    else c.family_id in (select my_families()) end);
+end;
+
+comment on function my_requests_seen() is
+    'The requests that agent_sees() says yes to, for what counts them: one query with what is around it.';
+
+
 -- charts ------------------------------------------------------------------
 
 create or replace function chart(p_name text, p_rows jsonb, p_most bigint, p_above boolean)
@@ -105,12 +148,11 @@ begin
                    percentile_disc(0.9) within group (order by x.days) as ninety
               from (select width_bucket(c.decided_at, p_starts) as n, c.state,
                            day_of(c.decided_at) - day_of(c.created_at) as days
-                      from change_set c
+                      from my_requests_seen() c
                      where c.state in ('accepted', 'partly', 'refused')
                        and c.updated_at >= p_starts[1]
                        and c.decided_at >= p_starts[1]
-                       and c.decided_by is not null
-                       and agent_sees(c.section, c.family_id, c.child_id)) x
+                       and c.decided_by is not null) x
              group by x.n) d using (n);
 
     return jsonb_build_object('delay', chart('delai', v_delay, v_most, false),
@@ -132,13 +174,12 @@ begin
         -- no ready words, or such as the town has no more: the agent's own
         select ready_words(x.code, p_lang) as words, sum(x.n) as n
           from (select c.reason_code as code, count(*) as n
-                  from change_set c
+                  from my_requests_seen() c
                  where c.state in ('partly', 'refused')
                    and c.updated_at >= p_starts[1]
                    and c.decided_at >= p_starts[1]
                    and c.decided_by is not null
                    and (c.reason_code is not null or c.reason is not null)
-                   and agent_sees(c.section, c.family_id, c.child_id)
                  group by c.reason_code) x
          group by 1
     ), told as (
@@ -177,7 +218,7 @@ begin
           from subscription u
          where u.effective_at <= now()
            and (u.ended_at is null or u.ended_at >= p_starts[1])
-           and agent_sees(null, u.family_id, null)
+           and (my_schools() is null or u.family_id in (select my_families()))
          group by u.family_id
     )
     select jsonb_agg(month_row(n, 366) || jsonb_build_object('values', jsonb_build_array(
@@ -256,15 +297,13 @@ begin
       left join (select width_bucket(c.created_at, v_starts) + 1 as n,
                         count(*) as waiting,
                         count(*) filter (where c.due_on < today()) as late
-                   from change_set c
+                   from my_requests_seen() c
                   where c.state in ('sent', 'taken')
-                    and agent_sees(c.section, c.family_id, c.child_id)
                   group by 1) w using (n);
 
     return chart('attente', v_rows, v_most, false) || jsonb_build_object('late', v_late,
-        'incomplete', (select count(*) from change_set c
-                        where c.state = 'incomplete'
-                          and agent_sees(c.section, c.family_id, c.child_id)));
+        'incomplete', (select count(*) from my_requests_seen() c
+                        where c.state = 'incomplete'));
 end
 $$;
 
@@ -284,7 +323,9 @@ begin
     perform require_agent();
 
     select t.* into strict v_town from town t where t.id = here();
-    select count(*) into v_all from family f where agent_sees(null, f.id, null);
+    select count(*) into v_all
+      from family f
+     where my_schools() is null or f.id in (select my_families());
     v_linked := linked_chart(v_starts, v_all);
     v_now := (v_linked #>> '{rows,11,bars,0,value}')::bigint;
 

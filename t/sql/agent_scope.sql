@@ -13,14 +13,14 @@ select is_empty($$
      where p.pronamespace = 'portal'::regnamespace
        and p.prosrc ~ 'require_agent\(' and p.prosrc !~ 'require_agent\(''administrator''\)'
        and has_function_privilege('portal_web', p.oid, 'execute')
-       and p.prosrc !~ 'agent_sees\(|change_seen\(|queue_page\(|families_found\(|agent_family_row\(|locked_request\(|locked_ban\('
+       and p.prosrc !~ 'my_requests_seen\(|my_families\(|agent_sees\(|change_seen\(|queue_page\(|families_found\(|agent_family_row\(|locked_request\(|locked_ban\('
        and p.proname not in ('agent_start', 'agent_recovery_codes', 'agent_step_up_lookup', 'agent_step_up')
 $$, 'each function for agents asks what they see');
 select is_empty($$
     select n from unnest(array['change_seen', 'in_queue', 'queue_page', 'families_found', 'search_row', 'agent_family_row', 'agent_children',
         'locked_request', 'locked_ban', 'child_bans', 'copy_family', 'decided_charts', 'reasons_chart', 'linked_chart', 'waiting_chart']) n
      where not exists (select from pg_proc p where p.pronamespace = 'portal'::regnamespace and p.proname = n
-                          and pg_get_functiondef(p.oid) ~ 'agent_sees\(|in_queue\(')
+                          and pg_get_functiondef(p.oid) ~ 'agent_sees\(|in_queue\(|my_requests_seen\(|my_families\(')
 $$, 'and so do those that they ask by');
 
 create function pg_temp.is_for(schools text[], sections text[]) returns void language sql as $$
@@ -58,6 +58,26 @@ select bag_eq($$select unnest(portal.agent_groups())$$, array['guardian_name', '
 select pg_temp.is_for('{École Jean-Macé}', '{child_health}');
 select ok(pg_temp.sees('child_health', '104201', 'Nina') and not pg_temp.sees('child_health', '104201', 'Léo')
           and not pg_temp.sees('child_general', '104201', 'Nina'), 'both limits at once');
+
+-- all at once, for what is counted, is the same as one by one
+
+create function pg_temp.differ() returns bigint language sql as $$
+    select (select count(*) from portal.change_set c
+             where c.tenant = 1 and portal.agent_sees(c.section, c.family_id, c.child_id) <> (c.id in (select s.id from portal.my_requests_seen() s where s.tenant = 1)))
+         + (select count(*) from portal.family f
+             where f.tenant = 1 and portal.my_schools() is not null and portal.agent_sees(null, f.id, null) <> (f.id in (select portal.my_families()))) $$;
+insert into portal.change_set (tenant, number, section, action, family_id, child_id, guardian_id, subject, state, due_on)
+select 1, '2026-99' || lpad(n::text, 5, '0'), s, 'change', family('104201'),
+       case when s like 'child%' then (select c.child_id from portal.child_family c where c.family_id = family('104201') order by c.child_id offset n % 2 limit 1) end, case when s like 'guardian%' then guardian('104201', 1) end, 'x', 'withdrawn', current_date
+  from unnest(array['child_health', 'child_general', 'guardian_tax', 'guardian_basic', 'child_health']) with ordinality x (s, n);
+select is(count(*) filter (where not portal.agent_sees(c.section, c.family_id, c.child_id)) > 0, true, 'some are not theirs') from portal.change_set c where tenant = 1;
+select is(pg_temp.differ(), 0::bigint, 'by school and section');
+select pg_temp.is_for('{École Jean-Macé}', null);
+select is(pg_temp.differ(), 0::bigint, 'by school');
+select pg_temp.is_for(null, '{guardian_tax}');
+select is(pg_temp.differ(), 0::bigint, 'by section');
+select pg_temp.is_for(null, null);
+select is(pg_temp.differ(), 0::bigint, 'by nothing');
 
 -- the child changes school
 
