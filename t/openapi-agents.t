@@ -555,6 +555,11 @@ answered(settingsRefusals => $admin->get('/reglages/motifs'), 200);
 answered(settingsRefusals => $c->get('/reglages/motifs'), 403, 'a validator');
 answered(settingsAuthorisations => $admin->get('/reglages/autorisations'), 200);
 answered(settingsAuthorisations => $c->get('/reglages/autorisations'), 403, 'a validator');
+answered(settingsSchools => $admin->get('/reglages/ecoles'), 200);
+answered(settingsSchools => $c->get('/reglages/ecoles'), 403, 'a validator');
+post(takeSchools => $c, '/reglages/ecoles', {}, 403, 'a validator');
+post(takeSchools => $admin, '/reglages/ecoles', {}, 200);
+post(takeSchools => $admin, '/reglages/ecoles', {}, 422, 'nothing');
 # a theme that is not prepared yet
 answered($_ => $admin->get($op{$_}{path}), 404) for qw(settingsThemePreview settingsThemeSheet);
 post(saveThemePreview => $admin, '/reglages/theme/apercu', { step => 'publish', version => $admin->get('/reglages/theme')->json->{version} }, 404);
@@ -563,6 +568,7 @@ for my $name (grep { /^save/ && $op{$_}{tags}[0] eq 'settings' } sort keys %op) 
     my $path = $op{$name}{path} =~ s/\{(\w+)\}/one_of($op{$name}{path}, $1)/ger;
     my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
     $example = { %$example, text_en => 'More.' } if $path =~ /more$/;
+    $example = { %$example, name => 'École du Vieux-Port' } if $path =~ m{ecoles/[0-9]};
     answered($of => $admin->get($path), 200);
     answered($of => $c->get($path), 403, 'a validator');
     post($name => $c, $path, $example, 403, 'a validator');
@@ -586,7 +592,8 @@ sub one_of {
     my ($path, $name) = @_;
 
     my ($said) = grep { ($_->{name} // q{}) eq $name } @{ $api->{paths}{$path}{parameters} };
-    return $said->{schema}{enum} ? $said->{schema}{enum}[0] : $name eq 'motif' ? 'more' : undef;
+    return $said->{schema}{enum} ? $said->{schema}{enum}[0] : $name eq 'motif' ? 'more'
+        : $name eq 'ecole' ? scalar $portal->psql('select min(id) from portal.school where tenant = 1') : undef;
 }
 
 # a reader, and nobody

@@ -93,6 +93,8 @@ unlike $answer->('swimming')->{text}, qr/nouvelle règle/, 'with its text';
 ok $answer->('swimming')->{asked_again}, 'and is to be given again';
 like $parent->get($page)->text, qr/Participer aux baignades.*?Accordée À donner de nouveau/, 'which the page says';
 is $jp->get("$page/autorisations")->json->{values}{swimming}, 'unanswered', 'the form asks';
+my $family = row("select family_id from portal.child_family where child_id = $child limit 1");
+like agent_client()->get("/familles/$family")->text, qr/Participer aux baignades.*?Accordée À donner de nouveau/, 'so does the agents\' one say';
 is $jp->get("$page/autorisations")->json->{values}{transport}, 'yes', 'that one alone';
 my $asked = json_post($jp, "$page/autorisations", { swimming => 'yes' });
 my ($id) = ($asked->json->{location} // '') =~ m{/demandes/([0-9-]+)};

@@ -117,7 +117,7 @@ begin atomic
                'photo', case when p.child_id is not null then
                    json_build_object('path', '/famille/enfants/' || c.id || '/photo.jpg',
                        'since', day_of(p.since)) end,
-               'school', (select json_build_object('name', s.name, 'level', s.level,
+               'school', (select json_build_object('name', school_named(s.name), 'level', s.level,
                                      'class', s.class, 'year', s.year)
                             from schooling s
                            where s.tenant = c.tenant and s.child_id = c.id

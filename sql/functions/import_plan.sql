@@ -373,6 +373,11 @@ begin
         return import_refuse(r, 'child', 'unknown_child');
     end if;
 
+    -- whatever the software calls the school
+    if v->>'school_name' is not null then
+        v := v || jsonb_build_object('school_name', school_named(v->>'school_name'));
+    end if;
+
     -- of this year it is a part of a section that families may ask about
     if v_child is not null and v_year = school_year()
        and exists (select from change_set c
@@ -382,7 +387,7 @@ begin
                               section_values('child_general', v_child), r, v);
     end if;
 
-    select jsonb_build_object('school_name', s.name, 'school_level', s.level,
+    select jsonb_build_object('school_name', school_named(s.name), 'school_level', s.level,
                'school_class', s.class)
       into v_now
       from schooling s

@@ -34,7 +34,7 @@ begin atomic
         ('import', array['start_import', 'import', 'decide_import']),
         ('machine', array['make_machine', 'revoke_machine', 'acknowledge_feed']),
         ('setting', array['save_settings', 'save_fields', 'save_refusal', 'publish_theme',
-                          'save_authorisation']);
+                          'save_authorisation', 'save_school']);
 end;
 
 comment on function journal_kinds() is

@@ -81,7 +81,8 @@ begin
                          from child_family m
                          join schooling s on s.tenant = m.tenant and s.child_id = m.child_id
                         where m.tenant = g.tenant and m.family_id = g.family_id
-                          and s.name = p_school and s.year = school_year()))
+                          and school_named(s.name) = school_named(p_school)
+                          and s.year = school_year()))
      order by g.id
      limit p_limit;
 end
@@ -340,7 +341,7 @@ create or replace function code_schools() returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return (select coalesce(json_agg(json_build_object('code', x.name) order by x.name), '[]')
-              from (select distinct s.name
+              from (select distinct school_named(s.name) as name
                       from schooling s
                      where s.year = school_year()) x);
 end

@@ -38,7 +38,7 @@ create or replace function child_general_values(p_id bigint) returns jsonb
 begin
     return (select jsonb_build_object('last_name', c.last_name, 'first_name', c.first_name,
                        'birth_date', c.birth_date, 'birth_place', c.birth_place,
-                       'sex', c.sex, 'diet', c.diet, 'school_name', s.name,
+                       'sex', c.sex, 'diet', c.diet, 'school_name', school_named(s.name),
                        'school_level', s.level, 'school_class', s.class,
                        'insurer', i.insurer, 'policy', i.policy, 'until', i.until)
               from child c

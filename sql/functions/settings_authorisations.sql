@@ -41,7 +41,7 @@ begin
                     'choice', field_choice(p.policy, p.validation),
                     'words', coalesce(authorisation_words(p.name, input->'_'->>'lang'),
                                       authorisation_words(p.name, 'fr')),
-                    'since', (select max(t.since) from authorisation_text t
+                    'since', (select day_of(max(t.since)) from authorisation_text t
                                where t.code = p.name))
                 order by p.rank))
               from field_policies('child_authorisations') p);
@@ -49,7 +49,7 @@ end
 $$;
 
 comment on function authorisation_list(jsonb) is
-'The authorisations. Result: {"status": 200, "authorisations": [{"code", "choice": field_choice(), "words": the text, "since": when it was last changed}]}. For administrators.';
+'The authorisations. Result: {"status": 200, "authorisations": [{"code", "choice": field_choice(), "words": the text, "since": the day when it was last changed}]}. For administrators.';
 
 
 create or replace function authorisation_answers(p_code text) returns int

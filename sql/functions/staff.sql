@@ -264,8 +264,9 @@ comment on function agent_guardians(bigint, text[]) is
 create or replace function agent_children(p_family bigint, p_seen text[]) returns json
     language sql stable
     return (select coalesce(json_agg(json_build_object(
-                       'child', (case when 'child_general' = any (p_seen) then c.document::jsonb
-                           else c.document::jsonb - '{birth_date,birth_place,sex,school,diet,insurance}'::text[]
+                       'child', (case when 'child_general' = any (p_seen)
+                           then with_texts(c.document)::jsonb
+                           else with_texts(c.document)::jsonb - '{birth_date,birth_place,sex,school,diet,insurance}'::text[]
                            end) || case when c.document->>'photo' is not null
                            then jsonb_build_object('photo', jsonb_build_object(
                                'path', '/familles/' || p_family || '/enfants/'
@@ -287,7 +288,7 @@ create or replace function agent_children(p_family bigint, p_seen text[]) return
              where agent_sees(null, null, (c.document->>'id')::bigint));
 
 comment on function agent_children(bigint, text[]) is
-    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), without health, "health_page": where that is, "bans": those that hold, "other_families": the other household}].';
+    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), with_texts(), without health, "health_page": where that is, "bans": those that hold, "other_families": the other household}].';
 
 
 create or replace function agent_family(input jsonb) returns json

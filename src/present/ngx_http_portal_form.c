@@ -27,8 +27,6 @@ static void ngx_http_portal_form_rows(ngx_http_portal_ctx_t *ctx,
     json_t *by_name);
 static json_t *ngx_http_portal_form_row(ngx_http_portal_ctx_t *ctx,
     const char *name);
-static void ngx_http_portal_form_chosen(ngx_http_portal_ctx_t *ctx,
-    const portal_field_t *field, json_t *model);
 static ngx_uint_t ngx_http_portal_field_on_page(ngx_http_portal_ctx_t *ctx,
     const char *name);
 static const char *ngx_http_portal_field_group(ngx_http_request_t *r,
@@ -91,7 +89,6 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         }
 
         field = ngx_http_portal_field(r, ctx, &form->fields[i]);
-        ngx_http_portal_form_chosen(ctx, &form->fields[i], field);
         group = ngx_http_portal_field_group(r, ctx, &form->fields[i], field,
                                             &last);
 
@@ -184,32 +181,6 @@ ngx_http_portal_form_row(ngx_http_portal_ctx_t *ctx, const char *name)
 }
 
 
-/* "from=": the document's own lists offer what may be chosen, by its code */
-
-static void
-ngx_http_portal_form_chosen(ngx_http_portal_ctx_t *ctx,
-    const portal_field_t *field, json_t *model)
-{
-    json_t  *row, *value;
-    size_t   i, n;
-
-    if (field->type != PORTAL_FIELD_TEXT) {
-        return;
-    }
-
-    value = json_object_get(model, "value");
-
-    for (n = 0; n < field->noptions; n++) {
-        json_array_foreach(json_object_get(ctx->document, field->options[n]),
-                           i, row)
-        {
-            json_object_set_new(row, "selected",
-                json_boolean(json_equal(json_object_get(row, "code"), value)));
-        }
-    }
-}
-
-
 /* the heading over the first field of a group that the page has */
 
 static const char *
@@ -279,6 +250,12 @@ ngx_http_portal_field(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     if (!ngx_http_portal_field_chosen(options)) {
         text = NULL;
+    }
+
+    /* of lists that are empty anything can be written */
+
+    if (json_array_size(options) && ngx_strcmp(kind, "input") == 0) {
+        kind = "select";
     }
 
     limited = field->type == PORTAL_FIELD_TEXT

@@ -19,6 +19,8 @@ static ngx_uint_t ngx_http_portal_option_offered(ngx_http_portal_ctx_t *ctx,
 static void ngx_http_portal_field_option(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
     const char *label, const char *option, const char *value);
+static void ngx_http_portal_field_listed(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field, json_t *list, const char *value);
 static void ngx_http_portal_field_countries(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
     const char *value);
@@ -80,11 +82,49 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
         ngx_http_portal_field_countries(r, ctx, field, list, value);
         break;
 
+    case PORTAL_FIELD_TEXT:
+        ngx_http_portal_field_listed(ctx, field, list, value);
+        break;
+
     default:
         break;
     }
 
     return list;
+}
+
+
+/* "from=": what the document's own lists offer, by code; their rows are told */
+
+static void
+ngx_http_portal_field_listed(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field, json_t *list, const char *value)
+{
+    json_t      *row;
+    size_t       i, n;
+    const char  *code, *label;
+    ngx_uint_t   selected;
+
+    for (n = 0; n < field->noptions; n++) {
+        json_array_foreach(json_object_get(ctx->document, field->options[n]),
+                           i, row)
+        {
+            code = json_string_value(json_object_get(row, "code"));
+            label = json_string_value(json_object_get(row, "label"));
+
+            if (code == NULL) {
+                continue;
+            }
+
+            selected = value != NULL && ngx_strcmp(value, code) == 0;
+
+            json_object_set_new(row, "selected", json_boolean(selected));
+            json_array_append_new(list,
+                json_pack("{s:s, s:s, s:b}", "value", code,
+                          "label", label ? label : code,
+                          "selected", (int) selected));
+        }
+    }
 }
 
 

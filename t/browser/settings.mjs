@@ -64,6 +64,19 @@ run(async (browser) => {
   await page.goto(`${portal.agents_url}/reglages/autorisations/transport`);
   await inspect(page, "a text of before");
 
+  await page.goto(`${portal.agents_url}/reglages/ecoles`);
+  await button(main(page), "Ajouter toutes ces écoles, avec leurs classes").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await inspect(page, "schools");
+  await page.goto(`${portal.agents_url}/reglages/ecoles/ajout`);
+  await inspect(page, "settings", true);
+  await field("Nom de l’école").fill("École du Port");
+  await field("Classes (facultatif)").fill("CP A\nCP B");
+  await button(main(page), "Enregistrer").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await main(page).getByRole("link", { name: "École du Port" }).click();
+  await inspect(page, "a school");
+
   await page.goto(`${portal.agents_url}/reglages/motifs/ajout`);
   await inspect(page, "settings", true);
   await field("En français").fill("Le justificatif est illisible.");
