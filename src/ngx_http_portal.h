@@ -29,6 +29,7 @@
 #include "cache/portal_l1.h"
 #include "import/portal_import.h"
 #include "jobs/portal_jobs.h"
+#include "hook/portal_hook.h"
 #include "mail/portal_mail.h"
 #include "photo/portal_photo.h"
 
@@ -179,6 +180,7 @@ typedef struct {
     ngx_array_t                      acts;       /* all that take a POST */
 
     portal_mail_conf_t               mail;
+    portal_hook_conf_t               hook;
     portal_photo_conf_t              photo;
     portal_import_conf_t             import;
 
@@ -218,6 +220,7 @@ typedef struct {
     portal_l1_t                     *l1;
     portal_jobs_t                   *periodic;
     portal_mail_t                   *mail;
+    portal_hook_t                   *hook;       /* NULL: no portal_webhooks */
     portal_import_t                 *import;     /* NULL without
                                                     portal_import */
     portal_photo_t                  *photo;      /* NULL without portal_photo */
@@ -688,9 +691,11 @@ json_t *ngx_http_portal_issue(ngx_http_request_t *r,
 /* those that a job asks for, see portal_jobs.h; data: the main configuration */
 json_t *ngx_http_portal_issue_bring(void *data, json_t *asked);
 
-/* a secret for an authenticator, codes to recover without one: what a form's
-   "authenticator" and "recovery" bring; NULL: not made */
+/* a secret for an authenticator, for a webhook; codes to do without the first:
+   what a form's "authenticator", "signing", "recovery" bring; NULL: not made */
 json_t *ngx_http_portal_authenticator(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+json_t *ngx_http_portal_signing(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 json_t *ngx_http_portal_recovery(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -775,6 +780,10 @@ ngx_uint_t ngx_http_portal_form_waits(ngx_http_request_t *r,
 /* what was kept into ctx->typed, then step */
 ngx_int_t ngx_http_portal_form_fetch(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
+
+/* hook/: a portal_hook_sign_pt */
+ngx_int_t ngx_http_portal_hook_sign(void *data, json_t *row,
+    ngx_str_t *timestamp, char out[PORTAL_HOOK_SIGNATURES]);
 
 /* mail/: how full the outbox is, asked now and then by the jobs' worker */
 void ngx_http_portal_outbox_init(ngx_cycle_t *cycle,

@@ -9,8 +9,6 @@
 
 static ngx_int_t ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
     const char *name, ngx_int_t min, ngx_uint_t *out);
-static ngx_uint_t ngx_http_portal_conf_prefix(ngx_str_t *value,
-    const char *prefix, ngx_str_t *rest);
 static char *ngx_http_portal_conf_redis_address(ngx_conf_t *cf,
     ngx_str_t *value, in_port_t port, portal_redis_address_t *address);
 static char *ngx_http_portal_conf_redis_sentinels(ngx_conf_t *cf,
@@ -25,13 +23,11 @@ static ngx_int_t ngx_http_portal_conf_host(ngx_conf_t *cf,
     portal_pg_conf_t *pg, ngx_str_t *value);
 static ngx_int_t ngx_http_portal_conf_periodic(
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *value);
-static ngx_int_t ngx_http_portal_conf_time(ngx_str_t *text,
-    ngx_msec_t *time);
 static void ngx_http_portal_conf_free_keys(void *data);
 static void ngx_http_portal_conf_free_views(void *data);
 
 
-static char *
+char *
 ngx_http_portal_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
     const char *instead)
 {
@@ -209,7 +205,7 @@ ngx_http_portal_conf_periodic(ngx_http_portal_main_conf_t *pmcf,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_conf_time(ngx_str_t *text, ngx_msec_t *time)
 {
     ngx_int_t  n;
@@ -796,7 +792,7 @@ ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_portal_conf_prefix(ngx_str_t *value, const char *prefix,
     ngx_str_t *rest)
 {

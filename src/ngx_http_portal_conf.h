@@ -43,6 +43,8 @@ char *ngx_http_portal_conf_photo(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_import(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_portal_conf_webhooks(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_portal_conf_languages(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_portal_conf_templates(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -96,6 +98,14 @@ ngx_int_t ngx_http_portal_conf_fixed(ngx_conf_t *cf,
 ngx_int_t ngx_http_portal_conf_connections(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);
 
+/* what stands behind a prefix; 0: it does not begin so */
+ngx_uint_t ngx_http_portal_conf_prefix(ngx_str_t *value, const char *prefix,
+    ngx_str_t *rest);
+/* a time from 100 ms */
+ngx_int_t ngx_http_portal_conf_time(ngx_str_t *text, ngx_msec_t *time);
+/* logs what to write instead; NGX_CONF_ERROR */
+char *ngx_http_portal_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
+    const char *instead);
 /* where a location is written, for what is seen too late */
 void ngx_http_portal_conf_place(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf);

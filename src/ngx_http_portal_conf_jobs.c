@@ -70,6 +70,21 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
       1,
       offsetof(ngx_http_portal_main_conf_t, import.read) },
 
+    { ngx_string("webhook_work"),
+      ngx_string("select portal.webhook_work($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, hook.work) },
+
+    { ngx_string("webhook_claim"),
+      ngx_string("select portal.webhook_claim($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, hook.claim) },
+
+    { ngx_string("webhook_done"),
+      ngx_string("select portal.webhook_done($1::jsonb)"),
+      1,
+      offsetof(ngx_http_portal_main_conf_t, hook.done) },
+
     { ngx_string("import_work"),
       ngx_string("select portal.import_work($1::jsonb)"),
       1,
@@ -79,6 +94,8 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
 };
 
 
+static ngx_int_t ngx_http_portal_conf_network(ngx_conf_t *cf,
+    portal_hook_conf_t *hook, ngx_str_t *text);
 static ngx_int_t ngx_http_portal_conf_rules(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf);
 
@@ -109,6 +126,92 @@ ngx_http_portal_conf_import(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pmcf->import.every = (ngx_msec_t) every;
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_portal_conf_webhooks(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ngx_str_t           *value, rest;
+    ngx_uint_t           i;
+    portal_hook_conf_t  *hook;
+
+    hook = &pmcf->hook;
+    value = cf->args->elts;
+
+    if (hook->on) {
+        return "is duplicate";
+    }
+
+    hook->on = 1;
+    hook->timeout = 10000;
+    hook->interval = 1000;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_http_portal_conf_prefix(&value[i], "ca=", &rest)) {
+            if (ngx_http_portal_conf_read(cf, &rest, &hook->ca) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "allow=", &rest)) {
+            if (ngx_http_portal_conf_network(cf, hook, &rest) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (!((ngx_http_portal_conf_prefix(&value[i], "timeout=", &rest)
+                      && ngx_http_portal_conf_time(&rest, &hook->timeout)
+                         == NGX_OK)
+                     || (ngx_http_portal_conf_prefix(&value[i], "interval=",
+                                                     &rest)
+                         && ngx_http_portal_conf_time(&rest, &hook->interval)
+                            == NGX_OK)))
+        {
+            return ngx_http_portal_conf_invalid(cf, &value[i],
+                       "\"timeout=10s\", \"interval=1s\" (from 100ms), "
+                       "\"ca=FILE\" or \"allow=NETWORK\"");
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_portal_conf_network(ngx_conf_t *cf, portal_hook_conf_t *hook,
+    ngx_str_t *text)
+{
+    ngx_int_t    rc;
+    ngx_cidr_t  *cidr;
+
+    if (hook->allow == NULL) {
+        hook->allow = ngx_array_create(cf->pool, 2, sizeof(ngx_cidr_t));
+        if (hook->allow == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    cidr = ngx_array_push(hook->allow);
+    if (cidr == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_ptocidr(text, cidr);
+
+    if (rc == NGX_ERROR) {
+        (void) ngx_http_portal_conf_invalid(cf, text,
+                   "a network as \"10.1.0.0/16\" or \"fd00::/8\"");
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DONE) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "low address bits of %V are meaningless", text);
+    }
+
+    return NGX_OK;
 }
 
 

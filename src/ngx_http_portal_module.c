@@ -115,6 +115,13 @@ static ngx_command_t  ngx_http_portal_commands[] = {
       0,
       NULL },
 
+    { ngx_string("portal_webhooks"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
+      ngx_http_portal_conf_webhooks,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("portal_languages"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
       ngx_http_portal_conf_languages,
@@ -724,6 +731,8 @@ static ngx_int_t
 ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf)
 {
+    portal_job_conf_t  *job;
+
     if (ngx_worker != 0 || pmcf->jobs.hosts.elts == NULL) {
         return NGX_OK;
     }
@@ -744,13 +753,27 @@ ngx_http_portal_init_jobs(ngx_cycle_t *cycle,
     pmcf->periodic.n = 3;
 
     if (pmcf->import.every) {
-        pmcf->periodic.job[3].statement = pmcf->import_work;
-        pmcf->periodic.job[3].every = pmcf->import.every;
-        pmcf->periodic.n = 4;
+        job = &pmcf->periodic.job[pmcf->periodic.n++];
+        job->statement = pmcf->import_work;
+        job->every = pmcf->import.every;
 
         ngx_http_portal.import = portal_import_create(cycle, &pmcf->import,
                                                       ngx_http_portal.jobs);
         if (ngx_http_portal.import == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (pmcf->hook.on) {
+        job = &pmcf->periodic.job[pmcf->periodic.n++];
+        job->statement = pmcf->hook.work;
+        job->every = pmcf->hook.interval;
+
+        ngx_http_portal.hook = portal_hook_create(cycle, &pmcf->hook,
+                                                  ngx_http_portal.jobs,
+                                                  ngx_http_portal_hook_sign,
+                                                  pmcf);
+        if (ngx_http_portal.hook == NULL) {
             return NGX_ERROR;
         }
     }
@@ -793,6 +816,7 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
         portal_photo_destroy(ngx_http_portal.photo);
     }
 
+    portal_hook_destroy(ngx_http_portal.hook);
     portal_import_destroy(ngx_http_portal.import);
     portal_jobs_destroy(ngx_http_portal.periodic);
 

@@ -149,7 +149,7 @@ my %request;
 $id{numero} = 1;
 @id{qw(import conflit fichier)} = (1, 1, 'familles.csv');     # for administrators, and machines
 $id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
-@id{qw(rubrique motif autorisation ecole)} = qw(base unreadable transport 1);
+@id{qw(rubrique motif autorisation ecole adresse)} = qw(base unreadable transport 1 1);
 
 $portal->psql("insert into portal.family_note (tenant, family_id, text, written_by) select 1, $id{famille}, 'Une note.', min(a.id)
     from portal.agent a where a.tenant = 1");
@@ -207,6 +207,8 @@ sub post_of {
         : $path =~ m{^/imports/conflits/} ? (act => 'keep')
         : $path eq '/recopie' ? (change => 987654)
         : $path eq '/refus' ? (change => 987654, act => 'resend')
+        : $path eq '/reglages/logiciel' ? (url => 'https://logiciel.example/', webhook_events => 'both')
+        : $path =~ m{^/reglages/logiciel/} ? (step => 'test')
         : $path eq '/codes' ? (step => 'all')
         : $path =~ m{^/codes/responsables/} ? (step => 'issue')
         : ();

@@ -549,6 +549,35 @@ my %bearer;
 
 # what administrators set
 my $admin = json_of(scalar agent_client(role => 'administrator'));
+
+# the town's software is told: to an address that nobody answers at
+{
+    my $example = seen($op{addWebhook}{requestBody})->{content}{'application/json'}{example};
+    answered(webhooks => $c->get('/reglages/logiciel'), 403, 'a validator');
+    post(addWebhook => $c, '/reglages/logiciel', $example, 403, 'a validator');
+    post(addWebhook => $admin, '/reglages/logiciel', { %$example, url => 'http://a/' }, 422);
+    my $hook = '/reglages/logiciel/' . post(addWebhook => $admin, '/reglages/logiciel', $example, 200, 'its example')
+        ->json->{webhook}{id};
+    post(addWebhook => $admin, '/reglages/logiciel', $example, 409, 'again');
+    answered(webhooks => $admin->get('/reglages/logiciel'), 200);
+    answered(webhook => $admin->get($hook), 200);
+    answered(webhook => $c->get($hook), 403, 'a validator');
+    answered(webhook => $admin->get('/reglages/logiciel/987654'), 404);
+    my $do = sub { my ($step, $status, %more) = @_;
+        post(changeWebhook => $admin, $hook, { step => $step, version => $admin->get($hook)->json->{version}, %more }, $status, $step) };
+    post(changeWebhook => $c, $hook, { step => 'test' }, 403, 'a validator');
+    post(changeWebhook => $admin, '/reglages/logiciel/987654', { step => 'test', version => 'x' }, 404);
+    post(changeWebhook => $admin, $hook, { step => 'test' }, 428);
+    post(changeWebhook => $admin, $hook, { step => 'test' }, 412, undef, 'If-Match' => '"0"');
+    $do->(test => 200);
+    Portal::Place::wait_for(40, sub { @{ $admin->get($hook)->json->{attempts} } });
+    answered(webhook => $admin->get($hook), 200, 'with what was sent');
+    $do->(stop => 200);
+    $do->(test => 409);
+    $do->(secret => 200);
+    $do->(resume => 200);
+    $do->(remove => 200);
+}
 answered(settings => $admin->get('/reglages'), 200);
 answered(settings => $c->get('/reglages'), 403, 'a validator');
 answered(settingsRefusals => $admin->get('/reglages/motifs'), 200);

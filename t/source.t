@@ -80,10 +80,11 @@ $no_list{'src/hash/portal_hash.c'} =~ s/^#include <ngx_sha1\.h>|^portal_hash_loo
 nowhere(qr/\b(?:MD5|SHA1|MD4|DES|RC4|ECB|EVP|ngx_md5|ngx_sha1)_?\w*/,
     'no old hash or cipher', %no_list);
 
-# what else is compared: a form's name and a written answer, names of keys, a prefix
+# what else is compared: a form's name and a written answer, names of keys, prefixes
 is_deeply { map { my $n = () = $c{$_} =~ /\b(?:mem|str|strn)cmp\((?![^;{]*")/g; $n ? ($_ => $n) : () }
     grep { m{^src/(?:crypto|gate|page|prepare)/} } keys %c },
-    { 'src/crypto/portal_captcha.c' => 2, 'src/crypto/portal_keys.c' => 2, 'src/crypto/portal_argon2.c' => 1 },
+    { 'src/crypto/portal_captcha.c' => 2, 'src/crypto/portal_keys.c' => 2, 'src/crypto/portal_argon2.c' => 1,
+      'src/crypto/portal_signing.c' => 1 },
     'what must not be guessed is compared in equal time';
 like $c{'src/crypto/portal_token.c'}, qr/^portal_equal\([^)]*\)\s*\{\s*return sodium_memcmp\(a, b, len\) == 0;/m,
     'by libsodium';
@@ -119,8 +120,8 @@ my %connects = map { m{^src/(\w+)/} => 1 } grep { $c{$_} =~ /\b(?:connect|ngx_ev
 is_deeply [sort keys %connects], [qw(call curl redis)],
     'three folders connect to what the configuration names';
 nowhere(qr/\bCURLOPT_FOLLOWLOCATION\b/, 'what calls out follows no redirect');
-is_deeply [sort map { /\bportal_curl_easy\(&\w+->transfer, ("[^"]*")/g } values %c], ['"smtp,smtps"'],
-    'and speaks SMTP alone';
+is_deeply [sort map { /\bportal_curl_easy\(&\w+->transfer, ("[^"]*")/g } values %c], ['"https"', '"smtp,smtps"'],
+    'and speaks SMTP, or HTTPS, alone';
 
 
 ### sizes on a machine of 32 bits

@@ -153,11 +153,12 @@ begin
       from (select w.id, nextval('change_position') as position
               from (select o.id         -- in the order in which agents lock them
                       from change o
-                     where o.position is null
+                     where o.tenant = here()  -- the jobs see those of all
+                       and o.position is null
                      order by o.id
                      limit 5000
                        for update) w) n
-     where c.id = n.id;
+     where c.tenant = here() and c.id = n.id;
 end
 $$;
 

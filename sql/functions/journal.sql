@@ -32,7 +32,8 @@ begin atomic
         ('code', array['order_codes', 'stop_codes', 'make_codes', 'issue_code',
                        'bar_codes', 'allow_codes', 'print_letters']),
         ('import', array['start_import', 'import', 'decide_import']),
-        ('machine', array['make_machine', 'revoke_machine', 'acknowledge_feed']),
+        ('machine', array['make_machine', 'revoke_machine', 'acknowledge_feed',
+                          'add_webhook', 'change_webhook', 'webhook']),
         ('setting', array['save_settings', 'save_fields', 'save_refusal', 'publish_theme',
                           'save_authorisation', 'save_school']);
 end;

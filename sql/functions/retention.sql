@@ -258,6 +258,7 @@ begin
         when 'upload' then p_town.keep_photo
         when 'idempotency' then 1
         when 'captcha_used' then 0
+        when 'webhook_message' then 14
         else p_town.keep_audit end);
 
     -- conditions twice: a row may have changed since it was found
@@ -399,6 +400,15 @@ begin
                          where d.tenant = p_town.id and d.done_at < v_before
                          limit p_limit);
 
+    when 'webhook_message' then
+        delete from webhook_message m
+         where m.tenant = p_town.id
+           and m.id in (select d.id from webhook_message d
+                         where d.tenant = p_town.id
+                           and (d.done_at < v_before
+                                or d.created_at < v_before - interval '76 days')
+                         limit p_limit);
+
     when 'audit' then
         -- the trigger audit_kept keeps each row's link of the chain
         delete from audit a
@@ -422,7 +432,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), change_set, collect_ban (that has ended), upload, outbox, audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int
@@ -562,7 +572,7 @@ begin
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
             'session', 'device', 'agent_session', 'agent_device', 'code_copy',
             'change_set',
-            'collect_ban', 'upload', 'outbox', 'audit', 'retention_run', 'import_checked',
+            'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
             'account_inactive', 'account_warned']
@@ -620,7 +630,7 @@ begin
         'photo', v_town.keep_photo, 'audit', v_town.keep_audit,
         'outbox', v_town.keep_mail, 'session', v_town.keep_session,
         'token', v_town.keep_token, 'attempt', v_town.keep_attempt, 'device', 90,
-        'code_copy', 30, 'import', 365);
+        'code_copy', 30, 'import', 365, 'webhook_message', 14);
 
     return json_build_object('status', 200,
         'periods', (select json_agg(json_build_object('purge_kind', k.kind,
@@ -632,7 +642,7 @@ begin
             from unnest(array['account_unconfirmed', 'account_warned', 'account_inactive',
                               'account_closed', 'change_set', 'collect_ban', 'document',
                               'photo', 'audit', 'outbox', 'session', 'token', 'attempt',
-                              'device', 'code_copy', 'import'])
+                              'device', 'code_copy', 'import', 'webhook_message'])
                  with ordinality as k (kind, n)
            cross join lateral (select case
                 when k.kind like 'account%'

@@ -166,6 +166,16 @@ int portal_totp_make(char out[PORTAL_TOTP_SECRET]);
 int64_t portal_totp_check(portal_text_t secret, portal_text_t code,
     int64_t now);
 
+/*
+ * Standard Webhooks: a secret, not terminated, and a signature of a message
+ * under it, not terminated; -1: it is no such secret.
+ */
+#define PORTAL_SIGNING_SECRET  50
+#define PORTAL_SIGNATURE       47
+void portal_signing_make(char out[PORTAL_SIGNING_SECRET]);
+int portal_signing_sign(portal_text_t secret, portal_text_t id,
+    portal_text_t timestamp, portal_text_t body, char out[PORTAL_SIGNATURE]);
+
 /* constant time; 1 when equal */
 int portal_equal(const void *a, const void *b, size_t len);
 void portal_wipe(void *p, size_t len);

@@ -229,6 +229,10 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->authenticator;
         form->authenticator = 1;
 
+    } else if (strcmp(word, "signing") == 0) {
+        had = form->signing;
+        form->signing = 1;
+
     } else if (strcmp(word, "recovery") == 0) {
         had = form->recovery;
         form->recovery = 1;
@@ -261,8 +265,8 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
                                 "\"field NAME TYPE ...\", \"group NAME\", "
                                 "captcha, idempotent, session, token, undo, "
-                                "issue, authenticator, recovery, login, "
-                                "logout, versioned or partial", word);
+                                "issue, authenticator, recovery, signing, "
+                                "login, logout, versioned or partial", word);
     }
 
     if (had) {

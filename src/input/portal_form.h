@@ -122,6 +122,7 @@ typedef struct {
     unsigned              issue:1;     /* it may give a code abonne */
     unsigned              authenticator:1; /* it may give a new secret, */
     unsigned              recovery:1;  /* and codes to do without one */
+    unsigned              signing:1;   /* it may give a webhook's secret */
     unsigned              idempotent:1;
     unsigned              session:1;   /* the call may open or renew one */
     unsigned              login:1;     /* it logs in: the device is told, and

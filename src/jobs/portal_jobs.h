@@ -24,7 +24,7 @@
  * as "brought" of the input.
  */
 
-#define PORTAL_JOBS_MAX  4
+#define PORTAL_JOBS_MAX  5
 
 typedef struct portal_jobs_s  portal_jobs_t;
 

@@ -80,6 +80,10 @@ ngx_http_portal_prepare(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         || (form->recovery
             && json_object_set_new(ctx->input, "recovery",
                                    ngx_http_portal_recovery(r, ctx))
+               != 0)
+        || (form->signing
+            && json_object_set_new(ctx->input, "signing",
+                                   ngx_http_portal_signing(r, ctx))
                != 0))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

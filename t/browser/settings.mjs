@@ -88,6 +88,36 @@ run(async (browser) => {
   await button(main(page), "Retirer cette réponse").click();
   await page.getByText("La réponse est retirée").waitFor();
 
+  await page.goto(`${portal.agents_url}/reglages/logiciel`);
+  await field("Adresse du logiciel").fill("http://logiciel.example/");
+  await page.getByLabel("Pour les deux", { exact: true }).check();
+  await button(main(page), "Ajouter").click();
+  await page.locator("#erreurs a").first().click();
+  ok(await field("Adresse du logiciel").evaluate(
+    (e) => e === document.activeElement), "an address that is none");
+  await inspect(page, "an address that is none");
+  await field("Adresse du logiciel").fill(`https://logiciel-metier.saint-aubin-les-pres.example/${"portail/".repeat(9)}messages`);
+  await button(main(page), "Ajouter").click();
+  await page.getByText("elle ne sera plus jamais affichée").waitFor();
+  await inspect(page, "a secret, once");
+  await link(main(page), "C’est noté").click();
+  await button(main(page), "Envoyer un essai").click();
+  await page.getByText("L’essai part").waitFor();
+  for (let i = 0; i < 200 && !await page.getByText("Nom introuvable").count(); i++) {
+    await page.waitForTimeout(100);
+    await page.reload();
+  }
+  await page.getByText("Nom introuvable").first().waitFor();
+  await inspect(page, "what was sent");
+  await page.goto(`${portal.agents_url}/reglages/logiciel`);
+  await inspect(page, "addresses", true);
+  await link(main(page), /logiciel-metier/).click();
+  await button(main(page), "Arrêter les envois").click();
+  await page.getByText("Les envois sont arrêtés").waitFor();
+  await inspect(page, "stopped");
+  await button(main(page), "Retirer cette adresse").click();
+  await page.getByText("L’adresse est retirée").waitFor();
+
   await page.goto(`${portal.agents_url}/reglages/responsables/base`);
   await field("Employeur").selectOption({ label: "Masquée" });
   await button(main(page), "Enregistrer").click();

@@ -2,6 +2,7 @@
 # with what PART needs, under the sanitizers.
 
 PLAIN_crypto = $(wildcard src/crypto/*.c)
+PLAIN_hook = src/hook/portal_address.c
 PLAIN_import = $(filter-out src/import/portal_import.c \
 	src/import/portal_import_fetch.c src/import/portal_import_stage.c,\
 	$(wildcard src/import/*.c)) $(PLAIN_input)

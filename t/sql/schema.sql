@@ -85,12 +85,12 @@ select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
-$$, $$ select unnest(array['acknowledge_changes', 'add_note', 'address_link', 'address_password', 'agent_accept', 'agent_account',
+$$, $$ select unnest(array['acknowledge_changes', 'add_note', 'add_webhook', 'address_link', 'address_password', 'agent_accept', 'agent_account',
     'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_iban', 'agent_invitation', 'agent_note',
     'agent_photo', 'agent_recover', 'agent_recovery_codes', 'agent_request', 'agent_sign_in',
     'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_step_up', 'agent_step_up_lookup', 'agent_tax', 'agents', 'ask_change',
     'authorisation_form', 'authorisation_list', 'ban',
-    'bans', 'change_address', 'change_agent', 'change_password', 'changes', 'child', 'child_photo',
+    'bans', 'change_address', 'change_agent', 'change_password', 'change_webhook', 'changes', 'child', 'child_photo',
     'choose_family', 'close_my_account', 'closing', 'code_attempts', 'code_guardians', 'codes', 'confirm',
     'confirm_address', 'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies',
     'decide', 'decide_conflict', 'decide_import', 'end_ban', 'end_others', 'enter', 'enter_agent',
@@ -104,14 +104,14 @@ $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'address_link', 'a
     'section_form', 'session_lost', 'session_owner', 'set_language', 'settings', 'settings_fields',
     'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'statistics',
     'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'take_schools', 'theme_form', 'theme_preview', 'town', 'undo_address',
-    'undo_link', 'unsubscribe', 'withdraw_note', 'withdraw_request']) $$, 'what portal_web may call');
+    'undo_link', 'unsubscribe', 'webhook', 'webhooks', 'withdraw_note', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_jobs', p.oid, 'execute') order by 1
 $$, $$ select unnest(array['audit_chain', 'audit_verify', 'code_work', 'get_import_piece',
-    'import_claim', 'import_lines', 'import_places', 'import_read', 'import_work', 'key_check', 'mail_claim', 'mail_done', 'mail_stats', 'purge', 'schema_version', 'town']) $$, 'what portal_jobs may call');
+    'import_claim', 'import_lines', 'import_places', 'import_read', 'import_work', 'key_check', 'mail_claim', 'mail_done', 'mail_stats', 'purge', 'schema_version', 'town', 'webhook_claim', 'webhook_done', 'webhook_work']) $$, 'what portal_jobs may call');
 
 select is_empty($$
     select p.proname from pg_proc p
@@ -128,8 +128,8 @@ select is_empty($$
      where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r'
        and (has_table_privilege('portal_api', c.oid, 'truncate')
             or (has_table_privilege('portal_api', c.oid, 'delete')
-                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery', 'refusal', 'town_theme')))
-$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, what an agent gets anew, ready words and what is being prepared');
+                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery', 'refusal', 'town_theme', 'webhook')))
+$$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, what an agent gets anew, ready words, what is being prepared and webhooks');
 
 select is_empty($$
     select c.relname, p.name from pg_class c, unnest(array['insert', 'update', 'delete']) p (name)

@@ -189,7 +189,7 @@ sub _portal_conf {
     my %set = $self->_directives;
     my $text = slurp(top() . '/conf.d/portal.conf') // '';
 
-    $text =~ s{^(\h*)(portal_\w+)\h+("[^"]*")?([^;]*);}{
+    $text =~ s{^(\h*)(portal_\w+)\h*("[^"]*")?([^;]*);}{
         my ($space, $name, $options) = ($1, $2, $3 ? $4 : '');
         exists $set{$name}
             ? _line($space, $name, delete $set{$name}, $options) : $&;
@@ -224,6 +224,7 @@ sub _directives {
             . " password=$stack->{redis_password}",
         portal_mail => $self->_mail,
         portal_photo => $stack->photo,
+        $stack->{webhooks} ? (portal_webhooks => "$stack->{webhooks} ca=" . $stack->mail_ca) : (),
         portal_templates => "$top/src/templates",
         portal_forms => "$top/conf.d/portal/forms",
         portal_languages => "$top/src/lang fr en",

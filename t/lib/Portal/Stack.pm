@@ -34,6 +34,8 @@ my $OWNER = $$;
 #   nodes    1; with more of them the port is a balancer's in front of them
 #   durable  PostgreSQL keeps its promises across a crash of the machine
 #   jobs     'purge=300ms chain=200ms': instead of each hour and 5 s
+#   webhooks 'interval=200ms allow=127.0.0.1': instead of the usual; they trust
+#            the mail server's authority, as Portal::Hook's servers have it
 #   photo    'PROGRAM processes=1': another one than build/portal-photo, and
 #            options
 #   http     text for nginx's http{}, or text by server: { 'saint-aubin' => }
