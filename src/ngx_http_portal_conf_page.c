@@ -86,6 +86,7 @@ static const char  *ngx_http_portal_mails[] = {
     "new_connection", "new_device", "reset", "reset_later",
     "password_changed", "address_asked", "address_confirm", "address_changed",
     "address_left", "address_undone", "address_lost", "change_sent",
+    "change_filed",
     "change_accepted", "change_partly", "change_refused", "change_incomplete",
     "change_reversed", "change_iban", "contact_asked", "guardian_removed",
     NULL

@@ -32,7 +32,7 @@ for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['files.mjs'], ['sealed.mjs'],
     ['file.mjs', 'scripts'], ['file.mjs', 'plain'], ['sections.mjs'],
     ['phone.mjs', 'scripts'], ['phone.mjs', 'plain'],
-    ['english.mjs'], ['agents.mjs'], ['imports.mjs'], ['letters.mjs'], ['settings.mjs'], ['policy.mjs'],
+    ['english.mjs'], ['agents.mjs'], ['counter.mjs', 'scripts'], ['counter.mjs', 'plain'], ['imports.mjs'], ['letters.mjs'], ['settings.mjs'], ['policy.mjs'],
     ['mails.mjs'])
 {
     my $name = join ' ', @$program;

@@ -150,6 +150,7 @@ $id{numero} = 1;
 @id{qw(import conflit fichier)} = (1, 1, 'familles.csv');     # for administrators, and machines
 $id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
 @id{qw(rubrique motif autorisation ecole adresse)} = qw(base unreadable transport 1 1);
+@id{qw(demandeur moyen)} = ($id{responsable}, 'piece');     # at the counter, for the parent
 
 $portal->psql("insert into portal.family_note (tenant, family_id, text, written_by) select 1, $id{famille}, 'Une note.', min(a.id)
     from portal.agent a where a.tenant = 1");

@@ -23,7 +23,8 @@ comment on function my_sections() is
     'The sections that this transaction''s agent is for; null: all, or no agent. enter_agent() sets them.';
 
 
-create or replace function in_my_schools(p_family bigint, p_child bigint) returns boolean
+create or replace function in_schools(p_schools text[], p_family bigint, p_child bigint)
+    returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     -- the school of this year, and that of a year to come; where the file has
@@ -38,22 +39,22 @@ begin
                  where p_child is null
                    and m.family_id = p_family) c
           join schooling s on s.child_id = c.child_id
-         where s.name = any (my_schools())
+         where s.name = any (p_schools)
            and s.year >= least(school_year(), (select max(l.year)
                                                  from schooling l
                                                 where l.child_id = c.child_id)));
 end
 $$;
 
-comment on function in_my_schools(bigint, bigint) is
-    'Whether a child is in one of my_schools(), or without a child one of the family''s children.';
+comment on function in_schools(text[], bigint, bigint) is
+    'Whether a child is in one of these schools, or without a child one of the family''s children.';
 
 
 create or replace function agent_sees(p_section text, p_family bigint, p_child bigint)
     returns boolean
     language sql stable
     return (my_sections() is null or coalesce(p_section = any (my_sections()), true))
-           and (my_schools() is null or in_my_schools(p_family, p_child));
+           and (my_schools() is null or in_schools(my_schools(), p_family, p_child));
 
 comment on function agent_sees(text, bigint, bigint) is
     'Whether something is for this transaction''s agent: in their sections, and of a child in their schools; what is of no one child is of all schools of the family''s children. Input: section, null: of none; family; child or null. Cheap, and true, for who is for everything.';
@@ -91,14 +92,15 @@ comment on function change_seen(change) is
 
 -- their own family is nobody's ----------------------------------------------------
 
-create or replace function is_agents_family(p_account bigint, p_families bigint[])
+create or replace function is_family_of(p_agent bigint, p_account bigint,
+    p_families bigint[])
     returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return exists (
         select
           from agent a
-         where a.id = my_agent()
+         where a.id = p_agent
            and (exists (select from account c
                          where c.id = p_account and c.email_mac = a.email_mac)
                 or exists (select from guardian g
@@ -108,6 +110,18 @@ begin
                              join account c on c.tenant = u.tenant and c.id = u.account_id
                             where u.family_id = any (p_families) and u.ended_at is null
                               and c.email_mac = a.email_mac)));
+end
+$$;
+
+comment on function is_family_of(bigint, bigint, bigint[]) is
+    'Whether something is about an agent''s own family, by their address. Input: agent, the account that asked or null, families.';
+
+
+create or replace function is_agents_family(p_account bigint, p_families bigint[])
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return is_family_of(my_agent(), p_account, p_families);
 end
 $$;
 

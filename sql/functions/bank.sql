@@ -191,6 +191,11 @@ declare
 begin
     select a.* into v_account from account a where a.id = p_set.account_id;
 
+    -- filed at the counter for a guardian without one
+    if not found then
+        return;
+    end if;
+
     perform post(gen_random_uuid(), v_account.email, v_account.email_mac, 'change_iban',
                  v_account.lang, v_data);
 

@@ -104,7 +104,7 @@ begin
                      'path', case when family_of(v_account.id, p_set.family_id)
                                        = p_set.family_id
                                   then '/famille/demandes/' || p_set.id end,
-                     'due_on', p_set.due_on,
+                     'due_on', p_set.due_on, 'identified', p_set.identified,
                      'reason', p_set.reason,
                      'ready_reason', ready_words(p_set.reason_code, v_account.lang),
                      'items', (select coalesce(jsonb_agg(jsonb_build_object(
@@ -270,7 +270,7 @@ create or replace function new_request(p_section text, p_action text, p_guardian
 declare
     v_set      change_set;
     v_agent    boolean := (p_reverses).id is not null;
-    v_account  bigint := me();
+    v_account  bigint := asking_account();
 begin
     -- not of an account that is being erased: who does that waits for this request
     if v_agent then
@@ -288,9 +288,10 @@ begin
                      || lpad(floor(random() * 10000000)::int::text, 7, '0'),
                case when v_agent then (p_reverses).family_id else my_family() end,
                p_section, p_action, p_guardian, p_child, p_contact, p_name, v_account,
-               (select u.guardian_id from subscription u
-                 where u.account_id = me() and u.family_id = my_family()
-                   and u.ended_at is null),
+               coalesce(counter_guardian(),
+                   (select u.guardian_id from subscription u
+                     where u.account_id = me() and u.family_id = my_family()
+                       and u.ended_at is null)),
                p_replaces, (p_reverses).id, p_comment, today() + t.validation_days
           from town t
          where t.id = here()
@@ -301,9 +302,10 @@ begin
     end loop;
 
     insert into change_event (tenant, set_id, version, event, by_kind, by_id)
-    values (here(), v_set.id, v_set.version, 'sent',
-            case when v_agent then 'agent' else 'family' end,
-            case when v_agent then my_agent() else me() end);
+    values (here(), v_set.id, v_set.version,
+            case asks_as() when 'agent' then 'filed' else 'sent' end,
+            case when v_agent then 'agent' else asks_as() end,
+            case when v_agent then my_agent() else asks_by() end);
 
     return v_set;
 end

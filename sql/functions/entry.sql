@@ -173,7 +173,8 @@ begin
           || set_config('portal.role', '', true)
           || set_config('portal.schools', '', true)
           || set_config('portal.sections', '', true)
-          || set_config('portal.machine', '0', true);
+          || set_config('portal.machine', '0', true)
+          || set_config('portal.counter', '0', true);
 
     if enter.session is null then
         v_set := set_config('portal.account', '0', true)

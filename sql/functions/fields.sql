@@ -80,15 +80,16 @@ begin
     end if;
 
     if v_action = 'add' and p_section in ('guardian_basic', 'child_general') then
-        select f.id, 'family', f.label, '/famille'
+        select f.id, 'family', f.label, coalesce(counter_place(), '/famille')
           into subject.id, kind, name, back
           from family f
          where f.id = my_family();
 
     elsif p_section like 'guardian%' then
         select g.id, 'guardian', g.id, g.first_name || ' ' || g.last_name, g.seal_id,
-               '/famille/responsables/' || g.id,
-               case when u.id is null then 'same_family' else 'self' end
+               coalesce(counter_place(), '/famille') || '/responsables/' || g.id,
+               case when u.id is not null or g.id = counter_guardian() then 'self'
+                    else 'same_family' end
           into subject.id, kind, guardian_id, name, seal_id, back, v_viewer
           from guardian g
           left join subscription u on u.tenant = g.tenant and u.guardian_id = g.id
@@ -97,7 +98,7 @@ begin
            and g.id = to_id(input->>'guardian');
     else
         select c.id, 'child', c.id, c.first_name || ' ' || c.last_name, c.seal_id,
-               '/famille/enfants/' || c.id
+               coalesce(counter_place(), '/famille') || '/enfants/' || c.id
           into subject.id, kind, child_id, name, seal_id, back
           from child_family m
           join child c on c.tenant = m.tenant and c.id = m.child_id
@@ -126,7 +127,7 @@ end
 $$;
 
 comment on function subject(text, jsonb) is
-'The person that a request is about, when the account may ask about that section of them: id null for any other, existing or not. Input: action (absent: change), guardian, child, contact (from the address of the page). Who is added has no row yet: it is about the family, or the child that gets a contact.';
+'The person that a request is about, when the account, or the guardian at the counter, may ask about that section of them: id null for any other, existing or not. Input: action (absent: change), guardian, child, contact (from the address of the page). Who is added has no row yet: it is about the family, or the child that gets a contact.';
 
 
 create or replace function fault(field text, code text) returns jsonb
@@ -156,8 +157,15 @@ comment on function not_theirs(jsonb) is
 create or replace function seal_place(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_who  record := subject(input->>'section', input);
+    v_refusal  json := at_counter(input);
+    v_who      record;
 begin
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
+    v_who := subject(input->>'section', input);
+
     if v_who.id is null or v_who.seal_id is null then
         return not_theirs(input);
     end if;
@@ -167,7 +175,7 @@ end
 $$;
 
 comment on function seal_place(jsonb) is
-'The place for which nginx seals the fields of a form before it calls the form''s own function. Input: section, and guardian, child or contact. Result: {"status": 200, "kind": guardian | child, "id"}; 404 for what the account may not ask about, see not_theirs().';
+'The place for which nginx seals the fields of a form before it calls the form''s own function. Input: section, and guardian, child or contact; at the counter also as of at_counter(). Result: {"status": 200, "kind": guardian | child, "id"}; 404 for what the account may not ask about, see not_theirs(); 403 own_family.';
 
 
 -- what a section holds ----------------------------------------------------

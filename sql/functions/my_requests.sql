@@ -12,9 +12,9 @@ create or replace function form_path(p_back text, p_section text, p_action text,
     language sql stable
     return p_back || '/' || case
         when p_action = 'add' then
-            case p_section when 'child_contact' then 'contacts/nouveau/'
-                           when 'child_general' then 'enfants/ajout/'
-                           else 'responsables/ajout/' end || p_request
+            case p_section when 'child_contact' then 'contacts/nouveau'
+                           when 'child_general' then 'enfants/ajout'
+                           else 'responsables/ajout' end || coalesce('/' || p_request, '')
         when p_action = 'report' then 'contacts/interdiction'
         when p_section = 'child_contact' then
             'contacts/' || p_contact
@@ -23,7 +23,7 @@ create or replace function form_path(p_back text, p_section text, p_action text,
         else (select s.path from section s where s.name = p_section) end;
 
 comment on function form_path(text, text, text, bigint, bigint) is
-    'Path of the form that a request was sent with, filled with it. Input: path of the person''s page, section, action, contact, request.';
+    'Path of the form that a request was sent with, filled with it. Input: path of the person''s page, section, action, contact, request (null: a new one).';
 
 
 create or replace function request_person(p_set change_set, out seal_id uuid, out kind text,
@@ -136,6 +136,7 @@ begin
         'is_refused', p_set.state = 'refused', 'is_replaced', p_set.state = 'replaced',
         'is_withdrawn', p_set.state = 'withdrawn',
         'asked_at', p_set.created_at, 'due_on', p_set.due_on,
+        'filed_at', p_set.filed_at, 'identified', p_set.identified,
         'decided_at', p_set.decided_at, 'comment', p_set.comment,
         'reason', request_reason(p_set), 'visible', p_who.visible,
         'reversed_by', reversed_by(p_set), 'reverses', reverses(p_set),
@@ -145,7 +146,7 @@ end
 $$;
 
 comment on function request_summary(change_set, record) is
-    'What a list says of a request of the account, "recorded_on" the day since which the town''s software holds all that was accepted: no value, so that one which does not open leaves the list readable. Input: the request, its request_person().';
+    'What a list says of a request of the account, "filed_at" and "identified" where an agent filed it at the counter, never which one, "recorded_on" the day since which the town''s software holds all that was accepted: no value, so that one which does not open leaves the list readable. Input: the request, its request_person().';
 
 
 create or replace function request_document(p_set change_set,

@@ -59,11 +59,15 @@ create or replace function open_request(p_section text, p_action text, p_guardia
     returns change_set
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_set  change_set;
+    v_account  bigint := asking_account();
+    v_asker    bigint := counter_guardian();
+    v_set      change_set;
 begin
     select c.* into v_set
       from change_set c
-     where c.account_id = me()
+     where (c.account_id = v_account
+            -- at the counter, of a guardian without one
+            or v_account is null and c.account_id is null and c.asker_id = v_asker)
        and c.family_id = my_family()
        and c.section = p_section
        and c.action = p_action
@@ -78,7 +82,7 @@ end
 $$;
 
 comment on function open_request(text, text, bigint, bigint, bigint, bigint) is
-    'The account''s own request about that section of that person which is not decided yet, or null. Several additions may be open side by side: one is found by its id.';
+    'The own request of who asks, see asked_here(), about that section of that person which is not decided yet, or null. Several additions may be open side by side: one is found by its id.';
 
 
 create or replace function form_policies(p_section text, p_action text, p_now jsonb)
@@ -298,8 +302,8 @@ begin
     return json_build_object('status', 200, 'version', v_version, 'section', v_section,
         'action', v_action, 'what', what_of(v_section, v_action),
         'person', json_build_object('kind', v_who.kind, 'id', v_who.id,
-            'name', v_who.name, 'path', v_who.back),
-        'values', v_form->'values', 'current', v_form->'current',
+            'name', v_who.name, 'path', coalesce(counter_place(), v_who.back)),
+        'counter', counter_about(v_who.child_id), 'values', v_form->'values', 'current', v_form->'current',
         'policy', (v_form->'policy')::jsonb || jsonb_strip_nulls(jsonb_build_object(
             'document', document_policy(v_section, v_action, v_open, v_kept),
             'photo', case when v_section = 'child_photo' and v_open.id is null
@@ -326,7 +330,7 @@ end
 $$;
 
 comment on function section_form(jsonb) is
-'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state", "is_incomplete", "reason": what the town asks for more} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "hints": {field: text that is agreed to} of authorisations, else null, "schools", "classes": schools_offered(), classes_offered() of a child''s general information, "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "counter": counter_about() where an agent asks for a guardian, else null, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state", "is_incomplete", "reason": what the town asks for more} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "hints": {field: text that is agreed to} of authorisations, else null, "schools", "classes": schools_offered(), classes_offered() of a child''s general information, "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
 
 
 create or replace function section_items(p_section text, input jsonb, p_now jsonb,
@@ -386,10 +390,12 @@ begin
         update change_set c
            set comment = p_comment, subject = p_name
          where c.id = v_set.id;
-        v_set := change_step(v_set.id, 'completed', 'sent', 'family', me());
+        v_set := change_step(v_set.id, case asks_as() when 'agent' then 'filed_more'
+                                                      else 'completed' end,
+                             'sent', asks_as(), asks_by());
     else
         if v_set.id is not null then
-            perform change_step(v_set.id, 'replaced', 'replaced', 'family', me());
+            perform change_step(v_set.id, 'replaced', 'replaced', asks_as(), asks_by());
         end if;
 
         v_set := new_request(p_section, p_action, p_guardian, p_child, p_contact, p_name,
@@ -401,32 +407,46 @@ begin
     update change_set c
        set urgent = urgent(p_section, p_items)
                     or contact_urgent(p_section, p_action, p_contact, p_items),
-           rest = section_rest(v_set)
+           rest = section_rest(v_set),
+           filed_at = case when asks_as() = 'agent' then now() else c.filed_at end,
+           filed_by = case when asks_as() = 'agent' then my_agent() else c.filed_by end,
+           identified = coalesce(counter_identified(), c.identified),
+           -- who has filed it does not decide it
+           taken_by = case when asks_as() = 'family' or c.taken_by <> my_agent()
+                           then c.taken_by end
      where c.id = v_set.id
     returning c.* into v_set;
     perform tell_collect(v_set, p_items, v_before);
 
-    if p_action = 'change' and not exists (select from jsonb_array_elements(p_items) i
-                                            where i->>'validation' <> 'automatic')
+    -- what an agent files waits for another one, whatever the town lets families do
+    if p_action = 'change' and asks_as() = 'family'
+       and not exists (select from jsonb_array_elements(p_items) i
+                        where i->>'validation' <> 'automatic')
     then
         update change_item i set state = 'accepted' where i.set_id = v_set.id;
         perform write_change(v_set);
         v_set := change_step(v_set.id, 'accepted', 'accepted', 'town', null);
     end if;
 
-    perform note('ask_change', v_set.state, 'change_set', v_set.id);
+    if asks_as() = 'agent' then
+        perform note('file_change', v_set.state, 'change_set', v_set.id);
+    else
+        perform note('ask_change', v_set.state, 'change_set', v_set.id);
+    end if;
+
     if v_iban then
         perform iban_mail(v_set);
     end if;
 
-    perform change_mail(v_set, case v_set.state when 'accepted' then 'change_accepted'
-                                                else 'change_sent' end);
+    perform change_mail(v_set, case when asks_as() = 'agent' then 'change_filed'
+                                    when v_set.state = 'accepted' then 'change_accepted'
+                                    else 'change_sent' end);
     return v_set;
 end
 $$;
 
 comment on function send_change(text, text, bigint, bigint, bigint, text, jsonb, change_set, text) is
-    'Makes or completes a request with these items, applies a change where the town lets all of them count without an agent, and writes the receipt. The caller has locked the account and the person. Result: the request.';
+    'Makes or completes a request with these items, applies a change where the town lets all of them count without an agent, and writes the receipt; at the counter nothing is applied, and the request is marked. The caller has locked the account and the person. Result: the request.';
 
 
 create or replace function added_name(p_section text, p_about text, v jsonb) returns text
@@ -461,8 +481,19 @@ comment on function asked_faults(jsonb, bigint, bigint, jsonb) is
 create or replace function ask_limit(p_section text, p_action text) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_wait  int;
+    v_refusal  json;
+    v_wait     int;
 begin
+    if asks_as() = 'agent' then
+        v_refusal := agent_limit('filings');
+
+        if v_refusal is not null then
+            perform note('file_change', 'too_many');
+        end if;
+
+        return v_refusal;
+    end if;
+
     if p_action <> 'add' and (p_section, p_action) <> ('child_contact', 'change') then
         return null;
     end if;
@@ -481,7 +512,7 @@ end
 $$;
 
 comment on function ask_limit(text, text) is
-    'What stands side by side or writes to others is bounded: 60 additions and changes of contacts a day of an account. Result: null to go on, or 429 too_many with "wait".';
+    'What stands side by side or writes to others is bounded: 60 additions and changes of contacts a day of an account; of an agent at the counter all that they file, see agent_limit(). Result: null to go on, or 429 too_many, too_many_filings with "wait".';
 
 
 create or replace function ask_change(input jsonb) returns json
@@ -516,9 +547,7 @@ begin
 
     -- one request of an account after the other; then the person, as deciding
     -- does: whoever comes second sees what the first has made of the file
-    perform 1 from account a where a.id = me() and a.state = 'active' for no key update;
-
-    if not found then
+    if not lock_asker() then
         -- closed while this one waited for it
         perform drop_upload(input);
         return done(input, json_build_object('status', 404, 'errors', json_build_array()));
@@ -526,7 +555,7 @@ begin
 
     perform lock_subject(v_who.guardian_id, v_who.child_id, my_family());
 
-    if family_of(me(), my_family()) is distinct from my_family() then
+    if not still_asks() then
         -- taken out of the family while this one waited for it
         perform drop_upload(input);
         return done(input, json_build_object('status', 404, 'errors', json_build_array()));
@@ -584,7 +613,8 @@ begin
     end if;
 
     if v_action = 'change' and v_items = '[]' then
-        if v_open.id is null then
+        -- what the parent has sent is theirs to take back
+        if v_open.id is null or asks_as() = 'agent' then
             return done(input, case when v_section = 'child_photo' and v_step = 'send'
                                     then refused('photo', 'required')
                                     else refused('', 'nothing_asked') end);
@@ -606,15 +636,18 @@ begin
                              else v_who.name end,
                          v_items, v_open, input->>'comment');
 
-    return done(input, moved('/famille/demandes/' || v_set.id, null,
-        case v_set.state when 'accepted' then 'change_done' else 'change_sent' end));
+    return done(input, case asks_as()
+        when 'agent' then moved('/demandes/' || v_set.id, null, 'change_filed')
+        else moved('/famille/demandes/' || v_set.id, null,
+                 case v_set.state when 'accepted' then 'change_done'
+                                  else 'change_sent' end) end);
 end
 $$;
 
 comment on function ask_change(jsonb) is
 'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send, of a photo also remove: that it be taken out; drop: number of a file among "kept" that is to be forgotten, which is an edit; idempotency key.
 Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs; 429 too_many, see ask_limit().
-The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it. What the account may not ask about leaves a row of the audit, see not_theirs(); so does a field that the town does not let families change.';
+The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it. An agent at the counter asks by counter_change(). What the account may not ask about leaves a row of the audit, see not_theirs(); so does a field that the town does not let families change.';
 
 
 grant execute on function section_form(jsonb), ask_change(jsonb) to portal_web;

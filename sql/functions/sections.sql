@@ -278,8 +278,8 @@ begin atomic
               join change_item b on b.tenant = c.tenant and b.set_id = c.id
                                 and b.field = 'birth_date'
              where (p_section, p_action) = ('child_general', 'add')
-               and c.account_id = me()
                and c.family_id = my_family()
+               and asked_here(c)
                and c.section = p_section
                and c.action = p_action
                and c.state in ('sent', 'taken', 'incomplete')
@@ -483,7 +483,7 @@ begin
                      'path', '/famille/enfants/' || p_set.child_id))
        from account a
       where a.state = 'active'
-        and a.id <> me()
+        and a.id is distinct from asking_account()
         and a.id in (select u.account_id
                        from child_family m
                        join subscription u on u.tenant = m.tenant

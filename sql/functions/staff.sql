@@ -318,6 +318,9 @@ begin
         'guardians', agent_guardians(v_family.id, v_seen),
         'children', agent_children(v_family.id, v_seen), 'school_year', school_year(),
         'notes', agent_notes(v_family.id),
+        'counter', case when my_role() in ('validator', 'administrator')
+                             and not own_family(v_family.id)
+                        then '/familles/' || v_family.id || '/guichet' end,
         'requests', (select coalesce(json_agg(queue_row(c) order by (c).id desc), '[]')
                        from (select s as c
                                from change_set s
@@ -329,7 +332,7 @@ end
 $$;
 
 comment on function agent_family(jsonb) is
-'The file of a family as the town''s staff sees it; the audit says who has read it, and it counts as a reading. Input: family. Result: {"status": 200, "family": {"id", "number", "label", "updated"}, "sees": {group: true} for those of agent_groups(), "guardians": agent_guardians(), "children": agent_children(), "school_year", "notes": agent_notes(), "requests": [queue_row()], the latest 50}; 404; 429 too_many_readings. For agents.';
+'The file of a family as the town''s staff sees it; the audit says who has read it, and it counts as a reading. Input: family. Result: {"status": 200, "family": {"id", "number", "label", "updated"}, "sees": {group: true} for those of agent_groups(), "guardians": agent_guardians(), "children": agent_children(), "school_year", "notes": agent_notes(), "counter": path of counter() for who may file requests for the family, else null, "requests": [queue_row()], the latest 50}; 404; 429 too_many_readings. For agents.';
 
 
 create or replace function agent_health(input jsonb) returns json

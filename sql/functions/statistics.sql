@@ -20,7 +20,7 @@ begin atomic
 end;
 
 comment on function my_children() is
-    'The children of my_schools(), all at once: for what is counted, where in_my_schools() for each would take too long.';
+    'The children of my_schools(), all at once: for what is counted, where in_schools() for each would take too long.';
 
 
 create or replace function my_families() returns setof bigint

@@ -49,21 +49,21 @@ create or replace function place_uploads(p_section text, p_guardian bigint, p_ch
 begin atomic
     select w.*
       from upload w
-     where w.account_id = me()
-       and w.family_id = my_family()
+     where w.family_id = my_family()
        and w.section = p_section
        and w.guardian_id is not distinct from p_guardian
        and w.child_id is not distinct from p_child
        and w.stored = w.pieces
        and (w.set_id = p_open
-            or w.set_id is null and w.created_at > now() - interval '1 day')
+            or w.set_id is null and w.created_at > now() - interval '1 day'
+               and sent_here(w))
        and not exists (select from child_photo p
                         where p.tenant = w.tenant and p.upload_id = w.id)
      order by w.set_id is null, w.created_at, w.id;
 end;
 
 comment on function place_uploads(text, bigint, bigint, bigint) is
-    'The files that the account has sent with that form, which what_of() names: those of its open request p_open, then those that no request names yet.';
+    'The files that who asks has sent with that form, which what_of() names: those of their open request p_open, whoever sent them, then those that no request names yet.';
 
 
 create or replace function same_upload(u jsonb, p_what text, p_guardian bigint,
@@ -91,8 +91,9 @@ begin
     -- of a photo the last one counts
     if u->>'store' = 'photo' then
         delete from upload w
-         where w.account_id = me() and w.section = p_what and w.child_id = p_child
+         where w.section = p_what and w.child_id = p_child
            and w.set_id is null
+           and sent_here(w)
            and not exists (select from child_photo p where p.upload_id = w.id);
     end if;
 
@@ -122,10 +123,11 @@ begin
         return refused(u->>'field', 'upload_space');
     end if;
 
-    insert into upload (tenant, id, family_id, account_id, section, field, guardian_id,
-                        child_id, kind, size, pieces, content_mac)
-    values (here(), (u->>'id')::uuid, my_family(), me(), p_what, u->>'field', p_guardian,
-            p_child, u->>'kind', (u->>'size')::int, (u->>'pieces')::smallint,
+    insert into upload (tenant, id, family_id, account_id, agent_id, asker_id, section,
+                        field, guardian_id, child_id, kind, size, pieces, content_mac)
+    values (here(), (u->>'id')::uuid, my_family(), me(),
+            case asks_as() when 'agent' then my_agent() end, counter_guardian(), p_what,
+            u->>'field', p_guardian, p_child, u->>'kind', (u->>'size')::int, (u->>'pieces')::smallint,
             case when u->>'store' = 'document' then decode(u->>'mac', 'hex') end);
 
     return null;
@@ -154,8 +156,8 @@ begin
 
     delete from upload w
      where w.id = (u->>'id')::uuid
-       and w.account_id = me()
-       and w.set_id is null;
+       and w.set_id is null
+       and sent_here(w);
 
     return found;
 end
@@ -171,10 +173,16 @@ declare
     u          jsonb := input->'upload';
     v_section  text := input->>'section';
     v_action   text := coalesce(input->>'action', 'change');
-    v_who      record := subject(v_section, input);
+    v_who      record;
     v_open     change_set;
-    v_answer   json;
+    v_answer   json := at_counter(input);
 begin
+    if v_answer is not null then
+        return v_answer;
+    end if;
+
+    v_who := subject(v_section, input);
+
     if v_who.id is null then
         return not_theirs(input);
     end if;
@@ -219,8 +227,8 @@ begin
     update upload w
        set stored = w.stored + 1
      where w.id = (u->>'id')::uuid
-       and w.account_id = me()
        and w.set_id is null
+       and sent_here(w)
        and w.stored = (u->>'piece')::int
        and w.stored < w.pieces;
 
@@ -236,7 +244,7 @@ end
 $$;
 
 comment on function store_upload(jsonb) is
-'Stores one piece of a file that came with a form of a section, the first before the others. Input: section, and guardian or child as the form''s own function has them; upload: {"id": random uuid, "field", "kind": jpeg | png | pdf, "store": photo | document, "size": bytes of the file, "pieces", "piece": from 0, "sealed"}. Result: {"status": 200}, with "kept" where nothing more of it is needed: the same document is there, or the form has been answered; 404 for what the account may not ask about; 422 documents_many, uploads_waiting, upload_space.';
+'Stores one piece of a file that came with a form of a section, the first before the others. Input: section, and guardian or child as the form''s own function has them, at the counter also as of at_counter(); upload: {"id": random uuid, "field", "kind": jpeg | png | pdf, "store": photo | document, "size": bytes of the file, "pieces", "piece": from 0, "sealed"}. Result: {"status": 200}, with "kept" where nothing more of it is needed: the same document is there, or the form has been answered; 404 for what the account may not ask about; 422 documents_many, uploads_waiting, upload_space.';
 
 
 create or replace function waiting_upload(p_section text, p_guardian bigint, p_child bigint)
@@ -348,8 +356,8 @@ begin
     delete from upload w
      where w.id in (select (e.value->>'upload')::uuid from jsonb_each(input) e
                      where jsonb_typeof(e.value) = 'object' and e.value ? 'upload')
-       and w.account_id = me()
-       and w.set_id is null;
+       and w.set_id is null
+       and sent_here(w);
 end
 $$;
 
@@ -364,8 +372,8 @@ begin
      where w.id in (select (input #>> array[p.name, 'upload'])::uuid
                       from field_policies(input->>'section') p
                      where p.policy in ('hidden', 'shown'))
-       and w.account_id = me()
-       and w.set_id is null;
+       and w.set_id is null
+       and sent_here(w);
 end
 $$;
 

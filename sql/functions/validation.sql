@@ -31,6 +31,7 @@ begin
                        'asked_at', (p_set).created_at,
                        'age', today() - day_of((p_set).created_at),
                        'due_on', (p_set).due_on,
+                       'filed', (p_set).filed_by is not null,
                        'late', (p_set).state in ('sent', 'taken')
                                and (p_set).due_on < today(),
                        'urgent', (p_set).urgent
@@ -372,10 +373,12 @@ declare
     v_now       jsonb := decision_now(p_set);
     v_version   text := decision_version(p_set, v_now);
     v_whole     boolean := whole_only(p_set);
-    v_decides   boolean := v_open and my_role() in ('validator', 'administrator');
+    v_filed     boolean := own_filing(p_set);
+    v_decides   boolean := v_open and not v_filed
+                           and my_role() in ('validator', 'administrator');
     v_reversed  json := reversed_by(p_set);
     v_reverse   boolean := p_set.state in ('accepted', 'partly') and p_set.action = 'change'
-                           and v_reversed is null
+                           and v_reversed is null and not v_filed
                            and my_role() in ('validator', 'administrator');
     v_items     json;
     v_conflict  boolean;
@@ -411,6 +414,9 @@ begin
             'asker', (select g.first_name || ' ' || g.last_name from guardian g
                        where g.id = p_set.asker_id),
             'asker_link', (select g.link from guardian g where g.id = p_set.asker_id),
+            'filed_at', p_set.filed_at, 'filed_by', agent_name(p_set.filed_by),
+            'identified', p_set.identified,
+            'unheard', p_set.account_id is null and p_set.filed_by is not null,
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
             'whole', v_whole, 'reversed_by', v_reversed, 'reverses', reverses(p_set),
@@ -448,7 +454,7 @@ begin
                     and in_queue(o)
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
-        'decides', v_decides, 'may_reverse', v_reverse,
+        'decides', v_decides, 'own_filing', v_filed, 'may_reverse', v_reverse,
         'told', told_changes(p_set), 'has_told', exists (select from change x
                                                          where x.set_id = p_set.id),
         'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')
@@ -465,7 +471,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json
@@ -480,12 +486,13 @@ begin
         json_build_object('status', 429, 'wait', v_wait, 'errors', json_build_array(
             json_build_object('field', '', 'code', case p_what
                 when 'decisions' then 'too_many_decisions'
+                when 'filings' then 'too_many_filings'
                 else 'too_many_readings' end))) end;
 end
 $$;
 
 comment on function agent_limit(text) is
-    'Counts what an agent does: a town says how much of it in an hour is more than a person''s work. Input: decisions or readings. Result: null to go on, or 429 too_many_decisions, too_many_readings with "wait".';
+    'Counts what an agent does: a town says how much of it in an hour is more than a person''s work. Input: decisions, readings or filings (requests at the counter, as many as readings). Result: null to go on, or 429 too_many_decisions, too_many_readings, too_many_filings with "wait".';
 
 
 create or replace function may_read(p_own boolean, p_counts boolean) returns json
@@ -575,6 +582,7 @@ begin
 
     refusal := case
         when own_request(request) then refused('', 'own_family', 403)
+        when own_filing(request) then refused('', 'own_filing', 403)
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
             then refused('', 'request_decided', 409)
@@ -596,7 +604,7 @@ end
 $$;
 
 comment on function locked_request(jsonb) is
-'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404, also of what the agent does not see; 403 own_family; 409 request_gone, request_decided, request_not_accepted, request_reversed, taken_by_other, request_changed; 428 version_needed.';
+'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404, also of what the agent does not see; 403 own_family, own_filing; 409 request_gone, request_decided, request_not_accepted, request_reversed, taken_by_other, request_changed; 428 version_needed.';
 
 
 create or replace function mark_items(p_set change_set, p_step text, input jsonb)

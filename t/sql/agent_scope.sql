@@ -13,12 +13,12 @@ select is_empty($$
      where p.pronamespace = 'portal'::regnamespace
        and p.prosrc ~ 'require_agent\(' and p.prosrc !~ 'require_agent\(''administrator''\)'
        and has_function_privilege('portal_web', p.oid, 'execute')
-       and p.prosrc !~ 'my_requests_seen\(|my_families\(|agent_sees\(|change_seen\(|queue_page\(|families_found\(|agent_family_row\(|locked_request\(|locked_ban\('
+       and p.prosrc !~ 'my_requests_seen\(|my_families\(|agent_sees\(|change_seen\(|queue_page\(|families_found\(|agent_family_row\(|at_counter\(|locked_request\(|locked_ban\('
        and p.proname not in ('agent_start', 'agent_recovery_codes', 'agent_step_up_lookup', 'agent_step_up')
 $$, 'each function for agents asks what they see');
 select is_empty($$
     select n from unnest(array['change_seen', 'in_queue', 'queue_page', 'families_found', 'search_row', 'agent_family_row', 'agent_children',
-        'locked_request', 'locked_ban', 'child_bans', 'copy_family', 'decided_charts', 'reasons_chart', 'linked_chart', 'waiting_chart']) n
+        'locked_request', 'locked_ban', 'child_bans', 'copy_family', 'at_counter', 'counter_forms', 'counter_open', 'counter_guardian_page', 'decided_charts', 'reasons_chart', 'linked_chart', 'waiting_chart']) n
      where not exists (select from pg_proc p where p.pronamespace = 'portal'::regnamespace and p.proname = n
                           and pg_get_functiondef(p.oid) ~ 'agent_sees\(|in_queue\(|my_requests_seen\(|my_families\(')
 $$, 'and so do those that they ask by');

@@ -93,6 +93,7 @@ $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'add_webhook', 'ad
     'bans', 'change_address', 'change_agent', 'change_password', 'change_webhook', 'changes', 'child', 'child_photo',
     'choose_family', 'close_my_account', 'closing', 'code_attempts', 'code_guardians', 'codes', 'confirm',
     'confirm_address', 'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies',
+    'counter', 'counter_change', 'counter_form', 'counter_guardian_page',
     'decide', 'decide_conflict', 'decide_import', 'end_ban', 'end_others', 'enter', 'enter_agent',
     'enter_machine', 'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code',
     'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters',
