@@ -197,6 +197,17 @@ comment on function settings_form(jsonb) is
 'A page of settings. Input: page, of settings_path(); step: check shows what would be said. Result: {"status": 200, "version", "settings_page", "path", "previews": it can be, "preview": it is, "values": settings_values() and version}. For administrators.';
 
 
+create or replace function settings_asked(input jsonb, p_values jsonb) returns jsonb
+    language sql immutable
+    return (select jsonb_object_agg(e.key, e.value)
+              from jsonb_each(input) e
+             where p_values ? e.key
+               and p_values->e.key <> e.value);
+
+comment on function settings_asked(jsonb, jsonb) is
+    'What a form asks to change; what was not sent stays as it is. Input: the form''s fields, the values of now. Null: nothing.';
+
+
 create or replace function settings_stale(input jsonb, p_version text) returns json
     language sql stable
     return case
@@ -237,11 +248,7 @@ begin
         return settings_form(input);
     end if;
 
-    -- what was not sent stays as it is
-    select jsonb_object_agg(e.key, e.value) into v_changed
-      from jsonb_each(input) e
-     where v_values ? e.key
-       and v_values->e.key <> e.value;
+    v_changed := settings_asked(input, v_values);
 
     v_refusal := coalesce(settings_stale(input, document_version(v_values::json)),
         case when v_changed is null then refused('', 'nothing_asked') end);

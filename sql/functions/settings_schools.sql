@@ -210,11 +210,7 @@ begin
     perform 1 from town t where t.id = here() for no key update;
 
     v_values := school_values(v_id);
-
-    select jsonb_object_agg(e.key, e.value) into v_changed
-      from jsonb_each(input) e
-     where v_values ? e.key
-       and v_values->e.key <> e.value;
+    v_changed := settings_asked(input, v_values);
 
     v_row := school_row(v_values || coalesce(v_changed, '{}'), v_values->>'name');
 

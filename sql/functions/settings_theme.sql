@@ -138,12 +138,7 @@ begin
     perform 1 from town t where t.id = here() for no key update;
 
     v_now := coalesce(theme_of('draft'), theme_of('shown'));
-
-    select jsonb_object_agg(e.key, e.value) into v_changed
-      from jsonb_each(input) e
-     where theme_values(v_now) ? e.key
-       and theme_values(v_now)->e.key <> e.value;
-
+    v_changed := settings_asked(input, theme_values(v_now));
     v_theme := case when v_back then theme_of('former')
                     else theme_with(v_now, coalesce(v_changed, '{}')) end;
 

@@ -45,23 +45,14 @@ grant insert (tenant, name, others, classes, rank, closed_at),
    on school to portal_api;
 
 
--- what a school is called is a part of its children's documents
+reset role;
 
-create function school_changed() returns trigger
-    language plpgsql set search_path = portal, pg_temp as $$
-begin
-    update town t
-       set version = t.version + 1
-     where t.id in (old.tenant, new.tenant);
 
-    return null;
-end
-$$;
-
-comment on function school_changed() is
-    'Trigger of school: the town has another version, so that no document made before counts.';
+-- what a school is called is a part of its children's documents: the function's
+-- owner is another one once a database has been migrated
 
 create trigger school_changed after insert or update or delete on school
-    for each row execute function school_changed();
+    for each row execute function field_policy_changed();
 
-reset role;
+comment on function field_policy_changed() is
+    'Trigger of field_policy and school: the town has another version, so that no document made before counts.';
