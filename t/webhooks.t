@@ -325,9 +325,9 @@ $soft->run;
 }
 
 
-### addresses that nothing is sent to
+### addresses that nothing is sent to: the first is one where somebody listens
 
-for my $host (qw(127.0.0.2 127.1.2.3 0.0.0.0 10.0.0.1 192.168.1.1 169.254.169.254 172.16.0.1 100.100.100.200 2130706434
+for my $host ('127.0.0.2:' . ($soft->url =~ /:(\d+)/)[0], qw(127.1.2.3 0.0.0.0 10.0.0.1 192.168.1.1 169.254.169.254 172.16.0.1 100.100.100.200 2130706434
     0x7f000002 017700000002 127.2 168.63.129.16))
 {
     $portal->psql("update portal.webhook set url = 'https://$host/' where id = $id");

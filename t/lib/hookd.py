@@ -116,7 +116,8 @@ async def connection(reader, writer):
 async def main():
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(f"{DIR}/cert.pem", f"{DIR}/cert.key")
-    await asyncio.start_server(connection, "127.0.0.1", PORT, ssl=tls)
+    await asyncio.start_server(connection, ["127.0.0.1", "127.0.0.2"],
+                               PORT, ssl=tls)
     end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
     await end.wait()
