@@ -103,6 +103,7 @@ grant execute on function family_bump(bigint[], int[]),
    to portal_owner;
 grant execute on function family_bump(bigint[], int[]) to portal_batch;
 grant execute on function close_account(bigint, text), warn_account(bigint),
+    remind_accounts(int),
     pending_matters(bigint), due_accounts(text, town, int), due_requests(town, int),
     erase_accounts(text, town, int),
     erase_traces(text, town, int), erase_imports(text, town, int), job_due(text, int),

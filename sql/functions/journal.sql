@@ -15,7 +15,7 @@ begin atomic
         ('reading', array['read_request', 'read_family', 'read_document', 'read_ban',
                           'read_bans', 'search_families', 'read_letters', 'read_linked',
                           'read_code_attempts', 'read_journal', 'read_note']),
-        ('request', array['ask_change', 'withdraw_change', 'send_file']),
+        ('request', array['ask_change', 'withdraw_change', 'send_file', 'verify']),
         ('decision', array['decide', 'take_request', 'release_request',
                            'reverse_request', 'end_change', 'end_ban', 'decide_conflict',
                            'copy_changes', 'resend_change']),

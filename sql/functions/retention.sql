@@ -221,6 +221,9 @@ begin
          where a.tenant = p_town.id and a.id = any (v_ids) and a.state = 'closed';
         get diagnostics v_count = row_count;
 
+    elsif p_kind = 'account_reminded' then
+        v_count := remind_accounts(p_limit);
+
     elsif p_kind = 'account_inactive' then
         select count(*) filter (where close_account(d.id, 'inactive')) into v_count
           from due_accounts(p_kind, p_town, p_limit) as d (id);
@@ -235,7 +238,7 @@ end
 $$;
 
 comment on function erase_accounts(text, town, int) is
-'One batch of what a town''s periods say of accounts. Input: account_unconfirmed, account_closed (its remainder), account_inactive (closes it) or account_warned (30 days before). Result: how many.';
+'One batch of what a town''s periods say of accounts. Input: account_unconfirmed, account_closed (its remainder), account_inactive (closes it), account_warned (30 days before) or account_reminded (the yearly mail, see remind_accounts()). Result: how many.';
 
 
 create or replace function erase_traces(p_kind text, p_town town, p_limit int) returns int
@@ -575,7 +578,7 @@ begin
             'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
-            'account_inactive', 'account_warned']
+            'account_inactive', 'account_warned', 'account_reminded']
         loop
             exit when v_left = 0;
 
@@ -609,7 +612,7 @@ end
 $$;
 
 comment on function purge(jsonb) is
-'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before. Input: limit (rows in this transaction: 500), every (seconds: does nothing when another node has done it since; null: now).
+'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before; tells guardians once a year that there is something to verify. Input: limit (rows in this transaction: 500), every (seconds: does nothing when another node has done it since; null: now).
 Result: {"status": 200, "rows", "note": what of which town or null, "more": the limit was reached, call again}. retention_run keeps what was done. For portal_jobs.';
 
 
