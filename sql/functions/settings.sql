@@ -101,7 +101,7 @@ create or replace function settings_values(p_town town, p_page text) returns jso
             'keep_closed', p_town.keep_closed, 'keep_unconfirmed', p_town.keep_unconfirmed,
             'keep_mail', p_town.keep_mail, 'keep_session', p_town.keep_session,
             'keep_token', p_town.keep_token, 'keep_attempt', p_town.keep_attempt,
-            'keep_audit', p_town.keep_audit)
+            'keep_audit', p_town.keep_audit, 'purge_mode', p_town.purge_mode)
         when 'sessions' then jsonb_build_object(
             'session_minutes', (p_town.session_idle + 59) / 60,
             'session_hours', (p_town.session_absolute + 3599) / 3600,
@@ -333,6 +333,7 @@ begin
            verify = p_town.verify,
            verify_both = p_town.verify_both,
            verify_reminder = p_town.verify_reminder,
+           purge_mode = p_town.purge_mode,
            service = p_town.service,
            family_service = p_town.family_service,
            phone = p_town.phone,

@@ -348,6 +348,7 @@ begin
           from schooling s
           left join child_done d on d.child_id = s.child_id
          where s.year = school_year()
+           and (my_schools() is null or s.name = any (my_schools()))
          group by s.name
     )
     select jsonb_agg(jsonb_build_object('school', o.name,

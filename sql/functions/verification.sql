@@ -172,7 +172,7 @@ create or replace function renewals(p_child bigint)
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return query
-    select a.code::text, a.answer::text, a.school_year < school_year(),
+    select a.code::text, a.answer::text, not answer_counts(a),
            -- another one in the language that it was read in
            exists (select
                      from authorisation_text o
@@ -186,13 +186,13 @@ begin
       left join authorisation_texts() t on t.code = a.code
      where a.child_id = p_child
        and a.answer <> 'unanswered'
-       and a.school_year < answer_year_of(today())
+       and (a.school_year < answer_year_of(today()) or not answer_counts(a))
      order by a.rank;
 end
 $$;
 
 comment on function renewals(bigint) is
-    'A child''s answers to authorisations that are not yet for the school year which answers are for now. lapsed: their year is over, so that they are none any more; reworded: the town asks with another text; text_id: the one that it asks with.';
+    'A child''s answers to authorisations that are not yet for the school year which answers are for now. lapsed: they are none any more, see answer_counts(); reworded: the town asks with another text; text_id: the one that it asks with.';
 
 
 create or replace function renewed_items(p_child bigint, p_items jsonb, input jsonb)
