@@ -133,6 +133,15 @@ update portal.authorisation set school_year = '2025-2026' where child_id = pg_te
 select is(pg_temp.block(c, pg_temp.leo()) #>> '{due,child_authorisations,can}', 'false', 'an answer whose year is over is not carried over') from who;
 rollback to a;
 
+-- what was verified, and the town asks again
+
+select pg_temp.say(c, pg_temp.leo()) from who;
+insert into portal.authorisation_text (tenant, code, lang, text, since, asks_again) values (1, 'hospital', 'fr', 'Autre texte', '2030-01-01', true);
+update portal.verification set verified_on = '2027-04-30' where child_id = pg_temp.child('Léo');
+select is((select array_agg(r.code || r.lapsed) from portal.renewals(pg_temp.child('Léo')) r), '{hospitaltrue}', 'an answer that the town asks for again is none, whatever its year');
+select is(pg_temp.block(c, pg_temp.leo()) #>> '{due,child_authorisations,can}', 'false', 'nobody can say that it has not changed') from who;
+rollback to a;
+
 -- the form: the same answer, for the coming year
 
 create temp table again as select ask('saint-aubin', 'ask_change', jsonb_build_object('section', 'child_authorisations', 'child', pg_temp.child('Léo'),
