@@ -145,7 +145,7 @@ run(async (browser) => {
     select 1, '2020-0000001', min(id), 'guardian_basic', 'add', 'X', 'withdrawn', now() - interval '9 years', current_date
       from portal.family where tenant = 1`);
   await page.goto(`${portal.agents_url}/durees`);
-  await inspect(page, "periods", true);
+  await inspect(page, "periods");
   await link(main(page), "Bordereaux d’élimination").click();
   await arrive(page, "/eliminations");
   await inspect(page, "disposal lists", true);
