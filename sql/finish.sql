@@ -103,7 +103,10 @@ grant execute on function family_bump(bigint[], int[]),
    to portal_owner;
 grant execute on function family_bump(bigint[], int[]) to portal_batch;
 grant execute on function close_account(bigint, text), warn_account(bigint),
-    pending_matters(bigint), due_accounts(text, town, int), due_requests(town, int),
+    remind_accounts(int),
+    pending_matters(bigint), due_accounts(text, town, int), due_requests(town, int, text),
+    due_bans(town, int, text), due_uploads(town, int, text),
+    may_erase(town, text, text, text), end_eliminations(),
     erase_accounts(text, town, int),
     erase_traces(text, town, int), erase_imports(text, town, int), job_due(text, int),
     make_codes(bigint, jsonb)

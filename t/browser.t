@@ -31,6 +31,7 @@ my $questions = JSON::PP->new->utf8->decode(scalar $portal->psql(
 for my $program (['journey.mjs', 'scripts'], ['journey.mjs', 'plain'],
     ['session.mjs'], ['pages.mjs'], ['children.mjs'], ['files.mjs'], ['sealed.mjs'],
     ['file.mjs', 'scripts'], ['file.mjs', 'plain'], ['sections.mjs'],
+    ['verification.mjs', 'scripts'], ['verification.mjs', 'plain'],
     ['phone.mjs', 'scripts'], ['phone.mjs', 'plain'],
     ['english.mjs'], ['agents.mjs'], ['counter.mjs', 'scripts'], ['counter.mjs', 'plain'], ['imports.mjs'], ['letters.mjs'], ['settings.mjs'], ['policy.mjs'],
     ['mails.mjs'])

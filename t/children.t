@@ -206,7 +206,8 @@ is row("select answer || (answered_on = current_date) from portal.authorisation
 # what was agreed to: the text that was read, the school year it holds for
 
 {
-    my ($year, $now) = @{ ($portal->psql('select portal.answer_year_of(portal.today()), portal.school_year()'))[0] };
+    my ($year, $now) = @{ ($portal->psql("select portal.answer_year_of(portal.today()), portal.school_year()
+        from set_config('portal.tenant', '1', false)"))[0] };
     my $answer = sub {
         my ($code, $doc) = @_;
         return (grep { $_->{code} eq $code } @{ ($doc // $jj->get($page)->json)->{child}{authorisations} })[0];

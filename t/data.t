@@ -111,7 +111,7 @@ is $j->get('/mes-donnees.csv')->json->{account}{email}, $people{camille}{email},
     'a program may have the document there too';
 
 is_deeply [sort keys %$data], [sort qw(csrf status account subscriptions codes families
-    connections devices mails links events events_most requests unreadable)], 'JSON: what there is';
+    connections devices mails links events events_most requests verifications unreadable)], 'JSON: what there is';
 is_deeply $data->{unreadable}, [], 'JSON: all of it could be read';
 is $data->{account}{email}, 'camille.martin@exemple.fr', 'JSON: the account';
 is $data->{subscriptions}[0]{family_number}, '104201', 'JSON: the subscription';

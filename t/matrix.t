@@ -147,7 +147,7 @@ my %request;
     ($request{photo}) = send_file($camille, $path, {}, photo => grey(90))->json->{location} =~ m{(\d+)};
 }
 $id{numero} = 1;
-@id{qw(import conflit fichier)} = (1, 1, 'familles.csv');     # for administrators, and machines
+@id{qw(import conflit bordereau fichier)} = (1, 1, 1, 'familles.csv');     # for administrators, and machines
 $id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
 @id{qw(rubrique motif autorisation ecole adresse)} = qw(base unreadable transport 1 1);
 @id{qw(demandeur moyen)} = ($id{responsable}, 'piece');     # at the counter, for the parent
@@ -195,6 +195,9 @@ sub post_of {
 
     my $path = $place->{path};
     my %fields = $path =~ m{/(?:retrait|interdiction)$} ? (comment => 'Parce que.')
+        : $path =~ m{famille/verification$} ? (block => "enfant-$id{enfant}", version => 'x')
+        : $path =~ m{verification/rappels} ? (reminders => 'yes')
+        : $path =~ m{^/eliminations/} ? (step => 'cancel', version => 'x')
         : $path =~ m{famille/choix} ? (family => 0 + $portal->psql(
             "select id from portal.family where number = '104201'"))
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')

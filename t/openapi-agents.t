@@ -335,6 +335,30 @@ answered(statistics => $c->get('/statistiques'), 200);
     answered(journal => $chief->get("/journal$_"), 200, $_) for '', '?agent=1&genre=session&du=2026-01-01', '?famille=personne&du=hier&apres=1';
     answered(journalSheet => $chief->get('/journal.csv'), 200);
     answered(periods => $chief->get('/durees'), 200);
+
+    # what is destroyed with approval
+    answered(eliminations => $chief->get('/eliminations'), 200);
+    post(makeElimination => $chief, '/eliminations', {}, 422, 'a town that wants no list');
+    portal()->psql("update portal.town set purge_mode = 'approval' where id = 1;
+        insert into portal.change_set (tenant, number, family_id, section, action, subject, state, updated_at, due_on)
+        select 1, '2020-0000001', min(id), 'guardian_basic', 'add', 'X', 'withdrawn', now() - interval '9 years', current_date
+          from portal.family where tenant = 1");
+    answered(eliminations => $chief->get('/eliminations'), 200, 'something is due');
+    my $disposal = post(makeElimination => $chief, '/eliminations', {}, 200)->json->{location};
+    answered(elimination => $chief->get($disposal), 200);
+    answered(eliminationSheet => $chief->get("$disposal.csv"), 200);
+    answered(elimination => $chief->get('/eliminations/999999'), 404);
+    answered(eliminationSheet => $chief->get('/eliminations/999999.csv'), 404);
+    my $listed = $chief->get($disposal)->json;
+    my %keep = (step => 'keep', item => $listed->{items}[0]{id}, reason => 'Recours.');
+    post(decideElimination => $chief, '/eliminations/999999', { %keep, version => 'x' }, 404);
+    post(decideElimination => $chief, $disposal, { %keep, version => 'x' }, 409);
+    post(decideElimination => $chief, $disposal, { %keep, version => $listed->{version} }, 412, undef, 'If-Match' => '"0"');
+    post(decideElimination => $chief, $disposal, { step => 'approve', version => $listed->{version} }, 422, 'who has drawn it up');
+    post(decideElimination => $chief, $disposal, { %keep, version => $listed->{version} }, 200);
+    answered(elimination => $chief->get($disposal), 200, 'with a line that is kept');
+    answered(eliminations => $chief->get('/eliminations'), 200, 'with a list');
+    portal()->psql("update portal.town set purge_mode = 'automatic' where id = 1");
     answered(imports => $chief->get('/imports'), 200, 'none');
     my $csv = "id;nomResp1;prenomResp1;portableResp1\r\nF1;Petit;Rose;06\r\nF2;;Rose;\r\n";
     my $send = sub { send_file($chief, '/imports', { dry => $_[0] }, famille => $_[1] // $csv) };
@@ -377,7 +401,8 @@ answered(statistics => $c->get('/statistiques'), 200);
     post(decideConflict => $chief, $one, $example, 409);
 
     # not for other agents
-    answered($_->[0] => $c->get($_->[1]), 403) for [journal => '/journal'], [journalSheet => '/journal.csv'], [periods => '/durees'], [imports => '/imports'], [importReport => $path],
+    answered($_->[0] => $c->get($_->[1]), 403) for [journal => '/journal'], [journalSheet => '/journal.csv'], [periods => '/durees'], [eliminations => '/eliminations'],
+        [elimination => '/eliminations/1'], [eliminationSheet => '/eliminations/1.csv'], [imports => '/imports'], [importReport => $path],
         [importProgress => "$path/avancement"], [importSheet => "$path/rapport.csv"],
         [importConflicts => '/imports/conflits'], [conflict => $one];
 

@@ -309,7 +309,7 @@ ask($_ => $c) for qw(home session mySpace myAccount connections changePasswordPa
 ask(myDataCsv => $c, headers => { Accept => 'text/csv' });
 ask(prolong => $c);
 ask($_ => $c, status => 403, id => 1)
-    for qw(family guardian child requests request),
+    for qw(family guardian child requests verification request),
     grep { /^(?:ask[A-Z]|childPhoto|request[A-Z])/ } sort keys %op;
 ask($_ => $c, status => 404, id => 999999) for qw(subscription unsubscribe);
 ask(chooseFamily => $c, status => 404, fields => { family => 999999 });
@@ -409,6 +409,19 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
         headers => { 'If-Match' => '"0"' });
     ask(withdrawRequest => $c, id => $_->{id}) for @$open;
     ask(requests => $c);
+}
+
+# what is verified each year
+{
+    my ($block) = @{ ask(verification => $c)->json->{blocks} };
+    my %this = map { $_ => $block->{$_} } qw(block version);
+    ask(verify => $c, status => 404, fields => { %this, block => 'enfant-999999' });
+    ask(verify => $c, status => 409, fields => { %this, version => 'x' });
+    ask(verify => $c, status => 412, fields => \%this, headers => { 'If-Match' => '"0"' });
+    ask(verify => $c, fields => \%this);
+    ask(verification => $c);
+    ask(setReminders => $c, fields => { reminders => 'no' });
+    ask(setReminders => $c, status => 422, fields => { reminders => 'often' });
 }
 
 # all of the demo's families, for what one of them has and another has not

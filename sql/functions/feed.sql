@@ -62,6 +62,10 @@ create or replace function write_change(p_set change_set) returns void
 begin
     perform record_changes(p_set);
     perform change_apply(p_set);
+
+    if p_set.action = 'add' then
+        perform verified_by(c, day_of(c.created_at)) from change_set c where c.id = p_set.id;
+    end if;
 end
 $$;
 

@@ -15,7 +15,8 @@ begin atomic
         ('reading', array['read_request', 'read_family', 'read_document', 'read_ban',
                           'read_bans', 'search_families', 'read_letters', 'read_linked',
                           'read_code_attempts', 'read_journal', 'read_note']),
-        ('request', array['ask_change', 'file_change', 'withdraw_change', 'send_file']),
+        ('request', array['ask_change', 'file_change', 'withdraw_change', 'send_file',
+                          'verify']),
         ('decision', array['decide', 'take_request', 'release_request',
                            'reverse_request', 'end_change', 'end_ban', 'decide_conflict',
                            'copy_changes', 'resend_change']),
@@ -34,6 +35,8 @@ begin atomic
         ('import', array['start_import', 'import', 'decide_import']),
         ('machine', array['make_machine', 'revoke_machine', 'acknowledge_feed',
                           'add_webhook', 'change_webhook', 'webhook']),
+        ('archive', array['make_elimination', 'keep_elimination', 'approve_elimination',
+                          'cancel_elimination', 'read_elimination', 'destroy_archives']),
         ('setting', array['save_settings', 'save_fields', 'save_refusal', 'publish_theme',
                           'save_authorisation', 'save_school']);
 end;

@@ -12,7 +12,8 @@ create or replace function data_account(p_account account) returns json
         'lang', (p_account).lang, 'signed_up_at', (p_account).signed_up_at,
         'confirmed_at', (p_account).confirmed_at,
         'address_since', (p_account).address_since,
-        'last_used_on', (p_account).last_used_on, 'warned_on', (p_account).warned_on);
+        'last_used_on', (p_account).last_used_on, 'warned_on', (p_account).warned_on,
+        'reminders', (p_account).reminders, 'reminded_year', (p_account).reminded_year);
 
 comment on function data_account(account) is
     'An account as its owner reads it: all but what only the portal can read.';
@@ -62,6 +63,30 @@ begin atomic
 end;
 
 comment on function data_codes(account) is 'The codes abonné that an account has used; their text is nowhere.';
+
+
+create or replace function data_verifications(p_account account) returns json
+    language sql stable
+begin atomic
+    -- names of people of whom the account may no longer see anything are not told
+    select coalesce(json_agg(json_build_object('section', v.section,
+               'person', coalesce(g.first_name || ' ' || g.last_name,
+                                  c.first_name || ' ' || c.last_name),
+               'verified_on', v.verified_on) order by v.verified_on desc, v.id), '[]'::json)
+      from subscription u
+      join verification v on v.tenant = u.tenant and v.family_id = u.family_id
+                         and v.by_guardian = u.guardian_id
+      left join guardian g on g.tenant = v.tenant and g.id = v.guardian_id
+      left join child_family m on m.tenant = v.tenant and m.family_id = v.family_id
+                              and m.child_id = v.child_id
+      left join child c on c.tenant = m.tenant and c.id = m.child_id
+     where u.account_id = (p_account).id
+       and u.ended_at is null
+       and u.effective_at is not null;
+end;
+
+comment on function data_verifications(account) is
+    'What an account has verified in its families, the latest day of each section.';
 
 
 create or replace function data_devices(p_account account) returns json
@@ -237,6 +262,7 @@ begin
                                  and u.ended_at is null
                                  and u.effective_at is not null), '[]'::json),
         'requests', data_requests(v_account),
+        'verifications', data_verifications(v_account),
         'connections', data_connections(v_account),
         'devices', data_devices(v_account), 'mails', data_mails(v_account),
         'links', data_links(v_account), 'events', data_events(v_account, v_events),
@@ -248,7 +274,7 @@ $$;
 
 comment on function my_data(jsonb) is
 'All that the portal holds about the account that asks. Input: format (csv: a file is taken away, which the audit tells).
-Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "notes": family_data_notes(), "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
+Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "notes": family_data_notes(), "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "requests", "verifications": data_verifications(), "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
 
 
 create or replace function closing(input jsonb) returns json

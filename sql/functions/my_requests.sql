@@ -194,11 +194,13 @@ create or replace function sections_of(p_kind text, p_id bigint) returns json
 declare
     v_base  text := case p_kind when 'guardian' then 'guardian_basic'
                                 else 'child_general' end;
+    v_days  jsonb := verified_days(p_kind, p_id, my_family());
 begin
     return (
         select json_object_agg(x.name, x.document)
           from (select s.name, json_build_object('section', s.name,
                            'edit', w.back || '/' || s.path, 'path', s.path,
+                           'verified_on', v_days #> array[s.name, 'verified_on'],
                            'asked', asked_of(s.name, 'change', w)) as document
                   from section s
                  cross join lateral subject(s.name, jsonb_build_object(p_kind, p_id)) w
@@ -208,7 +210,7 @@ begin
                                 where p.policy <> 'hidden')
                  union all
                 select 'remove', json_build_object('section', v_base, 'edit', null,
-                           'path', w.back || '/retrait',
+                           'path', w.back || '/retrait', 'verified_on', null,
                            'asked', asked_of(v_base, 'remove', w))
                   from subject(v_base, jsonb_build_object(p_kind, p_id,
                                                           'action', 'remove')) w
@@ -216,7 +218,9 @@ begin
                  union all
                 select 'contacts', json_build_object('add', w.back || '/contacts/nouveau',
                            'report', w.back || '/contacts/interdiction',
-                           'path', w.back || '/contacts', 'asked', asked_contacts(p_id))
+                           'path', w.back || '/contacts',
+                           'verified_on', v_days #> '{child_contact,verified_on}',
+                           'asked', asked_contacts(p_id))
                   from subject('child_contact', jsonb_build_object('child', p_id,
                                                                    'action', 'add')) w
                  where p_kind = 'child'
@@ -225,7 +229,7 @@ end
 $$;
 
 comment on function sections_of(text, bigint) is
-    'What the account may ask for about a person, but for sections that the town hides: {section: {"section", "edit": path of its form, "path", "asked": the account''s open request or null}}; "remove" is the request to take the person out, "path" its form; of a child "contacts" {"add", "report": paths of forms, "path": what contacts'' forms begin with, "asked": [the account''s open requests about contacts]}.';
+    'What the account may ask for about a person, but for sections that the town hides: {section: {"section", "edit": path of its form, "path", "verified_on": day when it was last verified or null, "asked": the account''s open request or null}}; "remove" is the request to take the person out, "path" its form; of a child "contacts" {"add", "report": paths of forms, "path": what contacts'' forms begin with, "asked": [the account''s open requests about contacts]}.';
 
 
 create or replace function asked_contacts(p_child bigint) returns json

@@ -173,7 +173,8 @@ comment on function due_accounts(text, town, int) is
 'Accounts whose time is over. Input: account_unconfirmed, account_closed, account_inactive or account_warned, see erase_accounts(); how many at most.';
 
 
-create or replace function due_requests(p_town town, p_limit int) returns setof bigint
+create or replace function due_requests(p_town town, p_limit int, p_which text)
+    returns setof bigint
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_before  timestamptz := now() - make_interval(days => p_town.keep_request);
@@ -190,12 +191,63 @@ begin
                             where x.tenant = c.tenant
                               and x.set_id = c.id
                               and x.state in ('open', 'rejected')))
+       and may_erase(p_town, 'change_set', c.id::text, p_which)
      limit p_limit;
 end
 $$;
 
-comment on function due_requests(town, int) is
-    'Requests whose time is over. Input: how many at most.';
+comment on function due_requests(town, int, text) is
+    'Requests whose time is over. Input: how many at most, which: as of may_erase().';
+
+
+create or replace function due_bans(p_town town, p_limit int, p_which text)
+    returns setof bigint
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return query
+    select b.id
+      from collect_ban b
+     where b.tenant = p_town.id
+       and b.ended_at < now() - make_interval(days => p_town.keep_request)
+       and may_erase(p_town, 'collect_ban', b.id::text, p_which)
+     limit p_limit;
+end
+$$;
+
+comment on function due_bans(town, int, text) is
+    'Lifted bans whose time is over. Input: as of due_requests().';
+
+
+create or replace function due_uploads(p_town town, p_limit int, p_which text)
+    returns setof uuid
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_before  timestamptz := now() - make_interval(days => p_town.keep_photo);
+begin
+    -- what no request names after a day; a photo that is no longer needed
+    return query
+    select d.id
+      from upload d
+      left join change_set c on c.tenant = d.tenant and c.id = d.set_id
+     where d.tenant = p_town.id
+       and (c.id is null and d.left_at is null
+                and d.created_at < now() - interval '1 day'
+            or (d.left_at < v_before
+                or d.section <> 'child_photo' and c.decided_at
+                   <= now() - make_interval(days => p_town.keep_document)
+                or d.section = 'child_photo' and c.updated_at < v_before
+                   and c.state in ('refused', 'replaced', 'withdrawn'))
+               and may_erase(p_town, case d.section when 'child_photo' then 'photo'
+                                                    else 'document' end, d.id::text, p_which))
+       and not exists (select from child_photo p
+                        where p.tenant = d.tenant
+                          and p.upload_id = d.id)
+     limit p_limit;
+end
+$$;
+
+comment on function due_uploads(town, int, text) is
+    'Files whose time is over; those that no request has named are always among them. Input: as of due_requests().';
 
 
 create or replace function erase_accounts(p_kind text, p_town town, p_limit int) returns int
@@ -221,6 +273,9 @@ begin
          where a.tenant = p_town.id and a.id = any (v_ids) and a.state = 'closed';
         get diagnostics v_count = row_count;
 
+    elsif p_kind = 'account_reminded' then
+        v_count := remind_accounts(p_limit);
+
     elsif p_kind = 'account_inactive' then
         select count(*) filter (where close_account(d.id, 'inactive')) into v_count
           from due_accounts(p_kind, p_town, p_limit) as d (id);
@@ -235,7 +290,7 @@ end
 $$;
 
 comment on function erase_accounts(text, town, int) is
-'One batch of what a town''s periods say of accounts. Input: account_unconfirmed, account_closed (its remainder), account_inactive (closes it) or account_warned (30 days before). Result: how many.';
+'One batch of what a town''s periods say of accounts. Input: account_unconfirmed, account_closed (its remainder), account_inactive (closes it), account_warned (30 days before) or account_reminded (the yearly mail, see remind_accounts()). Result: how many.';
 
 
 create or replace function erase_traces(p_kind text, p_town town, p_limit int) returns int
@@ -253,9 +308,6 @@ begin
         when 'agent_session' then p_town.keep_session
         when 'agent_device' then 90
         when 'code_copy' then 30
-        when 'change_set' then p_town.keep_request
-        when 'collect_ban' then p_town.keep_request
-        when 'upload' then p_town.keep_photo
         when 'idempotency' then 1
         when 'captcha_used' then 0
         when 'webhook_message' then 14
@@ -363,35 +415,17 @@ begin
     when 'change_set' then
         delete from change_set c
          where c.tenant = p_town.id
-           and c.id in (select due_requests(p_town, p_limit));
+           and c.id in (select due_requests(p_town, p_limit, 'purge'));
 
     when 'collect_ban' then
         delete from collect_ban b
          where b.tenant = p_town.id
-           and b.id in (select d.id from collect_ban d
-                         where d.tenant = p_town.id and d.ended_at < v_before
-                         limit p_limit);
+           and b.id in (select due_bans(p_town, p_limit, 'purge'));
 
     when 'upload' then
-        -- what no request names after a day; a photo that is no longer needed
         delete from upload u
          where u.tenant = p_town.id
-           and u.id in (select d.id
-                          from upload d
-                          left join change_set c on c.tenant = d.tenant
-                                                and c.id = d.set_id
-                         where d.tenant = p_town.id
-                           and (c.id is null and d.left_at is null
-                                    and d.created_at < now() - interval '1 day'
-                                or d.left_at < v_before
-                                or d.section <> 'child_photo' and c.decided_at
-                                   <= now() - make_interval(days => p_town.keep_document)
-                                or d.section = 'child_photo' and c.updated_at < v_before
-                                   and c.state in ('refused', 'replaced', 'withdrawn'))
-                           and not exists (select from child_photo p
-                                            where p.tenant = d.tenant
-                                              and p.upload_id = d.id)
-                         limit p_limit);
+           and u.id in (select due_uploads(p_town, p_limit, 'purge'));
 
     when 'outbox' then
         delete from outbox o
@@ -416,6 +450,13 @@ begin
            and a.id in (select d.id from audit d
                          where d.tenant = p_town.id and d.at < v_before
                            and d.hash is not null
+                         limit p_limit);
+
+    when 'elimination' then
+        delete from elimination e
+         where e.tenant = p_town.id
+           and e.id in (select d.id from elimination d
+                         where d.tenant = p_town.id and d.ended_at < v_before
                          limit p_limit);
 
     when 'retention_run' then
@@ -572,10 +613,11 @@ begin
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
             'session', 'device', 'agent_session', 'agent_device', 'code_copy',
             'change_set',
-            'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run', 'import_checked',
+            'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run',
+            'elimination', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
-            'account_inactive', 'account_warned']
+            'account_inactive', 'account_warned', 'account_reminded']
         loop
             exit when v_left = 0;
 
@@ -593,6 +635,8 @@ begin
             v_all := v_all + v_rows;
             v_note := concat_ws(', ', v_note, v_town.slug || ' ' || v_kind || ' ' || v_rows);
         end loop;
+
+        perform end_eliminations();
     end loop;
 
     -- of the audit's links that are left, the last before the first row is enough
@@ -609,7 +653,7 @@ end
 $$;
 
 comment on function purge(jsonb) is
-'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before. Input: limit (rows in this transaction: 500), every (seconds: does nothing when another node has done it since; null: now).
+'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before; tells guardians once a year that there is something to verify. Input: limit (rows in this transaction: 500), every (seconds: does nothing when another node has done it since; null: now).
 Result: {"status": 200, "rows", "note": what of which town or null, "more": the limit was reached, call again}. retention_run keeps what was done. For portal_jobs.';
 
 
@@ -632,7 +676,7 @@ begin
         'token', v_town.keep_token, 'attempt', v_town.keep_attempt, 'device', 90,
         'code_copy', 30, 'import', 365, 'webhook_message', 14);
 
-    return json_build_object('status', 200,
+    return json_build_object('status', 200, 'approval', v_town.purge_mode = 'approval',
         'periods', (select json_agg(json_build_object('purge_kind', k.kind,
                                'period', period(greatest((v_days->>k.kind)::int, 1)),
                                'counted', d.due is not null, 'due', d.due,
@@ -648,7 +692,7 @@ begin
                 when k.kind like 'account%'
                 then (select count(*) from due_accounts(k.kind, v_town, 1000))
                 when k.kind = 'change_set'
-                then (select count(*) from due_requests(v_town, 1000)) end) d (due)
+                then (select count(*) from due_requests(v_town, 1000, 'all')) end) d (due)
             left join lateral (select max(x.at), sum(x.rows)
                                  from retention_run x
                                 where x.at >= now() - interval '30 days'
@@ -660,7 +704,7 @@ end
 $$;
 
 comment on function periods(jsonb) is
-'How long the town keeps what, what of accounts and requests the next purge will take, and what it has erased. Result: {"status": 200, "periods": [{"purge_kind", "period": period(), "counted", "due": how many the next purge takes, 1000 at most, null where that is not counted, "due_most": there may be more, "last_at", "rows": erased in the last 30 days; of documents and photos together}]}. Counts only. For administrators.';
+'How long the town keeps what, what of accounts and requests the next purge will take, and what it has erased. Result: {"status": 200, "approval": requests, files and bans wait for an approved list, "periods": [{"purge_kind", "period": period(), "counted", "due": how many the next purge takes, 1000 at most, null where that is not counted, "due_most": there may be more, "last_at", "rows": erased in the last 30 days; of documents and photos together}]}. Counts only. For administrators.';
 
 
 grant execute on function periods(jsonb) to portal_web;

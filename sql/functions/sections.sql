@@ -23,12 +23,31 @@ comment on function school_year() is 'The school year of today.';
 
 
 create or replace function answer_year_of(p_day date) returns text
-    language sql immutable
-    -- towns prepare the coming year from 1 July on: two months before September
-    return school_year_of((p_day + interval '2 months')::date);
+    language sql stable
+begin atomic
+    -- towns prepare the coming year months before September
+    select y || '-' || (y + 1)
+      from (select extract(year from p_day)::int
+                       - (to_char(p_day, 'MM-DD') < t.year_opens)::int
+              from town t
+             where t.id = here()) x (y);
+end;
 
 comment on function answer_year_of(date) is
-    'The school year that an answer of a day is for: from 1 July on the one that begins in September.';
+    'The school year that an answer of a day is for: from the day on that the town sets (town.year_opens, 1 July where it has not) the one that begins in September.';
+
+
+create or replace function answers_from() returns date
+    language sql stable
+begin atomic
+    select make_date(left(school_year(), 4)::int + 1, left(t.year_opens, 2)::int,
+                     right(t.year_opens, 2)::int)
+      from town t
+     where t.id = here();
+end;
+
+comment on function answers_from() is
+    'The day of this school year from which an answer is for the next one, see answer_year_of().';
 
 
 -- general information -----------------------------------------------------

@@ -13,7 +13,8 @@ create or replace function settings_path(p_page text) returns text
                        when 'retention' then '/reglages/conservation'
                        when 'sessions' then '/reglages/sessions'
                        when 'contact' then '/reglages/contact'
-                       when 'texts' then '/reglages/textes' end;
+                       when 'texts' then '/reglages/textes'
+                       when 'verification' then '/reglages/verification' end;
 
 comment on function settings_path(text) is 'Where a page of settings is; null: there is none of that name.';
 
@@ -100,7 +101,7 @@ create or replace function settings_values(p_town town, p_page text) returns jso
             'keep_closed', p_town.keep_closed, 'keep_unconfirmed', p_town.keep_unconfirmed,
             'keep_mail', p_town.keep_mail, 'keep_session', p_town.keep_session,
             'keep_token', p_town.keep_token, 'keep_attempt', p_town.keep_attempt,
-            'keep_audit', p_town.keep_audit)
+            'keep_audit', p_town.keep_audit, 'purge_mode', p_town.purge_mode)
         when 'sessions' then jsonb_build_object(
             'session_minutes', (p_town.session_idle + 59) / 60,
             'session_hours', (p_town.session_absolute + 3599) / 3600,
@@ -110,15 +111,48 @@ create or replace function settings_values(p_town town, p_page text) returns jso
         when 'contact' then jsonb_build_object('phone', p_town.phone, 'email', p_town.email,
             'mail_from', p_town.mail_from,
             'offered', array_to_string(p_town.languages, '_')) || settings_words(p_town, true)
-        when 'texts' then settings_words(p_town, false) end;
+        when 'texts' then settings_words(p_town, false)
+        when 'verification' then (select jsonb_build_object(
+                'opening_day', right(p_town.year_opens, 2)::int,
+                'opening_month', left(p_town.year_opens, 2),
+                'verify_reminder', yes_or_no(p_town.verify_reminder))
+            || jsonb_object_agg('verify_' || s.name, coalesce(p_town.verify->>s.name, 'year'))
+            || jsonb_object_agg('both_' || s.name, yes_or_no(s.name = any (p_town.verify_both)))
+                   filter (where s.name like 'child%')
+              from section s
+             where s.name <> 'child_photo') end;
 
 comment on function settings_values(town, text) is
     'The settings of a page as its form has them: seconds as minutes and hours, rounded up; a text in English under its name with _en.';
 
 
+create or replace function settings_verified(p_town town, p_changed jsonb) returns jsonb
+    language sql stable
+begin atomic
+    -- numbers and choices of the form; what has not changed stays
+    select jsonb_build_object(
+               'year_opens', coalesce(p_changed->>'opening_month', left(p_town.year_opens, 2))
+                   || '-' || coalesce(lpad(p_changed->>'opening_day', 2, '0'),
+                                      right(p_town.year_opens, 2)),
+               'verify_reminder', coalesce(p_changed->>'verify_reminder' = 'yes',
+                                           p_town.verify_reminder),
+               'verify', p_town.verify || coalesce(
+                   jsonb_object_agg(s.name, p_changed->('verify_' || s.name))
+                       filter (where p_changed ? ('verify_' || s.name)), '{}'),
+               'verify_both', coalesce(jsonb_agg(s.name order by s.name)
+                   filter (where coalesce(p_changed->>('both_' || s.name) = 'yes',
+                                          s.name = any (p_town.verify_both))), '[]'))
+      from section s;
+end;
+
+comment on function settings_verified(town, jsonb) is
+    'The columns of a town that say what is verified each year, with what has changed on their page.';
+
+
 create or replace function settings_row(p_town town, p_changed jsonb) returns town
     language sql stable
-    return jsonb_populate_record(p_town, p_changed || jsonb_strip_nulls(jsonb_build_object(
+    return jsonb_populate_record(p_town, p_changed || settings_verified(p_town, p_changed)
+        || jsonb_strip_nulls(jsonb_build_object(
         'session_idle', (p_changed->>'session_minutes')::int * 60,
         'session_absolute', (p_changed->>'session_hours')::int * 3600,
         'agent_idle', (p_changed->>'agent_minutes')::int * 60,
@@ -135,7 +169,9 @@ create or replace function settings_faults(p_town town) returns jsonb
 begin atomic
     select coalesce(jsonb_agg(jsonb_build_object('field', f.field, 'code', f.code)), '[]')
       from (values ('session_hours', 'hours_short', p_town.session_absolute < p_town.session_idle),
-                   ('agent_hours', 'hours_short', p_town.agent_absolute < p_town.agent_idle))
+                   ('agent_hours', 'hours_short', p_town.agent_absolute < p_town.agent_idle),
+                   ('opening_day', 'day_of_month',
+                    p_town.year_opens in ('04-31', '06-31')))
            as f (field, code, wrong)
      where f.wrong;
 end;
@@ -167,7 +203,7 @@ begin
                              'path', settings_path(p.page)) order by p.place),
                 'guardian_sections', settings_sections('guardian', '/reglages/responsables/'),
                 'child_sections', settings_sections('child', '/reglages/enfants/'))
-              from unnest(array['contact', 'texts', 'delays', 'retention', 'sessions'])
+              from unnest(array['contact', 'texts', 'delays', 'verification', 'retention', 'sessions'])
                    with ordinality as p (page, place));
 end
 $$;
@@ -300,6 +336,11 @@ begin
            session_limit = p_town.session_limit,
            agent_idle = p_town.agent_idle,
            agent_absolute = p_town.agent_absolute,
+           year_opens = p_town.year_opens,
+           verify = p_town.verify,
+           verify_both = p_town.verify_both,
+           verify_reminder = p_town.verify_reminder,
+           purge_mode = p_town.purge_mode,
            service = p_town.service,
            family_service = p_town.family_service,
            phone = p_town.phone,

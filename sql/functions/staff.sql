@@ -237,7 +237,8 @@ comment on function agent_reads(text, text, bigint) is
 
 
 create or replace function agent_guardians(p_family bigint, p_seen text[]) returns json
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return (select coalesce(json_agg(json_build_object('guardian', g.document,
                        'account', (select json_build_object('email', a.email,
                                               'since', day_of(u.since))
@@ -253,16 +254,21 @@ create or replace function agent_guardians(p_family bigint, p_seen text[]) retur
                        'iban_page', case when g.document #>> '{bank,iban_last4}' is not null
                                               and opens_ibans() then
                            '/familles/' || p_family || '/responsables/'
-                               || (g.document->>'id') || '/iban' end) order by g.rank), '[]')
+                               || (g.document->>'id') || '/iban' end,
+                       'verified', verified_days('guardian', (g.document->>'id')::bigint,
+                                                 p_family, p_seen)) order by g.rank), '[]')
               from guardian_documents(p_family, null, null, array_remove(p_seen, 'guardian_tax'),
                                       array_remove(p_seen, 'guardian_tax')) g);
+end
+$$;
 
 comment on function agent_guardians(bigint, text[]) is
-    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "tax_page": where the tax is, "iban_page": where the account number is opened whole}].';
+    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "tax_page": where the tax is, "iban_page": where the account number is opened whole, "verified": verified_days()}].';
 
 
 create or replace function agent_children(p_family bigint, p_seen text[]) returns json
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return (select coalesce(json_agg(json_build_object(
                        'child', (case when 'child_general' = any (p_seen)
                            then with_texts(c.document)::jsonb
@@ -276,6 +282,8 @@ create or replace function agent_children(p_family bigint, p_seen text[]) return
                            '/familles/' || p_family || '/enfants/' || (c.document->>'id')
                                || '/sante' end,
                        'bans', child_bans((c.document->>'id')::bigint),
+                       'verified', verified_days('child', (c.document->>'id')::bigint,
+                                                 p_family, p_seen),
                        'other_families', (
                            select coalesce(json_agg(json_build_object('id', f.id,
                                       'number', f.number, 'label', f.label) order by f.id), '[]')
@@ -286,9 +294,11 @@ create or replace function agent_children(p_family bigint, p_seen text[]) return
               from child_documents(p_family, null, array_remove(p_seen, 'child_health'),
                                    today()) c
              where agent_sees(null, null, (c.document->>'id')::bigint));
+end
+$$;
 
 comment on function agent_children(bigint, text[]) is
-    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), with_texts(), without health, "health_page": where that is, "bans": those that hold, "other_families": the other household}].';
+    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), with_texts(), without health, "health_page": where that is, "bans": those that hold, "verified": verified_days(), "other_families": the other household}].';
 
 
 create or replace function agent_family(input jsonb) returns json

@@ -311,6 +311,63 @@ comment on function waiting_chart() is
 'Requests that wait for an agent, by how many days they have. Result: chart(), rows with "age_group" (day, days_2, days_5, days_10, days_20, days_30: from so many days on), "late": past the town''s delay, "incomplete": those that wait for the family.';
 
 
+create or replace function verified_chart() returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_rows  jsonb;
+begin
+    with given as materialized (
+        select v.child_id, v.section, v.by_guardian, max(v.verified_on) as day
+          from verification v
+          left join change_set c on c.tenant = v.tenant and c.id = v.set_id
+         where v.child_id is not null
+           and c.state is distinct from 'withdrawn'
+         group by v.child_id, v.section, v.by_guardian
+    ), rule as materialized (
+        select r.* from verification_rules() r where r.section like 'child%'
+    ), counted as (
+        -- a child counts when each of its sections does
+        select g.child_id, g.section
+          from given g
+          join rule r on r.section = g.section and g.day >= r.since
+         group by g.child_id, g.section, r.by_all
+        having not r.by_all
+            or count(*) >= (select count(distinct u.guardian_id)
+                              from child_family m
+                              join subscription u on u.tenant = m.tenant
+                                                 and u.family_id = m.family_id
+                                                 and u.ended_at is null
+                             where m.child_id = g.child_id)
+    ), child_done as (
+        select k.child_id
+          from counted k
+         group by k.child_id
+        having count(*) = (select count(*) from rule)
+    ), school as (
+        select s.name, count(*) as children, count(d.child_id) as verified
+          from schooling s
+          left join child_done d on d.child_id = s.child_id
+         where s.year = school_year()
+           and (my_schools() is null or s.name = any (my_schools()))
+         group by s.name
+    )
+    select jsonb_agg(jsonb_build_object('school', o.name,
+               'short', case when length(o.name) > 46 then left(o.name, 45) || '…'
+                             else o.name end,
+               'children', o.children, 'verified', o.verified,
+               'values', jsonb_build_array(o.verified * 100 / o.children))
+               order by fold(o.name), o.name)
+      into v_rows
+      from school o;
+
+    return chart('verifies', coalesce(v_rows, '[]'), 100, true) || '{"percent": true}';
+end
+$$;
+
+comment on function verified_chart() is
+    'Of how many children of a school all that the town has verified is, see verification_rules(). Result: chart() of the percent, rows with "school", "short" (its beginning), "children", "verified".';
+
+
 create or replace function statistics(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
@@ -333,7 +390,7 @@ begin
         'since', day_of(v_starts[1]), 'days', v_town.validation_days,
         'families', v_all, 'families_linked', v_now,
         'percent_linked', round(v_now * 100.0 / nullif(v_all, 0)),
-        'waiting', waiting_chart(), 'linked', v_linked,
+        'waiting', waiting_chart(), 'linked', v_linked, 'verified', verified_chart(),
         'reasons', reasons_chart(v_starts, input->'_'->>'lang'))
         || decided_charts(v_starts, v_town.keep_request)
         -- what is refused at the door is of no school and no section
@@ -344,7 +401,7 @@ end
 $$;
 
 comment on function statistics(jsonb) is
-'The portal in numbers, of the last 12 months; counts, never a name. Result: {"status": 200, "since": day that the first month began, "days": the town''s delay, "families", "families_linked", "percent_linked", "waiting": waiting_chart(), "delay", "share": decided_charts(), "reasons": reasons_chart(), "linked": linked_chart(), "codes", "logins": attempts_charts(), null for who does not see all}; of what the agent sees. For agents.';
+'The portal in numbers, of the last 12 months; counts, never a name. Result: {"status": 200, "since": day that the first month began, "days": the town''s delay, "families", "families_linked", "percent_linked", "waiting": waiting_chart(), "delay", "share": decided_charts(), "reasons": reasons_chart(), "linked": linked_chart(), "verified": verified_chart(), "codes", "logins": attempts_charts(), null for who does not see all}; of what the agent sees. For agents.';
 
 
 grant execute on function statistics(jsonb) to portal_web;

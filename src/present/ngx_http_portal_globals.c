@@ -271,6 +271,7 @@ static const struct {
     { "account", ngx_string("/compte") },
     { "subscriptions", ngx_string("/mes-abonnements") },
     { "requests", ngx_string("/famille/demandes") },
+    { "verification", ngx_string("/famille/verification") },
     { "families", ngx_string("/familles") },
     { "family", ngx_string("/famille") },
     { "bans", ngx_string("/interdictions") },

@@ -1,7 +1,7 @@
 /* « Réglages »: an administrator's pages, each looked at; a mistake is beside
    its field. */
 
-import { arrive, button, heading, link, main, ok, open, portal, run, signInAgent }
+import { arrive, button, heading, link, main, ok, open, portal, run, signInAgent, town }
   from "./guide.mjs";
 import { inspect } from "./inspect.mjs";
 
@@ -138,4 +138,29 @@ run(async (browser) => {
   await button(main(page), "Enregistrer").click();
   await page.getByText("Les réglages sont enregistrés").waitFor();
   await inspect(page, "saved");
+
+  /* what is destroyed with approval */
+  town(`update portal.town set purge_mode = 'approval' where id = 1;
+    insert into portal.change_set (tenant, number, family_id, section, action, subject, state, updated_at, due_on)
+    select 1, '2020-0000001', min(id), 'guardian_basic', 'add', 'X', 'withdrawn', now() - interval '9 years', current_date
+      from portal.family where tenant = 1`);
+  await page.goto(`${portal.agents_url}/durees`);
+  await inspect(page, "periods");
+  await link(main(page), "Bordereaux d’élimination").click();
+  await arrive(page, "/eliminations");
+  await inspect(page, "disposal lists", true);
+  await button(main(page), "Établir un bordereau").click();
+  await page.getByText("Le bordereau est établi").waitFor();
+  await inspect(page, "a disposal list");
+  await page.getByRole("radio", { name: /2020-0000001/ }).check();
+  await button(main(page), "Garder cette ligne").click();
+  await page.locator("#erreurs a").first().click();
+  ok(await field("Motif").evaluate((e) => e === document.activeElement), "a reason is missing");
+  await inspect(page, "a disposal list, refused");
+  await field("Motif").fill("Un recours est en cours.");
+  await page.getByRole("radio", { name: /2020-0000001/ }).check();
+  await button(main(page), "Garder cette ligne").click();
+  await page.getByText("La ligne est gardée").waitFor();
+  await inspect(page, "a disposal list, kept");
+  town("update portal.town set purge_mode = 'automatic' where id = 1");
 });

@@ -47,6 +47,7 @@ create function pg_temp.other(p_value jsonb) returns jsonb language sql as $$
                 when p_value = '"fr_en"' then '"en_fr"'
                 when p_value#>>'{}' ~ '^\+33' then '"+33353010199"' when p_value#>>'{}' ~ '@' then '"a@b.example"'
                 when p_value = '"relogin"' then '"immediate"'
+                when p_value = '"07"' then '"06"' when p_value = '"year"' then '"july"' when p_value = '"automatic"' then '"approval"' when p_value = '"no"' then '"yes"'
                 when jsonb_typeof(p_value) = 'string' then '"other words"' end $$;
 create function pg_temp.kept(p_page text, p_name text, p_value jsonb) returns jsonb language plpgsql as $$
 begin
@@ -55,7 +56,7 @@ begin
 end $$;
 select is(pg_temp.kept(p, e.key, coalesce(pg_temp.other(e.value), case when e.key like 'keep%' then '1'::jsonb else '"w"' end)),
     coalesce(pg_temp.other(e.value), case when e.key like 'keep%' then '1'::jsonb else '"w"' end), p || ': ' || e.key)
-  from unnest('{contact,texts,delays,retention,sessions}'::text[]) p, jsonb_each(portal.settings_form(jsonb_build_object('page', p))::jsonb->'values') e
+  from unnest('{contact,texts,delays,retention,sessions,verification}'::text[]) p, jsonb_each(portal.settings_form(jsonb_build_object('page', p))::jsonb->'values') e
  where e.key <> 'version';
 
 -- fields

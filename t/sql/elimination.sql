@@ -1,0 +1,122 @@
+--
+-- What is destroyed with approval: who lists, who approves, what the job may erase.
+--
+
+begin;
+select * from no_plan();
+
+create function pg_temp.as_agent(p_agent bigint) returns void language sql as $$
+    select portal.enter('saint-aubin', null, null, null, null, 999, 1, 'r');
+    select set_config('portal.agent', p_agent::text, true), set_config('portal.role', (select role from portal.agent where id = p_agent), true) $$;
+create function pg_temp.purge() returns json language sql as $$ select tap.as_jobs('purge', '{}') $$;
+
+update portal.agent set state = 'active', role = 'administrator' where tenant = 1;
+create temp table who as select min(id) as a, max(id) as b from portal.agent where tenant = 1;
+select isnt(a, b, 'two administrators') from who;
+delete from portal.change_set where tenant = 1;
+delete from portal.upload where tenant = 1 and id not in (select upload_id from portal.child_photo);
+
+create function pg_temp.old(p_number text, p_state text, p_days int) returns bigint language sql as $$
+    insert into portal.change_set (tenant, number, family_id, section, action, guardian_id, subject, state, updated_at, decided_at, due_on, reason)
+    select 1, '2020-' || p_number, family('104201'), 'guardian_basic', 'change', guardian('104201', 1), 'Camille Martin', p_state, now() - make_interval(days => p_days),
+           case when p_state in ('accepted', 'refused') then now() - make_interval(days => p_days) end, current_date, 'Non'
+    returning id $$;
+create temp table sets as select n, pg_temp.old(n, s, d) as id
+    from (values ('0000001', 'withdrawn', 800), ('0000002', 'refused', 900), ('0000003', 'withdrawn', 10), ('0000004', 'refused', 40)) as x (n, s, d);
+create function pg_temp.left_of() returns text language sql as $$
+    select coalesce(string_agg(right(c.number, 1), ' ' order by c.number), '') from portal.change_set c where c.tenant = 1 $$;
+insert into portal.upload (tenant, id, family_id, section, field, kind, size, pieces, stored, set_id, created_at)
+select 1, gen_random_uuid(), family('104201'), 'guardian_basic', 'document', 'pdf', 10, 1, 1, id, now() - interval '40 days' from sets where n in ('0000002', '0000004');
+insert into portal.upload (tenant, id, family_id, section, field, kind, size, pieces, stored, created_at)
+values (1, gen_random_uuid(), family('104201'), 'guardian_basic', 'document', 'pdf', 10, 1, 1, now() - interval '2 days');
+insert into portal.collect_ban (tenant, child_id, family_id, words, recorded_at, ended_at, ended_by, end_reason)
+select 1, m.child_id, m.family_id, 'Lui', now() - interval '900 days', now() - interval '800 days', a, 'Fini' from who, portal.child_family m where m.family_id = family('104201') limit 1;
+update portal.town set keep_document = 30 where id = 1;
+create function pg_temp.files() returns bigint language sql as $$ select count(*) from portal.upload where tenant = 1 and section = 'guardian_basic' $$;
+
+-- automatic, as ever
+
+savepoint a;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '3 4', 'a town that has set nothing erases what has had its time');
+select is(pg_temp.files(), 0::bigint, 'and the files');
+select is_empty($$select from portal.collect_ban where tenant = 1 and ended_at < now() - interval '730 days'$$, 'and the bans');
+select pg_temp.as_agent(a) from who;
+select is(portal.make_elimination('{"_": {}}') #>> '{errors,0,code}', 'purge_automatic', 'a list would be of no use');
+rollback to a;
+
+-- with approval
+
+update portal.town set purge_mode = 'approval' where id = 1;
+insert into portal.attempt select 1, 'test', int8send(n), 1, now(), now() - interval '3 days', '-infinity' from generate_series(1, 3) n;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 2 3 4', 'nothing that families have asked for is erased without a list');
+select is(pg_temp.files(), 2::bigint, 'of the files what no request has named goes');
+select is_empty($$select from portal.attempt where kind = 'test'$$, 'and what the law makes short');
+
+select pg_temp.as_agent(a) from who;
+select is((portal.eliminations('{}')->'due')::jsonb, '[{"purge_kind": "change_set", "due": 2}, {"purge_kind": "collect_ban", "due": 1}, {"purge_kind": "document", "due": 1}]',
+    'what is past its time; a request''s documents go with it');
+create temp table list as select split_part(portal.make_elimination('{"_": {}}')->>'location', '/', 3)::bigint as id;
+select is((portal.eliminations('{}')->>'has_due'), 'false', 'what is listed is not due a second time');
+select is(portal.make_elimination('{"_": {}}') #>> '{errors,0,code}', 'nothing_due', 'nor listed');
+create function pg_temp.page() returns jsonb language sql as $$ select portal.elimination_list(jsonb_build_object('list', id))::jsonb from list $$;
+select is((select string_agg(concat_ws(':', i->>'purge_kind', right(i->>'number', 1), i->>'family_number', i->>'item_state'), ' ' order by i->>'purge_kind', i->>'number')
+    from jsonb_array_elements(pg_temp.page()->'items') i), 'change_set:1:104201:listed change_set:2:104201:listed collect_ban:104201:listed document:4:104201:listed', 'numbers');
+select unalike(portal.elimination_sheet(jsonb_build_object('list', id))::text, '%Camille%', 'no name, no value') from list;
+
+create function pg_temp.say(p_step text, more jsonb default '{}') returns text language sql as $$
+    select concat_ws(' ', r->>'status', r->>'notice', r #>> '{errors,0,code}')
+      from list, (select portal.decide_elimination(jsonb_build_object('list', id, 'step', p_step, 'version', pg_temp.page()->>'version', '_', '{}'::jsonb) || more)::jsonb as r from list) x $$;
+select is(pg_temp.say('approve'), '422 other_needed', 'who has listed does not approve');
+select throws_ok($$update portal.elimination e set state = 'approved', approved_at = now(), approved_by = e.made_by where tenant = 1$$, '23514', null, 'nor may the database');
+select is(pg_temp.say('keep', '{"item": 0, "reason": "x"}'), '422 item_needed', 'a line is kept');
+select is(pg_temp.say('keep', jsonb_build_object('item', pg_temp.page() #>> '{items,0,id}')), '422 required', 'with a reason');
+create temp table first as select (i->>'id')::bigint as id from jsonb_array_elements(pg_temp.page()->'items') i where i->>'number' like '%1';
+select is(pg_temp.say('keep', jsonb_build_object('item', id, 'reason', 'Un recours est en cours')), '303 elimination_kept', 'kept') from first;
+select pg_temp.as_agent(b) from who;
+select is(pg_temp.say('approve', '{"version": "x"}'), '409 elimination_changed', 'who has not seen the list as it is does not approve');
+select is(pg_temp.say('approve', '{"_": {"if_match": ["x"]}}'), '412 version_changed', 'If-Match');
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 2 3 4', 'an open list destroys nothing');
+select pg_temp.as_agent(b) from who;
+select is(pg_temp.say('approve'), '303 elimination_approved', 'another administrator approves');
+select is(pg_temp.say('cancel'), '409 elimination_changed', 'what is approved is approved');
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 3 4', 'then the job destroys what is listed, and nothing else');
+select is(pg_temp.files(), 0::bigint, 'files, too');
+select pg_temp.purge();
+select pg_temp.as_agent(b) from who;
+select is((select row(pg_temp.page() #>> '{list,elimination_state}', pg_temp.page() #>> '{list,kept}', pg_temp.page() #>> '{list,destroyed}')::text), '(done,1,3)', 'the list is done');
+select is((select string_agg(x.action || ' ' || x.outcome, ', ' order by x.id) from portal.audit x, list where x.object = 'elimination' and x.object_id = list.id),
+    'make_elimination ok, read_elimination csv, approve_elimination other_needed, keep_elimination item_needed, keep_elimination required, keep_elimination ok, approve_elimination elimination_changed, approve_elimination version_changed, approve_elimination ok, cancel_elimination elimination_changed, destroy_archives ok',
+    'the audit has all of it');
+select is((portal.eliminations('{}')->>'has_due'), 'false', 'what is kept is not listed again');
+update portal.elimination_item set kept_at = now() - interval '366 days' where state = 'kept';
+select is((portal.eliminations('{}')->>'has_due'), 'true', 'but a year later');
+
+-- a list that is given up
+
+select split_part(portal.make_elimination('{"_": {}}')->>'location', '/', 3)::bigint as id into temp list2;
+update list set id = list2.id from list2;
+select is(pg_temp.say('cancel'), '303 elimination_cancelled', 'given up');
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 3 4', 'nothing of it is destroyed');
+select pg_temp.as_agent(b) from who;
+select is((portal.eliminations('{}')->>'has_due'), 'true', 'it can be listed again');
+
+-- who may
+
+update portal.agent set role = 'validator' where tenant = 1;
+select pg_temp.as_agent(b) from who;
+select throws_ok(format('select portal.%I(''{"list": 1, "_": {}}'')', f), 'PT403', null, 'a validator: ' || f)
+  from unnest('{eliminations,make_elimination,elimination_list,elimination_sheet,decide_elimination}'::text[]) f;
+
+-- the lists themselves
+
+update portal.elimination set made_at = now() - interval '3 years', ended_at = now() - interval '2 years' where state in ('done', 'cancelled');
+select pg_temp.purge();
+select is_empty($$select from portal.elimination_item where tenant = 1$$, 'a list is kept as long as the audit');
+
+select * from finish();
+rollback;
