@@ -45,7 +45,7 @@ my $jp = as_json($parent);
 my $child = $jp->get('/famille')->json->{children}[0]{id};
 my $page = "/famille/enfants/$child";
 my $answer = sub { my ($code) = @_; (grep { $_->{code} eq $code } @{ $jp->get($page)->json->{child}{authorisations} })[0] };
-$portal->psql("update portal.authorisation a set answer = 'yes', answered_on = portal.today(), school_year = portal.answer_year_of(portal.today()),
+$portal->psql("update portal.authorisation a set answer = 'yes', answered_on = portal.today(), school_year = portal.school_year(),
     text_id = (select min(t.id) from portal.authorisation_text t where t.tenant = 1 and t.code = a.code and t.lang = 'fr')
     where a.child_id = $child and a.code in ('transport', 'swimming')");
 my $before = $answer->('transport')->{text};
