@@ -288,7 +288,17 @@ comment on function device_seen(account, jsonb) is
 create or replace function guess_counter(p_mac bytea, input jsonb, p_who text default 'sign_in',
     out kind text, out key bytea)
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_device  bytea := decode(input->'_'->>'device', 'hex');
 begin
+    kind := p_who;
+    key := p_mac;
+
+    -- a browser without the cookie is none that was seen
+    if v_device is null then
+        return;
+    end if;
+
     select p_who || '_device', sha256(p_mac || d.mac)
       into kind, key
       from (select d.mac, d.last_at
@@ -302,7 +312,7 @@ begin
               join agent_device d on d.tenant = a.tenant and d.agent_id = a.id
                                  and d.epoch = a.epoch
              where p_who = 'agent' and a.email_mac = p_mac and a.state = 'active') d
-     where d.mac = decode(input->'_'->>'device', 'hex')
+     where d.mac = v_device
        and d.last_at > now() - interval '90 days';
 
     if not found then
