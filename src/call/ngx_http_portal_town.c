@@ -169,12 +169,20 @@ ngx_http_portal_town_ask(ngx_http_portal_town_t *town)
 }
 
 
-/* whoever asks for the page does not wait for this */
+/* whoever asks for the page does not wait for this, nor lose a turn to it */
 
 void
 ngx_http_portal_town_refresh(ngx_http_portal_town_t *town)
 {
-    if (ngx_current_msec - town->heard >= NGX_HTTP_PORTAL_TOWN_FRESH) {
+    portal_pg_stats_t  stats;
+
+    if (ngx_current_msec - town->heard < NGX_HTTP_PORTAL_TOWN_FRESH) {
+        return;
+    }
+
+    portal_pg_stats(ngx_http_portal.pg, &stats);
+
+    if (stats.open > stats.busy) {
         ngx_http_portal_town_ask(town);
     }
 }
