@@ -99,6 +99,8 @@ like $css->header('cache-control'), qr/no-store/, 'that nobody keeps';
 like $r->text, qr/Couleur principale Avec du blanc [0-9]+,[0-9]{2} 4,5/, 'and the contrasts';
 unlike $r->content, qr/ style=/, 'no style but the sheet\'s';
 is town('theme_css'), '/static/theme-saint-aubin.css', 'families have the former sheet';
+unlike client()->get('/theme.css?v=12345678')->header('cache-control') // '', qr/public|max-age=[1-9]/,
+    'what a worker does not know yet is kept by nobody under its name';
 is town("theme->>'brand'"), '#0f5257', 'and its colours';
 is audited(), '', 'no change yet';
 like $admin->get($page)->content, qr/id="brand"[^>]*value="#5b2a86"/, 'it goes on from there';

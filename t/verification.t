@@ -79,6 +79,14 @@ like as_json($admin)->get('/familles/' . row("select id from portal.family where
     qr/"verified"\s*:\s*\{.*"child_health"\s*:\s*\{"verified_on"/s, 'agents read it';
 like $admin->get('/familles/' . row("select id from portal.family where number = '104201'"))->text, qr/Vérifié le \d+/, 'on their page too';
 
+# what the town asks for again is not as it should be, whoever has looked at it
+$portal->psql("insert into portal.authorisation_text (tenant, code, lang, text, since, asks_again)
+    select tenant, code, lang, text || ' (bis)', now(), true from portal.authorisation_text t
+     where tenant = 1 and code = 'swimming' and lang = 'fr' order by id desc limit 1");
+is sections(due($camille)->{"enfant-$leo"}), 'child_authorisations', 'but for what has to be answered again';
+$portal->psql("set session_replication_role = replica; delete from portal.authorisation_text where text like '% (bis)'");
+is due($camille)->{"enfant-$leo"}, undef, 'once that is answered it is not';
+
 
 ### what nobody has seen
 
@@ -101,6 +109,7 @@ like $admin->get('/familles/' . row("select id from portal.family where number =
     my $fresh = due($camille)->{"enfant-$nina"}{version};
     is json_post($j, $PAGE, { block => "enfant-$nina", version => $fresh }, headers => { 'If-Match' => '"x"' })->status, 412, 'If-Match counts too';
     is json_post($j, $PAGE, { block => "enfant-" . child('Hugo'), version => $mine->{version} })->status, 404, 'of its own family';
+    is json_post($json{$julien}, $PAGE, { block => "responsable-$me", version => $mine->{version} })->status, 404, 'that is the other parent\'s to say';
     is verified(), 4, 'nothing is verified by any of it';
 
     my $etag = $j->get($PAGE)->header('ETag');

@@ -65,8 +65,10 @@ begin atomic
                                    where m.family_id = p_family))
            and c.state is distinct from 'withdrawn'
     )
-    select p.kind, p.id, p.rank, r.section, r.rank, d.day, coalesce(d.day < r.since, true),
+    select p.kind, p.id, p.rank, r.section, r.rank, d.day,
+           coalesce(d.day < r.since, true) or a.asked,
            coalesce(d.day < r.since, true) and coalesce(d.mine >= r.since, false)
+           and not a.asked
       from person p
       join verification_rules() r on split_part(r.section, '_', 1) = p.kind
      cross join lateral (
@@ -90,11 +92,19 @@ begin atomic
              from given g
             where g.section = r.section
               and case p.kind when 'guardian' then g.guardian_id else g.child_id end = p.id
-              and (r.section <> 'child_contact' or g.family_id = p_family)) d;
+              and (r.section <> 'child_contact' or g.family_id = p_family)) d
+     cross join lateral (
+           -- what has to be answered again is not as it should be, whoever has
+           -- looked at it
+           select r.section = 'child_authorisations'
+                  and exists (select from authorisation x
+                               where x.child_id = p.id
+                                 and x.answer <> 'unanswered'
+                                 and not answer_counts(x)) as asked) a;
 end;
 
 comment on function verification_rows(bigint, bigint) is
-    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, and whether it waits for others alone. Input: family, the guardian who asks or null.';
+    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, as answers to authorisations that the town asks for again are, and whether it waits for others alone. Input: family, the guardian who asks or null.';
 
 
 create or replace function my_guardian() returns bigint
@@ -487,7 +497,14 @@ begin
         when stale(input, v_page->>'version') is not null then
             stale(input, v_page->>'version')
         -- the button was pressed twice, or another guardian was faster
-        when v_block is null then moved('/famille/verification', null, 'verified')
+        when v_block is null
+             and exists (select from verification_rows(my_family(), my_guardian()) r
+                          where r.kind = v_kind
+                            and r.id = v_key[2]::bigint
+                            and r.verified_on is not null)
+            then moved('/famille/verification', null, 'verified')
+        when v_block is null then
+            json_build_object('status', 404, 'errors', json_build_array())
         when input->>'version' is distinct from v_block->>'version' then
             refused('', 'verify_changed', 409)
         when not (v_block->'can')::boolean then refused('', 'verify_lacks') end;

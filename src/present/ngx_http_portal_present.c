@@ -23,6 +23,8 @@ static ngx_int_t ngx_http_portal_present_extra(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *extra);
 static ngx_int_t ngx_http_portal_strip_session(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_uint_t ngx_http_portal_is_theme(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 static void ngx_http_portal_rendered(ngx_http_request_t *r, uint64_t took);
 static void *ngx_http_portal_chunk(void *pool, size_t size);
 static const char *ngx_http_portal_label(ngx_http_request_t *r,
@@ -318,9 +320,15 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
         ngx_str_set(&type, "text/css; charset=utf-8");
     }
 
-    /* one that is being prepared is for who prepares it */
+    /*
+     * One that is being prepared is for who prepares it.  Where pages of
+     * another worker lead to a theme that this one has not heard of yet, what
+     * is sent is not what that address will always be.
+     */
 
-    if (view->css && ctx->verdict->audience == NGX_HTTP_PORTAL_PUBLIC) {
+    if (view->css && ctx->verdict->audience == NGX_HTTP_PORTAL_PUBLIC
+        && ngx_http_portal_is_theme(r, ctx))
+    {
         ngx_http_portal_set_header(r, "Cache-Control",
                                    "public, max-age=3600", 20);
         ngx_http_portal_set_header(r, "Vary", "Accept", 6);
@@ -335,6 +343,20 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     }
 
     return ngx_http_portal_send(r, status, &type, out, (off_t) sink.total);
+}
+
+
+static ngx_uint_t
+ngx_http_portal_is_theme(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    json_t  *path;
+
+    path = json_object_get(ctx->town->public[ctx->language], "theme_css");
+
+    return json_string_length(path) == r->unparsed_uri.len
+           && ngx_strncmp(json_string_value(path), r->unparsed_uri.data,
+                          r->unparsed_uri.len)
+              == 0;
 }
 
 

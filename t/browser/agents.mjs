@@ -58,6 +58,9 @@ run(async (browser) => {
   await page.goto(`${portal.agents_url}/familles`);
   await inspect(page, "the search of a family", true);
   await page.setViewportSize({ width: 390, height: 844 });
+  await field("Nom, numéro de dossier, adresse ou téléphone").fill("zzzzq");
+  await page.keyboard.press("Enter");
+  await page.getByText("Aucune famille ne correspond").waitFor();
   await field("Nom, numéro de dossier, adresse ou téléphone").fill("martin");
   await page.keyboard.press("Enter");
   await heading(page, "Rechercher une famille", "searched");
