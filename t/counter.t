@@ -143,7 +143,7 @@ my $id;
 
 {
     my $mail = letter($people{camille}{email}, 'change_filed');
-    like $mail->{text}, qr/déposé au guichet.*pièce d’identité vue/s, 'she is told by mail at once';
+    like $mail->{text}, qr/a enregistré la demande.*pièce d’identité vue/s, 'she is told by mail at once';
     like $mail->{text}, qr/Ce n’est pas vous.*Appelez/s, 'with whom to call when it was not her';
     unlike $mail->{text}, qr/Jeanne|Caron|rue du Guichet/, 'no name of an agent, no value';
     is mails_of($people{camille}{email}, 'change_sent'), 0, 'once';
