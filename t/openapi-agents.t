@@ -744,6 +744,10 @@ sub json_of { twin($_[0], json => 1) }
     answered(ban => $own->get("/interdictions/$ban"), 403, 'their own');
     my $note = join '/notes/', @{ ($portal->psql('select family_id, max(id) from portal.family_note group by 1'))[0] };
     answered(agentNote => $own->get("/familles/$note"), 403, 'their own');
+    my ($family, $child) = @{ ($portal->psql("select m.family_id, m.child_id from portal.child_family m
+        join portal.guardian g on g.family_id = m.family_id where g.id = $me order by m.child_id limit 1"))[0] };
+    answered(agentTax => $own->get("/familles/$family/responsables/$me/fiscales"), 403, 'their own');
+    answered(agentHealth => $own->get("/familles/$family/enfants/$child/sante"), 403, 'their own');
 }
 
 for my $name (sort keys %op) {

@@ -276,7 +276,9 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    v_refusal := coalesce(step_up(), agent_reads('read_iban', 'guardian', v_guardian.id));
+    v_refusal := coalesce(own_sealed(v_family.id, 'read_iban', 'guardian', v_guardian.id),
+                          step_up(),
+                          agent_reads('read_iban', 'guardian', v_guardian.id));
 
     return coalesce(v_refusal, iban_document(v_guardian, v_bank.iban, v_bank.holder,
         v_bank.bic, '/familles/' || v_family.id || '#responsable-' || v_guardian.id));
@@ -284,7 +286,7 @@ end
 $$;
 
 comment on function agent_iban(jsonb) is
-    'The account number of a guardian, whole, for who has asked to see it and has just given a code; the audit says so (read_iban). Input: family, guardian. Result: iban_document(); 404; 403 step_up_needed; 429 too_many_readings. For validators and administrators.';
+    'The account number of a guardian, whole, for who has asked to see it and has just given a code; the audit says so (read_iban). Input: family, guardian. Result: iban_document(); 404; 403 own_family, step_up_needed; 429 too_many_readings. For validators and administrators.';
 
 
 create or replace function request_iban(input jsonb) returns json

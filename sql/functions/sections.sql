@@ -220,6 +220,7 @@ begin atomic
                          and m.child_id = k.child_id
      where k.family_id = my_family()
        and k.child_id <> p_child
+       and agent_sees('child_contact', k.family_id, k.child_id)
        and not exists (select
                          from contact o
                         where o.tenant = k.tenant
@@ -230,7 +231,7 @@ begin atomic
 end;
 
 comment on function contact_copies(bigint) is
-    'Contacts of the family''s other children that this one has not: what the form of a new one may begin with.';
+    'Contacts of the family''s other children that this one has not: what the form of a new one may begin with. At the counter of children that the agent sees.';
 
 
 create or replace function copied_contact(p_child bigint, p_copy text) returns jsonb
@@ -241,6 +242,7 @@ begin
              where k.id = to_id(p_copy)
                and k.family_id = my_family()
                and k.child_id <> p_child
+               and agent_sees('child_contact', k.family_id, k.child_id)
                and may('child_contacts', 'same_family'));
 end
 $$;

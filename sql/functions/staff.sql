@@ -236,8 +236,28 @@ comment on function agent_reads(text, text, bigint) is
     'Counts and keeps that an agent opens something of a family. Input: what the audit calls it, whose. Result: null to go on, or 429, see agent_limit().';
 
 
+create or replace function own_sealed(p_family bigint, p_action text, p_object text, p_id bigint)
+    returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    if not own_family(p_family) then
+        return null;
+    end if;
+
+    perform note(p_action, 'own_family', p_object, p_id);
+
+    return refused('', 'own_family', 403);
+end
+$$;
+
+comment on function own_sealed(bigint, text, text, bigint) is
+    'Why an agent may not open what is sealed of a family: it is their own, see own_family(), and the audit says that they tried. Input: family; what the audit calls it, whose. Result: null to go on, or 403 own_family.';
+
+
 create or replace function agent_guardians(p_family bigint, p_seen text[]) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_own  boolean := own_family(p_family);
 begin
     return (select coalesce(json_agg(json_build_object('guardian', g.document,
                        'account', (select json_build_object('email', a.email,
@@ -248,11 +268,11 @@ begin
                                     where u.guardian_id = (g.document->>'id')::bigint
                                       and u.ended_at is null
                                       and 'guardian_basic' = any (p_seen)),
-                       'tax_page', case when 'guardian_tax' = any (p_seen) then
+                       'tax_page', case when 'guardian_tax' = any (p_seen) and not v_own then
                            '/familles/' || p_family || '/responsables/'
                                || (g.document->>'id') || '/fiscales' end,
                        'iban_page', case when g.document #>> '{bank,iban_last4}' is not null
-                                              and opens_ibans() then
+                                              and opens_ibans() and not v_own then
                            '/familles/' || p_family || '/responsables/'
                                || (g.document->>'id') || '/iban' end,
                        'verified', verified_days('guardian', (g.document->>'id')::bigint,
@@ -263,11 +283,13 @@ end
 $$;
 
 comment on function agent_guardians(bigint, text[]) is
-    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "tax_page": where the tax is, "iban_page": where the account number is opened whole, "verified": verified_days()}].';
+    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "tax_page": where the tax is, "iban_page": where the account number is opened whole, "verified": verified_days()}]; their own family''s pages are null.';
 
 
 create or replace function agent_children(p_family bigint, p_seen text[]) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_own  boolean := own_family(p_family);
 begin
     return (select coalesce(json_agg(json_build_object(
                        'child', (case when 'child_general' = any (p_seen)
@@ -278,7 +300,7 @@ begin
                                'path', '/familles/' || p_family || '/enfants/'
                                    || (c.document->>'id') || '/photo.jpg',
                                'since', c.document #> '{photo,since}')) else '{}' end,
-                       'health_page', case when 'child_health' = any (p_seen) then
+                       'health_page', case when 'child_health' = any (p_seen) and not v_own then
                            '/familles/' || p_family || '/enfants/' || (c.document->>'id')
                                || '/sante' end,
                        'bans', child_bans((c.document->>'id')::bigint),
@@ -298,7 +320,7 @@ end
 $$;
 
 comment on function agent_children(bigint, text[]) is
-    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), with_texts(), without health, "health_page": where that is, "bans": those that hold, "verified": verified_days(), "other_families": the other household}].';
+    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), with_texts(), without health, "health_page": where that is, null for their own family, "bans": those that hold, "verified": verified_days(), "other_families": the other household}].';
 
 
 create or replace function agent_family(input jsonb) returns json
@@ -365,7 +387,9 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    v_refusal := agent_reads('read_health', 'child', (v_child->>'id')::bigint);
+    v_refusal := coalesce(
+        own_sealed(v_family.id, 'read_health', 'child', (v_child->>'id')::bigint),
+        agent_reads('read_health', 'child', (v_child->>'id')::bigint));
 
     return coalesce(v_refusal, json_build_object('status', 200, 'family',
         json_build_object('id', v_family.id, 'number', v_family.number),
@@ -375,7 +399,7 @@ end
 $$;
 
 comment on function agent_health(jsonb) is
-    'A child''s health data, for who has asked to see it; the audit says so (read_health). Input: family, child. Result: {"status": 200, "family", "child": with "health"}; 404; 429 too_many_readings. For agents.';
+    'A child''s health data, for who has asked to see it; the audit says so (read_health). Input: family, child. Result: {"status": 200, "family", "child": with "health"}; 404; 403 own_family; 429 too_many_readings. For agents.';
 
 
 create or replace function agent_tax(input jsonb) returns json
@@ -396,7 +420,9 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    v_refusal := agent_reads('read_tax', 'guardian', (v_guardian->>'id')::bigint);
+    v_refusal := coalesce(
+        own_sealed(v_family.id, 'read_tax', 'guardian', (v_guardian->>'id')::bigint),
+        agent_reads('read_tax', 'guardian', (v_guardian->>'id')::bigint));
 
     return coalesce(v_refusal, json_build_object('status', 200, 'family',
         json_build_object('id', v_family.id, 'number', v_family.number),
@@ -407,7 +433,7 @@ end
 $$;
 
 comment on function agent_tax(jsonb) is
-    'A guardian''s tax data, for who has asked to see it; the audit says so (read_tax). Input: family, guardian. Result: {"status": 200, "family", "guardian": with "tax"}; 404; 429 too_many_readings. For agents.';
+    'A guardian''s tax data, for who has asked to see it; the audit says so (read_tax). Input: family, guardian. Result: {"status": 200, "family", "guardian": with "tax"}; 404; 403 own_family; 429 too_many_readings. For agents.';
 
 
 create or replace function agent_child_photo(input jsonb) returns json

@@ -56,6 +56,23 @@ select throws_ok($$ insert into portal.change_event (tenant, set_id, version, ev
 select throws_ok($$ insert into portal.upload (tenant, id, account_id, agent_id, section, field, kind, size, pieces)
     values (1, gen_random_uuid(), account('camille.martin@exemple.fr'), portal.my_agent(), 'guardian_tax', 'document', 'pdf', 1, 1) $$, '23514', null, 'a file has one sender');
 
+-- a contact to begin with is of a child that the agent sees
+
+create function pg_temp.child(name text) returns bigint language sql as $$
+    select c.id from portal.child c join portal.child_family m on m.child_id = c.id where m.family_id = family('104201') and c.first_name = name $$;
+create function pg_temp.copies() returns text language sql as $$
+    select (select count(*) from json_array_elements(portal.contact_copies(pg_temp.child('Nina')))) || ' ' || (select count(*) from portal.contact k where k.family_id = portal.my_family()
+            and k.child_id = pg_temp.child('Léo') and portal.copied_contact(pg_temp.child('Nina'), k.id::text) is not null) $$;
+update portal.contact k set last_name = k.last_name || 'de-leo' where k.child_id = pg_temp.child('Léo');
+update portal.schooling set name = 'École Jean-Macé' where child_id = pg_temp.child('Nina');
+select is(pg_temp.copies(), '2 2', 'who is for all schools may copy the other child''s');
+select set_config('portal.schools', '{École Simone-Veil,École Jean-Macé}', true);
+select is(pg_temp.copies(), '2 2', 'and who is for both');
+select set_config('portal.schools', '{École Jean-Macé}', true);
+select is(pg_temp.copies(), '0 0', 'who is for this child''s school alone copies none of the other''s');
+select ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201'));
+select is(pg_temp.copies(), '2 2', 'a parent does');
+
 -- the next transaction
 
 select portal.enter('saint-aubin', null, null, null, null, null, 1, 'test');
