@@ -191,13 +191,26 @@ begin
                             where x.tenant = c.tenant
                               and x.set_id = c.id
                               and x.state in ('open', 'rejected')))
+       -- with a request go its files: one that is kept holds it back
+       and not exists (select from upload u
+                        where u.tenant = c.tenant
+                          and u.set_id = c.id
+                          and is_kept(p_town, upload_kind(u.section), u.id::text))
        and may_erase(p_town, 'change_set', c.id::text, p_which)
      limit p_limit;
 end
 $$;
 
 comment on function due_requests(town, int, text) is
-    'Requests whose time is over. Input: how many at most, which: as of may_erase().';
+    'Requests whose time is over, but those with a file that is kept. Input: how many at most, which: as of may_erase().';
+
+
+create or replace function upload_kind(p_section text) returns text
+    language sql immutable
+    return case p_section when 'child_photo' then 'photo' else 'document' end;
+
+comment on function upload_kind(text) is
+    'What a file is on a list of what is to be destroyed. Input: its section.';
 
 
 create or replace function due_bans(p_town town, p_limit int, p_which text)
@@ -232,13 +245,13 @@ begin
      where d.tenant = p_town.id
        and (c.id is null and d.left_at is null
                 and d.created_at < now() - interval '1 day'
+                and not is_kept(p_town, upload_kind(d.section), d.id::text)
             or (d.left_at < v_before
                 or d.section <> 'child_photo' and c.decided_at
                    <= now() - make_interval(days => p_town.keep_document)
                 or d.section = 'child_photo' and c.updated_at < v_before
                    and c.state in ('refused', 'replaced', 'withdrawn'))
-               and may_erase(p_town, case d.section when 'child_photo' then 'photo'
-                                                    else 'document' end, d.id::text, p_which))
+               and may_erase(p_town, upload_kind(d.section), d.id::text, p_which))
        and not exists (select from child_photo p
                         where p.tenant = d.tenant
                           and p.upload_id = d.id)
@@ -247,7 +260,7 @@ end
 $$;
 
 comment on function due_uploads(town, int, text) is
-    'Files whose time is over; those that no request has named are always among them. Input: as of due_requests().';
+    'Files whose time is over; those that no request has named, and nobody has kept, are always among them. Input: as of due_requests().';
 
 
 create or replace function erase_accounts(p_kind text, p_town town, p_limit int) returns int

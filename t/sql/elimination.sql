@@ -105,6 +105,45 @@ select is(pg_temp.left_of(), '1 3 4', 'nothing of it is destroyed');
 select pg_temp.as_agent(b) from who;
 select is((portal.eliminations('{}')->>'has_due'), 'true', 'it can be listed again');
 
+-- what is kept holds its request
+
+rollback to a;
+create function pg_temp.listed(p_state text, p_kind text, p_object text, p_item text default 'listed') returns bigint language sql as $$
+    with l as (insert into portal.elimination (tenant, state, made_by, approved_at, approved_by, ended_at)
+               select 1, p_state, a, case when p_state in ('approved', 'done') then now() end, case when p_state in ('approved', 'done') then b end,
+                      case when p_state in ('done', 'cancelled') then now() end from who returning id)
+    insert into portal.elimination_item (tenant, list_id, kind, object, since, state, reason, kept_at, kept_by)
+    select 1, l.id, p_kind, p_object, current_date, p_item, case p_item when 'kept' then 'Un recours' end,
+           case p_item when 'kept' then now() end, case p_item when 'kept' then a end from l, who returning list_id $$;
+create function pg_temp.due(p_kind text default 'change_set') returns text language sql as $$
+    select coalesce(string_agg(right(d.number, 1), ' ' order by d.number), '')
+      from portal.town t cross join lateral portal.elimination_due(t, 500, 'unlisted') d where t.id = 1 and d.kind = p_kind $$;
+create temp table file as select u.id, u.set_id from portal.upload u join sets s on s.id = u.set_id where s.n = '0000002';
+update portal.town set purge_mode = 'approval' where id = 1;
+savepoint kept;
+select pg_temp.as_agent(a) from who;
+select is(pg_temp.due(), '1 2', 'what is due');
+select pg_temp.listed('approved', 'change_set', set_id::text), pg_temp.listed('open', 'document', id::text, 'kept') from file;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 2 3 4', 'a document that was kept after the list with its request was drawn up holds the request');
+select is(pg_temp.files(), 2::bigint, 'and is there');
+delete from portal.change_set c using file f where c.id = f.set_id;
+select pg_temp.purge();
+select is(pg_temp.files(), 2::bigint, 'also where the request is no more');
+update portal.elimination_item set kept_at = now() - interval '366 days' where state = 'kept';
+select pg_temp.purge();
+select is(pg_temp.files(), 1::bigint, 'for a year');
+
+rollback to kept;
+update portal.upload u set section = 'child_photo', guardian_id = null from file f where u.id = f.id;
+select pg_temp.listed('done', 'photo', id::text, 'kept') from file;
+select pg_temp.as_agent(a) from who;
+select is(pg_temp.due(), '1', 'a photo that is kept, too: its request is not listed');
+select pg_temp.listed('approved', 'change_set', set_id::text) from file;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 2 3 4', 'nor destroyed');
+rollback to kept;
+
 -- who may
 
 update portal.agent set role = 'validator' where tenant = 1;
