@@ -27,6 +27,8 @@ create or replace function may_erase(p_town town, p_kind text, p_object text, p_
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return case
+        -- what was kept is, whatever the town has set since
+        when p_which <> 'all' and is_kept(p_town, p_kind, p_object) then false
         when p_which = 'purge' then p_town.purge_mode = 'automatic'
             or exists (select
                          from elimination_item i
@@ -36,21 +38,21 @@ begin
                           and i.object = p_object
                           and i.state = 'listed'
                           and e.state = 'approved')
-        when p_which = 'unlisted' then not is_kept(p_town, p_kind, p_object)
-            and not exists (select
-                              from elimination_item i
-                              join elimination e on e.tenant = i.tenant and e.id = i.list_id
-                             where i.tenant = p_town.id
-                               and i.kind = p_kind
-                               and i.object = p_object
-                               and i.state = 'listed'
-                               and e.state in ('open', 'approved'))
+        when p_which = 'unlisted' then not exists (
+                       select
+                         from elimination_item i
+                         join elimination e on e.tenant = i.tenant and e.id = i.list_id
+                        where i.tenant = p_town.id
+                          and i.kind = p_kind
+                          and i.object = p_object
+                          and i.state = 'listed'
+                          and e.state in ('open', 'approved'))
         else true end;
 end
 $$;
 
 comment on function may_erase(town, text, text, text) is
-    'Whether something past its time is among those that are asked for. Input: its kind and id as of elimination_item; which: purge (what the job may destroy: all, or what is on an approved list), unlisted (what is on no list and was not kept in the last year), all.';
+    'Whether something past its time is among those that are asked for. Input: its kind and id as of elimination_item; which: purge (what the job may destroy: all, or what is on an approved list), unlisted (what is on no list), both without what is_kept(); all.';
 
 
 create or replace function elimination_due(p_town town, p_limit int, p_which text)

@@ -144,6 +144,17 @@ select pg_temp.purge();
 select is(pg_temp.left_of(), '1 2 3 4', 'nor destroyed');
 rollback to kept;
 
+-- nor does a town that wants no list any more
+
+select pg_temp.listed('open', 'change_set', id::text, 'kept') from sets where n = '0000001';
+update portal.town set purge_mode = 'automatic' where id = 1;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 3 4', 'what was kept stays, also where nothing waits for a list any more');
+update portal.elimination set state = 'cancelled', ended_at = now();
+select pg_temp.purge();
+select is(pg_temp.left_of(), '3 4', 'but what was kept on a list that was given up');
+rollback to kept;
+
 -- who may
 
 update portal.agent set role = 'validator' where tenant = 1;
