@@ -71,17 +71,13 @@ begin
       left join family f on f.tenant = b.tenant and f.id = b.family_id
       left join change_set c on c.tenant = b.tenant and c.id = b.set_id
      union all
-    -- what goes with its request is on the list as that
     select upload_kind(u.section), u.id::text,
            c.number, f.number,
            day_of(coalesce(u.left_at, c.decided_at, c.updated_at, u.created_at))
       from due_uploads(p_town, p_limit, p_which) as d (id)
       join upload u on u.id = d.id
       left join family f on f.tenant = u.tenant and f.id = u.family_id
-      left join change_set c on c.tenant = u.tenant and c.id = u.set_id
-     where (u.set_id is not null or u.left_at is not null)
-       and (u.set_id is null or may_erase(p_town, 'change_set', u.set_id::text, 'unlisted')
-                                and u.set_id not in (select due_requests(p_town, p_limit, p_which)));
+      left join change_set c on c.tenant = u.tenant and c.id = u.set_id;
 end
 $$;
 

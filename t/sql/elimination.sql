@@ -105,6 +105,15 @@ select is(pg_temp.left_of(), '1 3 4', 'nothing of it is destroyed');
 select pg_temp.as_agent(b) from who;
 select is((portal.eliminations('{}')->>'has_due'), 'true', 'it can be listed again');
 
+-- a list has room for what it may name alone
+
+rollback to a;
+update portal.town set purge_mode = 'approval' where id = 1;
+insert into portal.upload (tenant, id, family_id, section, field, kind, size, pieces, stored, created_at)
+select 1, gen_random_uuid(), family('104201'), 'guardian_basic', 'document', 'pdf', 10, 1, 1, now() - interval '2 days' from generate_series(1, 4);
+select is((select string_agg(d.kind || ' ' || right(d.number, 1), ', ') from portal.town t cross join lateral portal.elimination_due(t, 1, 'unlisted') d where t.id = 1 and d.kind = 'document'),
+    'document 4', 'what no request names takes no place of a document that is due');
+
 -- what is kept holds its request
 
 rollback to a;
