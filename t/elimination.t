@@ -99,4 +99,23 @@ is row("select count(*) from portal.audit where action = 'destroy_archives' and 
 like $one->get('/journal?genre=archive')->text, qr/Élimination faite.*Bordereau d’élimination approuvé.*Zoé Dupuis.*Bordereau d’élimination établi/s, 'the journal tells it';
 is row("select count(*) from portal.retention_run where kind = 'change_set' and rows = 2"), 1, 'and what was erased is counted';
 
+
+### one administrator does not give it up by a session left open
+
+$page = $one->get('/reglages/conservation');
+like $page->text, qr/donnez d’abord le code de votre application, puis faites ce changement/, 'the page of settings says what comes first';
+$r = $one->submit($page, { purge_mode => 'automatic' });
+is $r->status, 422, 'without a code it stays';
+like $r->content, qr/id="purge_mode-error"/, 'said beside the field';
+like $r->content, qr{href="/connexion/confirmation\?suite=%2Freglages%2Fconservation"}, 'with where the code is given';
+is row('select purge_mode from portal.town where id = 1'), 'approval', 'it stays';
+is $one->submit($one->get('/reglages/conservation'), { keep_mail => 61 })->status, 303, 'the rest needs none';
+$r = step_up($one, agent('administrator'), page => $one->get('/connexion/confirmation?suite=%2Freglages%2Fconservation'));
+is $r->location, '/reglages/conservation?avis=stepped_up', 'the code leads back';
+$page = $one->get($r->location);
+unlike $page->content, qr{href="/connexion/confirmation}, 'where it is asked for no more';
+is $one->submit($page, { purge_mode => 'automatic' })->status, 303, 'then it counts';
+ok purged(), 'the job has run';
+is there(), '2020-0000002', 'and what was kept is there';
+
 done_testing;

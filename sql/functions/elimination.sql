@@ -6,11 +6,29 @@
 set search_path = portal, pg_temp;
 
 
+create or replace function is_kept(p_town town, p_kind text, p_object text) returns boolean
+    language sql stable
+    return exists (select
+                     from elimination_item i
+                     join elimination e on e.tenant = i.tenant and e.id = i.list_id
+                    where i.tenant = p_town.id
+                      and i.kind = p_kind
+                      and i.object = p_object
+                      and i.state = 'kept'
+                      and e.state <> 'cancelled'
+                      and i.kept_at > now() - interval '365 days');
+
+comment on function is_kept(town, text, text) is
+    'Whether an administrator has kept something in the last year, on a list that was not given up. Input: its kind and id as of elimination_item.';
+
+
 create or replace function may_erase(p_town town, p_kind text, p_object text, p_which text)
     returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return case
+        -- what was kept is, whatever the town has set since
+        when p_which <> 'all' and is_kept(p_town, p_kind, p_object) then false
         when p_which = 'purge' then p_town.purge_mode = 'automatic'
             or exists (select
                          from elimination_item i
@@ -27,15 +45,14 @@ begin
                         where i.tenant = p_town.id
                           and i.kind = p_kind
                           and i.object = p_object
-                          and (i.state = 'listed' and e.state in ('open', 'approved')
-                               or i.state = 'kept' and e.state <> 'cancelled'
-                                  and i.kept_at > now() - interval '365 days'))
+                          and i.state = 'listed'
+                          and e.state in ('open', 'approved'))
         else true end;
 end
 $$;
 
 comment on function may_erase(town, text, text, text) is
-    'Whether something past its time is among those that are asked for. Input: its kind and id as of elimination_item; which: purge (what the job may destroy: all, or what is on an approved list), unlisted (what is on no list and was not kept in the last year), all.';
+    'Whether something past its time is among those that are asked for. Input: its kind and id as of elimination_item; which: purge (what the job may destroy: all, or what is on an approved list), unlisted (what is on no list), both without what is_kept(); all.';
 
 
 create or replace function elimination_due(p_town town, p_limit int, p_which text)
@@ -47,14 +64,6 @@ begin
       from due_requests(p_town, p_limit, p_which) as d (id)
       join change_set c on c.id = d.id
       join family f on f.tenant = c.tenant and f.id = c.family_id
-     -- with a request go its documents
-     where not exists (select
-                         from upload u
-                         join elimination_item i on i.tenant = u.tenant and i.kind = 'document'
-                                                and i.object = u.id::text
-                        where u.set_id = c.id
-                          and i.state = 'kept'
-                          and i.kept_at > now() - interval '365 days')
      union all
     select 'collect_ban', b.id::text, c.number, f.number, day_of(b.ended_at)
       from due_bans(p_town, p_limit, p_which) as d (id)
@@ -62,17 +71,13 @@ begin
       left join family f on f.tenant = b.tenant and f.id = b.family_id
       left join change_set c on c.tenant = b.tenant and c.id = b.set_id
      union all
-    -- what goes with its request is on the list as that
-    select case u.section when 'child_photo' then 'photo' else 'document' end, u.id::text,
+    select upload_kind(u.section), u.id::text,
            c.number, f.number,
            day_of(coalesce(u.left_at, c.decided_at, c.updated_at, u.created_at))
       from due_uploads(p_town, p_limit, p_which) as d (id)
       join upload u on u.id = d.id
       left join family f on f.tenant = u.tenant and f.id = u.family_id
-      left join change_set c on c.tenant = u.tenant and c.id = u.set_id
-     where (u.set_id is not null or u.left_at is not null)
-       and (u.set_id is null or may_erase(p_town, 'change_set', u.set_id::text, 'unlisted')
-                                and u.set_id not in (select due_requests(p_town, p_limit, p_which)));
+      left join change_set c on c.tenant = u.tenant and c.id = u.set_id;
 end
 $$;
 

@@ -191,13 +191,26 @@ begin
                             where x.tenant = c.tenant
                               and x.set_id = c.id
                               and x.state in ('open', 'rejected')))
+       -- with a request go its files: one that is kept holds it back
+       and not exists (select from upload u
+                        where u.tenant = c.tenant
+                          and u.set_id = c.id
+                          and is_kept(p_town, upload_kind(u.section), u.id::text))
        and may_erase(p_town, 'change_set', c.id::text, p_which)
      limit p_limit;
 end
 $$;
 
 comment on function due_requests(town, int, text) is
-    'Requests whose time is over. Input: how many at most, which: as of may_erase().';
+    'Requests whose time is over, but those with a file that is kept. Input: how many at most, which: as of may_erase().';
+
+
+create or replace function upload_kind(p_section text) returns text
+    language sql immutable
+    return case p_section when 'child_photo' then 'photo' else 'document' end;
+
+comment on function upload_kind(text) is
+    'What a file is on a list of what is to be destroyed. Input: its section.';
 
 
 create or replace function due_bans(p_town town, p_limit int, p_which text)
@@ -222,23 +235,32 @@ create or replace function due_uploads(p_town town, p_limit int, p_which text)
     returns setof uuid
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_before  timestamptz := now() - make_interval(days => p_town.keep_photo);
+    v_before    timestamptz := now() - make_interval(days => p_town.keep_photo);
+    v_requests  bigint[];
 begin
+    if p_which = 'unlisted' then
+        v_requests := array(select due_requests(p_town, p_limit, p_which));
+    end if;
+
     -- what no request names after a day; a photo that is no longer needed
     return query
     select d.id
       from upload d
       left join change_set c on c.tenant = d.tenant and c.id = d.set_id
      where d.tenant = p_town.id
-       and (c.id is null and d.left_at is null
+       and (c.id is null and d.left_at is null and p_which <> 'unlisted'
                 and d.created_at < now() - interval '1 day'
+                and not is_kept(p_town, upload_kind(d.section), d.id::text)
             or (d.left_at < v_before
                 or d.section <> 'child_photo' and c.decided_at
                    <= now() - make_interval(days => p_town.keep_document)
                 or d.section = 'child_photo' and c.updated_at < v_before
                    and c.state in ('refused', 'replaced', 'withdrawn'))
-               and may_erase(p_town, case d.section when 'child_photo' then 'photo'
-                                                    else 'document' end, d.id::text, p_which))
+               and may_erase(p_town, upload_kind(d.section), d.id::text, p_which)
+               -- what goes with its request is on a list as that
+               and (p_which <> 'unlisted' or d.set_id is null
+                    or d.set_id <> all (v_requests)
+                       and may_erase(p_town, 'change_set', d.set_id::text, p_which)))
        and not exists (select from child_photo p
                         where p.tenant = d.tenant
                           and p.upload_id = d.id)
@@ -247,7 +269,7 @@ end
 $$;
 
 comment on function due_uploads(town, int, text) is
-    'Files whose time is over; those that no request has named are always among them. Input: as of due_requests().';
+    'Files whose time is over; those that no request has named, and nobody has kept, are among them, but where it is asked what a list may name: then not, nor what goes with its request. Input: as of due_requests().';
 
 
 create or replace function erase_accounts(p_kind text, p_town town, p_limit int) returns int

@@ -225,12 +225,14 @@ begin
         'settings_page', input->>'page', 'path', settings_path(input->>'page'),
         'previews', coalesce(input->>'page' = 'texts', false),
         'preview', coalesce(input->>'step' = 'check', false),
+        'confirms', coalesce(input->>'page' = 'retention'
+                             and v_values->>'purge_mode' = 'approval' and not stepped_up(), false),
         'values', v_values || jsonb_build_object('version', document_version(v_values::json)));
 end
 $$;
 
 comment on function settings_form(jsonb) is
-'A page of settings. Input: page, of settings_path(); step: check shows what would be said. Result: {"status": 200, "version", "settings_page", "path", "previews": it can be, "preview": it is, "values": settings_values() and version}. For administrators.';
+'A page of settings. Input: page, of settings_path(); step: check shows what would be said. Result: {"status": 200, "version", "settings_page", "path", "previews": it can be, "preview": it is, "confirms": one of its settings asks for a code first, "values": settings_values() and version}. For administrators.';
 
 
 create or replace function settings_asked(input jsonb, p_values jsonb) returns jsonb
@@ -287,7 +289,10 @@ begin
     v_changed := settings_asked(input, v_values);
 
     v_refusal := coalesce(settings_stale(input, document_version(v_values::json)),
-        case when v_changed is null then refused('', 'nothing_asked') end);
+        case when v_changed is null then refused('', 'nothing_asked')
+             -- what two had to agree to is not given up by a session left open
+             when v_changed->>'purge_mode' = 'automatic' and not coalesce(stepped_up(), false)
+                 then refused('purge_mode', 'step_up_needed') end);
 
     if v_refusal is not null then
         return done(input, v_refusal);
@@ -309,7 +314,7 @@ end
 $$;
 
 comment on function save_settings(jsonb) is
-'Changes settings of the town; they hold from the next request on. Input: page; its settings (absent: stays), version of the page or If-Match; step: save (absent), or check, which shows what would be said and changes nothing; idempotency key. Result: moved to the page, or the page. The audit has one row with the names of what was changed. Errors: settings_stale(), nothing_asked, settings_faults(). For administrators.';
+'Changes settings of the town; they hold from the next request on. Input: page; its settings (absent: stays), version of the page or If-Match; step: save (absent), or check, which shows what would be said and changes nothing; idempotency key. Result: moved to the page, or the page. The audit has one row with the names of what was changed. Errors: settings_stale(), nothing_asked, settings_faults(), step_up_needed of purge_mode: from approval back to automatic asks for another code, see step_up.sql. For administrators.';
 
 
 create or replace function settings_write(p_town town) returns void

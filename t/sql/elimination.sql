@@ -105,6 +105,65 @@ select is(pg_temp.left_of(), '1 3 4', 'nothing of it is destroyed');
 select pg_temp.as_agent(b) from who;
 select is((portal.eliminations('{}')->>'has_due'), 'true', 'it can be listed again');
 
+-- a list has room for what it may name alone
+
+rollback to a;
+update portal.town set purge_mode = 'approval' where id = 1;
+insert into portal.upload (tenant, id, family_id, section, field, kind, size, pieces, stored, created_at)
+select 1, gen_random_uuid(), family('104201'), 'guardian_basic', 'document', 'pdf', 10, 1, 1, now() - interval '2 days' from generate_series(1, 4);
+select is((select string_agg(d.kind || ' ' || right(d.number, 1), ', ') from portal.town t cross join lateral portal.elimination_due(t, 1, 'unlisted') d where t.id = 1 and d.kind = 'document'),
+    'document 4', 'what no request names takes no place of a document that is due');
+
+-- what is kept holds its request
+
+rollback to a;
+create function pg_temp.listed(p_state text, p_kind text, p_object text, p_item text default 'listed') returns bigint language sql as $$
+    with l as (insert into portal.elimination (tenant, state, made_by, approved_at, approved_by, ended_at)
+               select 1, p_state, a, case when p_state in ('approved', 'done') then now() end, case when p_state in ('approved', 'done') then b end,
+                      case when p_state in ('done', 'cancelled') then now() end from who returning id)
+    insert into portal.elimination_item (tenant, list_id, kind, object, since, state, reason, kept_at, kept_by)
+    select 1, l.id, p_kind, p_object, current_date, p_item, case p_item when 'kept' then 'Un recours' end,
+           case p_item when 'kept' then now() end, case p_item when 'kept' then a end from l, who returning list_id $$;
+create function pg_temp.due(p_kind text default 'change_set') returns text language sql as $$
+    select coalesce(string_agg(right(d.number, 1), ' ' order by d.number), '')
+      from portal.town t cross join lateral portal.elimination_due(t, 500, 'unlisted') d where t.id = 1 and d.kind = p_kind $$;
+create temp table file as select u.id, u.set_id from portal.upload u join sets s on s.id = u.set_id where s.n = '0000002';
+update portal.town set purge_mode = 'approval' where id = 1;
+savepoint kept;
+select pg_temp.as_agent(a) from who;
+select is(pg_temp.due(), '1 2', 'what is due');
+select pg_temp.listed('approved', 'change_set', set_id::text), pg_temp.listed('open', 'document', id::text, 'kept') from file;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 2 3 4', 'a document that was kept after the list with its request was drawn up holds the request');
+select is(pg_temp.files(), 2::bigint, 'and is there');
+delete from portal.change_set c using file f where c.id = f.set_id;
+select pg_temp.purge();
+select is(pg_temp.files(), 2::bigint, 'also where the request is no more');
+update portal.elimination_item set kept_at = now() - interval '366 days' where state = 'kept';
+select pg_temp.purge();
+select is(pg_temp.files(), 1::bigint, 'for a year');
+
+rollback to kept;
+update portal.upload u set section = 'child_photo', guardian_id = null from file f where u.id = f.id;
+select pg_temp.listed('done', 'photo', id::text, 'kept') from file;
+select pg_temp.as_agent(a) from who;
+select is(pg_temp.due(), '1', 'a photo that is kept, too: its request is not listed');
+select pg_temp.listed('approved', 'change_set', set_id::text) from file;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 2 3 4', 'nor destroyed');
+rollback to kept;
+
+-- nor does a town that wants no list any more
+
+select pg_temp.listed('open', 'change_set', id::text, 'kept') from sets where n = '0000001';
+update portal.town set purge_mode = 'automatic' where id = 1;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 3 4', 'what was kept stays, also where nothing waits for a list any more');
+update portal.elimination set state = 'cancelled', ended_at = now();
+select pg_temp.purge();
+select is(pg_temp.left_of(), '3 4', 'but what was kept on a list that was given up');
+rollback to kept;
+
 -- who may
 
 update portal.agent set role = 'validator' where tenant = 1;
