@@ -15,6 +15,9 @@ my $portal = portal();
 my $PAGE = '/connexion/confirmation';
 my $IBAN = 'FR1420041010050500013M02606';
 
+# as it is stored, or in groups of four as a page has it
+sub shown { my $text = join ' ?', $_[0] =~ /(.{1,4})/g; return qr/$text/ }
+
 my $jeanne = agent('validator');
 my $paul = agent('administrator');
 my ($family, $guardian) = @{ ($portal->psql("select f.id, g.id from portal.family f
@@ -48,7 +51,7 @@ my $json = agent_client(json => 1);
 {
     my $r = $desk->get("/familles/$family");
     ok $r->links->{$own}, 'the file leads to the number';
-    unlike $r->content, qr/\Q$whole/, 'and does not show it';
+    unlike $r->content, shown($whole), 'and does not show it';
 
     $r = $desk->get($own);
     is $r->status, 303, '7.5.1 a person is led';
@@ -104,7 +107,7 @@ my $json = agent_client(json => 1);
 
     $r = $desk->get("$own?avis=stepped_up");
     is $r->status, 200, '7.5.3 the number';
-    like $r->text, qr/IBAN \Q$whole/, '7.5.3 whole';
+    like $r->text, qr/IBAN (?!$whole)@{[shown($whole)]}/, '7.5.3 whole';
     like $r->text, qr/pendant cinq minutes/, 'and for how long is said';
     like $r->text, qr/enregistrée à votre nom/, 'and that it is kept who has seen it';
     is audit('read_iban', 'ok'), 1, 'T215 the audit says so';
@@ -215,19 +218,19 @@ for (1 .. 3) {
     my $c = agent_client();
     $r = $c->get("/demandes/$set");
     ok $r->links->{$path}, 'the request leads to the number';
-    unlike $r->content, qr/$IBAN/, 'and shows its end';
+    unlike $r->content, shown($IBAN), 'and shows its end';
     is $c->get($path)->status, 303, '7.5.1 not without a code';
     step_up($c, $jeanne);
     $r = $c->get($path);
     is $r->status, 200, '7.5.3 with one';
-    like $r->text, qr/Titulaire du compte Camille Martin Durand IBAN $IBAN/i, '7.5.3 it is there';
+    like $r->text, qr/Titulaire du compte Camille Martin Durand IBAN @{[shown($IBAN)]}/i, '7.5.3 it is there';
     ok $r->links->{"/demandes/$set"}, 'with the way back';
 
     my $desk = as_json($c);
     json_post($desk, "/demandes/$set", { step => 'accept', version => $desk->get("/demandes/$set")->json->{version} });
     my $copy = $c->get("/recopie?famille=$family");
     ok $copy->links->{$path}, '« À recopier » leads there too';
-    unlike $copy->content, qr/$IBAN/, 'and shows the end alone';
+    unlike $copy->content, shown($IBAN), 'and shows the end alone';
     is $c->get($path)->status, 200, 'it is still to be had';
     is row("select count(*) from portal.audit where action = 'read_iban' and object = 'change_set' and object_id = $set"),
         2, 'T215 each time with a row';

@@ -465,7 +465,53 @@ portal_display_decimal(const char *p, size_t len, unsigned form, char *buf)
 }
 
 
-/* a date, timestamp, telephone or decimal number written into buf, or 0 */
+/* FR7630006000... -> FR76 3000 6000 ..., by its check digits (ISO 13616) */
+
+static int
+portal_display_iban(const char *p, size_t len, char *buf)
+{
+    char      c;
+    size_t    i, n;
+    unsigned  rest;
+
+    if (len < 15 || len > 34) {
+        return 0;
+    }
+
+    for (i = 0, rest = 0; i < len; i++) {
+        c = p[(i + 4) % len];
+
+        if (c >= '0' && c <= '9') {
+            rest = (rest * 10 + (unsigned) (c - '0')) % 97;
+
+        } else if (c >= 'A' && c <= 'Z') {
+            rest = (rest * 100 + (unsigned) (c - 'A') + 10) % 97;
+
+        } else {
+            return 0;
+        }
+    }
+
+    if (rest != 1 || p[0] < 'A' || p[1] < 'A'
+        || portal_display_digits(p + 2, 2) < 0)
+    {
+        return 0;
+    }
+
+    for (i = 0, n = 0; i < len; i++) {
+
+        if (i && i % 4 == 0) {
+            buf[n++] = ' ';
+        }
+
+        buf[n++] = p[i];
+    }
+
+    return (int) n;
+}
+
+
+/* a date, time, telephone, IBAN or decimal number written into buf, or 0 */
 
 static int
 portal_display_known(const char *p, size_t len, unsigned form, char *buf,
@@ -491,6 +537,10 @@ portal_display_known(const char *p, size_t len, unsigned form, char *buf,
     }
 
     n = portal_display_phone(p, len, buf, size);
+
+    if (n == 0 && form != PORTAL_DISPLAY_CSV) {
+        n = portal_display_iban(p, len, buf);
+    }
 
     return n ? n : portal_display_decimal(p, len, form, buf);
 }
