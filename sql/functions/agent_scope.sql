@@ -12,7 +12,7 @@ create or replace function my_schools() returns text[]
     return nullif(current_setting('portal.schools', true), '')::text[];
 
 comment on function my_schools() is
-    'The schools that this transaction''s agent is for; null: all, or no agent. enter_agent() sets them.';
+    'The schools that this transaction''s agent is for, by all their names, see school_names(); null: all, or no agent. enter_agent() sets them.';
 
 
 create or replace function my_sections() returns text[]
@@ -157,30 +157,36 @@ comment on function in_queue(change_set) is
 
 create or replace function limit_schools(p_typed text, out schools text[], out unknown boolean)
     language plpgsql stable set search_path = portal, pg_temp as $$
-declare
-    v_line  text;
-    v_name  text;
 begin
-    unknown := false;
-
-    for v_line in
-        select btrim(x) from regexp_split_to_table(coalesce(p_typed, ''), '\n') x
-         where btrim(x) <> ''
-    loop
-        -- as the file writes it, whatever capitals and accents were typed
-        select min(s.name) into v_name from schooling s where fold(s.name) = fold(v_line);
-
-        if v_name is null then
-            unknown := true;
-        elsif not v_name = any (coalesce(schools, '{}')) then
-            schools := schools || v_name;
-        end if;
-    end loop;
+    with named as materialized (
+        -- each name once, not each child's; a listed school's lead to what it is
+        -- called now
+        select fold(n) as key, min(h.name) as listed, null as filed
+          from school h
+         cross join unnest(h.name || h.others) n
+         group by 1
+         union all
+        select fold(d.name), null, min(d.name)
+          from (select distinct s.name from schooling s) d
+         group by 1
+    ), found as (
+        -- whatever capitals and accents were typed
+        select coalesce(min(k.listed), min(k.filed)) as name, min(l.n) as n
+          from unnest(lines_of(p_typed)) with ordinality l (line, n)
+          left join named k on k.key = fold(l.line)
+         group by fold(l.line)
+    )
+    select array_agg(x.name order by x.n) filter (where x.name is not null),
+           coalesce(sum(x.unnamed), 0) > 0
+      into schools, unknown
+      from (select f.name, min(f.n) as n, count(*) filter (where f.name is null) as unnamed
+              from found f
+             group by f.name) x;
 end
 $$;
 
 comment on function limit_schools(text) is
-    'Schools as an administrator wrote them, one a line: their names in the file, null when there is no line; whether one is in no child''s file.';
+    'Schools as an administrator wrote them, one a line: what the town calls each now, or the file where no school of the town is or was called so; null when there is no line; whether one is in neither.';
 
 
 create or replace function limit_sections(input jsonb) returns text[]
@@ -196,12 +202,16 @@ comment on function limit_sections(jsonb) is
 
 
 create or replace function limit_list(p_agent agent) returns jsonb
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return jsonb_build_object(
-        'schools', (select jsonb_agg(jsonb_build_object('school', x) order by x)
-                      from unnest((p_agent).schools) x),
+        'schools', (select jsonb_agg(jsonb_build_object('school', x.name) order by x.name)
+                      from (select distinct school_named(n) as name
+                              from unnest(p_agent.schools) n) x),
         'sections', (select jsonb_agg(jsonb_build_object('section', x) order by x)
-                       from unnest((p_agent).sections) x));
+                       from unnest(p_agent.sections) x));
+end
+$$;
 
 comment on function limit_list(agent) is
-    'What an agent is for, for pages: {"schools": [{"school"}], "sections": [{"section"}]}, null: all.';
+    'What an agent is for, for pages: {"schools": [{"school": as it is called now}], "sections": [{"section"}]}, null: all.';

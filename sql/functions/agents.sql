@@ -70,7 +70,7 @@ begin
 
     v_set := set_config('portal.agent', enter_agent.agent::text, true)
           || set_config('portal.role', v_agent.role, true)
-          || set_config('portal.schools', coalesce(v_agent.schools::text, ''), true)
+          || set_config('portal.schools', coalesce(school_names(v_agent.schools)::text, ''), true)
           || set_config('portal.sections', coalesce(v_agent.sections::text, ''), true)
           || set_config('portal.session', enter_agent.session, true);
 

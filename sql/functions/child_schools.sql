@@ -21,6 +21,23 @@ comment on function school_named(text) is
     'What a school of the file is called now: the name of the town''s school that is, or was, called so; any other name is itself.';
 
 
+create or replace function school_names(p_names text[]) returns text[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select array_agg(distinct x.name)
+              from (select n as name from unnest(p_names) n
+                     union all
+                    select unnest(h.name || h.others)
+                      from school h
+                     where h.tenant = here()
+                       and (h.name || h.others) && p_names) x);
+end
+$$;
+
+comment on function school_names(text[]) is
+    'All that the file may call these schools: each name, and where a school of the town is or was called so, all names of that school. Null: null.';
+
+
 create or replace function schools_offered(p_now text) returns json
     language sql stable
 begin atomic

@@ -204,7 +204,8 @@ begin
                           and a.role in ('validator', 'administrator')
                           and (a.sections is null or p_set.section = any (a.sections))
                           and (a.schools is null
-                               or in_schools(a.schools, p_set.family_id, p_set.child_id))
+                               or in_schools(school_names(a.schools), p_set.family_id,
+                                             p_set.child_id))
                           and not is_family_of(a.id, p_set.account_id, v_families));
 end
 $$;

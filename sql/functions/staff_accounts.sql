@@ -79,7 +79,9 @@ begin
         'known_schools', code_schools(),
         'values', json_build_object('version', agent_version(v_agent),
                       'role', v_agent.role,
-                      'schools', array_to_string(v_agent.schools, chr(10))));
+                      'schools', (select string_agg(x.name, chr(10) order by x.name)
+                                    from (select distinct school_named(n) as name
+                                            from unnest(v_agent.schools) n) x)));
 end
 $$;
 

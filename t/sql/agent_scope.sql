@@ -125,6 +125,30 @@ select is(portal.my_schools(), '{x}', 'a transaction knows what its agent is for
 select portal.enter_agent('saint-aubin', null, null, null, 999, 1, 'r');
 select is(portal.my_schools(), null, 'and nothing of who entered before');
 
+-- a school that is called otherwise keeps its children and its agents
+
+update portal.agent set schools = '{École Simone-Veil,x}' where role = 'validator' and tenant = 1;
+update who set epoch = a.epoch from portal.agent a where a.id = who.id;
+insert into portal.agent_session (tenant, hash, agent_id, epoch, absolute_until)
+select 1, decode(tap.mac('v2'), 'hex'), id, epoch, now() + interval '1 hour' from who where role = 'validator';
+create function pg_temp.sees_veil() returns text language sql as $$
+    select portal.enter_agent('saint-aubin', tap.mac('v2'), id, epoch, 999, 1, 'r') from who where role = 'validator';
+    select concat_ws(' ', pg_temp.sees('child_general', '104201', 'Léo'), pg_temp.sees('child_general', '104202', 'Hugo'), pg_temp.sees('child_general', '104201', 'Nina'),
+        (select count(*) = (select count(distinct s.child_id) from portal.schooling s where s.tenant = 1 and s.name in ('École Simone-Veil', 'Groupe Veil')) from (select distinct portal.my_children()) c)) $$;
+select is(pg_temp.sees_veil(), 't t f t', 'a school by its name in the file');
+insert into portal.school (tenant, name, others, rank) values (1, 'Groupe Veil', '{École Simone-Veil,Veil (primaire)}', 1), (2, 'École Jean-Macé', '{École Simone-Veil}', 1);
+select is(pg_temp.sees_veil(), 't t f t', 'once it has another');
+update portal.schooling s set name = 'Groupe Veil' where s.tenant = 1 and s.child_id = (select m.child_id from portal.child_family m join portal.child c on c.id = m.child_id where m.family_id = family('104201') and c.first_name = 'Léo');
+select is(pg_temp.sees_veil(), 't t f t', 'also where the file writes that one');
+select is(portal.limit_list(a)->'schools', '[{"school": "Groupe Veil"}, {"school": "x"}]', 'pages show what it is called now') from portal.agent a where a.tenant = 1 and a.role = 'validator';
+select is(portal.limit_schools(t)::text, x, 'a limit takes any name of it: ' || replace(t, E'\n', ' / '))
+  from (values ('groupe veil', '("{""Groupe Veil""}",f)'), (E'VEIL PRIMAIRE\nÉcole Simone-Veil', '("{""Groupe Veil""}",f)'), (E'Poudlard\necole jean mace', '("{""École Jean-Macé""}",t)'), (E' \n', '(,f)')) as v (t, x);
+select ok(portal.in_schools(portal.school_names('{Veil (primaire)}'), family('104201'), null) and portal.school_names(null) is null and portal.school_names('{y}') = '{y}', 'by all its names');
+update portal.agent set schools = '{Groupe Veil}' where role = 'validator' and tenant = 1;
+update who set epoch = a.epoch from portal.agent a where a.id = who.id;
+update portal.agent_session s set epoch = who.epoch from who where who.id = s.agent_id and s.ended_at is null;
+select is(pg_temp.sees_veil(), 't t f t', 'who is for it by its new name sees all of it');
+
 set local role portal_api;
 select set_config('portal.agent', (select id::text from who where role = 'validator'), true), set_config('portal.role', 'validator', true);
 select throws_ok($$update portal.agent set schools = null where role = 'validator'$$, '42501', null, 'T202 nobody takes their own limit away');
