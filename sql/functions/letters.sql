@@ -58,6 +58,10 @@ comment on function code_counts() is
 create or replace function without_code(p_school text, p_after bigint, p_limit int)
     returns table (guardian_id bigint, family_id bigint)
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    -- once, not for each child
+    v_names  text[] := school_names(array[p_school]);
+    v_year   text := school_year();
 begin
     return query
     select g.id, g.family_id
@@ -81,8 +85,8 @@ begin
                          from child_family m
                          join schooling s on s.tenant = m.tenant and s.child_id = m.child_id
                         where m.tenant = g.tenant and m.family_id = g.family_id
-                          and school_named(s.name) = school_named(p_school)
-                          and s.year = school_year()))
+                          and s.name = any (v_names)
+                          and s.year = v_year))
      order by g.id
      limit p_limit;
 end
@@ -341,9 +345,10 @@ create or replace function code_schools() returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return (select coalesce(json_agg(json_build_object('code', x.name) order by x.name), '[]')
-              from (select distinct school_named(s.name) as name
-                      from schooling s
-                     where s.year = school_year()) x);
+              from (select distinct school_named(d.name) as name
+                      from (select distinct s.name
+                              from schooling s
+                             where s.year = (select school_year())) d) x);
 end
 $$;
 

@@ -13,7 +13,7 @@ begin
     select school_named(x.name), sum(x.n)::int
       from (select s.name, count(*) as n
               from schooling s
-             where s.year = school_year()
+             where s.year = (select school_year())
              group by s.name) x
      group by 1;
 end

@@ -103,5 +103,19 @@ select is((select count(*) from portal.code where printable and tenant = 1), 0::
 select is((select count(*) from portal.code k join portal.letter_lot l on l.tenant = k.tenant and l.id = k.lot_id where l.made_by is not null and l.printed_at is null and k.revoked_at is null and k.used_at is null and k.tenant = 1), 0::bigint, 'what nobody has read is no code any more');
 select isnt((select count(*) from portal.code k where lot_id = :lot and revoked_at is null), 0::bigint, 'but where it was not made here');
 
+-- a school that is called otherwise
+
+select portal.enter('saint-aubin', null, null, null, null, null, 1, 'test');
+create function pg_temp.lack(school text) returns bigint language sql as $$
+    select count(*) from portal.without_code(school, 0, null) $$;
+create temp table lacking on commit drop as
+select pg_temp.lack('École Simone-Veil') as n, json_array_length(portal.code_schools()) as schools;
+select ok(n > 0, 'some lack a code') from lacking;
+insert into portal.school (tenant, name, others, rank) values (1, 'Groupe Veil', '{École Simone-Veil}', 1);
+update portal.schooling set name = 'Groupe Veil' where tenant = 1 and name = 'École Simone-Veil' and child_id = (select min(child_id) from portal.schooling where tenant = 1);
+select is(pg_temp.lack(s), n, 'they are of the school, however it is asked for: ' || s) from lacking, unnest('{Groupe Veil,École Simone-Veil}'::text[]) s;
+select is(pg_temp.lack('Poudlard'), 0::bigint, 'and of no other');
+select ok(json_array_length(portal.code_schools()) = schools and portal.code_schools()::text ~ 'Groupe Veil' and portal.code_schools()::text !~ 'Simone-Veil', 'it is one') from lacking;
+
 select * from finish();
 rollback;
