@@ -57,13 +57,28 @@ create or replace function authorisation_answers(p_code text) returns int
 begin atomic
     select count(*)::int
       from authorisation a
+      left join authorisation_text t on t.tenant = a.tenant and t.id = a.text_id
+     cross join (select max(n.since) as since
+                   from authorisation_text n
+                  where n.code = p_code and n.asks_again) again
      where a.code = p_code
        and a.answer <> 'unanswered'
-       and answer_counts(a);
+       and (a.school_year >= (select school_year())) is not false
+       and case when a.text_id is null then day_of(again.since) >= a.answered_on
+                else again.since > t.since end is not true;
 end;
 
 comment on function authorisation_answers(text) is
-    'How many answers count now, which asking again would end.';
+    'How many answers count now, which asking again would end: answer_counts() of all of them at once.';
+
+
+create or replace function authorisation_version(p_code text) returns text
+    language sql stable
+    return document_version(authorisation_values(p_code)::json, to_json(
+               (select max(t.id) from authorisation_text t where t.code = p_code)));
+
+comment on function authorisation_version(text) is
+    'Version of authorisation_form(), which a change names.';
 
 
 create or replace function authorisation_form(input jsonb) returns json
@@ -71,9 +86,7 @@ create or replace function authorisation_form(input jsonb) returns json
 declare
     v_code     text := input->>'code';
     v_values   jsonb := authorisation_values(v_code);
-    v_version  text := document_version(v_values::json, to_json(
-                           (select max(t.id) from authorisation_text t
-                             where t.code = v_code)));
+    v_version  text := authorisation_version(v_code);
 begin
     perform require_agent('administrator');
 
@@ -126,7 +139,7 @@ begin
         when v_values is null
             then json_build_object('status', 404, 'errors', json_build_array())
         else coalesce(
-            settings_stale(input, authorisation_form(input)->>'version'),
+            settings_stale(input, authorisation_version(v_code)),
             case when v_changed is null then refused('', 'nothing_asked')
                  when v_changed->'words_en' = 'null' then refused('words_en', 'text_stays')
             end) end;

@@ -20,6 +20,17 @@ create function pg_temp.give(p_code text, p_lang text) returns void language sql
     update portal.authorisation a set answer = 'yes', answered_on = portal.today(), school_year = portal.school_year(),
            text_id = case when p_lang <> '' then (select max(t.id) from portal.authorisation_text t where t.tenant = 1 and t.code = p_code and t.lang = p_lang) end
      where a.tenant = 1 and a.code = p_code and a.child_id = (select min(child_id) from portal.authorisation where tenant = 1) $$;
+-- one query for all of them says what answer_counts() says of each
+create function pg_temp.counted(p_code text) returns text language plpgsql as $$
+declare
+    v  text;
+begin
+    set local role portal_api;
+    select case when portal.authorisation_answers(p_code) = n then 'the same' else portal.authorisation_answers(p_code) || ' for ' || n end into v
+      from (select count(*) as n from portal.authorisation a where a.code = p_code and a.answer <> 'unanswered' and portal.answer_counts(a)) x;
+    reset role;
+    return v;
+end $$;
 -- what was there before this transaction is older than what it writes
 set local session_replication_role = replica;
 update portal.authorisation_text set since = now() - interval '10 days';
@@ -43,10 +54,16 @@ update portal.authorisation a set text_id = (select min(t.id) from portal.author
  where a.tenant = 1 and a.code = 'leave_alone' and a.text_id is not null;
 set local session_replication_role = origin;
 select is(pg_temp.answer('leave_alone'), 'yes false', 'one by the text of before does not');
+select is(pg_temp.counted(c), 'the same', 'counted at once: ' || c) from unnest('{leave_alone,transport}'::text[]) c;
 select pg_temp.give('leave_alone', '');
 select is(pg_temp.answer('leave_alone'), 'yes false', 'nor one of today by no known text');
+select is(pg_temp.counted('leave_alone'), 'the same', 'counted at once');
 update portal.authorisation set answered_on = portal.today() + 1 where tenant = 1 and code = 'leave_alone' and answer = 'yes';
 select is(pg_temp.answer('leave_alone'), 'yes true', 'one of later does');
+select is(pg_temp.counted('leave_alone'), 'the same', 'counted at once');
+update portal.authorisation set school_year = '2001-2002' where tenant = 1 and code = 'transport' and answer = 'yes';
+select is(pg_temp.counted('transport'), 'the same', 'of a year that is over');
+update portal.authorisation set school_year = portal.school_year() where tenant = 1 and code = 'transport' and answer = 'yes';
 select is(pg_temp.answer('transport'), 'yes true', 'others do');
 select is((select count(*) from portal.authorisation_text t where t.tenant = 2 and t.asks_again), 0::bigint, 'nobody is asked in another town');
 
