@@ -148,8 +148,8 @@ begin
           into v_ids, v_heads
           from (select c.family_id, min(c.id) as head
                   from change c
+                  join my_requests_seen() s on s.tenant = c.tenant and s.id = c.set_id
                  where c.state = 'open'
-                   and change_seen(c)
                  group by c.family_id
                 having min(c.id) > v_after
                  order by min(c.id)
