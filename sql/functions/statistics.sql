@@ -314,42 +314,55 @@ comment on function waiting_chart() is
 create or replace function verified_chart() returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_rows  jsonb;
+    v_rows     jsonb;
+    v_schools  text[] := my_schools();
 begin
-    with given as materialized (
-        select v.child_id, v.section, v.by_guardian, max(v.verified_on) as day
-          from verification v
-          left join change_set c on c.tenant = v.tenant and c.id = v.set_id
-         where v.child_id is not null
+    with rule as materialized (
+        select r.section, r.since, r.by_all, 1 << row_number() over ()::int as bit
+          from verification_rules() r
+         where r.section like 'child%'
+    ), given as not materialized (
+        select g.child_id, r.bit, r.by_all
+          from verification g
+          join rule r on r.section = g.section and g.verified_on >= r.since
+          left join change_set c on c.tenant = g.tenant and c.id = g.set_id
+         where g.child_id is not null
            and c.state is distinct from 'withdrawn'
-         group by v.child_id, v.section, v.by_guardian
-    ), rule as materialized (
-        select r.* from verification_rules() r where r.section like 'child%'
-    ), counted as (
-        -- a child counts when each of its sections does
-        select g.child_id, g.section
-          from given g
-          join rule r on r.section = g.section and g.day >= r.since
-         group by g.child_id, g.section, r.by_all
-        having not r.by_all
-            or count(*) >= (select count(distinct u.guardian_id)
-                              from child_family m
-                              join subscription u on u.tenant = m.tenant
-                                                 and u.family_id = m.family_id
-                                                 and u.ended_at is null
-                             where m.child_id = g.child_id)
-    ), child_done as (
-        select k.child_id
-          from counted k
-         group by k.child_id
-        having count(*) = (select count(*) from rule)
-    ), school as (
-        select s.name, count(*) as children, count(d.child_id) as verified
+           and (v_schools is null or g.child_id in (select my_children()))
+    ), connected as (
+        select m.child_id, count(distinct u.guardian_id) as guardians
+          from child_family m
+          join subscription u on u.tenant = m.tenant and u.family_id = m.family_id
+                             and u.ended_at is null
+         where exists (select from rule r where r.by_all)
+         group by m.child_id
+    ), done as (
+        select g.child_id, bit_or(g.bit) as bits
+          from (select n.child_id, n.bit from given n where not n.by_all
+                 union all
+                -- there is one row of each guardian
+                select n.child_id, n.bit
+                  from given n
+                  left join connected k on k.child_id = n.child_id
+                 where n.by_all
+                 group by n.child_id, n.bit, k.guardians
+                having count(*) >= coalesce(k.guardians, 0)) g
+         group by g.child_id
+    ), filed as (
+        -- a child counts when each of its sections does; not "having" above, or
+        -- who plans takes the children for one and looks through all for each
+        select s.name, count(*) as children,
+               count(*) filter (where d.bits = (select bit_or(r.bit) from rule r)) as verified
           from schooling s
-          left join child_done d on d.child_id = s.child_id
-         where s.year = school_year()
-           and (my_schools() is null or s.name = any (my_schools()))
+          left join done d on d.child_id = s.child_id
+         where s.year = (select school_year())
+           and (v_schools is null or s.name = any (v_schools))
          group by s.name
+    ), school as (
+        select school_named(f.name) as name, sum(f.children)::bigint as children,
+               sum(f.verified)::bigint as verified
+          from filed f
+         group by 1
     )
     select jsonb_agg(jsonb_build_object('school', o.name,
                'short', case when length(o.name) > 46 then left(o.name, 45) || '…'

@@ -20,5 +20,35 @@ select is(portal.day_of(m), date_trunc('month', portal.day_of(m))::date, 'each b
 select throws_ok($$ select ask('saint-aubin', 'statistics') $$, 'PT403', 'not for them', 'not for nobody');
 select throws_ok($$ select ask('saint-aubin', 'statistics', '{}', account('camille.martin@exemple.fr')) $$, 'PT403', 'not for them', 'nor for a parent');
 
+-- a school that is called otherwise is one row, of what is verified in all of it
+
+select portal.enter('saint-aubin', null, null, null, null, 999, 1, 'r');
+create function pg_temp.schools() returns text language plpgsql as $$
+declare
+    v  text;
+begin
+    set local role portal_api;
+    select string_agg(format('%s %s/%s', r->>'school', r->>'verified', r->>'children'), ', ' order by r->>'school') into v from jsonb_array_elements(portal.verified_chart()->'rows') r;
+    reset role;
+    return v;
+end $$;
+set local session_replication_role = replica;
+delete from portal.schooling where tenant = 1;
+delete from portal.verification where tenant = 1;
+create temp table pupil on commit drop as
+select m.child_id, min(m.family_id) as family_id, row_number() over (order by m.child_id) as n from portal.child_family m where m.tenant = 1 group by 1 order by 1 limit 3;
+insert into portal.schooling (tenant, child_id, name, year) select 1, child_id, case n when 1 then 'Veil' when 2 then 'Groupe Veil' else 'Macé' end, portal.school_year() from pupil;
+insert into portal.verification (tenant, section, child_id, family_id, by_guardian, verified_on)
+select 1, r.section, p.child_id, p.family_id, (select min(g.id) from portal.guardian g where g.family_id = p.family_id), portal.today()
+  from pupil p cross join portal.verification_rules() r where r.section like 'child%' and (p.n <> 2 or r.section <> 'child_health');
+select is(pg_temp.schools(), 'Groupe Veil 0/1, Macé 1/1, Veil 1/1', 'two schools');
+insert into portal.school (tenant, name, others, rank) values (1, 'Groupe Veil', '{Veil}', 1);
+select is(pg_temp.schools(), 'Groupe Veil 1/2, Macé 1/1', 'one');
+select set_config('portal.schools', portal.school_names('{Groupe Veil}')::text, true);
+select is(pg_temp.schools(), 'Groupe Veil 1/2', 'of who is for it');
+select set_config('portal.schools', '', true);
+update portal.verification set verified_on = '2001-01-01' where child_id = (select child_id from pupil where n = 1) and section = 'child_general';
+select is(pg_temp.schools(), 'Groupe Veil 0/2, Macé 1/1', 'what was verified long ago is not');
+
 select * from finish();
 rollback;
