@@ -615,6 +615,9 @@ declare
     v_town  town;
     v_kind  text;
     v_rows  int;
+    -- accounts looked at for the yearly mail, in all towns: each costs more
+    -- than a row that is deleted
+    v_told  int := 50;
     v_set   text;
     v_note  text;
     v_all   int := 0;
@@ -643,7 +646,9 @@ begin
         loop
             exit when v_left = 0;
 
-            v_rows := case when v_kind like 'account%'
+            v_rows := case when v_kind = 'account_reminded'
+                           then erase_accounts(v_kind, v_town, least(v_left, v_told))
+                           when v_kind like 'account%'
                            then erase_accounts(v_kind, v_town, v_left)
                            when v_kind like 'import%'
                            then erase_imports(v_kind, v_town, v_left)
@@ -654,6 +659,7 @@ begin
             values (v_town.id, v_kind, v_rows);
 
             v_left := v_left - v_rows;
+            v_told := v_told - case v_kind when 'account_reminded' then v_rows else 0 end;
             v_all := v_all + v_rows;
             v_note := concat_ws(', ', v_note, v_town.slug || ' ' || v_kind || ' ' || v_rows);
         end loop;
@@ -666,16 +672,16 @@ begin
      where e.chain < (select min(a.chain) - 1 from audit a where a.chain is not null);
 
     update job j
-       set more = v_left = 0
+       set more = v_left = 0 or v_told = 0
      where j.name = 'purge';
 
     return json_build_object('status', 200, 'rows', v_all, 'note', v_note,
-        'more', v_left = 0);
+        'more', v_left = 0 or v_told = 0);
 end
 $$;
 
 comment on function purge(jsonb) is
-'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before; tells guardians once a year that there is something to verify. Input: limit (rows in this transaction: 500), every (seconds: does nothing when another node has done it since; null: now).
+'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before; tells guardians once a year that there is something to verify. Input: limit (rows in this transaction: 500; of them 50 accounts at most looked at for that mail), every (seconds: does nothing when another node has done it since; null: now).
 Result: {"status": 200, "rows", "note": what of which town or null, "more": the limit was reached, call again}. retention_run keeps what was done. For portal_jobs.';
 
 
