@@ -22,6 +22,24 @@ comment on function is_kept(town, text, text) is
     'Whether an administrator has kept something in the last year, on a list that was not given up. Input: its kind and id as of elimination_item.';
 
 
+create or replace function approved_objects(p_town town, variadic p_kinds text[])
+    returns text[]
+    language sql stable
+begin atomic
+    select coalesce(array_agg(i.object), '{}')
+      from elimination e
+      join elimination_item i on i.tenant = e.tenant and i.list_id = e.id
+     where e.tenant = p_town.id
+       and e.state = 'approved'
+       and i.kind = any (p_kinds)
+       and i.state = 'listed'
+     having p_town.purge_mode = 'approval';
+end;
+
+comment on function approved_objects(town, text[]) is
+    'What approved lists still have to be destroyed, by the ids of elimination_item: what the job starts from, since much may wait for a list. Input: kinds. Null: the town wants no list.';
+
+
 create or replace function may_erase(p_town town, p_kind text, p_object text, p_which text)
     returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$

@@ -175,10 +175,24 @@ comment on function due_accounts(text, town, int) is
 
 create or replace function due_requests(p_town town, p_limit int, p_which text)
     returns setof bigint
-    language plpgsql stable set search_path = portal, pg_temp as $$
+    language plpgsql stable set search_path = portal, pg_temp
+    set plan_cache_mode = force_custom_plan as $$
 declare
+    v_listed  bigint[] := case when p_which = 'purge'
+        then approved_objects(p_town, 'change_set')::bigint[] end;
     v_before  timestamptz := now() - make_interval(days => p_town.keep_request);
+    v_held    bigint[];
 begin
+    -- with a request go its files: one that is kept holds it back
+    select coalesce(array_agg(u.set_id), '{}') into v_held
+      from elimination_item i
+      join upload u on u.tenant = i.tenant
+                   and u.id = case when i.kind in ('document', 'photo') then i.object::uuid end
+     where i.tenant = p_town.id
+       and i.state = 'kept'
+       and u.set_id is not null
+       and is_kept(p_town, i.kind, i.object);
+
     return query
     select c.id
       from change_set c
@@ -191,11 +205,8 @@ begin
                             where x.tenant = c.tenant
                               and x.set_id = c.id
                               and x.state in ('open', 'rejected')))
-       -- with a request go its files: one that is kept holds it back
-       and not exists (select from upload u
-                        where u.tenant = c.tenant
-                          and u.set_id = c.id
-                          and is_kept(p_town, upload_kind(u.section), u.id::text))
+       and c.id <> all (v_held)
+       and (v_listed is null or c.id = any (v_listed))
        and may_erase(p_town, 'change_set', c.id::text, p_which)
      limit p_limit;
 end
@@ -215,13 +226,18 @@ comment on function upload_kind(text) is
 
 create or replace function due_bans(p_town town, p_limit int, p_which text)
     returns setof bigint
-    language plpgsql stable set search_path = portal, pg_temp as $$
+    language plpgsql stable set search_path = portal, pg_temp
+    set plan_cache_mode = force_custom_plan as $$
+declare
+    v_listed  bigint[] := case when p_which = 'purge'
+        then approved_objects(p_town, 'collect_ban')::bigint[] end;
 begin
     return query
     select b.id
       from collect_ban b
      where b.tenant = p_town.id
        and b.ended_at < now() - make_interval(days => p_town.keep_request)
+       and (v_listed is null or b.id = any (v_listed))
        and may_erase(p_town, 'collect_ban', b.id::text, p_which)
      limit p_limit;
 end
@@ -233,8 +249,11 @@ comment on function due_bans(town, int, text) is
 
 create or replace function due_uploads(p_town town, p_limit int, p_which text)
     returns setof uuid
-    language plpgsql stable set search_path = portal, pg_temp as $$
+    language plpgsql stable set search_path = portal, pg_temp
+    set plan_cache_mode = force_custom_plan as $$
 declare
+    v_listed    uuid[] := case when p_which = 'purge'
+        then approved_objects(p_town, 'document', 'photo')::uuid[] end;
     v_before    timestamptz := now() - make_interval(days => p_town.keep_photo);
     v_requests  bigint[];
 begin
@@ -256,6 +275,7 @@ begin
                    <= now() - make_interval(days => p_town.keep_document)
                 or d.section = 'child_photo' and c.updated_at < v_before
                    and c.state in ('refused', 'replaced', 'withdrawn'))
+               and (v_listed is null or d.id = any (v_listed))
                and may_erase(p_town, upload_kind(d.section), d.id::text, p_which)
                -- what goes with its request is on a list as that
                and (p_which <> 'unlisted' or d.set_id is null

@@ -154,6 +154,22 @@ select pg_temp.purge();
 select is(pg_temp.left_of(), '1 2 3 4', 'nor destroyed');
 rollback to kept;
 
+-- the job starts from the lists, however much waits for one
+
+select pg_temp.listed('approved', 'change_set', id::text) from sets where n = '0000001';
+set local track_functions = 'pl';
+create function pg_temp.asked() returns bigint language sql as $$
+    select coalesce(pg_stat_get_xact_function_calls('portal.may_erase(portal.town, text, text, text)'::regprocedure), 0) $$;
+create temp table asked as select pg_temp.asked() as n;
+select is((select count(*) from portal.town t cross join lateral portal.due_requests(t, 500, 'all') where t.id = 1), 2::bigint, 'two requests are due');
+select is(pg_temp.asked() - n, 2::bigint, 'each is asked about') from asked;
+select is((select count(*) from portal.town t cross join lateral portal.due_requests(t, 500, 'purge') where t.id = 1), 1::bigint, 'one is approved');
+select is(pg_temp.asked() - n, 3::bigint, 'and asked about, alone') from asked;
+select is_empty($$select d from portal.town t cross join lateral portal.due_uploads(t, 500, 'purge') as d join portal.upload u on u.id = d where t.id = 1 and u.set_id is not null$$, 'no file');
+select is_empty($$select portal.due_bans(t, 500, 'purge') from portal.town t where t.id = 1$$, 'no ban');
+select is(pg_temp.asked() - n, 3::bigint, 'none of them is') from asked;
+rollback to kept;
+
 -- nor does a town that wants no list any more
 
 select pg_temp.listed('open', 'change_set', id::text, 'kept') from sets where n = '0000001';
