@@ -498,7 +498,9 @@ begin
         delete from elimination e
          where e.tenant = p_town.id
            and e.id in (select d.id from elimination d
-                         where d.tenant = p_town.id and d.ended_at < v_before
+                         where d.tenant = p_town.id
+                           -- what was kept on it is so for a year
+                           and d.ended_at < least(v_before, now() - interval '366 days')
                          limit p_limit);
 
     when 'retention_run' then

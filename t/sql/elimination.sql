@@ -170,6 +170,32 @@ select is_empty($$select portal.due_bans(t, 500, 'purge') from portal.town t whe
 select is(pg_temp.asked() - n, 3::bigint, 'none of them is') from asked;
 rollback to kept;
 
+-- an approval holds for 30 days, what is kept for a year
+
+create temp table l as select pg_temp.listed('approved', 'change_set', id::text) as id from sets where n = '0000002';
+insert into portal.elimination_item (tenant, list_id, kind, object, since, state, reason, kept_at, kept_by)
+select 1, l.id, 'change_set', s.id::text, current_date, 'kept', 'Un recours', now() - interval '31 days', a from l, who, sets s where s.n = '0000001';
+create function pg_temp.state() returns text language sql as $$ select e.state from portal.elimination e, l where e.id = l.id $$;
+update portal.elimination e set approved_at = now() - interval '31 days' from l where e.id = l.id;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 2 3 4', 'an old approval destroys nothing');
+select is(pg_temp.state(), 'cancelled', 'its list is over');
+select pg_temp.as_agent(a) from who;
+select is(pg_temp.due(), '2', 'what is left of it can be listed again, but what is kept on it not');
+update portal.town set keep_audit = 180 where id = 1;
+update portal.elimination e set ended_at = now() - interval '360 days' from l where e.id = l.id;
+select pg_temp.purge();
+select is(pg_temp.state(), 'cancelled', 'it is there for a year, also where the audit is not');
+update portal.elimination e set ended_at = now() - interval '367 days' from l where e.id = l.id;
+select pg_temp.purge();
+select is(pg_temp.state(), null, 'then no more');
+rollback to kept;
+select pg_temp.listed('approved', 'change_set', id::text) from sets where n = '0000002';
+update portal.elimination e set approved_at = now() - interval '29 days';
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 3 4', 'a younger one does');
+rollback to kept;
+
 -- nor does a town that wants no list any more
 
 select pg_temp.listed('open', 'change_set', id::text, 'kept') from sets where n = '0000001';
