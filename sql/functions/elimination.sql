@@ -15,11 +15,30 @@ create or replace function is_kept(p_town town, p_kind text, p_object text) retu
                       and i.kind = p_kind
                       and i.object = p_object
                       and i.state = 'kept'
-                      and e.state <> 'cancelled'
+                      and (e.state <> 'cancelled' or e.approved_at is not null)
                       and i.kept_at > now() - interval '365 days');
 
 comment on function is_kept(town, text, text) is
-    'Whether an administrator has kept something in the last year, on a list that was not given up. Input: its kind and id as of elimination_item.';
+    'Whether an administrator has kept something in the last year, on a list that was not given up before it was approved. Input: its kind and id as of elimination_item.';
+
+
+create or replace function approved_objects(p_town town, variadic p_kinds text[])
+    returns text[]
+    language sql stable
+begin atomic
+    select coalesce(array_agg(i.object), '{}')
+      from elimination e
+      join elimination_item i on i.tenant = e.tenant and i.list_id = e.id
+     where e.tenant = p_town.id
+       and e.state = 'approved'
+       and e.approved_at > now() - interval '30 days'
+       and i.kind = any (p_kinds)
+       and i.state = 'listed'
+     having p_town.purge_mode = 'approval';
+end;
+
+comment on function approved_objects(town, text[]) is
+    'What approved lists of the last 30 days still have to be destroyed, by the ids of elimination_item: what the job starts from, since much may wait for a list. Input: kinds. Null: the town wants no list.';
 
 
 create or replace function may_erase(p_town town, p_kind text, p_object text, p_which text)
@@ -37,7 +56,8 @@ begin
                           and i.kind = p_kind
                           and i.object = p_object
                           and i.state = 'listed'
-                          and e.state = 'approved')
+                          and e.state = 'approved'
+                          and e.approved_at > now() - interval '30 days')
         when p_which = 'unlisted' then not exists (
                        select
                          from elimination_item i
@@ -52,7 +72,7 @@ end
 $$;
 
 comment on function may_erase(town, text, text, text) is
-    'Whether something past its time is among those that are asked for. Input: its kind and id as of elimination_item; which: purge (what the job may destroy: all, or what is on an approved list), unlisted (what is on no list), both without what is_kept(); all.';
+    'Whether something past its time is among those that are asked for. Input: its kind and id as of elimination_item; which: purge (what the job may destroy: all, or what is on a list that was approved in the last 30 days), unlisted (what is on no list), both without what is_kept(); all.';
 
 
 create or replace function elimination_due(p_town town, p_limit int, p_which text)
@@ -343,11 +363,22 @@ begin
     loop
         perform note('destroy_archives', 'ok', 'elimination', v_list);
     end loop;
+
+    -- what was approved and is not past its time any more, or is kept elsewhere
+    for v_list in
+        update elimination e
+           set state = 'cancelled', ended_at = now()
+         where e.state = 'approved'
+           and e.approved_at <= now() - interval '30 days'
+        returning e.id
+    loop
+        perform note('cancel_elimination', 'ok', 'elimination', v_list);
+    end loop;
 end
 $$;
 
 comment on function end_eliminations() is
-    'What a purge has destroyed is marked on the town''s lists; a list with nothing left to destroy is done, which the audit tells. For the job.';
+    'What a purge has destroyed is marked on the town''s lists; a list with nothing left to destroy is done, one approved 30 days ago is over; the audit tells both. For the job.';
 
 
 grant execute on function eliminations(jsonb), make_elimination(jsonb),

@@ -175,10 +175,24 @@ comment on function due_accounts(text, town, int) is
 
 create or replace function due_requests(p_town town, p_limit int, p_which text)
     returns setof bigint
-    language plpgsql stable set search_path = portal, pg_temp as $$
+    language plpgsql stable set search_path = portal, pg_temp
+    set plan_cache_mode = force_custom_plan as $$
 declare
+    v_listed  bigint[] := case when p_which = 'purge'
+        then approved_objects(p_town, 'change_set')::bigint[] end;
     v_before  timestamptz := now() - make_interval(days => p_town.keep_request);
+    v_held    bigint[];
 begin
+    -- with a request go its files: one that is kept holds it back
+    select coalesce(array_agg(u.set_id), '{}') into v_held
+      from elimination_item i
+      join upload u on u.tenant = i.tenant
+                   and u.id = case when i.kind in ('document', 'photo') then i.object::uuid end
+     where i.tenant = p_town.id
+       and i.state = 'kept'
+       and u.set_id is not null
+       and is_kept(p_town, i.kind, i.object);
+
     return query
     select c.id
       from change_set c
@@ -191,11 +205,8 @@ begin
                             where x.tenant = c.tenant
                               and x.set_id = c.id
                               and x.state in ('open', 'rejected')))
-       -- with a request go its files: one that is kept holds it back
-       and not exists (select from upload u
-                        where u.tenant = c.tenant
-                          and u.set_id = c.id
-                          and is_kept(p_town, upload_kind(u.section), u.id::text))
+       and c.id <> all (v_held)
+       and (v_listed is null or c.id = any (v_listed))
        and may_erase(p_town, 'change_set', c.id::text, p_which)
      limit p_limit;
 end
@@ -215,13 +226,18 @@ comment on function upload_kind(text) is
 
 create or replace function due_bans(p_town town, p_limit int, p_which text)
     returns setof bigint
-    language plpgsql stable set search_path = portal, pg_temp as $$
+    language plpgsql stable set search_path = portal, pg_temp
+    set plan_cache_mode = force_custom_plan as $$
+declare
+    v_listed  bigint[] := case when p_which = 'purge'
+        then approved_objects(p_town, 'collect_ban')::bigint[] end;
 begin
     return query
     select b.id
       from collect_ban b
      where b.tenant = p_town.id
        and b.ended_at < now() - make_interval(days => p_town.keep_request)
+       and (v_listed is null or b.id = any (v_listed))
        and may_erase(p_town, 'collect_ban', b.id::text, p_which)
      limit p_limit;
 end
@@ -233,8 +249,11 @@ comment on function due_bans(town, int, text) is
 
 create or replace function due_uploads(p_town town, p_limit int, p_which text)
     returns setof uuid
-    language plpgsql stable set search_path = portal, pg_temp as $$
+    language plpgsql stable set search_path = portal, pg_temp
+    set plan_cache_mode = force_custom_plan as $$
 declare
+    v_listed    uuid[] := case when p_which = 'purge'
+        then approved_objects(p_town, 'document', 'photo')::uuid[] end;
     v_before    timestamptz := now() - make_interval(days => p_town.keep_photo);
     v_requests  bigint[];
 begin
@@ -256,6 +275,7 @@ begin
                    <= now() - make_interval(days => p_town.keep_document)
                 or d.section = 'child_photo' and c.updated_at < v_before
                    and c.state in ('refused', 'replaced', 'withdrawn'))
+               and (v_listed is null or d.id = any (v_listed))
                and may_erase(p_town, upload_kind(d.section), d.id::text, p_which)
                -- what goes with its request is on a list as that
                and (p_which <> 'unlisted' or d.set_id is null
@@ -478,7 +498,9 @@ begin
         delete from elimination e
          where e.tenant = p_town.id
            and e.id in (select d.id from elimination d
-                         where d.tenant = p_town.id and d.ended_at < v_before
+                         where d.tenant = p_town.id
+                           -- what was kept on it is so for a year
+                           and d.ended_at < least(v_before, now() - interval '366 days')
                          limit p_limit);
 
     when 'retention_run' then
@@ -615,6 +637,9 @@ declare
     v_town  town;
     v_kind  text;
     v_rows  int;
+    -- accounts looked at for the yearly mail, in all towns: each costs more
+    -- than a row that is deleted
+    v_told  int := 50;
     v_set   text;
     v_note  text;
     v_all   int := 0;
@@ -643,7 +668,9 @@ begin
         loop
             exit when v_left = 0;
 
-            v_rows := case when v_kind like 'account%'
+            v_rows := case when v_kind = 'account_reminded'
+                           then erase_accounts(v_kind, v_town, least(v_left, v_told))
+                           when v_kind like 'account%'
                            then erase_accounts(v_kind, v_town, v_left)
                            when v_kind like 'import%'
                            then erase_imports(v_kind, v_town, v_left)
@@ -654,6 +681,7 @@ begin
             values (v_town.id, v_kind, v_rows);
 
             v_left := v_left - v_rows;
+            v_told := v_told - case v_kind when 'account_reminded' then v_rows else 0 end;
             v_all := v_all + v_rows;
             v_note := concat_ws(', ', v_note, v_town.slug || ' ' || v_kind || ' ' || v_rows);
         end loop;
@@ -666,16 +694,16 @@ begin
      where e.chain < (select min(a.chain) - 1 from audit a where a.chain is not null);
 
     update job j
-       set more = v_left = 0
+       set more = v_left = 0 or v_told = 0
      where j.name = 'purge';
 
     return json_build_object('status', 200, 'rows', v_all, 'note', v_note,
-        'more', v_left = 0);
+        'more', v_left = 0 or v_told = 0);
 end
 $$;
 
 comment on function purge(jsonb) is
-'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before; tells guardians once a year that there is something to verify. Input: limit (rows in this transaction: 500), every (seconds: does nothing when another node has done it since; null: now).
+'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before; tells guardians once a year that there is something to verify. Input: limit (rows in this transaction: 500; of them 50 accounts at most looked at for that mail), every (seconds: does nothing when another node has done it since; null: now).
 Result: {"status": 200, "rows", "note": what of which town or null, "more": the limit was reached, call again}. retention_run keeps what was done. For portal_jobs.';
 
 

@@ -604,8 +604,9 @@ begin
                          'verification_reminder', v_account.lang,
                          jsonb_build_object('school_year', v_year,
                                             'path', '/famille/verification'));
-            v_count := v_count + 1;
         end if;
+
+        v_count := v_count + 1;
     end loop;
 
     return v_count;
@@ -613,7 +614,7 @@ end
 $$;
 
 comment on function remind_accounts(int) is
-    'One batch of the mails that tell guardians, once a school year, that there is something to verify: where the town has switched it on and its owner not off, from the day that the year opens until 30 September. Who has nothing to verify then is not told. Input: how many accounts at most are looked at. Result: how many mails.';
+    'One batch of the mails that tell guardians, once a school year, that there is something to verify: where the town has switched it on and its owner not off, from the day that the year opens until 30 September. Who has nothing to verify then is not told. Input: how many accounts at most are looked at. Result: how many were, which are not looked at again that year, whether told or not.';
 
 
 grant execute on function verification(jsonb), verify(jsonb), set_reminders(jsonb)

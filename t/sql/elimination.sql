@@ -111,6 +111,7 @@ rollback to a;
 update portal.town set purge_mode = 'approval' where id = 1;
 insert into portal.upload (tenant, id, family_id, section, field, kind, size, pieces, stored, created_at)
 select 1, gen_random_uuid(), family('104201'), 'guardian_basic', 'document', 'pdf', 10, 1, 1, now() - interval '2 days' from generate_series(1, 4);
+update portal.upload u set created_at = now() - interval '26 hours' from sets s where u.set_id = s.id and s.n = '0000004';
 select is((select string_agg(d.kind || ' ' || right(d.number, 1), ', ') from portal.town t cross join lateral portal.elimination_due(t, 1, 'unlisted') d where t.id = 1 and d.kind = 'document'),
     'document 4', 'what no request names takes no place of a document that is due');
 
@@ -151,6 +152,48 @@ select is(pg_temp.due(), '1', 'a photo that is kept, too: its request is not lis
 select pg_temp.listed('approved', 'change_set', set_id::text) from file;
 select pg_temp.purge();
 select is(pg_temp.left_of(), '1 2 3 4', 'nor destroyed');
+rollback to kept;
+
+-- the job starts from the lists, however much waits for one
+
+select pg_temp.listed('approved', 'change_set', id::text) from sets where n = '0000001';
+set local track_functions = 'pl';
+create function pg_temp.asked() returns bigint language sql as $$
+    select coalesce(pg_stat_get_xact_function_calls('portal.may_erase(portal.town, text, text, text)'::regprocedure), 0) $$;
+create temp table asked as select pg_temp.asked() as n;
+select is((select count(*) from portal.town t cross join lateral portal.due_requests(t, 500, 'all') where t.id = 1), 2::bigint, 'two requests are due');
+select is(pg_temp.asked() - n, 2::bigint, 'each is asked about') from asked;
+select is((select count(*) from portal.town t cross join lateral portal.due_requests(t, 500, 'purge') where t.id = 1), 1::bigint, 'one is approved');
+select is(pg_temp.asked() - n, 3::bigint, 'and asked about, alone') from asked;
+select is_empty($$select d from portal.town t cross join lateral portal.due_uploads(t, 500, 'purge') as d join portal.upload u on u.id = d where t.id = 1 and u.set_id is not null$$, 'no file');
+select is_empty($$select portal.due_bans(t, 500, 'purge') from portal.town t where t.id = 1$$, 'no ban');
+select is(pg_temp.asked() - n, 3::bigint, 'none of them is') from asked;
+rollback to kept;
+
+-- an approval holds for 30 days, what is kept for a year
+
+create temp table l as select pg_temp.listed('approved', 'change_set', id::text) as id from sets where n = '0000002';
+insert into portal.elimination_item (tenant, list_id, kind, object, since, state, reason, kept_at, kept_by)
+select 1, l.id, 'change_set', s.id::text, current_date, 'kept', 'Un recours', now() - interval '31 days', a from l, who, sets s where s.n = '0000001';
+create function pg_temp.state() returns text language sql as $$ select e.state from portal.elimination e, l where e.id = l.id $$;
+update portal.elimination e set approved_at = now() - interval '31 days' from l where e.id = l.id;
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 2 3 4', 'an old approval destroys nothing');
+select is(pg_temp.state(), 'cancelled', 'its list is over');
+select pg_temp.as_agent(a) from who;
+select is(pg_temp.due(), '2', 'what is left of it can be listed again, but what is kept on it not');
+update portal.town set keep_audit = 180 where id = 1;
+update portal.elimination e set ended_at = now() - interval '360 days' from l where e.id = l.id;
+select pg_temp.purge();
+select is(pg_temp.state(), 'cancelled', 'it is there for a year, also where the audit is not');
+update portal.elimination e set ended_at = now() - interval '367 days' from l where e.id = l.id;
+select pg_temp.purge();
+select is(pg_temp.state(), null, 'then no more');
+rollback to kept;
+select pg_temp.listed('approved', 'change_set', id::text) from sets where n = '0000002';
+update portal.elimination e set approved_at = now() - interval '29 days';
+select pg_temp.purge();
+select is(pg_temp.left_of(), '1 3 4', 'a younger one does');
 rollback to kept;
 
 -- nor does a town that wants no list any more

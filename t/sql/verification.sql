@@ -216,6 +216,18 @@ rollback to a;
 update portal.town set verify_reminder = true, verify = (select jsonb_object_agg(name, 'never') from portal.section) where id = 1;
 select as_jobs('purge', '{}');
 select is(pg_temp.told(), '', 'who has nothing to verify is not told');
+update portal.account set reminded_year = null;
+select is(row(r->>'rows', r->>'more')::text, '(1,true)', 'but was looked at, which counts: a turn ends') from as_jobs('purge', '{"limit": 1}') r;
+select as_jobs('purge', '{}');
+select is(row(r->>'rows', r->>'more')::text, '(0,false)', 'once a year') from as_jobs('purge', '{}') r;
+drop index portal.subscription_guardian;
+with a as (insert into portal.account (tenant, first_name, last_name, email, email_mac, password_hash, state, confirmed_at)
+           select 1, a.first_name, a.last_name, 'p' || n || '@exemple.fr', sha256(int4send(n)), a.password_hash, 'active', now()
+             from portal.account a, generate_series(1, 60) n where a.email = (select c from who) returning id)
+insert into portal.subscription (tenant, account_id, family_id, guardian_id, effective_at)
+select 1, a.id, family('104201'), guardian('104201', 1), now() from a;
+select is(row(r->>'rows', r->>'more')::text, '(50,true)', 'fifty in a turn') from as_jobs('purge', '{}') r;
+select is(row(r->>'rows', r->>'more')::text, '(10,false)', 'then the others') from as_jobs('purge', '{}') r;
 
 -- what is counted by school
 
