@@ -39,7 +39,7 @@ declare
     v_want   text := case step when 'accept' then asked else now end;
 begin
     insert into portal.change_set (tenant, number, family_id, section, action, guardian_id, subject, account_id, due_on)
-    values (1, '2026-' || lpad(floor(random() * 10000000)::int::text, 7, '0'), tap.family('104201'),
+    values (1, tap.number(), tap.family('104201'),
             case kind when 'clear' then 'guardian_basic' else 'guardian_tax' end, 'change', v_who, 'Essai',
             tap.account('camille.martin@exemple.fr'), current_date)
     returning id into v_set;
@@ -131,7 +131,7 @@ declare
 begin
     update portal.guardian set profession = 'now', employer = 'now', birth_place = 'now' where id = v_who;
     insert into portal.change_set (tenant, number, family_id, section, action, guardian_id, subject, account_id, due_on)
-    values (1, '2026-' || lpad(floor(random() * 10000000)::int::text, 7, '0'), tap.family('104201'), 'guardian_basic', 'change', v_who, 'Essai',
+    values (1, tap.number(), tap.family('104201'), 'guardian_basic', 'change', v_who, 'Essai',
             tap.account('camille.martin@exemple.fr'), current_date)
     returning id into v_set;
     insert into portal.change_item (tenant, set_id, field, old, asked)

@@ -32,7 +32,7 @@ declare
     v_done  json;
 begin
     insert into portal.change_set (tenant, number, family_id, section, action, guardian_id, subject, due_on)
-    values (1, '2026-' || lpad(floor(random() * 10000000)::int::text, 7, '0'), p_family, p_section, p_action, p_who, 'Essai', current_date)
+    values (1, tap.number(), p_family, p_section, p_action, p_who, 'Essai', current_date)
     returning id into v_set;
     insert into portal.change_event (tenant, set_id, version, event, by_kind) values (1, v_set, 1, 'sent', 'family');
     insert into portal.change_item (tenant, set_id, field, old, asked)

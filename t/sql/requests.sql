@@ -11,7 +11,7 @@ select isnt(ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.f
 create function pg_temp.put(what jsonb default '{}') returns bigint language sql as $$
     insert into portal.change_set (tenant, number, family_id, section, action, guardian_id, subject, account_id, due_on,
                                    state, reason, taken_by, decided_at)
-    select 1, coalesce(what->>'number', '2026-' || lpad(floor(random() * 10000000)::int::text, 7, '0')), family('104201'),
+    select 1, coalesce(what->>'number', tap.number()), family('104201'),
            'guardian_address', 'change', guardian('104201', 1), 'Essai', account('camille.martin@exemple.fr'), current_date,
            coalesce(what->>'state', 'sent'), what->>'reason', (what->>'taken_by')::bigint,
            (what->>'decided_at')::timestamptz

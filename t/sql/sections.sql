@@ -10,7 +10,7 @@ select isnt(ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.f
 
 create function pg_temp.set(what jsonb) returns bigint language sql as $$
     insert into portal.change_set (tenant, number, family_id, section, action, child_id, contact_id, guardian_id, subject, account_id, comment, due_on)
-    select 1, '2026-' || lpad(floor(random() * 10000000)::int::text, 7, '0'), family('104201'), what->>'section', what->>'action',
+    select 1, tap.number(), family('104201'), what->>'section', what->>'action',
            (what->>'child')::bigint, (what->>'contact')::bigint, (what->>'guardian')::bigint, 'Essai',
            account('camille.martin@exemple.fr'), what->>'comment', current_date
     returning id $$;

@@ -11,7 +11,7 @@ create function pg_temp.hook(p_town int, p_url text, p_events text[]) returns bi
     select p_town, p_url, p_events, gen_random_uuid(), repeat('A', 60), min(id) from portal.agent where tenant = p_town returning id $$;
 create function pg_temp.accepted(p_town int) returns void language sql as $$
     with s as (insert into portal.change_set (tenant, number, family_id, section, action, guardian_id, subject, due_on)
-        select p_town, '2026-' || lpad(floor(random() * 10000000)::int::text, 7, '0'), g.family_id, 'guardian_basic', 'change', g.id, 'Essai', current_date
+        select p_town, tap.number(), g.family_id, 'guardian_basic', 'change', g.id, 'Essai', current_date
           from portal.guardian g where g.tenant = p_town order by g.id limit 1 returning *)
     insert into portal.change (tenant, set_id, field, family_id, person_kind, person_id, decided_role)
     select p_town, s.id, 'profession', s.family_id, 'guardian', s.guardian_id, 'validator' from s $$;
