@@ -58,6 +58,7 @@ sub since {
 
 ### killed while one is under way
 
+my %killed;
 {
     my $n = $soft->received;
     $soft->fault('hold');
@@ -70,8 +71,8 @@ sub since {
     lease_over();
     all_delivered('killed');
     my @new = since($n);
-    my %ids = ids(@new);
-    is scalar(keys %ids), 1, 'it was sent again as the same message';
+    %killed = ids(@new);
+    is scalar(keys %killed), 1, 'it was sent again as the same message';
     cmp_ok scalar(@new), '>=', 2, 'really';
 }
 
@@ -90,7 +91,9 @@ sub since {
     # it is marked as soon as that works, or sent again
     lease_over() if !wait_for(20, sub { one("select count(*) from portal.webhook_message where state = 'queued'") == 0 });
     all_delivered('database away');
+    # the one of before, which is sent at least once, may come late
     my %ids = ids(since($n));
+    delete @ids{keys %killed};
     is scalar(keys %ids), 1, 'as the same message';
     $n = $soft->received;
     ask('afterwards');
