@@ -388,6 +388,8 @@ struct ngx_http_portal_ctx_s {
     u_char                           sqlstate[6];
     ngx_uint_t                       failed;     /* statement's index */
 
+    json_t                          *piece;      /* of a document that comes in
+                                                    some: which is asked for */
     ngx_http_portal_sent_t          *sent;       /* of portal_file */
     ngx_http_portal_sheet_t         *sheet;      /* while its rows come */
     ngx_http_portal_qr_t            *qr;         /* of portal_qr */
@@ -746,6 +748,12 @@ ngx_int_t ngx_http_portal_after_act(ngx_http_request_t *r,
 /* answers a call that failed; 401 also forgets the session */
 ngx_int_t ngx_http_portal_failed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
+/* the call of "portal_get", and again for another piece of what it gives, whose
+   reference is taken; both come to the same answer as the first */
+ngx_int_t ngx_http_portal_content_get(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+ngx_int_t ngx_http_portal_content_more(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *piece);
 /* a body that is not looked at: NGX_OK or a status */
 ngx_int_t ngx_http_portal_unwanted(ngx_http_request_t *r);
 /* shows the form again with ctx->errors */

@@ -164,6 +164,8 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
         'each once, the newest of them';
     is row("select count(*) from portal.audit where action = 'read_journal'") - $readings, 1,
         'which are one reading, however they were fetched';
+    is $chief->request('HEAD', '/journal.csv?du=2025-12-01&au=2025-12-02')->header('content-length'), undef,
+        'and HEAD says no length of a first piece';
     # under the chain's lock
     $portal->psql("select pg_advisory_xact_lock(7706737706);
         alter table portal.audit disable trigger all; delete from portal.audit where at < '2025-12-03';

@@ -168,16 +168,13 @@ declare
     v_town     town;
     v_list     bigint;
 begin
-    perform require_agent('administrator');
-
-    v_refusal := repeated(input);
+    v_refusal := settings_turn(input);
 
     if v_refusal is not null then
         return v_refusal;
     end if;
 
-    -- two administrators come one after another: nothing is on two lists
-    select t.* into v_town from town t where t.id = here() for no key update;
+    select t.* into v_town from town t where t.id = here();
 
     v_refusal := case
         when v_town.purge_mode <> 'approval' then refused('', 'purge_automatic')

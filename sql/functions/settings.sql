@@ -246,6 +246,28 @@ comment on function settings_asked(jsonb, jsonb) is
     'What a form asks to change; what was not sent stays as it is. Input: the form''s fields, the values of now. Null: nothing.';
 
 
+create or replace function settings_turn(input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_answer  json;
+begin
+    perform require_agent('administrator');
+
+    v_answer := repeated(input);
+
+    -- two administrators come one after another
+    if v_answer is null then
+        perform 1 from town t where t.id = here() for no key update;
+    end if;
+
+    return v_answer;
+end
+$$;
+
+comment on function settings_turn(jsonb) is
+    'What each change by an administrator begins with: holds the town''s row, so that what is read after it is what is changed. Input: _ as repeated(). Result: null to go on, else the answer that was given already. Errors, raised: PT403.';
+
+
 create or replace function settings_stale(input jsonb, p_version text) returns json
     language sql stable
     return case
@@ -269,16 +291,13 @@ declare
     v_changed  jsonb;
     v_faults   jsonb;
 begin
-    perform require_agent('administrator');
-
-    v_refusal := repeated(input);
+    v_refusal := settings_turn(input);
 
     if v_refusal is not null then
         return v_refusal;
     end if;
 
-    -- two administrators come one after another
-    select t.* into v_town from town t where t.id = here() for no key update;
+    select t.* into v_town from town t where t.id = here();
 
     v_values := settings_values(v_town, v_page);
 

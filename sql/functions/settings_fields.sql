@@ -85,16 +85,11 @@ declare
     v_changed  text[];
     v_faults   json;
 begin
-    perform require_agent('administrator');
-
-    v_refusal := repeated(input);
+    v_refusal := settings_turn(input);
 
     if v_refusal is not null then
         return v_refusal;
     end if;
-
-    -- two administrators come one after another
-    perform 1 from town t where t.id = here() for no key update;
 
     select array_agg(f.name order by f.name),
            json_agg(json_build_object('field', f.name, 'code', 'choice') order by f.rank)

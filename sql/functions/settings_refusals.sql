@@ -84,16 +84,11 @@ declare
     v_values   jsonb;
     v_changed  jsonb;
 begin
-    perform require_agent('administrator');
-
-    v_refusal := repeated(input);
+    v_refusal := settings_turn(input);
 
     if v_refusal is not null then
         return v_refusal;
     end if;
-
-    -- two administrators come one after another
-    perform 1 from town t where t.id = here() for no key update;
 
     v_values := refusal_values(v_code);
 

@@ -54,16 +54,11 @@ declare
     v_refusal  json;
     v_added    int;
 begin
-    perform require_agent('administrator');
-
-    v_refusal := repeated(input);
+    v_refusal := settings_turn(input);
 
     if v_refusal is not null then
         return v_refusal;
     end if;
-
-    -- two administrators come one after another
-    perform 1 from town t where t.id = here() for no key update;
 
     insert into school (tenant, name, classes, rank)
     select here(), n.name,
@@ -197,22 +192,19 @@ declare
     v_values   jsonb;
     v_changed  jsonb;
     v_row      school;
+    v_faults   jsonb;
 begin
-    perform require_agent('administrator');
-
-    v_refusal := repeated(input);
+    v_refusal := settings_turn(input);
 
     if v_refusal is not null then
         return v_refusal;
     end if;
 
-    -- two administrators come one after another
-    perform 1 from town t where t.id = here() for no key update;
-
     v_values := school_values(v_id);
     v_changed := settings_asked(input, v_values);
 
     v_row := school_row(v_values || coalesce(v_changed, '{}'), v_values->>'name');
+    v_faults := school_row_faults(v_id, v_row);
 
     v_refusal := case
         when v_values is null
@@ -220,9 +212,8 @@ begin
         else coalesce(
             settings_stale(input, school_form(input)->>'version'),
             case when v_changed is null then refused('', 'nothing_asked')
-                 when school_row_faults(v_id, v_row) <> '[]'
-                     then json_build_object('status', 422,
-                                            'errors', school_row_faults(v_id, v_row)) end) end;
+                 when v_faults <> '[]'
+                     then json_build_object('status', 422, 'errors', v_faults) end) end;
 
     if v_refusal is not null then
         return done(input, v_refusal);

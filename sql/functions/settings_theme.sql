@@ -126,16 +126,11 @@ declare
     v_theme    jsonb;
     v_errors   json;
 begin
-    perform require_agent('administrator');
-
-    v_refusal := repeated(input);
+    v_refusal := settings_turn(input);
 
     if v_refusal is not null then
         return v_refusal;
     end if;
-
-    -- two administrators come one after another
-    perform 1 from town t where t.id = here() for no key update;
 
     v_now := coalesce(theme_of('draft'), theme_of('shown'));
     v_changed := settings_asked(input, theme_values(v_now));
@@ -209,16 +204,11 @@ declare
     v_draft    jsonb;
     v_names    text[];
 begin
-    perform require_agent('administrator');
-
-    v_refusal := repeated(input);
+    v_refusal := settings_turn(input);
 
     if v_refusal is not null then
         return v_refusal;
     end if;
-
-    -- two administrators come one after another
-    perform 1 from town t where t.id = here() for no key update;
 
     v_draft := theme_of('draft');
 

@@ -566,6 +566,7 @@ ngx_http_portal_ctx_cleanup(void *data)
     json_decref(ctx->errors);
     json_decref(ctx->input);
     json_decref(ctx->place);
+    json_decref(ctx->piece);
     json_decref(ctx->document);
 
     if (ctx->answer.len) {

@@ -22,8 +22,6 @@ static const char *ngx_http_portal_content_next(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t **next);
 static ngx_int_t ngx_http_portal_content_show(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_content_get(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_content_refused(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 static ngx_int_t ngx_http_portal_content_got(ngx_http_request_t *r,
@@ -267,7 +265,7 @@ ngx_http_portal_content_show(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_content_get(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     ngx_int_t  rc;
@@ -277,8 +275,14 @@ ngx_http_portal_content_get(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return rc;
     }
 
-    if (ngx_http_portal_is_sheet(ctx, ctx->verdict->view)
-        && json_object_set_new(ctx->input, "piece", json_string("")) != 0)
+    if (ctx->piece == NULL
+        && ngx_http_portal_is_sheet(ctx, ctx->verdict->view))
+    {
+        ctx->piece = json_string("");
+    }
+
+    if (ctx->piece != NULL
+        && json_object_set(ctx->input, "piece", ctx->piece) != 0)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

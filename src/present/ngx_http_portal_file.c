@@ -18,8 +18,6 @@ static ngx_int_t ngx_http_portal_file_read(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
 static ngx_int_t ngx_http_portal_file_next(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_file_got(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_file_open(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
 static ngx_int_t ngx_http_portal_file_answer(ngx_http_request_t *r,
@@ -40,13 +38,17 @@ static struct {
 };
 
 
-/* the document of the first piece is there */
+/* the document of a piece is there */
 
 ngx_int_t
 ngx_http_portal_file_send(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
     json_t      *document;
     ngx_int_t    rc;
+
+    if (ctx->sent != NULL) {
+        return ngx_http_portal_file_next(r, ctx);
+    }
 
     document = ngx_http_portal_document(r, ctx);
     if (document == NULL) {
@@ -147,7 +149,6 @@ ngx_http_portal_file_wipe(void *data)
 static ngx_int_t
 ngx_http_portal_file_next(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    ngx_int_t                rc;
     ngx_http_portal_sent_t  *sent;
 
     sent = ctx->sent;
@@ -165,46 +166,8 @@ ngx_http_portal_file_next(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ngx_http_portal_file_answer(r, ctx);
     }
 
-    /* a piece's text is large: it does not wait for the request's end */
-
-    (void) ngx_pfree(r->pool, ctx->answer.data);
-    ngx_str_null(&ctx->answer);
-
-    rc = ngx_http_portal_prepare_args(r, ctx);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (json_object_set_new(ctx->input, "piece",
-                            json_integer((json_int_t) sent->piece))
-        != 0)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_portal_call(r, ctx, ctx->verdict->get,
-                                ngx_http_portal_file_got);
-}
-
-
-static ngx_int_t
-ngx_http_portal_file_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
-{
-    ngx_int_t   rc;
-    ngx_uint_t  status;
-
-    rc = ngx_http_portal_call_failed(r, ctx);
-    if (rc != NGX_OK) {
-        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
-    }
-
-    status = ngx_http_portal_answer_status(r, ctx);
-
-    if (status >= 400) {
-        return ngx_http_portal_problem(r, ctx, status, NULL);
-    }
-
-    return ngx_http_portal_file_next(r, ctx);
+    return ngx_http_portal_content_more(r, ctx,
+                               json_integer((json_int_t) sent->piece));
 }
 
 

@@ -28,10 +28,6 @@ struct ngx_http_portal_sheet_s {
 
 static ngx_int_t ngx_http_portal_sheet_piece(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_sheet_next(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, json_t *more);
-static ngx_int_t ngx_http_portal_sheet_got(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_sheet_name(ngx_http_request_t *r);
 
 
@@ -48,13 +44,17 @@ ngx_http_portal_is_sheet(ngx_http_portal_ctx_t *ctx,
 }
 
 
-/* the document of the first piece is there */
+/* the document of a piece is there */
 
 ngx_int_t
 ngx_http_portal_sheet(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_uint_t status, ngx_http_portal_view_t *view)
 {
     ngx_http_portal_sheet_t  *sheet;
+
+    if (ctx->sheet != NULL) {
+        return ngx_http_portal_sheet_piece(r, ctx);
+    }
 
     sheet = ngx_pcalloc(r->pool, sizeof(ngx_http_portal_sheet_t));
 
@@ -82,6 +82,7 @@ ngx_http_portal_sheet(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 static ngx_int_t
 ngx_http_portal_sheet_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
+    u_char                   *came;
     json_t                   *stack[2], *more;
     ngx_int_t                 rc;
     ngx_str_t                 type = ngx_string("text/csv; charset=utf-8");
@@ -89,6 +90,7 @@ ngx_http_portal_sheet_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_http_portal_sheet_t  *sheet;
 
     sheet = ctx->sheet;
+    came = ctx->answer.data;
 
     if (ngx_http_portal_stack(r, ctx, sheet->status, stack) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -105,7 +107,14 @@ ngx_http_portal_sheet_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     more = json_object_get(ctx->document, "more");
 
     if (json_is_string(more) && r->method == NGX_HTTP_GET) {
-        return ngx_http_portal_sheet_next(r, ctx, more);
+
+        /* a text with opened values is wiped where it is, at the end */
+
+        if (ctx->answer.data != came) {
+            ngx_str_null(&ctx->answer);
+        }
+
+        return ngx_http_portal_content_more(r, ctx, json_incref(more));
     }
 
     if (ngx_http_portal_sheet_name(r) != NGX_OK
@@ -114,59 +123,34 @@ ngx_http_portal_sheet_piece(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* to HEAD nobody says how long the pieces would have been together */
+
     return ngx_http_portal_send(r, sheet->status, &type, out,
-                                (off_t) sheet->sink.total);
+                                json_is_string(more)
+                                ? -1 : (off_t) sheet->sink.total);
 }
 
 
-static ngx_int_t
-ngx_http_portal_sheet_next(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
-    json_t *more)
+ngx_int_t
+ngx_http_portal_content_more(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t *piece)
 {
-    ngx_int_t  rc;
+    json_decref(ctx->piece);
+    ctx->piece = piece;
 
-    /* the document that it is of goes with the call */
-
-    json_incref(more);
+    if (piece == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     /* a piece's text is large: it does not wait for the request's end */
 
-    portal_wipe(ctx->answer.data, ctx->answer.len);
-    (void) ngx_pfree(r->pool, ctx->answer.data);
-    ngx_str_null(&ctx->answer);
-
-    rc = ngx_http_portal_prepare_args(r, ctx);
-
-    if (rc == NGX_OK && json_object_set(ctx->input, "piece", more) != 0) {
-        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ctx->answer.data != NULL) {
+        portal_wipe(ctx->answer.data, ctx->answer.len);
+        (void) ngx_pfree(r->pool, ctx->answer.data);
+        ngx_str_null(&ctx->answer);
     }
 
-    json_decref(more);
-
-    return rc != NGX_OK ? rc
-                        : ngx_http_portal_call(r, ctx, ctx->verdict->get,
-                                               ngx_http_portal_sheet_got);
-}
-
-
-static ngx_int_t
-ngx_http_portal_sheet_got(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
-{
-    ngx_int_t   rc;
-    ngx_uint_t  status;
-
-    rc = ngx_http_portal_call_failed(r, ctx);
-    if (rc != NGX_OK) {
-        return ngx_http_portal_failed(r, ctx, (ngx_uint_t) rc);
-    }
-
-    status = ngx_http_portal_answer_status(r, ctx);
-
-    if (status >= 400) {
-        return ngx_http_portal_problem(r, ctx, status, NULL);
-    }
-
-    return ngx_http_portal_sheet_piece(r, ctx);
+    return ngx_http_portal_content_get(r, ctx);
 }
 
 
