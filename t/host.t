@@ -53,13 +53,13 @@ sub raw {
 my %hosts = (
     "LocalHost:$port" => 200, "localhost.:$port" => 200, 'localhost' => 200,
     'localhost:9999' => 200, 'localhost:' => 200,
-    'evil.example' => 307, "evil.example:$port" => 307,
-    "localhost.evil.example:$port" => 307, "evil-localhost:$port" => 307,
-    "localhost\@evil.example:$port" => 307, 'localhost,evil.example' => 307,
-    "evil.example#localhost" => 307, '"><b>evil' => 307,
+    'malveillant.example' => 307, "malveillant.example:$port" => 307,
+    "localhost.malveillant.example:$port" => 307, "malveillant-localhost:$port" => 307,
+    "localhost\@malveillant.example:$port" => 307, 'localhost,malveillant.example' => 307,
+    "malveillant.example#localhost" => 307, '"><b>malveillant' => 307,
     "[::1]:$port" => 307, "127.0.0.1:$port" => 307, '0' => 307,
-    'x' x 3000 => 307, 'evil.example/localhost' => 400, 'local..host' => 400,
-    "\xe9vil.example" => 307,
+    'x' x 3000 => 307, 'malveillant.example/localhost' => 400, 'local..host' => 400,
+    "\xe9malveillant.example" => 307,
 );
 for my $host (sort keys %hosts) {
     my $name = 'T047 Host: ' . substr $host, 0, 40;
@@ -71,7 +71,7 @@ for my $host (sort keys %hosts) {
         "$name: to the town's own name" if $want == 307;
     like $r->header('location'), qr{^/connexion\?},
         "$name: a path, no name" if $want == 303;
-    unlike $r->{raw}, qr/evil|9999|\Q[::1]\E|x{100}|127\.0\.0\.1/i,
+    unlike $r->{raw}, qr/malveillant|:9999|\Q[::1]\E|x{100}|127\.0\.0\.1/i,
         "$name: not shown";
 
     my $page = raw('GET /inscription HTTP/1.1', "Host: $host");
@@ -83,19 +83,19 @@ for my $host (sort keys %hosts) {
 
 ### T046: two names in one request, and those that proxies add
 
-for my $case (["GET http://$c->{host}/mon-espace HTTP/1.1", 'evil.example', 303],
-    ["GET http://evil.example/mon-espace HTTP/1.1", $c->{host}, 307],
-    ["GET http://evil.example\@$c->{host}/mon-espace HTTP/1.1", $c->{host}, 400])
+for my $case (["GET http://$c->{host}/mon-espace HTTP/1.1", 'malveillant.example', 303],
+    ["GET http://malveillant.example/mon-espace HTTP/1.1", $c->{host}, 307],
+    ["GET http://malveillant.example\@$c->{host}/mon-espace HTTP/1.1", $c->{host}, 400])
 {
     my ($line, $host, $status) = @$case;
     my $r = raw($line, "Host: $host");
     is $r->status, $status, "T046 $line";
-    unlike $r->{raw}, qr/evil/, 'T046 nothing of it comes back';
+    unlike $r->{raw}, qr/malveillant/, 'T046 nothing of it comes back';
 }
-for my $header ('X-Forwarded-Host: evil.example', 'X-Host: evil.example',
-    'Forwarded: host=evil.example;proto=https', 'X-Forwarded-Server: evil.example',
+for my $header ('X-Forwarded-Host: malveillant.example', 'X-Host: malveillant.example',
+    'Forwarded: host=malveillant.example;proto=https', 'X-Forwarded-Server: malveillant.example',
     'X-Original-URL: /connexion', 'X-Rewrite-URL: /connexion',
-    'X-Forwarded-Prefix: //evil.example', 'X-Forwarded-Proto: evil')
+    'X-Forwarded-Prefix: //malveillant.example', 'X-Forwarded-Proto: malveillant')
 {
     my $r = raw('GET /mon-espace HTTP/1.1', "Host: $c->{host}", $header);
     is $r->header('location'), '/connexion?suite=%2Fmon-espace',
@@ -110,12 +110,12 @@ for my $header ('X-Forwarded-Host: evil.example', 'X-Host: evil.example',
     my $sent = $d->submit($page, { last_name => 'Garnier', first_name => 'Zoé',
         email => $email, password => 'boussole marine 12 hiver',
         $d->captcha($page) }, headers => { Host => 'localhost:9999',
-        'X-Forwarded-Host' => 'evil.example' });
+        'X-Forwarded-Host' => 'malveillant.example' });
     is $sent->status, 303, 'T046 signed up under an odd port' or diag $sent->text;
     like link_for($email), qr{^\Q@{[ $portal->url ]}\E/inscription/},
         'T046 the link is of the town\'s origin';
     my $mail = mail_to($email);
-    unlike $mail->{raw} . $mail->{text} . $mail->{html}, qr/evil|9999/,
+    unlike $mail->{raw} . $mail->{text} . $mail->{html}, qr/malveillant|:9999/,
         'T046 nothing else in the mail';
 }
 
@@ -125,7 +125,7 @@ for my $header ('X-Forwarded-Host: evil.example', 'X-Host: evil.example',
 is raw('GET /mon-espace HTTP/1.0')->header('location'),
     $portal->url . '/mon-espace', 'T049 HTTP/1.0 without Host: to the town';
 is raw('GET / HTTP/1.1')->status, 400, 'T049 HTTP/1.1 without Host';
-is raw('GET / HTTP/1.1', "Host: $c->{host}", 'Host: evil.example')->status, 400,
+is raw('GET / HTTP/1.1', "Host: $c->{host}", 'Host: malveillant.example')->status, 400,
     'T049 two';
 is raw('GET / HTTP/1.1', "Host: $c->{host}", "Host: $c->{host}")->status, 400,
     'T049 the same twice';
@@ -252,12 +252,12 @@ is curl("https://beaulieu.localhost:$tls/mon-espace", '-H',
 SKIP: {
     -x '/usr/bin/nghttp' or skip 'nghttp2-client is not installed', 2;
     open my $nghttp, '-|', 'nghttp', '--no-verify-peer', '-v', '-H',
-        'host: evil.example', "https://127.0.0.1:$tls/mon-espace", '-H',
+        'host: malveillant.example', "https://127.0.0.1:$tls/mon-espace", '-H',
         ":authority: localhost:$tls" or die "nghttp: $!\n";
     my $text = do { local $/; <$nghttp> } // '';
     like $text, qr/:status: (?:400|303)/, 'T049 HTTP/2: host beside :authority';
-    $text =~ s/^ +host: evil\.example$//mg;         # as it was sent
-    ok $text !~ /evil/, 'T049 is not shown';
+    $text =~ s/^ +host: malveillant\.example$//mg;         # as it was sent
+    ok $text !~ /malveillant/, 'T049 is not shown';
 }
 
 done_testing;

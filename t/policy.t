@@ -151,8 +151,8 @@ my @VECTORS = ('"><svg onload=alert(1)>', "' autofocus onfocus=alert(1) x='",
     '<!--<script>', ']]><script>alert(1)</script>', '&lt;script&gt;alert(1)',
     '<a href="javascript:alert(1)">x</a>', '"><base href=//evil.example>',
     '<style>*{display:none}</style>', '` onmouseover=alert(1)', '<sCrIpT>alert(1)//',
-    "\x{fb01}\x{ff1c}script\x{ff1e}", '{{7*7}}', '${7*7}', '%n%s%x', '<%= 7*7 %>',
-    '{{{csrf}}}', '{{>layout}}', '#{7*7}', '\'; drop table account; --',
+    "\x{fb01}\x{ff1c}script\x{ff1e}", '{{123*457}}', '${123*457}', '%n%s%x', '<%= 123*457 %>',
+    '{{{csrf}}}', '{{>layout}}', '#{123*457}', '\'; drop table account; --',
     "O'Brien & fils", '"}<!--', '\u003cscript\u003e', '$sealed');
 
 # what may be wherever a text is shown
@@ -165,13 +165,13 @@ sub holds {
         |<a\shref="javascript[^>]*>|<[^>"]*(?:"[^"]*"[^>"]*)*\sonfocus[^>]*>)/gx;
     push @bad, 'an attribute ended: ' . $1
         while $html =~ /(<[^<>]*=""[^<>]*on\w+=[^<>]*>)/g;
-    push @bad, 'computed: 49' if $html =~ />\s*49\s*</;
+    push @bad, 'computed: 56211' if $html =~ />\s*56211\s*</;
 
     return join "\n", @bad;
 }
 
 isnt holds($_), '', "a page with $_ would be seen" for '<p><svg onload=alert(1)>',
-    '<input value="" autofocus onfocus=alert(1) x="">', '<p> 49 </p>',
+    '<input value="" autofocus onfocus=alert(1) x="">', '<p> 56211 </p>',
     "<input value='' autofocus onfocus=alert(1) x=''>", '<script>alert(1)',
     '<a href="javascript:alert(1)">';
 
@@ -269,7 +269,7 @@ for my $vector (@VECTORS) {
     my $mac = tool("mac\tsaint-aubin\temail\tmail.vector\@exemple.fr");
     my $hash = tool("hash\t-\tboussole marine 12 hiver");
     my $insert = "insert into portal.account (tenant, first_name, last_name,
-        email, email_mac, password_hash) values (1, '<b>{{7*7}}', %s,
+        email, email_mac, password_hash) values (1, '<b>{{123*457}}', %s,
         'mail.vector\@exemple.fr', decode('$mac', 'hex'), '$hash')";
     open STDERR, '>', '/dev/null';
     my $ok = eval {
@@ -286,7 +286,7 @@ for my $vector (@VECTORS) {
     my ($head) = ($mail->{raw} // '') =~ /^(.*?)\r?\n\r?\n/s;
     unlike $head, qr/^(?:bcc|cc):/mi, 'T145 no header more';
     is scalar(my @to = $head =~ /^to:/mig), 1, 'T145 one To';
-    unlike $mail->{html}, qr/<b>\{|<i>x|<b>49/, 'T149 T151 in the mail it is text';
+    unlike $mail->{html}, qr/<b>\{|<i>x|<b>56211/, 'T149 T151 in the mail it is text';
     unlike $mail->{text} . $mail->{html} . $mail->{subject}, qr/\b49\b/,
         'T149 nothing is computed';
 }
