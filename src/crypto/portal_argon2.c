@@ -72,20 +72,35 @@ portal_argon2_bounds(const char *hash, int *weak)
 
 int
 portal_argon2_make(const char *password, size_t len,
-    char out[PORTAL_ARGON2_LEN])
+    char out[PORTAL_ARGON2_LEN], portal_argon2_memory_t *kept)
 {
-    return crypto_pwhash_argon2id_str(out, password, len, PORTAL_ARGON2_T,
-                                      PORTAL_ARGON2_M * 1024UL)
-           == 0 ? 0 : -1;
+    int  rc;
+
+    portal_argon2_lend(kept);
+
+    rc = crypto_pwhash_argon2id_str(out, password, len, PORTAL_ARGON2_T,
+                                    PORTAL_ARGON2_M * 1024UL);
+
+    portal_argon2_lend(NULL);
+
+    return rc == 0 ? 0 : -1;
 }
 
 
 int
-portal_argon2_verify(const char *hash, const char *password, size_t len)
+portal_argon2_verify(const char *hash, const char *password, size_t len,
+    portal_argon2_memory_t *kept)
 {
-    errno = 0;
+    int  rc;
 
-    if (crypto_pwhash_argon2id_str_verify(hash, password, len) == 0) {
+    portal_argon2_lend(kept);
+
+    errno = 0;
+    rc = crypto_pwhash_argon2id_str_verify(hash, password, len);
+
+    portal_argon2_lend(NULL);
+
+    if (rc == 0) {
         return 1;
     }
 

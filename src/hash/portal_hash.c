@@ -24,6 +24,7 @@
 #define PORTAL_HASH_CLAIM     50        /* a claim not renewed so long ends */
 #define PORTAL_HASH_POLL      2000000L  /* ns */
 #define PORTAL_HASH_NICE      2         /* below the event loops */
+#define PORTAL_HASH_IDLE      10000     /* ms, then memory is given back */
 
 
 typedef enum {
@@ -62,6 +63,12 @@ typedef struct {
 } portal_hash_task_t;
 
 
+typedef struct {
+    portal_argon2_memory_t    kept;
+    ngx_atomic_t              taken;    /* by a thread */
+} portal_hash_memory_t;
+
+
 struct portal_hash_s {
     ngx_thread_pool_t        *pool;
     ngx_log_t                *log;
@@ -75,10 +82,15 @@ struct portal_hash_s {
     ngx_uint_t                queue;
     ngx_uint_t                posted;
 
+    portal_hash_memory_t     *memory;
+    ngx_uint_t                nmemory;
+    ngx_event_t               idle;
+
     char                      dummy[PORTAL_HASH_LEN];
 };
 
 
+static ngx_int_t portal_hash_keep(portal_hash_t *hash, ngx_cycle_t *cycle);
 static void portal_hash_next(portal_hash_t *hash);
 static void portal_hash_sweep(portal_hash_t *hash);
 static void portal_hash_refuse(portal_hash_task_t *t);
@@ -87,9 +99,11 @@ static void portal_hash_deadline(ngx_event_t *ev);
 static void portal_hash_done(ngx_event_t *ev);
 static void portal_hash_end(portal_hash_task_t *t);
 static void portal_hash_free(portal_hash_task_t *t);
+static void portal_hash_idle(ngx_event_t *ev);
 static void portal_hash_thread(void *data, ngx_log_t *log);
 static void portal_hash_yield(portal_hash_t *hash);
 static void portal_hash_work(portal_hash_task_t *t);
+static portal_hash_memory_t *portal_hash_take(portal_hash_t *hash);
 static void portal_hash_look(portal_hash_task_t *t);
 static ngx_atomic_t *portal_hash_turn(portal_hash_task_t *t,
     ngx_atomic_uint_t *stamp);
@@ -135,9 +149,13 @@ portal_hash_create(ngx_cycle_t *cycle, ngx_thread_pool_t *pool,
 
     ngx_queue_init(&hash->waiting);
 
+    if (portal_hash_keep(hash, cycle) != NGX_OK) {
+        return NULL;
+    }
+
     portal_secret(secret);
 
-    if (portal_argon2_make(secret, sizeof(secret), hash->dummy) == -1) {
+    if (portal_argon2_make(secret, sizeof(secret), hash->dummy, NULL) == -1) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
                       "no memory to hash a password");
         return NULL;
@@ -146,6 +164,39 @@ portal_hash_create(ngx_cycle_t *cycle, ngx_thread_pool_t *pool,
     portal_wipe(secret, sizeof(secret));
 
     return hash;
+}
+
+
+/*
+ * This worker's share of the node's turns, and one more, since turns do not
+ * come evenly: what runs beyond it takes new memory.
+ */
+
+static ngx_int_t
+portal_hash_keep(portal_hash_t *hash, ngx_cycle_t *cycle)
+{
+    ngx_uint_t        share;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    share = ngx_max(ccf->worker_processes, 1);
+    share = (hash->limit + share - 1) / share + 1;
+
+    hash->nmemory = ngx_min(share, hash->limit);
+
+    hash->memory = ngx_pcalloc(cycle->pool,
+                               hash->nmemory * sizeof(portal_hash_memory_t));
+    if (hash->memory == NULL) {
+        return NGX_ERROR;
+    }
+
+    hash->idle.handler = portal_hash_idle;
+    hash->idle.data = hash;
+    hash->idle.log = hash->log;
+    hash->idle.cancelable = 1;
+
+    return NGX_OK;
 }
 
 
@@ -344,6 +395,10 @@ portal_hash_done(ngx_event_t *ev)
     hash->posted--;
     portal_hash_next(hash);
 
+    if (hash->posted == 0) {
+        ngx_add_timer(&hash->idle, PORTAL_HASH_IDLE);
+    }
+
     if (t->state == PORTAL_HASH_LATE) {
         portal_hash_free(t);
         return;
@@ -405,6 +460,28 @@ portal_hash_free(portal_hash_task_t *t)
 
     portal_wipe(t, sizeof(portal_hash_task_t));
     ngx_free(t);
+}
+
+
+/* nobody has logged in for a while: the memory is better used elsewhere */
+
+static void
+portal_hash_idle(ngx_event_t *ev)
+{
+    ngx_uint_t             i;
+    portal_hash_t         *hash;
+    portal_hash_memory_t  *memory;
+
+    hash = ev->data;
+
+    for (i = 0; i < hash->nmemory; i++) {
+        memory = &hash->memory[i];
+
+        if (ngx_atomic_cmp_set(&memory->taken, 0, 1)) {
+            portal_argon2_free(&memory->kept);
+            (void) ngx_atomic_cmp_set(&memory->taken, 1, 0);
+        }
+    }
 }
 
 
@@ -481,8 +558,10 @@ portal_hash_yield(portal_hash_t *hash)
 static void
 portal_hash_work(portal_hash_task_t *t)
 {
-    int          rc, known;
-    const char  *hash, *password;
+    int                      rc, known;
+    const char              *hash, *password;
+    portal_hash_memory_t    *memory;
+    portal_argon2_memory_t  *kept;
 
     if (t->pub.look) {
         portal_hash_look(t);
@@ -491,20 +570,43 @@ portal_hash_work(portal_hash_task_t *t)
 
     password = (const char *) t->pub.password;
 
-    if (!t->pub.verify) {
-        t->done = portal_argon2_make(password, t->pub.len, t->result) == 0;
-        return;
+    memory = portal_hash_take(t->hash);
+    kept = memory ? &memory->kept : NULL;
+
+    if (t->pub.verify) {
+        hash = t->pub.hash;
+        known = portal_argon2_bounds(hash, &t->weak) == 0;
+
+        rc = portal_argon2_verify(known ? hash : t->hash->dummy, password,
+                                  t->pub.len, kept);
+
+        t->done = rc != -1;
+        t->match = known && rc == 1;
+        t->weak = t->match && t->weak;
+
+    } else {
+        t->done = portal_argon2_make(password, t->pub.len, t->result, kept)
+                  == 0;
     }
 
-    hash = t->pub.hash;
-    known = portal_argon2_bounds(hash, &t->weak) == 0;
+    if (memory) {
+        (void) ngx_atomic_cmp_set(&memory->taken, 1, 0);
+    }
+}
 
-    rc = portal_argon2_verify(known ? hash : t->hash->dummy, password,
-                              t->pub.len);
 
-    t->done = rc != -1;
-    t->match = known && rc == 1;
-    t->weak = t->match && t->weak;
+static portal_hash_memory_t *
+portal_hash_take(portal_hash_t *hash)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < hash->nmemory; i++) {
+        if (ngx_atomic_cmp_set(&hash->memory[i].taken, 0, 1)) {
+            return &hash->memory[i];
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -549,7 +549,8 @@ portal_tool_hash(portal_tool_t *tool)
 {
     char  hash[PORTAL_ARGON2_LEN];
 
-    if (portal_argon2_make(tool->arg[2].data, tool->arg[2].len, hash) == -1) {
+    if (portal_argon2_make(tool->arg[2].data, tool->arg[2].len, hash,
+                           NULL) == -1) {
         return portal_tool_error(tool, "no memory to hash");
     }
 
@@ -585,7 +586,7 @@ portal_tool_agent(portal_tool_t *tool)
                                  "or more", PORTAL_TOOL_AGENT);
     }
 
-    if (portal_argon2_make(arg[4].data, arg[4].len, hash) == -1
+    if (portal_argon2_make(arg[4].data, arg[4].len, hash, NULL) == -1
         || portal_totp_make(secret) == -1)
     {
         return portal_tool_error(tool, "no memory to hash");

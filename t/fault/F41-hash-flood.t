@@ -83,6 +83,20 @@ is $p->psql("select count(*) from portal.session where ended_at is null"),
 is sign_in(client(source => '127.2.0.1'), $couple)->status, 303,
     'and then log-in works';
 
+# memory for hashes: kept by each worker, no more than its share and one, in no
+# dump and no child's
+sub kept {
+    return map { my $pid = $_;
+        scalar grep { /^Size: +20480 kB$/m && /^VmFlags:.* dc .*dd /m }
+            split /^(?=[0-9a-f]+-[0-9a-f]+ )/m, slurp("/proc/$pid/smaps") // '';
+    } $p->nginx->workers;
+}
+
+my @kept = kept();
+is scalar(grep { $_ >= 1 && $_ <= 2 } @kept), 2, 'memory is kept for the next hash'
+    or diag "@kept";
+
+
 ### people who give up do not cost their turn
 
 my @gone = map { log_in(10000 + $_) } 1 .. 100;
@@ -107,5 +121,8 @@ for my $try (1 .. 7) {
 }
 is log_in(30000, map { $_ => $owner->{$_} } qw(email password))->page->status, 303,
     'who gave up again and again with the right password is let in';
+
+ok wait_for(30, sub { !grep { $_ } kept() }), 'the memory is given back after a while'
+    or diag join ' ', kept();
 
 done_testing;

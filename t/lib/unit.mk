@@ -10,7 +10,9 @@ PLAIN_input = $(wildcard src/input/portal_*.c) $(PLAIN_crypto)
 PLAIN_mail = src/mail/portal_mime.c
 PLAIN_photo = src/photo/portal_photo_head.c src/photo/portal_photo_scale.c
 PLAIN_view = $(wildcard src/view/*.c)
-PLAIN_LIBS = -lsodium -loath -ljansson -lunistring -lzxcvbn -lzip -lqrencode -lm
+# as config has it, see src/crypto/portal_argon2_memory.c
+PLAIN_SODIUM = -Wl,--wrap=mmap,--wrap=munmap -l:libsodium.a
+PLAIN_LIBS = $(PLAIN_SODIUM) -loath -ljansson -lunistring -lzxcvbn -lzip -lqrencode -lm
 
 UNIT_TESTS = $(patsubst t/unit/%.c,build/unit/%,$(wildcard t/unit/*_test.c))
 FUZZERS = $(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/*_fuzz.c))

@@ -450,16 +450,59 @@ test_argon2(void)
     memcpy(full, "$argon2id$v=19$m=19456,t=2,p=1$" SALT "$", 54);
     ok(portal_argon2_bounds(full, &weak) == -1, "not terminated in 128 bytes");
 
-    ok(portal_argon2_make("mot de passe", 12, hash) == 0
+    ok(portal_argon2_make("mot de passe", 12, hash, NULL) == 0
        && portal_argon2_bounds(hash, &weak) == 0 && !weak,
        "a fresh hash is within bounds and not weak");
-    ok(portal_argon2_verify(hash, "mot de passe", 12) == 1
-       && portal_argon2_verify(hash, "mot de passf", 12) == 0
-       && portal_argon2_verify(hash, "mot de passe", 11) == 0,
+    ok(portal_argon2_verify(hash, "mot de passe", 12, NULL) == 1
+       && portal_argon2_verify(hash, "mot de passf", 12, NULL) == 0
+       && portal_argon2_verify(hash, "mot de passe", 11, NULL) == 0,
        "verify");
-    ok(portal_argon2_make("a\0b", 3, hash) == 0
-       && portal_argon2_verify(hash, "a\0c", 3) == 0,
+    ok(portal_argon2_make("a\0b", 3, hash, NULL) == 0
+       && portal_argon2_verify(hash, "a\0c", 3, NULL) == 0,
        "a zero byte does not end a password");
+}
+
+
+/* the same hashes from memory that stays, which holds nothing afterwards */
+
+static void
+test_argon2_memory(void)
+{
+    char                    hash[PORTAL_ARGON2_LEN], other[PORTAL_ARGON2_LEN];
+    void                   *start;
+    portal_argon2_memory_t  kept;
+
+    static const char  large[] = "$argon2id$v=19$m=24576,t=1,p=1$"
+                                 "c29tZXNhbHRzb21lc2FsdA$"
+                                 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    memset(&kept, 0, sizeof(kept));
+    memset(other, 0, sizeof(other));
+    memcpy(other, large, sizeof(large));
+
+    ok(portal_argon2_make("mot de passe", 12, hash, &kept) == 0
+       && portal_argon2_verify(hash, "mot de passe", 12, NULL) == 1,
+       "made in kept memory, verified in new memory");
+    ok(kept.start != NULL && kept.used == 0, "it is kept");
+    ok(sodium_is_zero(kept.start, 19 * 1024 * 1024), "and wiped");
+
+    start = kept.start;
+    ok(portal_argon2_make("mot de passe", 12, hash, NULL) == 0
+       && portal_argon2_verify(hash, "mot de passe", 12, &kept) == 1
+       && portal_argon2_verify(hash, "mot de passf", 12, &kept) == 0,
+       "made in new memory, verified in kept memory");
+    ok(kept.start == start && sodium_is_zero(start, 19 * 1024 * 1024),
+       "the same memory, wiped");
+
+    ok(portal_argon2_verify(other, "mot de passe", 12, &kept) == 0
+       && kept.start == start && kept.used == 0,
+       "what wants more takes its own");
+
+    portal_argon2_free(&kept);
+    ok(kept.start == NULL, "given back");
+    ok(portal_argon2_verify(hash, "mot de passe", 12, &kept) == 1
+       && kept.start != NULL, "and taken anew");
+    portal_argon2_free(&kept);
 }
 
 
@@ -475,6 +518,7 @@ main(void)
     test_captcha_make();
     test_answers();
     test_argon2();
+    test_argon2_memory();
 
     return done();
 }
