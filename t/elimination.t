@@ -107,7 +107,7 @@ like $page->text, qr/donnez d’abord le code de votre application, puis faites 
 $r = $one->submit($page, { purge_mode => 'automatic' });
 is $r->status, 422, 'without a code it stays';
 like $r->content, qr/id="purge_mode-error"/, 'said beside the field';
-like $r->content, qr{href="/connexion/confirmation\?suite=%2Freglages%2Fconservation"}, 'with where the code is given';
+like $r->content, qr{href="/connexion/confirmation\?suite=/reglages/conservation"}, 'with where the code is given';
 is row('select purge_mode from portal.town where id = 1'), 'approval', 'it stays';
 is $one->submit($one->get('/reglages/conservation'), { keep_mail => 61 })->status, 303, 'the rest needs none';
 $r = step_up($one, agent('administrator'), page => $one->get('/connexion/confirmation?suite=%2Freglages%2Fconservation'));

@@ -51,8 +51,8 @@ declare
 begin
     update change_set c
        set state = p_state, version = c.version + 1, updated_at = now(),
-           taken_by = case p_event when 'taken' then p_by when 'released' then null
-                                   else c.taken_by end,
+           taken_by = case when p_event = 'taken' then p_by
+                           when p_event not in ('released', 'agreed') then c.taken_by end,
            reason_code = p_reason_code, reason = p_reason,
            rest = case when p_state in ('sent', 'taken', 'incomplete') then c.rest end,
            decided_at = case when p_state in ('accepted', 'partly', 'refused') then now() end,

@@ -185,46 +185,6 @@ comment on function still_asks() is
     'Whether who asks is still of the family, once it is locked.';
 
 
-create or replace function filing_bars(p_set change_set, p_agent bigint) returns boolean
-    language plpgsql stable set search_path = portal, pg_temp as $$
-declare
-    v_families  bigint[] := p_set.family_id || array(
-                    select m.family_id from child_family m where m.child_id = p_set.child_id);
-begin
-    return exists (select
-                     from change_event e
-                    where e.set_id = p_set.id
-                      and e.event in ('filed', 'filed_more')
-                      and e.by_id = p_agent)
-           and exists (select
-                         from agent a
-                        where a.tenant = p_set.tenant
-                          and a.id <> p_agent
-                          and a.state = 'active'
-                          and a.role in ('validator', 'administrator')
-                          and (a.sections is null or p_set.section = any (a.sections))
-                          and (a.schools is null
-                               or in_schools(school_names(a.schools), p_set.family_id,
-                                             p_set.child_id))
-                          and not is_family_of(a.id, p_set.account_id, v_families));
-end
-$$;
-
-comment on function filing_bars(change_set, bigint) is
-    'Whether an agent has filed or completed a request at the counter and another one may decide it: then that one does. Trigger change_set_decided asks it too, whoever writes.';
-
-
-create or replace function own_filing(p_set change_set) returns boolean
-    language plpgsql stable set search_path = portal, pg_temp as $$
-begin
-    return filing_bars(p_set, my_agent());
-end
-$$;
-
-comment on function own_filing(change_set) is
-    'filing_bars() for the agent who asks.';
-
-
 -- the pages -------------------------------------------------------------------
 
 create or replace function counter_child_bans(p_child bigint) returns json

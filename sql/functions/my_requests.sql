@@ -338,7 +338,7 @@ begin
       into v_events
       from change_event e
      where e.set_id = v_set.id
-       and e.event <> 'released';
+       and e.event not in ('released', 'agreed');
 
     return json_build_object('status', 200, 'version', document_version(v_request),
         'request', v_request, 'events', v_events);

@@ -32,6 +32,7 @@ begin
                        'age', today() - day_of((p_set).created_at),
                        'due_on', (p_set).due_on,
                        'filed', (p_set).filed_by is not null,
+                       'agreed_by', agent_name((awaits_second(p_set)).by_id),
                        'late', (p_set).state in ('sent', 'taken')
                                and (p_set).due_on < today(),
                        'urgent', (p_set).urgent
@@ -374,6 +375,7 @@ declare
     v_version   text := decision_version(p_set, v_now);
     v_whole     boolean := whole_only(p_set);
     v_filed     boolean := own_filing(p_set);
+    v_agreed    change_event := awaits_second(p_set);
     v_decides   boolean := v_open and not v_filed
                            and my_role() in ('validator', 'administrator');
     v_reversed  json := reversed_by(p_set);
@@ -415,7 +417,8 @@ begin
                        where g.id = p_set.asker_id),
             'asker_link', (select g.link from guardian g where g.id = p_set.asker_id),
             'filed_at', p_set.filed_at, 'filed_by', agent_name(p_set.filed_by),
-            'identified', p_set.identified,
+            'identified', p_set.identified, 'agreed_at', v_agreed.at,
+            'own_agreement', coalesce(v_agreed.by_id = my_agent(), false),
             'unheard', p_set.account_id is null and p_set.filed_by is not null,
             'comment', p_set.comment, 'reason', request_reason(p_set),
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
@@ -704,7 +707,7 @@ $$;
 
 comment on function decide(jsonb) is
 'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
-Result: moved to the request; see locked_request(), mark_items() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
+Result: moved to the request; see locked_request(), mark_items(), agree() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
 
 
 create or replace function all_accepted(p_set change_set, input jsonb) returns boolean
@@ -786,6 +789,11 @@ begin
       from change_item i
      where i.set_id = p_set.id;
 
+    if gives_iban(p_set) and second_bars(p_set, my_agent()) then
+        update change_item i set state = null where i.set_id = p_set.id;
+        return agree(p_set);
+    end if;
+
     if v_state <> 'refused' then
         perform keep_found(p_set);
         perform end_access(p_set);
@@ -803,7 +811,7 @@ end
 $$;
 
 comment on function conclude(change_set, text, jsonb) is
-    'Accepts, accepts in part or refuses a locked request, and writes what was accepted into the file.';
+    'Accepts, accepts in part or refuses a locked request, and writes what was accepted into the file; or, of an IBAN that takes two agents, notes the first one''s word, see agree().';
 
 
 create or replace function reverse_request(p_set change_set, input jsonb) returns json

@@ -47,7 +47,7 @@ create function pg_temp.other(p_value jsonb) returns jsonb language sql as $$
                 when p_value = '"fr_en"' then '"en_fr"'
                 when p_value#>>'{}' ~ '^\+33' then '"+33353010199"' when p_value#>>'{}' ~ '@' then '"a@b.example"'
                 when p_value = '"relogin"' then '"immediate"'
-                when p_value = '"07"' then '"06"' when p_value = '"year"' then '"july"' when p_value = '"automatic"' then '"approval"' when p_value = '"no"' then '"yes"'
+                when p_value = '"07"' then '"06"' when p_value = '"year"' then '"july"' when p_value = '"automatic"' then '"approval"' when p_value = '"no"' then '"yes"' when p_value = '"one"' then '"two"'
                 when jsonb_typeof(p_value) = 'string' then '"other words"' end $$;
 create function pg_temp.kept(p_page text, p_name text, p_value jsonb) returns jsonb language plpgsql as $$
 begin

@@ -1,0 +1,154 @@
+--
+-- What takes two agents: who files a request at the counter does not decide it;
+-- and where the town has set it, a new IBAN is accepted by two (ASVS 2.3.5).
+-- Both ask for another one only where the town has another one.
+--
+
+set search_path = portal, pg_temp;
+
+
+create or replace function other_decides(p_set change_set, p_agent bigint) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_families  bigint[] := p_set.family_id || array(
+                    select m.family_id from child_family m where m.child_id = p_set.child_id);
+begin
+    return exists (select
+                     from agent a
+                    where a.tenant = p_set.tenant
+                      and a.id <> p_agent
+                      and a.state = 'active'
+                      and a.role in ('validator', 'administrator')
+                      and (a.sections is null or p_set.section = any (a.sections))
+                      and (a.schools is null
+                           or in_schools(school_names(a.schools), p_set.family_id,
+                                         p_set.child_id))
+                      and not is_family_of(a.id, p_set.account_id, v_families));
+end
+$$;
+
+comment on function other_decides(change_set, bigint) is
+    'Whether the town has another agent than this one who may decide a request.';
+
+
+create or replace function filing_bars(p_set change_set, p_agent bigint) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (select
+                     from change_event e
+                    where e.set_id = p_set.id
+                      and e.event in ('filed', 'filed_more')
+                      and e.by_id = p_agent)
+           and other_decides(p_set, p_agent);
+end
+$$;
+
+comment on function filing_bars(change_set, bigint) is
+    'Whether an agent has filed or completed a request at the counter and another one may decide it: then that one does. Trigger change_set_decided asks it too, whoever writes.';
+
+
+create or replace function own_filing(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return filing_bars(p_set, my_agent());
+end
+$$;
+
+comment on function own_filing(change_set) is
+    'filing_bars() for the agent who asks.';
+
+
+create or replace function stands_for(p_set change_set) returns change_event
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_event  change_event;
+begin
+    select e.* into v_event
+      from change_event e
+     where e.set_id = p_set.id
+       and e.event in ('sent', 'filed', 'completed', 'filed_more', 'incomplete', 'agreed')
+     order by e.version desc
+     limit 1;
+
+    if v_event.event in ('filed', 'filed_more', 'agreed') then
+        return v_event;
+    end if;
+
+    return null;
+end
+$$;
+
+comment on function stands_for(change_set) is
+    'Where an agent stands for what a request asks: has filed it at the counter or agreed to it, and nothing of it has changed since. Result: that event, or null.';
+
+
+create or replace function gives_iban(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return p_set.section = 'guardian_bank'
+           and exists (select
+                         from change_item i
+                        where i.set_id = p_set.id
+                          and i.field = 'iban'
+                          and i.state = 'accepted'
+                          and i.asked <> 'null');
+end
+$$;
+
+comment on function gives_iban(change_set) is
+    'Whether the items that are accepted have an IBAN among them.';
+
+
+create or replace function second_bars(p_set change_set, p_agent bigint) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (select
+                     from town t
+                    where t.id = p_set.tenant
+                      and t.bank_agents = 'two')
+           and coalesce((stands_for(p_set)).by_id, p_agent) = p_agent
+           and other_decides(p_set, p_agent);
+end
+$$;
+
+comment on function second_bars(change_set, bigint) is
+    'Whether an agent who accepts an IBAN has to leave it to another one to say so too: the town wants two, has two, and nobody else stands for it, see stands_for(). Trigger change_set_iban asks it too, whoever writes.';
+
+
+create or replace function awaits_second(p_set change_set) returns change_event
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_event  change_event;
+begin
+    if p_set.section = 'guardian_bank' and p_set.state in ('sent', 'taken') then
+        v_event := stands_for(p_set);
+    end if;
+
+    if v_event.event = 'agreed' and second_bars(p_set, v_event.by_id) then
+        return v_event;
+    end if;
+
+    return null;
+end
+$$;
+
+comment on function awaits_second(change_set) is
+    'Of a request that waits for a second agent, how the first one agreed; else null.';
+
+
+create or replace function agree(p_set change_set) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    if (stands_for(p_set)).event = 'agreed' then
+        return refused('', 'own_agreement', 403);
+    end if;
+
+    perform change_step(p_set.id, 'agreed', 'sent', 'agent', my_agent());
+    perform note('decide', 'agreed', 'change_set', p_set.id);
+
+    return moved('/demandes/' || p_set.id, null, 'request_agreed');
+end
+$$;
+
+comment on function agree(change_set) is
+    'An agent accepts what another one has to accept too: noted, and back to the queue; the file and the family hear of nothing. Error: 403 own_agreement.';
