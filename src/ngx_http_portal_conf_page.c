@@ -103,6 +103,8 @@ static ngx_int_t ngx_http_portal_conf_act(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_http_portal_loc_conf_t *plcf);
 static portal_pg_statement_t *ngx_http_portal_conf_function(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf, ngx_str_t *name);
+static ngx_thread_pool_t *ngx_http_portal_conf_pool(ngx_conf_t *cf,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_portal_conf_mails(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf);
 
@@ -652,6 +654,26 @@ ngx_http_portal_conf_function(ngx_conf_t *cf,
 }
 
 
+/* of a pool that nobody declares nginx itself says no more than its name;
+   "default" it makes without being told */
+
+static ngx_thread_pool_t *
+ngx_http_portal_conf_pool(ngx_conf_t *cf, ngx_str_t *name)
+{
+    if (ngx_thread_pool_get(cf->cycle, name) == NULL
+        && (name->len != 7 || ngx_strncmp(name->data, "default", 7) != 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no thread pool \"%V\" hashes passwords; write "
+                           "\"thread_pool %V threads=1 max_queue=64;\" in the "
+                           "main context, before http", name, name);
+        return NULL;
+    }
+
+    return ngx_thread_pool_add(cf, name);
+}
+
+
 ngx_int_t
 ngx_http_portal_conf_complete(ngx_conf_t *cf,
     ngx_http_portal_main_conf_t *pmcf)
@@ -681,7 +703,7 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
                            "time is over, and no trace is chained");
     }
 
-    pmcf->thread_pool = ngx_thread_pool_add(cf, &pmcf->hash_pool);
+    pmcf->thread_pool = ngx_http_portal_conf_pool(cf, &pmcf->hash_pool);
     pmcf->error_view = ngx_http_portal_conf_view(cf, pmcf, &error);
 
     pmcf->counts = portal_count_zone(cf, &ngx_http_portal_module);

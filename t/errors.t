@@ -60,6 +60,8 @@ my @cases = (
     [403, 'POST', '/connexion', {}, "csrf=$esc"],
     [403, 'POST', '/connexion', { 'Sec-Fetch-Site' => 'cross-site' }, 'a=b'],
     [404, 'GET', '/famille/enfants/98765', {}, undef, $in],
+    [412, 'GET', '/static/portal.css', { 'If-Match' => "\"$esc\"" }],
+    [416, 'GET', '/static/portal.css', { Range => 'bytes=9999999-' }],
 );
 
 for my $case (@cases) {
@@ -110,6 +112,9 @@ for my $case (@cases) {
         qr{^HTTP/1\.1 414}, 'T167 a line too long';
     like $c->raw("GET /a%00b HTTP/1.1\r\nHost: $c->{host}\r\n\r\n"), qr{400 Bad},
         'T172 a NUL in the address';
+    expect_complaint(qr/portal: answered 505/);
+    like $c->raw("GET / HTTP/3.0\r\nHost: $c->{host}\r\nConnection: close\r\n\r\n"),
+        qr{^HTTP/1\.1 505 .*default-src 'none'.*Revenir .{1,8}accueil}s, 'an HTTP that is none';
     like $c->raw("get / HTTP/1.1\r\nHost: $c->{host}\r\n\r\n"), qr{400 Bad}, 'T170 get';
     like $c->raw("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), qr{400 Bad},
         'T049 two Hosts';

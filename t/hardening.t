@@ -125,6 +125,14 @@ for my $line ('portal_page home;', 'portal_get family family;',
     like $said, qr/portal_allow/, '8.2.1 said';
 }
 expect_complaint(qr/\[emerg\] .*portal_allow/);
+
+{
+    my ($ok, $said) = tested($good =~ s/^\s*thread_pool [^;]*;//mr);
+    ok !$ok, 'passwords without a thread pool are refused';
+    like $said, qr/write "thread_pool portal_hash threads=1 max_queue=64;" in the main context.* in \S+:\d+/,
+        'and what to write is said';
+    expect_complaint(qr/\[emerg\] .*thread pool/);
+}
 ok +(tested($good))[0], 'T163 and as it was';
 
 # 13.4.1: no repository, whatever lies beside the pages

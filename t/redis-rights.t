@@ -18,6 +18,9 @@ my ($rights) = slurp(top() . '/docs/operating.md')
     =~ /ACL SETUSER portal on >PASSWORD ((?:.+\n)+)/
     or die "no ACL in docs/operating.md\n";
 
+like slurp(top() . '/conf.d/portal.conf'), qr/^portal_redis\s[^;]*\buser=portal\s/m,
+    'the configuration that is shipped comes as this user';
+
 # who looks has rights of their own
 $p->redis_cli('ACL', 'SETUSER', 'watcher', qw(on >watcher ~* &* +@all));
 

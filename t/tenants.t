@@ -47,12 +47,12 @@ Portal::Test::adopt($p->start);
 
 # there, by another host's name
 sub hosted {
-    my ($port, $host, $path) = @_;
+    my ($port, $host, $path, %headers) = @_;
 
     my $c = client(town => 'neuville');
     $c->{port} = $port;
 
-    return $c->get($path, headers => { Host => $host });
+    return $c->get($path, headers => { Host => $host, %headers });
 }
 
 # what an operator does
@@ -180,6 +180,8 @@ is hosted($many, 'portail.example', '/')->status, 404, 'no town\'s name';
 is hosted($many, 'a.b.portail.example', '/')->status, 404, 'nor that';
 is hosted($plain, 'neuville.portail.example', '/aide')->header('Location'),
     'https://neuville.portail.example/aide', 'without TLS it leads on';
+is hosted($plain, 'neuville.agents.portail.example', '/api/changements',
+    Authorization => 'Bearer x')->status, 403, 'but nobody who has just sent a key';
 
 
 ### its document changes, each worker hears of it

@@ -9,6 +9,7 @@ use utf8;
 
 use feature qw(state);
 
+use Portal::Declared qw(locations);
 use Portal::Test;
 use Portal::Fault qw(twin);
 
@@ -189,6 +190,15 @@ sub flood {
     }
 
     return ($times, undef);
+}
+
+# wherever a password is tried or a link followed there is one
+{
+    my @tries = map { my $list = $_; map { { %$_, list => $list } }
+        grep { $_->{body} =~ /portal_verify\b|\$arg_jeton\b/ } locations($list) } qw(pages agents);
+    cmp_ok scalar(@tries), '>', 8, 'passwords and links are tried at several addresses';
+    is join(' ', map { "$_->{list}:$_->{path}" } grep { $_->{body} !~ /limit_req\s+zone=portal_(?:password|link)\s/ } @tries),
+        '', 'each of them has its limit in shared memory';
 }
 
 # a form without a token costs nothing but the limit
