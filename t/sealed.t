@@ -373,7 +373,7 @@ my $bank = page_of('bancaires');
         'the BIC without another IBAN stays';
 
     my $page = $html->get($bank);
-    like $page->text, qr/sans changer le BIC, l’ancien BIC est effacé/, 'the form says so';
+    like $page->text, qr/Sinon, l’ancien BIC est effacé avec l’ancien IBAN/, 'the form says so';
     my $check = $html->submit($page, { iban => $canary{other_iban}, mandate => 'yes', step => 'check' });
     like $check->text, qr/BIC Avant : PSSTFRPP Demandé : Non renseigné/, 'shown before it is sent';
     is $accept->($html->submit($check, { step => 'send' }, form => $bank)), '3000 -', 'left as it was it goes';
@@ -392,8 +392,22 @@ my $bank = page_of('bancaires');
     is json_post($json, $bank, { iban => $canary{iban} })->json->{notice}, 'withdrawn',
         'back to the account of the file, with its BIC: nothing is asked any more';
 
+    # another account at the same bank
+    is $portal->psql("select bic from portal.bank where guardian_id = $id{camille}"), 'PSSTFRPP', 'there is one';
+    $check = $html->submit($html->get($bank), { iban => $canary{other_iban}, mandate => 'yes', bic_kept => 'yes', step => 'check' });
+    unlike $check->text, qr/BIC Avant/, 'said to be the same bank\'s: it does not go';
+    is $accept->($html->submit($check, { step => 'send' }, form => $bank)), '3000 PSSTFRPP', 'and has not';
+    is $accept->(json_post($json, $bank, { iban => $canary{iban}, bic_kept => 'yes', mandate => 'yes' })), '2606 PSSTFRPP', 'a program says it too';
+    is codes(json_post($json, $bank, { bic_kept => 'yes' })), ':nothing_asked', 'by itself it asks for nothing';
+    is $accept->(json_post($json, $bank, { iban => $canary{other_iban}, bic => 'CMCIFRPP', bic_kept => 'no', mandate => 'yes' })), '3000 CMCIFRPP', 'no is no';
+    is $accept->(json_post($json, $bank, { bic => undef })), '3000 -', 'emptied';
+    unlike $html->get($bank)->content, qr/name="bic_kept"/, 'where there is none it is not asked';
+    $portal->psql("update portal.bank set bic = 'PSSTFRPP' where guardian_id = $id{camille}");
+    is $accept->(json_post($json, $bank, { iban => $canary{iban}, bic_kept => 'yes', mandate => 'yes' })), '2606 PSSTFRPP', 'back';
+
     $portal->psql("insert into portal.field_policy (tenant, section, field, policy)
         values (1, 'guardian_bank', 'bic', 'required')");
+    unlike $html->get($bank)->content, qr/name="bic_kept"/, 'nor where it must be given anyway';
     is codes(json_post($json, $bank, { iban => $canary{other_iban}, mandate => 'yes' })), 'bic:required',
         'where there must be one it is asked for';
     is $accept->(json_post($json, $bank, { iban => $canary{other_iban}, bic => 'PSSTFRPP', mandate => 'yes' })),
