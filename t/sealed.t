@@ -582,6 +582,44 @@ is $nobody->get($bank)->status, 401, 'nor anybody without a session';
 }
 
 
+### values that were sealed before there were MACs
+
+{
+    my $macs = sub { join ' ', map { join '/', map { $_ // '' } @$_ } $portal->psql("select encode(t.tax_number_mac, 'hex'),
+        encode(t.notice_reference_mac, 'hex'), encode(t.reference_income_mac, 'hex'), encode(t.caf_mac, 'hex'), encode(b.iban_mac, 'hex'),
+        encode(h.allergies_mac, 'hex'), encode(h.allergy_action_mac, 'hex'), encode(h.treatment_mac, 'hex'), encode(h.notes_mac, 'hex')
+        from portal.tax t, portal.bank b, portal.health h where t.guardian_id = $id{camille} and b.guardian_id = t.guardian_id and h.child_id = $leo") };
+    my $command = sub {
+        open my $in, '-|', top() . '/sql/macs', $portal->keys, top() . '/build/portal-tool', $portal->pg->psql_args or die "sql/macs: $!\n";
+        my $said = join '', <$in>;
+        close $in;
+        return ($? >> 8) . " $said";
+    };
+    my $had = $macs->();
+    my $count = () = $had =~ /[0-9a-f]{64}/g;
+    cmp_ok $count, '>', 7, 'each value has one';
+    is $command->(), "0 0 values got a MAC\n", 'nothing to do';
+
+    my $iban = $portal->psql("select iban from portal.bank where guardian_id = $id{camille}");
+    $portal->psql("update portal.change_set set state = 'withdrawn' where state = 'sent' and guardian_id = $id{camille};
+        update portal.tax set tax_number_mac = null, notice_reference_mac = null, reference_income_mac = null, caf_mac = null where guardian_id = $id{camille};
+        update portal.bank set iban_mac = null where guardian_id = $id{camille};
+        update portal.health set allergies_mac = null, allergy_action_mac = null, treatment_mac = null, notes_mac = null where child_id = $leo");
+    is $macs->(), '////////', 'as they were before there were any';
+    is $command->(), "0 $count values got a MAC\n", 'they get theirs';
+    is $macs->(), $had, 'which are those that they would have had';
+    my $number = $json->get("/famille/responsables/$id{camille}")->json->{guardian}{tax}{tax_number};
+    is codes(json_post($json, page_of('fiscales'), { tax_number => $number })), ':nothing_asked', 'what is typed again is no change';
+
+    $portal->psql("update portal.bank set iban_mac = null, iban = (select treatment from portal.health where child_id = $leo) where guardian_id = $id{camille};
+        update portal.tax set caf_mac = null where guardian_id = $id{camille}");
+    is $command->(), "1 does not open: bank.iban of saint-aubin, guardian_id $id{camille}\n1 values got a MAC\n", 'what does not open is named, the others are done';
+    $portal->psql("update portal.bank set iban = '$iban' where guardian_id = $id{camille}");
+    $command->();
+    is $macs->(), $had, 'put right';
+}
+
+
 ### nothing in the clear, anywhere
 
 is $portal->psql("select count(*) from portal.change_item i join portal.field f
