@@ -25,7 +25,8 @@ my $portal = portal();
 sub besides {
     my ($form) = @_;
 
-    return qw(comment version step), $form->{fields}{document} ? qw(document drop) : ();
+    return qw(comment version step), $form->{fields}{document} ? qw(document drop) : (),
+        $form->{fields}{bic_kept} ? 'bic_kept' : ();
 }
 
 sub names { return join ' ', sort @_ }

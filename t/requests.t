@@ -419,6 +419,40 @@ is scalar($portal->psql("select insurer || ' ' || policy from portal.insurance
     where child_id = $child")), 'MAIF P 12', 'nor in the file';
 is state_of($id), 'accepted', 'the request is as it was';
 
+# who was added is taken out again: an adult who may collect, a child, a guardian
+for (["/famille/enfants/$child/contacts/nouveau", 'contact', 'Retirer un contact',
+        { last_name => 'Rebours', first_name => 'Alix', link => 'friend', phone_mobile => '0612345678', collect => 'yes', emergency => 'no' }],
+    ['/famille/enfants/ajout', 'child_family', 'Retirer un enfant',
+        { last_name => 'Rebours', first_name => 'Zoé', birth_date_day => 1, birth_date_month => 2, birth_date_year => 2024 }],
+    ['/famille/responsables/ajout', 'guardian', 'Retirer un responsable', { last_name => 'Rebours', first_name => 'Max', link => 'other' }])
+{
+    my ($path, $table, $what, $fields) = @$_;
+    my $there = sub { scalar $portal->psql("select count(*) from portal.$table x join portal.family f on f.id = x.family_id where f.number = '$FAMILY'") };
+    my $before = $there->();
+
+    $id = number_of(ask($camille, $path, $fields));
+    is decide($agent, $id, { step => 'accept' })->status, 303, "$table: added";
+    is $there->(), $before + 1, 'there it is';
+    like $agent->get("/demandes/$id")->content, qr/value="reverse"/, 'that can be undone';
+    $r = decide($agent, $id, { step => 'reverse', reason => 'Acceptée par erreur.' });
+    is $r->status, 303, 'undone' or diag $r->text;
+    is $there->(), $before, 'by taking it out again';
+    ($undone) = $r->location =~ /(\d+)/;
+    like $agent->get("/demandes/$undone")->text, qr/Acceptée .*$what.*Annule la demande n°/s, 'a request of its own';
+    like $camille->get("/famille/demandes/$undone")->text, qr/Acceptée par erreur\./, 'whose reason the family reads';
+    like $camille->get("/famille/demandes/$id")->text, qr/annulé cette modification/, 'beside what it undoes';
+    ok letter('camille.martin@exemple.fr', 'change_reversed'), 'and hears of';
+    unlike $agent->get("/demandes/$id")->content, qr/value="reverse"/, 'once';
+    is scalar($portal->psql("select count(*) from portal.change where set_id = $undone")), 1, 'the town\'s software is told';
+}
+$id = number_of(ask($camille, "/famille/enfants/$child/contacts/nouveau", { last_name => 'Parti', first_name => 'Luc', link => 'friend',
+    phone_mobile => '0612345678', collect => 'no', emergency => 'yes' }));
+decide($agent, $id, { step => 'accept' });
+$case = $agent->get("/demandes/$id");
+$portal->psql("delete from portal.contact where last_name = 'Parti'");
+unlike $agent->get("/demandes/$id")->content, qr/value="reverse"/, 'who has gone meanwhile is not taken out';
+is decide($agent, $id, { step => 'reverse', reason => 'Erreur.' }, $case)->status, 409, 'nor by a page of before';
+
 
 ### the file changes between reading and asking
 

@@ -373,7 +373,7 @@ my $bank = page_of('bancaires');
         'the BIC without another IBAN stays';
 
     my $page = $html->get($bank);
-    like $page->text, qr/sans changer le BIC, l’ancien BIC est effacé/, 'the form says so';
+    like $page->text, qr/Sinon, l’ancien BIC est effacé avec l’ancien IBAN/, 'the form says so';
     my $check = $html->submit($page, { iban => $canary{other_iban}, mandate => 'yes', step => 'check' });
     like $check->text, qr/BIC Avant : PSSTFRPP Demandé : Non renseigné/, 'shown before it is sent';
     is $accept->($html->submit($check, { step => 'send' }, form => $bank)), '3000 -', 'left as it was it goes';
@@ -392,8 +392,22 @@ my $bank = page_of('bancaires');
     is json_post($json, $bank, { iban => $canary{iban} })->json->{notice}, 'withdrawn',
         'back to the account of the file, with its BIC: nothing is asked any more';
 
+    # another account at the same bank
+    is $portal->psql("select bic from portal.bank where guardian_id = $id{camille}"), 'PSSTFRPP', 'there is one';
+    $check = $html->submit($html->get($bank), { iban => $canary{other_iban}, mandate => 'yes', bic_kept => 'yes', step => 'check' });
+    unlike $check->text, qr/BIC Avant/, 'said to be the same bank\'s: it does not go';
+    is $accept->($html->submit($check, { step => 'send' }, form => $bank)), '3000 PSSTFRPP', 'and has not';
+    is $accept->(json_post($json, $bank, { iban => $canary{iban}, bic_kept => 'yes', mandate => 'yes' })), '2606 PSSTFRPP', 'a program says it too';
+    is codes(json_post($json, $bank, { bic_kept => 'yes' })), ':nothing_asked', 'by itself it asks for nothing';
+    is $accept->(json_post($json, $bank, { iban => $canary{other_iban}, bic => 'CMCIFRPP', bic_kept => 'no', mandate => 'yes' })), '3000 CMCIFRPP', 'no is no';
+    is $accept->(json_post($json, $bank, { bic => undef })), '3000 -', 'emptied';
+    unlike $html->get($bank)->content, qr/name="bic_kept"/, 'where there is none it is not asked';
+    $portal->psql("update portal.bank set bic = 'PSSTFRPP' where guardian_id = $id{camille}");
+    is $accept->(json_post($json, $bank, { iban => $canary{iban}, bic_kept => 'yes', mandate => 'yes' })), '2606 PSSTFRPP', 'back';
+
     $portal->psql("insert into portal.field_policy (tenant, section, field, policy)
         values (1, 'guardian_bank', 'bic', 'required')");
+    unlike $html->get($bank)->content, qr/name="bic_kept"/, 'nor where it must be given anyway';
     is codes(json_post($json, $bank, { iban => $canary{other_iban}, mandate => 'yes' })), 'bic:required',
         'where there must be one it is asked for';
     is $accept->(json_post($json, $bank, { iban => $canary{other_iban}, bic => 'PSSTFRPP', mandate => 'yes' })),
@@ -565,6 +579,44 @@ is $nobody->get($bank)->status, 401, 'nor anybody without a session';
     }
     $portal->psql("delete from portal.change_set where id = $set");
     ok log_lines(qr/a sealed value does not open/), 'the log says so';
+}
+
+
+### values that were sealed before there were MACs
+
+{
+    my $macs = sub { join ' ', map { join '/', map { $_ // '' } @$_ } $portal->psql("select encode(t.tax_number_mac, 'hex'),
+        encode(t.notice_reference_mac, 'hex'), encode(t.reference_income_mac, 'hex'), encode(t.caf_mac, 'hex'), encode(b.iban_mac, 'hex'),
+        encode(h.allergies_mac, 'hex'), encode(h.allergy_action_mac, 'hex'), encode(h.treatment_mac, 'hex'), encode(h.notes_mac, 'hex')
+        from portal.tax t, portal.bank b, portal.health h where t.guardian_id = $id{camille} and b.guardian_id = t.guardian_id and h.child_id = $leo") };
+    my $command = sub {
+        open my $in, '-|', top() . '/sql/macs', $portal->keys, top() . '/build/portal-tool', $portal->pg->psql_args or die "sql/macs: $!\n";
+        my $said = join '', <$in>;
+        close $in;
+        return ($? >> 8) . " $said";
+    };
+    my $had = $macs->();
+    my $count = () = $had =~ /[0-9a-f]{64}/g;
+    cmp_ok $count, '>', 7, 'each value has one';
+    is $command->(), "0 0 values got a MAC\n", 'nothing to do';
+
+    my $iban = $portal->psql("select iban from portal.bank where guardian_id = $id{camille}");
+    $portal->psql("update portal.change_set set state = 'withdrawn' where state = 'sent' and guardian_id = $id{camille};
+        update portal.tax set tax_number_mac = null, notice_reference_mac = null, reference_income_mac = null, caf_mac = null where guardian_id = $id{camille};
+        update portal.bank set iban_mac = null where guardian_id = $id{camille};
+        update portal.health set allergies_mac = null, allergy_action_mac = null, treatment_mac = null, notes_mac = null where child_id = $leo");
+    is $macs->(), '////////', 'as they were before there were any';
+    is $command->(), "0 $count values got a MAC\n", 'they get theirs';
+    is $macs->(), $had, 'which are those that they would have had';
+    my $number = $json->get("/famille/responsables/$id{camille}")->json->{guardian}{tax}{tax_number};
+    is codes(json_post($json, page_of('fiscales'), { tax_number => $number })), ':nothing_asked', 'what is typed again is no change';
+
+    $portal->psql("update portal.bank set iban_mac = null, iban = (select treatment from portal.health where child_id = $leo) where guardian_id = $id{camille};
+        update portal.tax set caf_mac = null where guardian_id = $id{camille}");
+    is $command->(), "1 does not open: bank.iban of saint-aubin, guardian_id $id{camille}\n1 values got a MAC\n", 'what does not open is named, the others are done';
+    $portal->psql("update portal.bank set iban = '$iban' where guardian_id = $id{camille}");
+    $command->();
+    is $macs->(), $had, 'put right';
 }
 
 

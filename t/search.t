@@ -173,6 +173,53 @@ for (['Martin', '104201', 'a name'], ['martin camille', '104201', 'name and firs
 }
 
 
+### what is declared for a child's safety, before anybody has decided it
+
+{
+    forget();
+    my $parent = client();
+    sign_in($parent, account(qr/couple/));
+    my $base = "/famille/enfants/$child{nina}";
+    my ($collects, $other) = @{ ($portal->psql("select min(id) filter (where collect), min(id) filter (where not collect)
+        from portal.contact where family_id = $family{104201} and child_id = $child{nina}"))[0] };
+    my $of = sub { my ($c, $name) = @_; my ($row) = grep { lc $_->{child}{first_name} eq $name } @{ $c->get($file)->json->{children} }; $row->{declared} };
+    my $ask = sub { my ($path, %fields) = @_; my $r = $parent->submit($parent->get($path), \%fields, form => $path);
+        $r->location =~ m{/famille/demandes/(\d+)} ? $1 : diag $r->text };
+    is_deeply $of->($reader, 'nina'), [], 'nothing is';
+
+    my $health = $ask->("$base/sante", allergies => 'Arachide et kiwi', doctor_name => 'Dr Abeille', step => 'send');
+    my $leaves = $ask->("$base/contacts/$collects/retrait", comment => 'Ne vient plus.');
+    $ask->("$base/contacts/$other/retrait", comment => 'A déménagé.');
+    my $said = $of->($reader, 'nina');
+    is_deeply [map { "$_->{id} $_->{what} " . ($_->{words} // '-') } @$said],
+        ["$health child_health -", "$leaves remove_child_contact Ne vient plus."], 'a reader is told at once, of safety alone';
+    is_deeply [map { $_->{has_items} + 0 } @$said], [0, 0], 'and of health no value';
+    is_deeply $of->($reader, 'léo'), [], 'of no other child';
+    my $page = $agent->get($file);
+    like $page->text, qr/Nina Martin Sécurité de l’enfant : déclaré par la famille, non validé Données sanitaires · Nina Martin.*non validé Retirer un contact .* Ne vient plus\./s, 'at the head of the child';
+    like $page->content, qr{<a class="number" href="/demandes/$leaves">[\d-]+</a> Retirer un contact [^<]* <span class="badge badge-no">S}s, 'and marked among the requests';
+    unlike $page->text, qr/kiwi|Dr Abeille/, 'without its words';
+
+    my $sheet = "$file/enfants/$child{nina}/sante";
+    like $agent->get($sheet)->text, qr/non validé .*Avant\s:\sArachide et fruits à coque Demandé\s:\sArachide et kiwi Allergies Arachide et fruits à coque Conduite/s, 'health: what is declared stands above what the file holds';
+    is_deeply [map { $_->{field} } map { @{ $_->{items} } } @{ $reader->get($sheet)->json->{declared} }], ['allergies'], 'nothing else of the request';
+    is_deeply [read_as(1)], ['read_health ok child'], 'T215 kept as any reading of health';
+
+    my $limited = new_agent(role => 'reader', name => 'Lise Limitée');
+    $portal->psql("update portal.agent set sections = '{child_general}' where email = '$limited->{email}'");
+    is_deeply $of->(scalar agent_client(json => 1, as => $limited), 'nina'), [], 'who is for other sections is not told';
+    my ($first) = $portal->psql("select g.id, g.email from portal.guardian g where g.family_id = $family{104201} and g.rank = 1");
+    $portal->psql("update portal.guardian set email = '" . agent()->{email} . "' where id = $first->[0]");
+    is_deeply $of->($desk, 'nina'), [], 'T202 nor who reads their own family';
+    $portal->psql("update portal.guardian set email = '$first->[1]' where id = $first->[0]");
+
+    my $r = $agent->submit($agent->get("/demandes/$_"), { step => 'accept' }, form => "/demandes/$_")
+        for $health, $leaves;
+    is_deeply $of->($reader, 'nina'), [], 'once it is decided the file says it';
+    forget();
+}
+
+
 ### so many in an hour
 
 {

@@ -41,6 +41,9 @@ sub nothing_changed {
     return $c->submit($page, { block => $block, version => $version, %more }, form => $PAGE);
 }
 
+# the page with one block of it
+sub shown { return $_[0]->get("$PAGE?bloc=$_[1]") }
+
 
 ### a page without scripts
 
@@ -49,11 +52,17 @@ like $r->content, qr{href="$PAGE"}, 'the file leads there';
 $r = $camille->get($PAGE);
 is $r->status, 200, 'a page';
 like $r->text, qr/À vérifier pour la rentrée.*l’année scolaire 20\d\d-20\d\d/s, 'for which year';
+like $r->text, qr/Il reste 3 étapes, l’une après l’autre : Camille Martin Léo Martin Nina Martin Camille Martin Informations de base/, 'one after the other';
+is scalar(() = $r->content =~ /name="block"/g), 1, 'one person is on the screen';
+unlike $r->text, qr/Données sanitaires|Arachide/, 'and no other';
+like $r->content, qr{<a href="$PAGE\?bloc=responsable-$me#responsable-$me" aria-current="true">}, 'the list says who';
+is shown($camille, 'enfant-0')->form($PAGE)->{action}, "$PAGE?bloc=responsable-$me#erreurs", 'who is none: the first';
+$r = shown($camille, "enfant-$leo");
 like $r->text, qr/Léo Martin Informations générales Prénom Léo.*Lille.*Données sanitaires.*Dr Ndiaye.*Autorisations.*Accordée.*Contacts.*Fontaine/s,
     'with what the town holds, to be read there';
 like $r->text, qr/J’autorise la mairie à photographier/, 'and what an authorisation allows';
-like $r->text, qr/Allergies Arachide/, 'sealed values are opened';
-unlike $r->content, qr/name="block" value="responsable-(?!$me\b)/, 'the other parent, who has an account, is not asked for';
+like shown($camille, "enfant-$nina")->text, qr/Allergies Arachide/, 'sealed values are opened';
+unlike $r->content, qr/bloc=responsable-(?!$me\b)/, 'the other parent, who has an account, is not asked for';
 like $r->content, qr{href="/famille/enfants/$leo/sante"[^>]*>Modifier}, 'each section can be changed';
 like $r->content, qr{<li class="sub spare"><a href="$PAGE" aria-current="page">}, 'the menu says where one is';
 
@@ -62,8 +71,9 @@ $r = nothing_changed($camille, $r, "enfant-$leo");
 is $r->location, "$PAGE?avis=verified", 'one gesture for a child' or diag $r->text;
 $r = $camille->get($r->location);
 like $r->text, qr/C’est vérifié, merci/, 'and it says so';
-unlike $r->content, qr/value="enfant-$leo"/, 'it is asked no more';
-like $r->content, qr/value="enfant-$nina"/, 'the others are';
+unlike $r->content, qr/bloc=enfant-$leo\b/, 'it is asked no more';
+like $r->content, qr/bloc=enfant-$nina\b/, 'the others are';
+like $r->content, qr/name="block" value="responsable-$me"/, 'the next one is on the screen';
 is verified(), 4, 'its four sections are';
 is row("select string_agg(distinct action || ' ' || object || ' ' || object_id, ', ') from portal.audit
     where action = 'verify'"), "verify child $leo", 'the audit says what was done, no value';
@@ -91,13 +101,15 @@ is due($camille)->{"enfant-$leo"}, undef, 'once that is answered it is not';
 ### what nobody has seen
 
 {
-    my $page = $camille->get($PAGE);
+    my $page = shown($camille, "enfant-$nina");
     my $mine = due($camille)->{"enfant-$nina"};
     $portal->psql("update portal.child set birth_place = 'Dunkerque' where id = $nina");
 
     $r = nothing_changed($camille, $page, "enfant-$nina");
     is $r->status, 409, 'another value came: nothing is verified';
-    like $r->text, qr/ont changé depuis que vous avez ouvert cette page/, 'in words';
+    like $r->text, qr/Nina Martin : ces informations ont changé depuis que vous avez ouvert cette page/, 'in words, that say whose';
+    like $page->form($PAGE)->{action}, qr/bloc=enfant-$nina#erreurs$/, 'which is where the reader is led';
+    is scalar(() = $r->content =~ /name="block"/g) . ($r->content =~ /value="(enfant-\d+)"/)[0], "1enfant-$nina", 'with that child on the screen';
     like $r->text, qr/Dunkerque/, 'with the value of now';
     is verified(), 4, 'nothing is';
 
@@ -105,6 +117,8 @@ is due($camille)->{"enfant-$leo"}, undef, 'once that is answered it is not';
     my $say = sub { json_post($j, $PAGE, { block => "enfant-$nina", @_ }) };
     $r = $say->(version => $mine->{version});
     is $r->status . $r->json->{errors}[0]{code}, '409verify_changed', 'JSON: the same';
+    is $r->json->{title}, 'Rien n’a été enregistré', 'the problem is not one of a form that was sent before';
+    like $r->json->{detail}, qr/^Nina Martin\s: ces informations ont changé/, 'and says why';
     is $say->()->status, 422, 'a program says what it has seen';
     my $fresh = due($camille)->{"enfant-$nina"}{version};
     is json_post($j, $PAGE, { block => "enfant-$nina", version => $fresh }, headers => { 'If-Match' => '"x"' })->status, 412, 'If-Match counts too';
@@ -165,8 +179,7 @@ is due($camille)->{"enfant-$leo"}, undef, 'once that is answered it is not';
     like $camille->get($PAGE)->text, qr/Léo – Informations générales : vous l’avez vérifié, un autre responsable doit encore le faire/, 'who has verified it reads so';
     my $stats = sub { [map { $_->{verified} } @{ as_json($admin)->get('/statistiques')->json->{verified}{rows} }] };
     is((join '+', grep { $_ } @{ $stats->() }), '', 'one parent of two: no child counts as verified');
-    my $open = $julien->get($PAGE);
-    nothing_changed($julien, $open, "enfant-$_") for $leo, $nina;
+    nothing_changed($julien, shown($julien, "enfant-$_"), "enfant-$_") for $leo, $nina;
     is((join '+', grep { $_ } @{ $stats->() }), '2', 'both: two of their school');
     like $admin->get('/statistiques')->text, qr/Dossiers vérifiés par école.*École Simone-Veil \d+ % 2 \d+/s, 'the page says so';
 }

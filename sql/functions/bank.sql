@@ -31,6 +31,7 @@ declare
                                 p_now->'bic');
 begin
     return case
+        when input->>'bic_kept' = 'yes' then '{}'::jsonb
         -- given anew, or the same again where there must be one
         when input ? 'bic'
              and (input->'bic' <> v_opened
@@ -42,7 +43,24 @@ end
 $$;
 
 comment on function bank_bic(jsonb, jsonb, bigint, boolean) is
-    'The BIC of a form that gives another IBAN than the page was opened with: none, unless it was given anew too; that of the file where the IBAN is (p_back). Input and result: fields, as of bank_input().';
+    'The BIC of a form that gives another IBAN than the page was opened with: none, unless it was given anew too or the form says that it stays (bic_kept: the same bank); that of the file where the IBAN is (p_back). Input and result: fields, as of bank_input().';
+
+
+create or replace function bank_policy(p_now jsonb, p_open bigint) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select case when p.policy = 'editable'
+                             and coalesce((select i.asked from change_item i
+                                            where i.set_id = p_open and i.field = 'bic'),
+                                          p_now->'bic') <> 'null'
+                        then '{"bic_kept": "editable"}' else '{}' end::jsonb
+              from field_policies('guardian_bank') p
+             where p.name = 'bic');
+end
+$$;
+
+comment on function bank_policy(jsonb, bigint) is
+    'What the form of guardian_bank asks besides its fields: whether a BIC that it opens with stays with another IBAN. Input: the section''s values now, the open request. Result: {field: policy}.';
 
 
 create or replace function bank_input(input jsonb, p_now jsonb, p_open bigint) returns jsonb

@@ -182,7 +182,7 @@ declare
     v_change   bigint := (input->>'change')::bigint;
     v_family   bigint := (input->>'family')::bigint;
     v_id       bigint;
-    v_count    int := 0;
+    v_ids      bigint[] := '{}';
     v_outcome  text;
     v_answer   json;
 begin
@@ -222,12 +222,13 @@ begin
            for update
     loop
         perform settle_change(v_id, 'recorded', 'agent', my_agent());
-        v_count := v_count + 1;
+        v_ids := v_ids || v_id;
     end loop;
 
     -- what another has ticked already is ticked
-    if v_count > 0 then
-        v_outcome := 'rows_' || v_count;
+    if v_ids <> '{}' then
+        perform settled_items(v_ids);
+        v_outcome := 'rows_' || cardinality(v_ids);
         perform note('copy_changes', v_outcome, 'family', v_family);
     end if;
 

@@ -95,51 +95,76 @@ create or replace function settle_change(p_id bigint, p_state text, p_kind text,
     p_by bigint, p_reason text default null)
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
-declare
-    v_change  change;
-    v_before  bigint[];
 begin
     update change c
        set state = case when p_state = 'rejected'
-                             and exists (select from same_changes(c) n where n.id > c.id)
+                             and exists (select
+                                           from change n
+                                           join change_set o on o.tenant = n.tenant
+                                                            and o.id = n.set_id
+                                           join change_set s on s.tenant = c.tenant
+                                                            and s.id = c.set_id
+                                          where n.person_kind = c.person_kind
+                                            and n.person_id = c.person_id
+                                            and n.field = c.field
+                                            and n.id > c.id
+                                            and o.section = s.section)
                         then 'superseded' else p_state end,
            settled_at = now(), settled_kind = p_kind, settled_by = p_by,
            answered = case p_kind when 'machine' then p_state else c.answered end,
            reason = coalesce(p_reason, c.reason)
-     where c.id = p_id
-    returning c.* into strict v_change;
-
-    with same as materialized (
-        select c.* from same_changes(v_change) c)
-    select array_agg(c.set_id) into v_before
-      from same c
-     where c.state = 'superseded'
-       and c.id < (select max(n.id) from same n where n.state = 'recorded');
-
-    -- imports need not hold these any more: what is recorded, and what came before
-    -- something of the same that is
-    if p_state = 'recorded' then
-        update change_item i
-           set acknowledged_at = now()
-         where i.set_id = v_change.set_id
-           and (v_change.field is null or i.field = v_change.field)
-           and i.state = 'accepted'
-           and i.acknowledged_at is null;
-    end if;
-
-    if v_before is not null then
-        update change_item i
-           set acknowledged_at = now()
-         where i.set_id = any (v_before)
-           and i.field = v_change.field
-           and i.state = 'accepted'
-           and i.acknowledged_at is null;
-    end if;
+     where c.id = p_id;
 end
 $$;
 
 comment on function settle_change(bigint, text, text, bigint, text) is
-    'Notes what became of a change in the town''s software; with what is recorded its items are acknowledged, so that imports may write there again. What is rejected after a later change of the same was accepted is superseded: that one counts. Input: the change, which the caller has locked after its family; recorded or rejected; who says so (machine, agent) and their id; why it was rejected.';
+    'Notes what became of a change in the town''s software; the caller has locked it after its family, and calls settled_items() for all that it has settled. What is rejected after a later change of the same was accepted is superseded: that one counts. Input: the change; recorded or rejected; who says so (machine, agent) and their id; why it was rejected.';
+
+
+create or replace function settled_items(p_ids bigint[]) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    update change_item i
+       set acknowledged_at = now()
+      from change c
+     where c.id = any (p_ids)
+       and c.state = 'recorded'
+       and i.set_id = c.set_id
+       and (c.field is null or i.field = c.field)
+       and i.state = 'accepted'
+       and i.acknowledged_at is null;
+
+    -- and what came before something of the same that is recorded
+    with same as materialized (
+        select distinct c.person_kind, c.person_id, c.field, o.section
+          from change c
+          join change_set o on o.tenant = c.tenant and o.id = c.set_id
+         where c.id = any (p_ids)
+           and c.field is not null
+    ), every as materialized (
+        select c.id, c.set_id, c.field, c.state,
+               max(c.id) filter (where c.state = 'recorded')
+                   over (partition by c.person_kind, c.person_id, c.field, o.section) as last
+          from same s
+          join change c on c.person_kind = s.person_kind and c.person_id = s.person_id
+                       and c.field = s.field
+          join change_set o on o.tenant = c.tenant and o.id = c.set_id
+                           and o.section = s.section
+    )
+    update change_item i
+       set acknowledged_at = now()
+      from every e
+     where e.state = 'superseded'
+       and e.id < e.last
+       and i.set_id = e.set_id
+       and i.field = e.field
+       and i.state = 'accepted'
+       and i.acknowledged_at is null;
+end
+$$;
+
+comment on function settled_items(bigint[]) is
+    'Acknowledges the items of changes that were settled, so that imports may write there again: of what is recorded, and of what came before something of the same that is. Once for all of a call: a person may have had a hundred changes of one field.';
 
 
 -- the feed ----------------------------------------------------------------
@@ -625,6 +650,7 @@ begin
     end loop;
 
     if v_counts <> '{0,0}' then
+        perform settled_items(v_ids);
         v_outcome := 'recorded_' || v_counts[1]
                      || case when v_counts[2] > 0 then '_rejected_' || v_counts[2] else '' end;
         perform note('acknowledge_feed', v_outcome, 'machine', my_machine());

@@ -308,7 +308,9 @@ begin
             'document', document_policy(v_section, v_action, v_open, v_kept),
             'photo', case when v_section = 'child_photo' and v_open.id is null
                                and v_form->'policy'->>'photo' = 'editable'
-                               and json_array_length(v_kept) = 0 then 'required' end)),
+                               and json_array_length(v_kept) = 0 then 'required' end))
+            || case when v_section = 'guardian_bank' then bank_policy(v_now, v_open.id)
+                    else '{}' end,
         'request', case when v_open.id is not null then
             json_build_object('id', v_open.id, 'number', v_open.number,
                 'state', v_open.state, 'is_incomplete', v_open.state = 'incomplete',

@@ -286,6 +286,51 @@ comment on function agent_guardians(bigint, text[]) is
     'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "tax_page": where the tax is, "iban_page": where the account number is opened whole, "verified": verified_days()}]; their own family''s pages are null.';
 
 
+create or replace function declared(p_child bigint, p_family bigint, p_seen text[],
+    p_values boolean)
+    returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_seal  uuid := (select c.seal_id from child c where c.id = p_child);
+begin
+    return (
+    select coalesce(json_agg(json_build_object('id', r.id, 'number', r.number,
+               'what', what_of(r.section, r.action), 'subject', r.subject,
+               'asked_at', r.created_at,
+               'words', case when r.action in ('remove', 'report') then r.comment end,
+               'adds', false, 'items', r.items, 'has_items', r.items::text <> '[]')
+               order by r.id), '[]')
+      from (select c.*, (
+                   select coalesce(json_agg(json_build_object('field', i.field,
+                              'before', shown('child', v_seal, i.field, f.sealed, i.old,
+                                              i.old_hint),
+                              'asked', shown('child', v_seal, i.field, f.sealed, i.asked,
+                                             i.asked_hint),
+                              'agreement', null, 'state', null) order by f.rank), '[]')
+                     from change_item i
+                     join field f on f.section = c.section and f.name = i.field
+                    where i.set_id = c.id
+                      and (c.section <> 'child_health'
+                           or p_values
+                              and urgent(c.section, jsonb_build_array(
+                                      jsonb_build_object('field', i.field))))) as items
+              from change_set c
+              join section s on s.name = c.section and s.field_group = any (p_seen)
+             where c.child_id = p_child
+               and c.urgent
+               and c.state in ('sent', 'taken', 'incomplete')
+               and (c.section = 'child_health' or not p_values)
+               -- contacts are a household's own; who must not collect is not
+               and (c.family_id = p_family or c.section = 'child_health'
+                    or c.action = 'report')
+               and agent_sees(c.section, c.family_id, c.child_id)) r);
+end
+$$;
+
+comment on function declared(bigint, bigint, text[], boolean) is
+    'What families have declared for a child''s safety and nobody has decided yet, for the staff that reads the child''s file: it counts for them from the moment it was sent. Input: child, family whose file it is, groups of fields that the agent sees; p_values: what is declared of its health, in words, and nothing else; else what is declared of its contacts, and that something is of its health. Result: [{"id", "number", "what", "subject", "asked_at", "words": of a removal or report, "items": [{"field", "before", "asked"}], "has_items"}], requests that wait.';
+
+
 create or replace function agent_children(p_family bigint, p_seen text[]) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -304,6 +349,8 @@ begin
                            '/familles/' || p_family || '/enfants/' || (c.document->>'id')
                                || '/sante' end,
                        'bans', child_bans((c.document->>'id')::bigint),
+                       'declared', case when v_own then '[]' else declared(
+                           (c.document->>'id')::bigint, p_family, p_seen, false) end,
                        'verified', verified_days('child', (c.document->>'id')::bigint,
                                                  p_family, p_seen),
                        'other_families', (
@@ -320,7 +367,7 @@ end
 $$;
 
 comment on function agent_children(bigint, text[]) is
-    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), with_texts(), without health, "health_page": where that is, null for their own family, "bans": those that hold, "verified": verified_days(), "other_families": the other household}].';
+    'The children of a family as agents see them, those of their schools: [{"child": of child_documents(), with_texts(), without health, "health_page": where that is, null for their own family, "bans": those that hold, "declared": declared(), none of their own family, "verified": verified_days(), "other_families": the other household}].';
 
 
 create or replace function agent_family(input jsonb) returns json
@@ -394,12 +441,13 @@ begin
     return coalesce(v_refusal, json_build_object('status', 200, 'family',
         json_build_object('id', v_family.id, 'number', v_family.number),
         'child', json_build_object('id', v_child->'id', 'first_name', v_child->'first_name',
-            'last_name', v_child->'last_name', 'health', v_child->'health')));
+            'last_name', v_child->'last_name', 'health', v_child->'health'),
+        'declared', declared((v_child->>'id')::bigint, v_family.id, agent_groups(), true)));
 end
 $$;
 
 comment on function agent_health(jsonb) is
-    'A child''s health data, for who has asked to see it; the audit says so (read_health). Input: family, child. Result: {"status": 200, "family", "child": with "health"}; 404; 403 own_family; 429 too_many_readings. For agents.';
+    'A child''s health data, for who has asked to see it; the audit says so (read_health). Input: family, child. Result: {"status": 200, "family", "child": with "health", "declared": what is not validated yet, see declared()}; 404; 403 own_family; 429 too_many_readings. For agents.';
 
 
 create or replace function agent_tax(input jsonb) returns json

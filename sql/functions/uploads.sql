@@ -22,12 +22,12 @@ create or replace function document_needed(p_section text, p_action text) return
                 else coalesce((select d.needed from section_document d
                                 where d.section = what_of(p_section, p_action)),
                               case when what_of(p_section, p_action)
-                                        in ('guardian_address', 'guardian_tax',
+                                        in ('guardian_address', 'guardian_tax', 'child_health',
                                             'report_child_contact')
                                    then 'asked' else 'no' end) end;
 
 comment on function document_needed(text, text) is
-    'Whether a change of that section, or a report, needs a document: no, asked or required. Address, tax and who must not collect a child ask for one where the town has not decided.';
+    'Whether a change of that section, or a report, needs a document: no, asked or required. Address, tax, health (a PAI is a document) and who must not collect a child ask for one where the town has not decided.';
 
 
 create or replace function document_wanted(p_section text, p_action text, p_open change_set)

@@ -379,7 +379,10 @@ declare
     v_decides   boolean := v_open and not v_filed
                            and my_role() in ('validator', 'administrator');
     v_reversed  json := reversed_by(p_set);
-    v_reverse   boolean := p_set.state in ('accepted', 'partly') and p_set.action = 'change'
+    v_reverse   boolean := p_set.state in ('accepted', 'partly')
+                           and (p_set.action = 'change'
+                                or p_set.action = 'add'
+                                   and change_faults(as_removal(p_set)) = '[]')
                            and v_reversed is null and not v_filed
                            and my_role() in ('validator', 'administrator');
     v_items     json;
@@ -589,9 +592,9 @@ begin
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
             then refused('', 'request_decided', 409)
-        -- who was added or has gone is no value that could be put back
+        -- who has gone is no value that could be put back
         when v_step = 'reverse' and (request.state not in ('accepted', 'partly')
-                                     or request.action <> 'change')
+                                     or request.action not in ('change', 'add'))
             then refused('', 'request_not_accepted', 409)
         when v_step = 'reverse' and reversed_by(request) is not null
             then refused('', 'request_reversed', 409)
@@ -814,6 +817,60 @@ comment on function conclude(change_set, text, jsonb) is
     'Accepts, accepts in part or refuses a locked request, and writes what was accepted into the file; or, of an IBAN that takes two agents, notes the first one''s word, see agree().';
 
 
+create or replace function as_removal(p_set change_set) returns change_set
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
+    p_set.action := 'remove';
+    return p_set;
+end
+$$;
+
+comment on function as_removal(change_set) is
+    'An accepted addition as the request that would take whom it has added out again.';
+
+
+create or replace function reverse_addition(p_set change_set, input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_faults  jsonb := change_faults(as_removal(p_set));
+    v_set     change_set;
+begin
+    if v_faults #>> '{0,code}' = 'subject_gone' then
+        return refused('', 'subject_gone', 409);
+    elsif v_faults <> '[]' then
+        return json_build_object('status', 422, 'errors', v_faults);
+    end if;
+
+    v_set := new_request(p_set.section, 'remove', p_set.guardian_id, p_set.child_id,
+                         p_set.contact_id, p_set.subject, null, null, p_set);
+    perform end_access(v_set);
+    perform write_change(v_set);
+
+    return reversed(v_set, input);
+end
+$$;
+
+comment on function reverse_addition(change_set, jsonb) is
+    'Undoes an accepted addition by a removal, which counts at once. Result: moved to it; 409 subject_gone: who was added is no more; 422 last_guardian.';
+
+
+create or replace function reversed(p_set change_set, input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_set  change_set := change_step(p_set.id, 'accepted', 'accepted', 'agent', my_agent(),
+                                     input->>'reason_code', input->>'reason');
+begin
+    perform note('reverse_request', 'ok', 'change_set', v_set.id);
+    perform change_mail(v_set, 'change_reversed');
+
+    return moved('/demandes/' || v_set.id, null, 'request_reversed');
+end
+$$;
+
+comment on function reversed(change_set, jsonb) is
+    'The end of a request that undoes another one and is written into the file. Input: the request, the form.';
+
+
 create or replace function reverse_request(p_set change_set, input jsonb) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
@@ -822,7 +879,9 @@ declare
     v_faults  jsonb;
     v_set     change_set;
 begin
-    if v_now is null then
+    if p_set.action = 'add' then
+        return reverse_addition(p_set, input);
+    elsif v_now is null then
         return refused('', 'subject_gone', 409);
     end if;
 
@@ -861,17 +920,13 @@ begin
     perform put_items(v_set.id, v_items);
     update change_item i set state = 'accepted' where i.set_id = v_set.id;
     perform write_change(v_set);
-    v_set := change_step(v_set.id, 'accepted', 'accepted', 'agent', my_agent(),
-                         input->>'reason_code', input->>'reason');
-    perform note('reverse_request', 'ok', 'change_set', v_set.id);
-    perform change_mail(v_set, 'change_reversed');
 
-    return moved('/demandes/' || v_set.id, null, 'request_reversed');
+    return reversed(v_set, input);
 end
 $$;
 
 comment on function reverse_request(change_set, jsonb) is
-    'Undoes an accepted request by another one that asks for what the file held when it was accepted; history stays, and who had asked finds both among their own. Result: moved to the new request; 409 subject_gone, photo_gone; 422 when what was there does not go with what the file holds now, and nothing is written.';
+    'Undoes an accepted request by another one that asks for what the file held when it was accepted, or takes whom it has added out again; history stays, and who had asked finds both among their own. Result: moved to the new request; 409 subject_gone, photo_gone; 422 when what was there does not go with what the file holds now, and nothing is written.';
 
 
 grant execute on function queue(jsonb), agent_request(jsonb), decide(jsonb) to portal_web;

@@ -375,11 +375,20 @@ create or replace function verification(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
     v_blocks  jsonb := verification_blocks();
+    v_open    text := v_blocks #>> '{0,block}';
 begin
+    if v_blocks @> jsonb_build_array(jsonb_build_object('block', input->'open')) then
+        v_open := input->>'open';
+    end if;
+
     return json_build_object('status', 200,
         'version', document_version(jsonb_path_query_array(v_blocks, '$[*].version')::json),
         'school_year', answer_year_of(today()),
-        'blocks', v_blocks, 'has_blocks', v_blocks <> '[]',
+        'blocks', (select coalesce(jsonb_agg(b || jsonb_build_object('open',
+                              b->>'block' = v_open) order by n), '[]')
+                     from jsonb_array_elements(v_blocks) with ordinality as x (b, n)),
+        'has_blocks', v_blocks <> '[]', 'left', jsonb_array_length(v_blocks),
+        'many', jsonb_array_length(v_blocks) > 1,
         'waiting', (select coalesce(json_agg(json_build_object('section', r.section,
                                'name', (select c.first_name from child c where c.id = r.id))
                                order by r.place, r.rank), '[]')
@@ -391,7 +400,7 @@ end
 $$;
 
 comment on function verification(jsonb) is
-    '« À vérifier pour la rentrée »: what the account is asked to look at, with the values that the town holds. Result: {"status": 200, "version": of all blocks, "school_year": which answers are for now, "blocks": verification_blocks(), "has_blocks", "waiting": [{"section", "name"}] that the account has verified and another guardian has to, "reminders": the account wants to be told by mail, "reminds": the town tells}.';
+    '« À vérifier pour la rentrée »: what the account is asked to look at, with the values that the town holds; a page shows one block after the other. Input: open: the block that is shown (any other: the first). Result: {"status": 200, "version": of all blocks, "school_year": which answers are for now, "blocks": verification_blocks() with "open", "has_blocks", "left": how many blocks, "many": several, "waiting": [{"section", "name"}] that the account has verified and another guardian has to, "reminders": the account wants to be told by mail, "reminds": the town tells}.';
 
 
 -- what it does ----------------------------------------------------------------
@@ -506,7 +515,8 @@ begin
         when v_block is null then
             json_build_object('status', 404, 'errors', json_build_array())
         when input->>'version' is distinct from v_block->>'version' then
-            refused('', 'verify_changed', 409)
+            json_build_object('status', 409, 'errors', json_build_array(json_build_object(
+                'field', '', 'code', 'verify_changed', 'name', v_block->'name')))
         when not (v_block->'can')::boolean then refused('', 'verify_lacks') end;
 
     if v_refusal is not null then

@@ -56,7 +56,13 @@ static const portal_private_word_t  portal_private_belief[] = {
     { "regime", "cacher" }, { "repas", "cacher" }, { "viande", "cacher" },
     { "viandes", "cacher" }, { "menu", "cacher" }, { "mange", "cacher" },
     { "manger", "cacher" }, { "nourriture", "cacher" },
-    { "alimentation", "cacher" }, { NULL, NULL }
+    { "alimentation", "cacher" }, { "religion", NULL },
+    { "religions", NULL }, { "raison", "religieuse" },
+    { "raisons", "religieuses" }, { "motif", "religieux" },
+    { "motifs", "religieux" }, { "conviction", "religieuse" },
+    { "convictions", "religieuses" }, { "pratique", "religieuse" },
+    { "catholique*", NULL }, { "hindou*", NULL }, { "bouddhist*", NULL },
+    { NULL, NULL }
 };
 
 
@@ -70,7 +76,16 @@ static const portal_private_word_t  portal_private_handicap[] = {
     { "deficience", "mentale" }, { "deficient", "intellectuel" },
     { "deficient", "mental" }, { "deficiente", "intellectuelle" },
     { "deficiente", "mentale" }, { "autism", NULL }, { "autistic", NULL },
-    { "mental", "disability" }, { NULL, NULL }
+    { "mental", "disability" }, { "polyhandicap*", NULL },
+    { "handicap", "moteur" }, { "handicap", "physique" },
+    { "handicap", "visuel" }, { "handicap", "auditif" },
+    { "handicap", "sensoriel" }, { "handicap", "cognitif" },
+    { "handicape", "moteur" }, { "handicapee", "moteur" },
+    { "handicapee", "motrice" }, { "infirmite", "motrice" },
+    { "infirme", "moteur" }, { "paralysie", "cerebrale" },
+    { "tetraplegi*", NULL }, { "paraplegi*", NULL },
+    { "hemiplegi*", NULL }, { "physical", "disability" },
+    { NULL, NULL }
 };
 
 

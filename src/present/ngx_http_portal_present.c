@@ -470,6 +470,7 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_uint_t status, const char *code)
 {
     char         name[8];
+    json_t      *error;
     const char  *title, *detail, *named;
 
     ngx_snprintf((u_char *) name, sizeof(name), "%ui%Z", status);
@@ -494,6 +495,22 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     } else if (status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
         named = ngx_http_portal_file_size(r, ctx);
         detail = named ? named : detail;
+
+    } else if (status == NGX_HTTP_CONFLICT && json_array_size(ctx->errors)) {
+
+        /* the title is of what is under way or was sent before; else nothing
+           was done, and its reason says why */
+
+        error = json_array_get(ctx->errors, 0);
+
+        if (ngx_strcmp(json_string_value(json_object_get(error, "code")),
+                       "idempotency_in_flight")
+            != 0)
+        {
+            title = ngx_http_portal_label(r, ctx, "form.", "error_late", "");
+            named = ngx_http_portal_error_message(r, ctx, error);
+            detail = named ? named : detail;
+        }
     }
 
     (void) ngx_http_portal_request_id(r, ctx);
@@ -789,8 +806,8 @@ ngx_http_portal_error_message(ngx_http_request_t *r,
     ngx_uint_t   i;
     const char  *message, *said, *at;
 
-    static const char  *names[] = { "request", "ratio" };
-    static const char  *marks[] = { "{request}", "{ratio}" };
+    static const char  *names[] = { "request", "ratio", "name" };
+    static const char  *marks[] = { "{request}", "{ratio}", "{name}" };
 
     message = ngx_http_portal_message(r, ctx,
                            json_string_value(json_object_get(error, "field")),

@@ -109,7 +109,7 @@ json_t *ngx_http_portal_form_error(ngx_http_request_t *r,
 /* the message for a field's error, in the request's language */
 const char *ngx_http_portal_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *field, const char *code);
-/* the same for one of ctx->errors; {request} and {ratio} are its own */
+/* the same for one of ctx->errors; {request}, {ratio} and {name} are its own */
 const char *ngx_http_portal_error_message(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *error);
 ngx_int_t ngx_http_portal_add_header(ngx_http_request_t *r, const char *name,

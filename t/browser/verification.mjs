@@ -33,8 +33,13 @@ run(async (browser) => {
   await heading(page, "À vérifier pour la rentrée", "the page");
   await look(page, "what is to be verified");
 
-  const people = await main(page).getByRole("heading", { level: 2 }).allInnerTexts();
-  ok(people.includes("Nina Martin") && people.includes("Léo Martin"), "each child", people);
+  const person = (name) => link(main(page).getByRole("navigation", { name: /^Il reste/ }), name);
+  const shown = () => main(page).getByRole("heading", { level: 2 }).allInnerTexts();
+  ok(await person("Nina Martin").count() === 1 && await person("Léo Martin").count() === 1, "each child");
+  ok((await shown()).filter((name) => /Martin/.test(name)).length === 1, "one person at a time", await shown());
+  await tabTo(page, person("Léo Martin"), 60);
+  await page.keyboard.press("Enter");
+  await block("Léo Martin").waitFor();
 
   const same = (name) => block(name).getByRole("button", { name: /^Rien n’a changé/ });
   await tabTo(page, same("Léo Martin"), 60);
@@ -44,9 +49,12 @@ run(async (browser) => {
   await look(page, "one child verified");
 
   /* somebody else changes what is on the screen */
+  await person("Nina Martin").click();
+  await block("Nina Martin").waitFor();
   town(`update portal.child set birth_place = 'Dunkerque ${scripts ? 1 : 2}' where first_name = 'Nina' and tenant = 1`);
   await same("Nina Martin").click();
-  await page.getByRole("alert").getByText("ont changé depuis").waitFor();
+  await page.getByRole("alert").getByText(/^Nina Martin\s: ces informations ont changé/).waitFor();
+  ok(await page.evaluate(() => document.activeElement?.id) === "erreurs" || !scripts, "the reader is led there");
   ok(await block("Nina Martin").getByText(/^Dunkerque/).isVisible(), "what has changed is shown, nothing is verified");
   await look(page, "changed meanwhile");
   await same("Nina Martin").click();

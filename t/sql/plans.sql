@@ -128,5 +128,34 @@ select ok(n between 0 and 700, 'a search goes along an index of ' || t || ' (' |
        lateral rows_read(format('select portal.search_families(jsonb_build_object(''search'', %L))', w || case when length(w) < 2 then 'a' else '' end), ('portal.' || t)::regclass) n;
 select is(json_array_length(portal.search_families('{"search": "nom"}')->'families'), 50, 'and ends with the page');
 
+-- answers to many changes of the same fields of one person
+
+insert into portal.machine (tenant, name, key_mac, rights) values (1, 'Plans', decode(tap.mac('plans'), 'hex'), '{feed}');
+insert into portal.change_set (tenant, number, family_id, section, action, guardian_id, subject, due_on, state, decided_at)
+select 1, tap.number(), g.family_id, 'guardian_basic', 'change', g.id, 'Réponse', current_date, 'accepted', now()
+  from (select guardian('104201', 1) as id, family('104201') as family_id) g, generate_series(1, 100);
+insert into portal.change_item (tenant, set_id, field, old, asked, state)
+select 1, s.id, f, '"a"', '"b"', 'accepted' from portal.change_set s, unnest('{profession,employer,email,phone_home,phone_work}'::text[]) f where s.subject = 'Réponse';
+insert into portal.change (tenant, set_id, field, family_id, person_kind, person_id, decided_role)
+select 1, s.id, i.field, s.family_id, 'guardian', s.guardian_id, 'validator' from portal.change_set s join portal.change_item i on i.tenant = s.tenant and i.set_id = s.id
+ where s.subject = 'Réponse' order by s.id;
+analyze portal.change; analyze portal.change_item; analyze portal.change_set;
+select set_config('portal.role', '', true), set_config('portal.agent', '0', true),
+       set_config('portal.machine', (select id::text from portal.machine where name = 'Plans'), true);
+create temp table answers as select jsonb_build_object('changes', jsonb_agg(jsonb_build_object('id', c.id::text, 'reason', 'Non.',
+    'state', case when c.id % 3 = 0 then 'rejected' else 'recorded' end) order by c.id)) as given
+  from portal.change c join portal.change_set s on s.tenant = c.tenant and s.id = c.set_id where s.subject = 'Réponse';
+create function tap.changes_read() returns bigint language sql as $$
+    select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint from pg_stat_xact_user_tables where relid = 'portal.change'::regclass $$;
+create temp table seen as select changes_read() as before;
+select is((select count(*) from answers, json_array_elements(portal.acknowledge_changes(given)->'changes') a where (a->>'status')::int = 200)::int, 500, 'five hundred answers at once');
+select ok(n < 20000, 'what is answered reads no more for what was answered before (' || n || ')') from (select changes_read() - before as n from seen) x;
+select results_eq($$select c.state, count(*), count(i.acknowledged_at) from portal.change c join portal.change_set s on s.tenant = c.tenant and s.id = c.set_id
+    join portal.change_item i on i.tenant = c.tenant and i.set_id = c.set_id and i.field = c.field where s.subject = 'Réponse' group by 1 order by 1$$,
+    $$select c.state, count(*), count(*) filter (where c.state <> 'rejected') from portal.change c join portal.change_set s on s.tenant = c.tenant and s.id = c.set_id
+    where s.subject = 'Réponse' group by 1 order by 1$$, 'and acknowledges all but what counts and was rejected');
+select cmp_ok((select count(*) from portal.change c join portal.change_set s on s.tenant = c.tenant and s.id = c.set_id where s.subject = 'Réponse' and c.state = 'superseded')::int,
+    '>', 150, 'most that was rejected was superseded');
+
 select * from finish();
 rollback;

@@ -69,9 +69,9 @@ prepare twice as insert into portal.upload (tenant, id, family_id, account_id, s
     select tenant, gen_random_uuid(), family_id, account_id, section, field, guardian_id, kind, size, pieces, stored, content_mac from portal.upload where section = 'guardian_address';
 select throws_ok('twice', '23505', null, 'and there cannot be two');
 delete from portal.upload where section = 'guardian_address';
-select is(portal.document_needed('guardian_address', 'change') || portal.document_needed('guardian_address', 'add') || portal.document_needed('child_health', 'change'), 'askednono', 'where one is asked for');
-insert into portal.section_document values (1, 'guardian_address', 'required'), (1, 'child_health', 'asked');
-select is(portal.document_needed('guardian_address', 'change') || portal.document_needed('child_health', 'change'), 'requiredasked', 'is the town''s to say');
+select is(portal.document_needed('guardian_address', 'change') || portal.document_needed('guardian_address', 'add') || portal.document_needed('child_health', 'change'), 'askednoasked', 'where one is asked for');
+insert into portal.section_document values (1, 'guardian_address', 'required'), (1, 'child_health', 'no');
+select is(portal.document_needed('guardian_address', 'change') || portal.document_needed('child_health', 'change'), 'requiredno', 'is the town''s to say');
 select is(portal.document_faults(jsonb_build_object('section', 'guardian_address'), pg_temp.me()::bigint, null, null) #>> '{0,code}', 'required', 'none, where it must be');
 
 -- asking

@@ -376,26 +376,31 @@ test_private(void)
         "halal", "Repas HALAL svp", "h\xc3\xa2lal", "viande hallal",
         "casher", "manger kasher", "cach\xc3\xa8re: repas cacher",
         "kosher food", "pendant le ramadan", "famille musulmane",
-        "r\xc3\xa9gime" NBSP "cacher", "l\xe2\x80\x99" "islam", NULL
+        "r\xc3\xa9gime" NBSP "cacher", "l\xe2\x80\x99" "islam",
+        "pour raisons religieuses", "selon notre religion", "famille catholique",
+        "hindouiste", NULL
     };
 
     static const char *const  no_belief[] = {
         "sans porc", "sans viande", "v\xc3\xa9g\xc3\xa9tarien",
         "il aime se cacher sous la table", "cacher les m\xc3\xa9" "dicaments",
-        "chalal", "allergie aux halogen\xc3\xa9s", "cachets", NULL
+        "chalal", "allergie aux halogen\xc3\xa9s", "cachets",
+        "allergie aux religieuses au chocolat", "une raison de plus", NULL
     };
 
     static const char *const  handicap[] = {
         "autisme", "enfant autiste", "trouble du spectre autistique",
         "Trisomie 21", "handicap mental", "handicap\xc3\xa9 mental",
         "d\xc3\xa9" "ficience intellectuelle l\xc3\xa9g\xc3\xa8re",
-        "syndrome d\xe2\x80\x99" "Asperger", "AUTISTE", NULL
+        "syndrome d\xe2\x80\x99" "Asperger", "AUTISTE", "handicap moteur",
+        "infirmit\xc3\xa9 motrice c\xc3\xa9r\xc3\xa9" "brale", "polyhandicap\xc3\xa9" "e",
+        "t\xc3\xa9trapl\xc3\xa9gique", NULL
     };
 
     static const char *const  no_handicap[] = {
         "besoin d\xe2\x80\x99une personne \xc3\xa0 c\xc3\xb4t\xc3\xa9 de lui",
         "fauteuil roulant", "calcul mental", "un peu de retard",
-        "place handicap\xc3\xa9", "artiste", "altiste", "AESH le matin", NULL
+        "place handicap\xc3\xa9", "motricit\xc3\xa9 fine", "porte des lunettes", "artiste", "altiste", "AESH le matin", NULL
     };
 
     size_t  i;
