@@ -697,6 +697,17 @@ post(saveTheme => $admin, '/reglages/theme', { step => 'former', version => $adm
 answered(settingsThemeSheet => $admin->get('/reglages/theme/apercu.css'), 200);
 answered(settingsThemeSheet => $c->get('/reglages/theme/apercu.css'), 403, 'a validator');
 
+# a logo, which is not published
+{
+    my $sent = send_file($admin, '/reglages/theme/logo', { version => $admin->get('/reglages/theme/logo')->json->{version} },
+        'logo', grey(100));
+    answered(saveLogo => $sent, 200, 'a picture');
+    answered(settingsLogo => $admin->get('/reglages/theme/logo'), 200, 'with it');
+    my $logo = $admin->get('/reglages/theme/logo')->json->{logo};
+    answered(agentLogo => $admin->get($logo), 200);
+    answered(agentLogo => $c->get($logo), 404, 'nobody else has it');
+}
+
 # what may stand at that place of an address
 sub one_of {
     my ($path, $name) = @_;
