@@ -54,23 +54,42 @@ comment on function theme_with(jsonb, jsonb) is
     'A theme with what has changed on the page, theme_values() back again.';
 
 
-create or replace function theme_errors(theme jsonb, input jsonb) returns json
+create or replace function theme_errors(theme jsonb, p_changed jsonb, input jsonb) returns json
     language sql stable
 begin atomic
-    select json_agg(json_build_object('field', w.field, 'code', w.code, 'ratio',
-               case when input->'_'->>'lang' = 'en' then w.ratio::text
-                    else replace(w.ratio::text, '.', ',') end)
-               order by w.place, w.ratio)
-      from (select c.field, c.code, trunc(min(c.ratio)::numeric, 2) as ratio,
-                   array_position('{brand,brand_dark,brand_light,on_brand,accent}',
-                                  c.field) as place
-              from theme_contrasts(theme) c
-             where c.ratio < c.needed
-             group by c.field, c.code) w;
+    -- of a pair the colour that was changed is the one to change again
+    with weak as (
+        select case when p_changed ? c.front = (p_changed ? c.back) then c.field
+                    when p_changed ? c.front then c.front else c.back end as field,
+               c.front, c.back, c.ratio, c.needed
+          from theme_contrasts(theme) c
+         where c.ratio < c.needed
+    ), worst as (
+        select distinct on (w.field) w.field,
+               case when w.field = w.front then w.back else w.front end as partner,
+               trunc(w.ratio::numeric, 2)::text as ratio
+          from weak w
+         order by w.field, w.ratio / w.needed, w.front, w.back
+    )
+    select json_agg(json_build_object('field', w.field,
+               'code', case w.partner when '#ffffff' then 'weak_white'
+                                      when '#f6f5f1' then 'weak_ground'
+                                      when '#111111' then 'weak_black'
+                                      when 'brand' then 'weak_brand'
+                                      when 'brand_dark' then 'weak_dark'
+                                      when 'brand_light' then 'weak_light'
+                                      when 'on_brand' then 'weak_text'
+                                      when 'accent' then 'weak_accent'
+                                      else 'weak_ink' end,
+               'ratio', case when input->'_'->>'lang' = 'en' then w.ratio
+                             else replace(w.ratio, '.', ',') end)
+               order by array_position('{brand,brand_dark,brand_light,on_brand,accent}',
+                                       w.field))
+      from worst w;
 end;
 
-comment on function theme_errors(jsonb, jsonb) is
-    'The contrasts that are too weak, as errors beside the colour to change, with the ratio as it is read; null: none. Input: the theme, the request (_.lang).';
+comment on function theme_errors(jsonb, jsonb, jsonb) is
+    'The contrasts that are too weak, as errors, with the ratio as it is read; null: none. One beside each colour: of the pairs that its change has made weak, the one that lacks most, whose code names the partner. Where both of a pair were changed, or neither, it is beside the one that theme_contrasts() says. Input: the theme, the values that were changed, the request (_.lang).';
 
 
 create or replace function look_of(p_state text) returns jsonb
@@ -184,9 +203,9 @@ begin
         case when v_theme is null then refused('', 'theme_none')
              when v_errors is null and v_look = look_of('shown')
                  then refused('', 'nothing_asked')
-             when coalesce(v_errors, theme_errors(v_theme, input)) is not null
+             when coalesce(v_errors, theme_errors(v_theme, v_changed, input)) is not null
                  then json_build_object('status', 422,
-                          'errors', coalesce(v_errors, theme_errors(v_theme, input))) end);
+                          'errors', coalesce(v_errors, theme_errors(v_theme, v_changed, input))) end);
 
     if v_refusal is not null then
         return done(input, v_refusal);
