@@ -789,8 +789,9 @@ ngx_http_portal_error_message(ngx_http_request_t *r,
     ngx_uint_t   i;
     const char  *message, *said, *at;
 
-    static const char  *names[] = { "request", "ratio" };
-    static const char  *marks[] = { "{request}", "{ratio}" };
+    static const char  *names[] = { "request", "ratio", "school" };
+    static const char  *marks[] = { "{request}", "{ratio}",
+                                    "{school}" };
 
     message = ngx_http_portal_message(r, ctx,
                            json_string_value(json_object_get(error, "field")),
