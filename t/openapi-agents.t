@@ -675,6 +675,8 @@ answered($_ => $admin->get($op{$_}{path}), 404) for qw(settingsThemePreview sett
 post(saveThemePreview => $admin, '/reglages/theme/apercu', { step => 'publish', version => $admin->get('/reglages/theme')->json->{version} }, 404);
 for my $name (grep { /^save/ && $op{$_}{tags}[0] eq 'settings' } sort keys %op) {
     my $of = $name =~ s/^save/settings/r;
+    # what is prepared of a logo is something to look at
+    $portal->psql("delete from portal.town_theme where state = 'draft'") if $name eq 'saveTheme';
     my $path = $op{$name}{path} =~ s/\{(\w+)\}/one_of($op{$name}{path}, $1)/ger;
     my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
     $example = { %$example, text_en => 'More.' } if $path =~ /more$/;

@@ -113,7 +113,8 @@ static const portal_form_word_t  portal_form_known[] = {
       portal_form_autocomplete },
 
     { "options", portal_form_bit(CHOICE), portal_form_options },
-    { "from", portal_form_bit(TEXT), portal_form_options },
+    { "from", portal_form_bit(TEXT)|portal_form_bit(LINES),
+      portal_form_options },
 };
 
 #define PORTAL_FORM_WORDS                                                     \
