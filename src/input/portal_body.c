@@ -223,10 +223,10 @@ int
 portal_body_lines(const json_t *values, char **text, size_t *len)
 {
     char          *p;
-    size_t         i;
+    size_t         i, all;
     const json_t  *line;
 
-    *len = 0;
+    all = 0;
 
     json_array_foreach(values, i, line) {
 
@@ -234,17 +234,16 @@ portal_body_lines(const json_t *values, char **text, size_t *len)
             return -1;
         }
 
-        *len += json_string_length(line) + 1;
+        all += json_string_length(line) + 1;
     }
 
-    p = malloc(*len + 1);
-    *text = p;
+    /* nothing follows the last one */
 
-    json_array_foreach(values, i, line) {
+    *len = all ? all - 1 : 0;
+    *text = malloc(all + 1);
 
-        if (p == NULL) {
-            return 0;
-        }
+    for (i = 0, p = *text; p != NULL && i < json_array_size(values); i++) {
+        line = json_array_get(values, i);
 
         memcpy(p, json_string_value(line), json_string_length(line));
         p += json_string_length(line);
