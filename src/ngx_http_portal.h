@@ -17,6 +17,7 @@
 #include "core/portal_compat.h"
 #include "core/portal_count.h"
 #include "core/portal_op.h"
+#include "crypto/portal_b64.h"
 #include "crypto/portal_crypto.h"
 #include "crypto/portal_captcha.h"
 #include "input/portal_form.h"
@@ -197,6 +198,7 @@ typedef struct {
     portal_pg_statement_t           *session_owner;
     portal_pg_statement_t           *seal_place;
     portal_pg_statement_t           *store_upload;
+    portal_pg_statement_t           *store_logo;
     portal_pg_statement_t           *store_import;
     portal_pg_statement_t           *forget_import;
     portal_pg_statement_t           *may_machine;
@@ -311,7 +313,7 @@ typedef struct {
 #define NGX_HTTP_PORTAL_FILE_PIECE  262144
 
 
-/* a stored file that is being opened, to be sent */
+/* a stored file that is being opened, or read, to be sent */
 
 typedef struct {
     ngx_str_t                        type;
@@ -320,6 +322,7 @@ typedef struct {
     size_t                           size;
     size_t                           have;       /* opened so far */
     ngx_uint_t                       piece;      /* the next one */
+    ngx_str_t                        etag;       /* of what never changes */
     unsigned                         attachment:1;
 } ngx_http_portal_sent_t;
 

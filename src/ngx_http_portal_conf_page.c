@@ -66,6 +66,10 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
       ngx_string("select portal.store_upload($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, store_upload) },
 
+    { ngx_string("store_logo"),
+      ngx_string("select portal.store_logo($1::jsonb)"),
+      1, offsetof(ngx_http_portal_main_conf_t, store_logo) },
+
     { ngx_string("store_import"),
       ngx_string("select portal.store_import($1::jsonb)"),
       1, offsetof(ngx_http_portal_main_conf_t, store_import) },
@@ -144,11 +148,12 @@ ngx_http_portal_conf_act(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf,
 
     for (i = 0; i < plcf->form->nfields; i++) {
 
-        if (plcf->form->fields[i].store == PORTAL_STORE_PHOTO
+        if ((plcf->form->fields[i].store == PORTAL_STORE_PHOTO
+             || plcf->form->fields[i].store == PORTAL_STORE_LOGO)
             && pmcf->photo.path.len == 0)
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "form \"%s\" takes photos; write "
+                               "form \"%s\" takes pictures; write "
                                "\"portal_photo PROGRAM\" in http before this",
                                plcf->form->name);
             return NGX_ERROR;

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Encode qw(decode encode);
 use Portal::Fault;
 use Portal::Test;
 
@@ -44,6 +45,21 @@ my %name = reverse %set;
 
 my $boss = agent_client(role => 'administrator', json => 1);
 
+# boxes, as a browser without scripts sends them; { field => value } besides
+sub tick {
+    my ($c, $id, @schools) = @_;
+
+    my %more = ref $schools[0] ? %{ shift @schools } : ();
+    my %fields = (@{ $c->get("/agents/$id")->form("/agents/$id")->{fields} }, step => 'schools', %more);
+    delete $fields{schools};
+    my $escape = sub { encode('UTF-8', $_[0]) =~ s/([^A-Za-z0-9_-])/sprintf '%%%02X', ord $1/ger };
+
+    return $c->post("/agents/$id", join('&', map({ "$_=" . $escape->($fields{$_}) } sort keys %fields),
+        map { 'schools=' . $escape->($_) } @schools), headers => { 'Content-Type' => 'application/x-www-form-urlencoded' });
+}
+
+sub ticked { map { decode('UTF-8', $_) } $_[0]->content =~ /name="schools" value="([^"]+)" checked/g }
+
 # an administrator says what an agent is for; the agent logs in again
 sub is_for {
     my ($agent, $step, %fields) = @_;
@@ -74,9 +90,42 @@ is seen($c), 'bank guardian leo nina tax', 'an agent without limits sees all';
     my $r = is_for($agent, 'schools', schools => "$MACE\nPoudlard");
     is $r->status . codes($r), '422schools:school_unknown', 'a school that no child is in';
     my $html = twin($boss, json => 0);
-    $r = $html->submit($html->get("/agents/$id"), { step => 'schools', schools => 'Poudlard' });
+    $r = tick($html, $id, 'Poudlard', $VEIL);
     like $r->text, qr/Écoles de cet agent .*Aucun enfant n’est inscrit dans l’une de ces écoles/s, 'is said beside the field';
-    like $r->content, qr{>\s*Poudlard</textarea>}, 'which is shown again';
+    is_deeply [ticked($r)], [$VEIL], 'what was ticked is ticked again';
+    is_deeply [ticked($page)], [], 'as none was';
+
+    # boxes, in the order of the alphabet
+    my @known = map { $_->{code} } @{ $boss->get("/agents/$id")->json->{known_schools} };
+    is_deeply [$page->content =~ /name="schools" value="([^"]+)"/g], [map { encode('UTF-8', $_) } @known], 'a box for each school';
+    unlike $page->content, qr/<textarea/, 'nothing is typed';
+    unlike $page->content, qr/id="ecoles-/, 'few schools need no letters';
+    is tick($html, $id, $MACE, $VEIL)->location, "/agents/$id?avis=agent_changed", 'two are ticked';
+    is_deeply [sort +(ticked($html->get("/agents/$id")))], [sort $MACE, $VEIL], 'and stay so';
+    is_deeply [ticked(tick($html, $id, { version => 'x' }, $MACE))], [$MACE], 'somebody else was faster: what was ticked is there still';
+
+    # a school that is no more
+    $portal->psql("update portal.agent set schools = array['École Disparue', '$MACE'] where id = $id");
+    $r = $html->get("/agents/$id");
+    like $r->text, qr/École Disparue n’est plus une école de la ville/, 'one that is no more is seen';
+    is_deeply [sort +(ticked($r))], [sort 'École Disparue', $MACE], 'and ticked';
+    is tick($html, $id, 'École Disparue', $VEIL)->location, "/agents/$id?avis=agent_changed", 'it may stay';
+    is row("select schools = array['École Disparue', '$VEIL'] from portal.agent where id = $id"), 't', 'as it is';
+    is tick($html, $id, $VEIL)->location, "/agents/$id?avis=agent_changed", 'or be taken off';
+    unlike $html->get("/agents/$id")->text, qr/Disparue/, 'and is not offered any more';
+
+    # a large town
+    $portal->psql("insert into portal.school (tenant, name, rank) select 1, 'École ' || chr(65 + n % 26) || 'lbert ' || n, n
+        from generate_series(1, 170) n");
+    $r = $html->get("/agents/$id");
+    cmp_ok scalar(() = $r->content =~ /type="checkbox" id="ecole-/g), '>=', 172, 'so many boxes';
+    like $r->content, qr{<a href="#ecoles-Q">Q</a>.*<h3 id="ecoles-Q">Q</h3>}s, 'with letters that lead there';
+    my @many = map { $_->{code} } @{ $boss->get("/agents/$id")->json->{known_schools} };
+    is tick($html, $id, @many[0 .. 169])->location, "/agents/$id?avis=agent_changed", '170 of them are ticked';
+    is_deeply [map { encode('UTF-8', $_) } ticked($html->get("/agents/$id"))], [map { encode('UTF-8', $_) } @many[0 .. 169]], 'and stay so';
+    is tick($html, $id)->location, "/agents/$id?avis=agent_changed", 'none is all';
+    is row("select schools is null from portal.agent where id = $id"), 't', 'which is no limit';
+    $portal->psql('delete from portal.school where tenant = 1');
 
     is is_for($agent, 'schools', schools => 'ecole jean mace')->status, 200, 'one that is, however it is typed';
     is row("select schools = array['$MACE'] from portal.agent where id = $id"), 't', 'is kept as the file has it';

@@ -195,7 +195,7 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
 
 {
     is agent_client(json => 1)->get('/durees')->status, 403, 'T202 the periods: administrators\' as well';
-    ok $chief->get('/compte')->links->{'/durees'}, 'who are led there';
+    ok $chief->get('/reglages')->links->{'/durees'}, 'who are led there';
     my $of = sub { my ($kind) = @_; (grep { $_->{purge_kind} eq $kind } @{ $desk->get('/durees')->json->{periods} })[0] };
     is $of->('change_set')->{due}, 0, 'nothing is due';
     like $chief->get('/durees')->text, qr/Demandes closes 2 ans 0 –/, 'which is told as 0';
@@ -208,7 +208,7 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
     is "$due->{due} $due->{rows}", row("select count(*) from portal.change_set where tenant = 1
         and updated_at < now() - interval '730 days'") . ' 7', 'what is due, and what was erased';
     my $r = $chief->get('/durees');
-    like $r->title, qr/^Durées de conservation/, 'the page';
+    like $r->title, qr/^Durées et effacements/, 'the page';
     like $r->text, qr/Demandes closes 2 ans 1 7 /, 'in words';
     unlike $r->text, qr/change_set|account_/, 'no code of ours there';
     is row("select portal.purge()->>'status'"), 200, 'purged';

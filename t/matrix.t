@@ -150,6 +150,14 @@ $id{numero} = 1;
 @id{qw(import conflit bordereau fichier)} = (1, 1, 1, 'familles.csv');     # for administrators, and machines
 $id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
 @id{qw(rubrique motif autorisation ecole adresse)} = qw(base unreadable transport 1 1);
+
+# a logo that everybody has seen
+@id{qw(logo genre)} = (scalar $portal->psql("insert into portal.logo (tenant, hash, sent_as, kind, width, height, bytes, sent_by)
+    select 1, encode(sha256('logo'), 'hex'), gen_random_uuid(), 'png', 8, 8, 'logo', min(id)
+      from portal.agent where tenant = 1
+    returning hash"), 'png');
+$portal->psql("insert into portal.town_theme (tenant, state, theme, logo)
+    select id, 'former', theme, '/logo/$id{logo}.png' from portal.town where id = 1");
 @id{qw(demandeur moyen)} = ($id{responsable}, 'piece');     # at the counter, for the parent
 
 $portal->psql("insert into portal.family_note (tenant, family_id, text, written_by) select 1, $id{famille}, 'Une note.', min(a.id)

@@ -675,6 +675,8 @@ answered($_ => $admin->get($op{$_}{path}), 404) for qw(settingsThemePreview sett
 post(saveThemePreview => $admin, '/reglages/theme/apercu', { step => 'publish', version => $admin->get('/reglages/theme')->json->{version} }, 404);
 for my $name (grep { /^save/ && $op{$_}{tags}[0] eq 'settings' } sort keys %op) {
     my $of = $name =~ s/^save/settings/r;
+    # what is prepared of a logo is something to look at
+    $portal->psql("delete from portal.town_theme where state = 'draft'") if $name eq 'saveTheme';
     my $path = $op{$name}{path} =~ s/\{(\w+)\}/one_of($op{$name}{path}, $1)/ger;
     my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
     $example = { %$example, text_en => 'More.' } if $path =~ /more$/;
@@ -696,6 +698,17 @@ for my $name (grep { /^save/ && $op{$_}{tags}[0] eq 'settings' } sort keys %op) 
 post(saveTheme => $admin, '/reglages/theme', { step => 'former', version => $admin->get('/reglages/theme')->json->{version} }, 200, 'the former one');
 answered(settingsThemeSheet => $admin->get('/reglages/theme/apercu.css'), 200);
 answered(settingsThemeSheet => $c->get('/reglages/theme/apercu.css'), 403, 'a validator');
+
+# a logo, which is not published
+{
+    my $sent = send_file($admin, '/reglages/theme/logo', { version => $admin->get('/reglages/theme/logo')->json->{version} },
+        'logo', grey(100));
+    answered(saveLogo => $sent, 200, 'a picture');
+    answered(settingsLogo => $admin->get('/reglages/theme/logo'), 200, 'with it');
+    my $logo = $admin->get('/reglages/theme/logo')->json->{logo};
+    answered(agentLogo => $admin->get($logo), 200);
+    answered(agentLogo => $c->get($logo), 404, 'nobody else has it');
+}
 
 # what may stand at that place of an address
 sub one_of {

@@ -276,6 +276,17 @@ my $sign_up = ask(signUpPage => $c)->json;
 
 ask($_ => $c) for qw(home signUpSent resendPage forgotPasswordPage forgotPasswordSent
     signInPage languagePage session accessibility privacy legal sitemap help theme);
+{
+    my $logo = grey(100);
+    my $hash = sha256_hex($logo);
+    $p->psql("insert into portal.logo (tenant, hash, sent_as, kind, width, height, bytes, sent_by)
+        select 1, '$hash', gen_random_uuid(), 'jpeg', 8, 8, '\\x" . unpack('H*', $logo) . "', min(id)
+          from portal.agent where tenant = 1");
+    answered(logo => $c->get("/logo/$hash.jpeg"), 404, 'one that is not shown');
+    $p->psql("insert into portal.town_theme (tenant, state, theme, logo)
+        select id, 'former', theme, '/logo/$hash.jpeg' from portal.town where id = 1");
+    answered(logo => $c->get("/logo/$hash.jpeg"), 200);
+}
 ask(setLanguage => $c);
 ask(resendConfirmation => $c);
 ask(forgotPassword => $c, headers => { 'Idempotency-Key' => '"oubli"' });

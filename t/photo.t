@@ -42,7 +42,7 @@ sub run {
     my $pid = open my $out, '-|';
     if (!$pid) {
         open STDIN, '<', $in or die;
-        exec { $o{program} // $program } 'portal-photo' or die;
+        exec { $o{program} // $program } 'portal-photo', @{ $o{args} // [] } or die;
     }
     binmode $out;
     my $got = do { local $/; <$out> } // '';
@@ -497,6 +497,29 @@ cmp_ok $slowest, '<', patient(20), sprintf 'none of %d took long: %.2f s at most
     is $trick->('nonsense'), 97, 'the tricks themselves were played';
     unlike slurp($program), qr/TRICK|tricked/, 'T133 there are none in the program that is installed';
     refused('TRICK crash', $TYPE, 'T133 to which it is a text');
+}
+
+# a town's logo: the same program, told so
+
+{
+    my ($end, $got) = run($small{png}, args => ['logo']);
+    is $end, 0, 'a logo: taken';
+    is join(' ', $got =~ /\A\x89PNG\r\n\x1a\n/ ? $got =~ /(IHDR|IDAT|IEND|tEXt|tIME|pHYs|gAMA|eXIf)/g : 'none'), 'IHDR IDAT IEND',
+        'a PNG of nothing but the picture';
+    # what it made is a picture that it takes again, and the same
+    is((run($got, args => ['logo']))[1], $got, 'which stays what it is');
+    is colours((run($got))[1]), 'RGBW 96x64', 'as it was drawn';
+
+    my $see_through = png(32, 32, 8, 6, raw(("\xff\0\0\0" x 16 . "\0\0\xff\xff" x 16) x 32));
+    my $white = (run($see_through, args => ['logo']))[1];
+    is colours((run($white))[1]), 'WBWB 32x32', 'on white, where one could see through it';
+
+    my $photo = ppm(600, 400, map { my $y = $_; join '', map { chr rand 256 } 1 .. 1800 } 1 .. 400);
+    ($end, $got) = run(jpeg('-quality 90', $photo), args => ['logo']);
+    is $end, 0, 'a photograph: taken';
+    like $got, qr/\A\xff\xd8\xff/, 'as a JPEG, which is smaller';
+    cmp_ok length $got, '<=', 60_000, 'and small';
+    is run('<svg xmlns="http://www.w3.org/2000/svg"/>', args => ['logo']), $TYPE, 'no drawing that is a program';
 }
 
 # before a byte has been read: what it holds and may do

@@ -100,6 +100,15 @@ is $port->{classes}, 2, 'its classes, none twice';
 is $desk->get("$list/$port->{id}")->json->{values}{classes}, "CP A\nCP B", 'in their order';
 is codes(change($desk, "$list/ajout", name => $now->{name})), 'name:school_taken', 'a name leads to one school';
 is codes(change($desk, "$list/ajout", name => 'École Neuve', others => "Autre\n$now->{name}")), 'others:school_taken', 'so do other names';
+for my $spelling ('ecole du port', 'ÉCOLE  DU PORT', 'École-du-Port', 'Du Port', "E\x{301}cole du Port.") {
+    is codes(change($desk, "$list/ajout", name => $spelling)), 'name:school_taken', "another spelling: $spelling";
+    is codes(change($desk, "$list/ajout", name => 'École Neuve', others => $spelling)), 'others:school_taken', 'nor as another name';
+}
+$r = $admin->submit($admin->get("$list/ajout"), { name => 'ecole du port' });
+like $r->text, qr/C’est un nom de « École du Port », qui est déjà dans la liste/, 'the one that is there is named';
+is codes(change($desk, "$list/$port->{id}", others => "ecole du port\nÉcole Port")), '', 'its own spellings are its own';
+is codes(change($desk, "$list/ajout", name => 'École du Portail')), '', 'another school is another';
+is codes(change($desk, "$list/$port->{id}", others => '')), '', 'they can be taken away';
 is codes(change($desk, "$list/$port->{id}", classes => 'x' x 61)), 'classes:class_long', 'a class has a short name';
 is codes(change($desk, "$list/$port->{id}", classes => "CP B\nCP A")), '', 'another order';
 is $desk->get("$list/$port->{id}")->json->{values}{classes}, "CP B\nCP A", 'as it was sent';
@@ -176,5 +185,26 @@ is $admin->submit($r, {})->status, 303, 'and saves once it is looked at';
 # it goes along with the town
 is row("select count(*) from portal.export_town('saint-aubin') x where x->>'table' = 'school'"),
     scalar @{ $desk->get($list)->json->{schools} }, 'an export has them';
+
+### spellings of the file
+
+$portal->psql("update portal.schooling s set name = case x.n % 3 when 0 then 'ecole victor hugo' when 1 then 'École Victor-Hugo' else 'du port' end
+      from (select child_id, row_number() over (order by child_id) as n from portal.schooling where tenant = 1 and year = portal.school_year()
+             order by child_id limit 12) x
+     where s.tenant = 1 and s.year = portal.school_year() and s.child_id = x.child_id");
+$portal->psql("update portal.schooling s set name = 'École Victor-Hugo' where s.tenant = 1 and s.year = portal.school_year() and name = 'ecole victor hugo'
+     and child_id = (select max(child_id) from portal.schooling where name = 'ecole victor hugo')");
+my %unlisted = map { $_->{name} => $_->{listed} } @{ $desk->get($list)->json->{unlisted} };
+is $unlisted{'du port'}, 'École du Vieux-Port', 'another spelling of a listed school is said to be one';
+ok exists $unlisted{'ecole victor hugo'} && !defined $unlisted{'ecole victor hugo'}, 'a new school is not';
+like $admin->get($list)->text, qr/du port \(enfants : \d+\) – autre écriture d’une école de la liste : « École du Vieux-Port »/, 'on the page, too';
+my $n = @{ $desk->get($list)->json->{schools} };
+is json_post($desk, $list, {})->status, 200, 'all are taken';
+is scalar @{ $desk->get($list)->json->{schools} }, $n + 1, 'two spellings are one school';
+my $hugo = school('École Victor-Hugo');
+ok $hugo, 'called as most children\'s is';
+is $desk->get("$list/$hugo->{id}")->json->{values}{others}, 'ecole victor hugo', 'the other leads there';
+like $desk->get("$list/$port->{id}")->json->{values}{others} // '', qr/^du port$/m, 'and so does that of a listed one';
+is_deeply $desk->get($list)->json->{unlisted}, [], 'nothing is left';
 
 done_testing;

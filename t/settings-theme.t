@@ -76,10 +76,17 @@ like $r->text, qr/Saisissez la couleur en six chiffres ou lettres de A à F/, 'i
 like $r->content, qr/id="accent"[^>]*value="rouge"/, 'and what was typed';
 $r = $admin->submit($admin->get($page), { brand => '#5fa8ad' });
 is $r->status, 422, 'a colour that is too pale';
-like $r->text, qr/Couleur principale\s*:\s*La couleur principale et le blanc se distinguent mal[^.]*\. Contraste de 2,73 ; il en faut 4,5\./,
-    'which pair, and its contrast' or diag $r->text;
-like $r->content, qr/<p class="error" id="brand-error">.*?2,50.*?<\/p>/, 'the weakest one beside it';
-like $r->text, qr/La couleur vive se distingue mal de la couleur principale.*1,68 ; il en faut 3\./s, 'each pair with its own';
+like $r->text, qr/Couleur principale\s*:\s*La couleur principale se lit mal sur le fond des pages[^.]*\. Contraste de 2,50 ; il en faut 4,5\./,
+    'with what, and the contrast' or diag $r->text;
+like $r->content, qr/<p class="error" id="brand-error">.*?2,50.*?<\/p>/, 'beside it';
+unlike $r->content, qr/id="(?:brand_light|on_brand|accent|brand_dark)-error"/, 'and not beside those that stayed as they were';
+is scalar(() = $r->content =~ /<p class="error"/g), 1, 'one message, for whatever is too weak by it';
+my $pairs = sub { my $j = as_json($admin); codes(change($desk, $page, @_)) };
+is $pairs->(brand => '#3a7a7f', accent => '#5a8a3a'), 'accent:weak_brand', 'both of a pair: the one that stands on the other';
+is $pairs->(accent => '#5a8a3a'), 'accent:weak_brand', 'the bright colour: its partner is named';
+is $pairs->(brand_light => '#8fb8b6'), 'brand_light:weak_ink', 'the light colour: the one that lacks most';
+is $pairs->(brand_dark => '#4a7a7e'), 'brand_dark:weak_light', 'the dark colour, which the light one is under';
+is $pairs->(on_brand => '#6f8f91', brand_light => '#c0c0c0'), 'brand_light:weak_ink on_brand:weak_brand', 'two that were changed: one each';
 is row('select count(*) from portal.town_theme'), 0, 'nothing is kept';
 like as_json($admin)->post($page, { version => $desk->get($page)->json->{version}, brand => '#5fa8ad' },
     headers => { 'Accept-Language' => 'en', 'X-CSRF-Token' => $desk->get('/session')->json->{csrf} })->json->{errors}[0]{message},

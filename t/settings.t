@@ -10,6 +10,7 @@ use utf8;
 
 use Portal::Declared qw(forms sections);
 use Portal::Fault qw(as_json);
+use Portal::Place qw(slurp);
 use Portal::Test;
 
 my $portal = portal();
@@ -66,6 +67,26 @@ like $r->content, qr{href="/reglages"}, 'an administrator finds it in the menu';
 $r = $admin->get('/reglages');
 like $r->content, qr{href="/reglages/$_"}, "and $_ there" for sort keys %page;
 like $r->content, qr{href="/reglages" aria-current="page"}, 'the menu says where one is';
+{
+    # each page of settings that nginx serves is listed, with a line, and nothing twice
+    my %there = map { $_ => 1 } '/agents', '/durees', grep { !m{/(?:ajout|apercu|apercu\.css|logo)$} }
+        map { m{^location = (/reglages/\S+)}mg } slurp('conf.d/portal/agents.inc');
+    my @groups = @{ $desk->get('/reglages')->json->{groups} };
+    my @pages = map { @{ $_->{pages} } } @groups;
+    is_deeply [sort map { $_->{path} } @pages], [sort keys %there], 'all settings are there';
+    is scalar(() = $r->content =~ m{<li><a href="[^"]+">[^<]+</a><span>[^<]{20,}</span></li>}g), scalar @pages, 'with a line each';
+    for my $page (@pages) {
+        my $p = $admin->get($page->{path});
+        is $p->status, 200, "$page->{path} is a page";
+        like $p->content, qr{href="/reglages" aria-current="page"}, 'of the settings';
+        like $p->content, qr{<nav class="trail".*<a href="/reglages">}s, 'and leads back';
+    }
+    for my $role (qw(reader validator)) {
+        my $c = agent_client($role eq 'reader' ? (as => new_agent(role => 'reader')) : ());
+        unlike $c->get($_)->content, qr{href="(?:/reglages|/agents|/durees)}, "$role: nothing of it on $_" for '/', '/compte';
+    }
+    unlike $admin->get('/compte')->content, qr{href="(?:/agents|/durees)"}, 'one way there';
+}
 
 my $version = town('version');
 $r = $admin->get('/reglages/delais');

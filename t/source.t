@@ -37,14 +37,16 @@ cmp_ok scalar(keys %c), '>', 80, 'the sources were found';
 cmp_ok scalar(keys %sql), '>', 6, 'and the functions';
 
 
-### nothing is run but what makes photos small, by its path and without arguments
+### nothing is run but what makes photos small, by its path and with a word of ours
 
 my @runs = map { /\b(posix_spawn)\s*\(/g } values %c;
 is @runs, 1, 'one place starts a program';
 like $c{'src/photo/portal_process.c'}, qr/posix_spawn\(pid, path, &actions, &attr, argv, envp\)/,
     'without a search for it';
-like $c{'src/photo/portal_process.c'}, qr/argv\[0\] = path;\s*argv\[1\] = NULL;\s*envp\[0\] = NULL;/,
-    'without arguments or environment';
+like $c{'src/photo/portal_process.c'}, qr/argv\[0\] = path;\s*argv\[1\] = what;\s*argv\[2\] = NULL;\s*envp\[0\] = NULL;/,
+    'without an environment, and one argument';
+like $c{'src/photo/portal_photo.c'}, qr/portal_process_start\([^;]*,\s*t->pub\.logo \? "logo" : NULL,/,
+    'which is a word of ours';
 is_deeply [map { /\bportal_process_start\(([^,]+),/g } @c{grep { !/portal_process/ } keys %c}],
     ['(char *) t->photo->conf->path.data'], 'the one that the configuration names';
 nowhere(qr/\b(?:system|popen|execl|execlp|execle|execv|execvp|execve|fexecve|posix_spawnp|fork|vfork)\s*\(/,

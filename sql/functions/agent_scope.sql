@@ -155,7 +155,8 @@ comment on function in_queue(change_set) is
 
 -- how an administrator sets them ------------------------------------------------
 
-create or replace function limit_schools(p_typed text, out schools text[], out unknown boolean)
+create or replace function limit_schools(p_typed text, p_has text[], out schools text[],
+    out unknown boolean)
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     with named as materialized (
@@ -167,7 +168,10 @@ begin
          group by 1
          union all
         select fold(d.name), null, min(d.name)
-          from (select distinct s.name from schooling s) d
+          from (select distinct s.name from schooling s
+                 union
+                -- one that is no more can stay
+                select unnest(p_has)) d
          group by 1
     ), found as (
         -- whatever capitals and accents were typed
@@ -185,8 +189,8 @@ begin
 end
 $$;
 
-comment on function limit_schools(text) is
-    'Schools as an administrator wrote them, one a line: what the town calls each now, or the file where no school of the town is or was called so; null when there is no line; whether one is in neither.';
+comment on function limit_schools(text, text[]) is
+    'Schools as an administrator ticked or wrote them, one a line: what the town calls each now, or the file where no school of the town is or was called so; null when there is no line; whether one is in neither. Input: the lines; the schools that the agent has.';
 
 
 create or replace function limit_sections(input jsonb) returns text[]
@@ -199,6 +203,41 @@ create or replace function limit_sections(input jsonb) returns text[]
 
 comment on function limit_sections(jsonb) is
     'Sections that were ticked; null when none or all were. Input: section: yes.';
+
+
+create or replace function limit_offered(p_agent agent) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (
+        with now as (
+            select h.name from school h where h.closed_at is null
+             union
+            select c.name from school_children() c
+        ), known as (
+            select n.name, false as gone from now n
+             union all
+            select distinct school_named(x), true
+              from unnest(p_agent.schools) x
+             where school_named(x) not in (select n.name from now n)
+        ), sorted as (
+            select k.name, k.gone, school_key(k.name) as key,
+                   left(school_key(k.name), 1) as initial
+              from known k
+        )
+        select coalesce(json_agg(json_build_object('code', s.name, 'gone', s.gone,
+                   'place', s.place,
+                   'initial', case when s.begins and s.n > 20 then s.initial end)
+                   order by s.place), '[]')
+          from (select o.*, row_number() over (order by o.key, o.name) as place,
+                       row_number() over (partition by o.initial
+                                          order by o.key, o.name) = 1 as begins,
+                       count(*) over () as n
+                  from sorted o) s);
+end
+$$;
+
+comment on function limit_offered(agent) is
+    'The schools that an agent may be for, in the order of the alphabet, the word « école » not counted: those that families may choose, those that children are in this year, and those that the agent is for and that are neither (gone): [{"code": name, "gone", "place": 1, 2, …, "initial": its letter where it is the first of it and there are more than 20, else null}].';
 
 
 create or replace function limit_list(p_agent agent) returns jsonb

@@ -21,6 +21,32 @@ comment on function school_named(text) is
     'What a school of the file is called now: the name of the town''s school that is, or was, called so; any other name is itself.';
 
 
+create or replace function school_key(p_name text) returns text
+    language sql immutable parallel safe
+    return coalesce(nullif(fold(regexp_replace(normalize(p_name, nfc),
+                                               '\m[eé]coles?\M', '', 'gi')), ''),
+                    fold(p_name));
+
+comment on function school_key(text) is
+    'What two spellings of one school have in common: fold() without the word « école ».';
+
+
+create or replace function school_like(p_names text[], p_but bigint) returns text
+    language sql stable
+begin atomic
+    select h.name
+      from school h
+     cross join unnest(h.name || h.others) n
+     where h.id is distinct from p_but
+       and school_key(n) = any (array(select school_key(x) from unnest(p_names) x))
+     order by h.closed_at is not null, h.rank, h.name
+     limit 1;
+end;
+
+comment on function school_like(text[], bigint) is
+    'The listed school that one of these names is, or is another spelling of; null: none. Input: names; a school that is not looked at, or null.';
+
+
 create or replace function school_names(p_names text[]) returns text[]
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin

@@ -100,6 +100,8 @@ begin atomic
         'service', t.service, 'family_service', t.family_service,
         'origin', t.origin, 'agent_origin', t.agent_origin, 'host', t.host,
         'theme', t.theme, 'logo', t.logo,
+        'logo_width', logo_size(t.logo_width, t.logo_height)->'width',
+        'logo_height', logo_size(t.logo_width, t.logo_height)->'height',
         'theme_css', coalesce(t.theme_css,
                               '/theme.css?v=' || left(md5(theme_sheet(t.theme)), 8)),
         'theme_sheet', case when t.theme_css is null then theme_sheet(t.theme) end,

@@ -14,7 +14,14 @@ create or replace function settings_path(p_page text) returns text
                        when 'sessions' then '/reglages/sessions'
                        when 'contact' then '/reglages/contact'
                        when 'texts' then '/reglages/textes'
-                       when 'verification' then '/reglages/verification' end;
+                       when 'verification' then '/reglages/verification'
+                       when 'theme' then '/reglages/theme'
+                       when 'authorisations' then '/reglages/autorisations'
+                       when 'schools' then '/reglages/ecoles'
+                       when 'refusals' then '/reglages/motifs'
+                       when 'webhooks' then '/reglages/logiciel'
+                       when 'agents' then '/agents'
+                       when 'periods' then '/durees' end;
 
 comment on function settings_path(text) is 'Where a page of settings is; null: there is none of that name.';
 
@@ -200,17 +207,25 @@ begin
     perform require_agent('administrator');
 
     return (select json_build_object('status', 200,
-                'pages', json_agg(json_build_object('settings_page', p.page,
-                             'path', settings_path(p.page)) order by p.place),
+                'groups', json_agg(json_build_object('settings_group', g.name, 'pages', (
+                    select json_agg(json_build_object('settings_page', p.page,
+                                        'settings_line', p.page,
+                                        'path', settings_path(p.page)) order by p.place)
+                      from unnest(g.pages) with ordinality as p (page, place)))
+                    order by g.place),
                 'guardian_sections', settings_sections('guardian', '/reglages/responsables/'),
                 'child_sections', settings_sections('child', '/reglages/enfants/'))
-              from unnest(array['contact', 'texts', 'delays', 'verification', 'retention', 'sessions'])
-                   with ordinality as p (page, place));
+              from (values (1, 'town', array['contact', 'texts', 'theme', 'schools']),
+                           (2, 'families', array['authorisations', 'refusals', 'delays',
+                                                 'verification']),
+                           (3, 'people', array['agents', 'sessions']),
+                           (4, 'data', array['retention', 'periods', 'webhooks']))
+                   as g (place, name, pages));
 end
 $$;
 
 comment on function settings(jsonb) is
-'The subjects that administrators set. Result: {"status": 200, "pages": [{"settings_page", "path"}], "guardian_sections", "child_sections": settings_sections()}. For administrators.';
+'All that administrators set, for the one page that leads to it. Result: {"status": 200, "groups": [{"settings_group", "pages": [{"settings_page", "settings_line": the same, "path"}]}], "guardian_sections", "child_sections": settings_sections()}. For administrators.';
 
 
 create or replace function settings_form(input jsonb) returns json

@@ -25,10 +25,11 @@ create or replace function authorisation_values(p_code text) returns jsonb
     language sql stable
     return case when authorisation_words(p_code, 'fr') is not null
         then jsonb_build_object('words_fr', authorisation_words(p_code, 'fr'),
-                 'words_en', authorisation_words(p_code, 'en'), 'again', 'no') end;
+                 'words_en', authorisation_words(p_code, 'en'), 'again', null,
+                 'alone', null) end;
 
 comment on function authorisation_values(text) is
-    'The texts of an authorisation as their form has them; null: there is none of that code.';
+    'The texts of an authorisation as their form has them, where nothing is chosen for whoever changes them; null: there is none of that code.';
 
 
 create or replace function authorisation_list(input jsonb) returns json
@@ -113,6 +114,24 @@ comment on function authorisation_form(jsonb) is
 'An authorisation''s texts. Input: code. Result: {"status": 200, "version", "code", "answers": authorisation_answers(), "former": [{"lang", "words", "since"}] of before, newest first, "values": authorisation_values() and version}; 404. For administrators.';
 
 
+create or replace function authorisation_faults(p_values jsonb, p_changed jsonb) returns json
+    language sql immutable
+    return case
+        when p_changed->'words_en' = 'null' then refused('words_en', 'text_stays')
+        when not coalesce(p_changed ?| '{words_fr,words_en}', false)
+             and p_changed->>'again' is distinct from 'yes' then refused('', 'nothing_asked')
+        -- the other language would go on saying what the text said before
+        when p_changed ? 'words_fr' <> (p_changed ? 'words_en')
+             and p_values->>'words_en' is not null
+             and p_changed->>'alone' is distinct from 'yes'
+            then refused(case when p_changed ? 'words_fr' then 'words_en' else 'words_fr' end,
+                         'language_alone')
+        when p_changed->>'again' is null then refused('again', 'required') end;
+
+comment on function authorisation_faults(jsonb, jsonb) is
+    'What is wrong with another text: a language that is taken away (text_stays), nothing_asked, a language that alone is written anew while nobody says that the other one still says the same (language_alone), or no answer to whether families are asked again. Input: authorisation_values() of now, what a form changes. Null: nothing.';
+
+
 create or replace function save_authorisation(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -135,9 +154,7 @@ begin
             then json_build_object('status', 404, 'errors', json_build_array())
         else coalesce(
             settings_stale(input, authorisation_version(v_code)),
-            case when v_changed is null then refused('', 'nothing_asked')
-                 when v_changed->'words_en' = 'null' then refused('words_en', 'text_stays')
-            end) end;
+            authorisation_faults(v_values, v_changed)) end;
 
     if v_refusal is not null then
         return done(input, v_refusal);
@@ -145,14 +162,16 @@ begin
 
     perform write_authorisation(v_code, v_values || v_changed, v_changed);
     perform note('save_authorisation', 'ok', 'authorisation_text', null, null,
-        v_code || array(select n from jsonb_object_keys(v_changed) n order by n));
+        v_code || array(select k.key from jsonb_each(v_changed) k
+                         where k.key like 'words%' or k.value = '"yes"' and k.key = 'again'
+                         order by k.key));
 
     return done(input, moved('/reglages/autorisations', null, 'settings_saved'));
 end
 $$;
 
 comment on function save_authorisation(jsonb) is
-'Writes another text for an authorisation, from the next page on. Who has answered keeps the answer with its text. Input: code; words_fr, words_en (absent: stays); again: yes, and answers of before count no more; version of the page or If-Match; idempotency key. Result: moved to the list. The audit has one row: the code and the names of what was changed. Errors: 404, settings_stale(), nothing_asked, words_en text_stays (a language that is there can be written anew, not taken away). For administrators.';
+'Writes another text for an authorisation, from the next page on. Who has answered keeps the answer with its text. Input: code; words_fr, words_en (absent: stays); again: no, or yes, and answers of before count no more; alone: yes, the language that is not written anew still says the same; version of the page or If-Match; idempotency key. Result: moved to the list. The audit has one row: the code and the names of what was changed. Errors: 404, settings_stale(), authorisation_faults(). For administrators.';
 
 
 create or replace function write_authorisation(p_code text, p_values jsonb, p_changed jsonb)

@@ -36,7 +36,8 @@ begin
                               from school h
                               left join school_children() n on n.name = h.name),
                 'unlisted', coalesce(json_agg(json_build_object('name', u.name,
-                                'children', u.children) order by u.name)
+                                'children', u.children,
+                                'listed', school_like(array[u.name], null)) order by u.name)
                                 filter (where u.name is not null), '[]'),
                 'has_unlisted', count(u.name) > 0)
               from school_children() u
@@ -45,13 +46,14 @@ end
 $$;
 
 comment on function school_list(jsonb) is
-'The town''s schools. Result: {"status": 200, "schools": [{"id", "name", "closed", "classes": how many, "rank", "children": of this year}], "unlisted": [{"name", "children"}] of the file that are in no list, "has_unlisted": there are}. For administrators.';
+'The town''s schools. Result: {"status": 200, "schools": [{"id", "name", "closed", "classes": how many, "rank", "children": of this year}], "unlisted": [{"name", "children", "listed": the school that this is another spelling of, or null}] of the file that are in no list, "has_unlisted": there are}. For administrators.';
 
 
 create or replace function take_schools(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_refusal  json;
+    v_joined   int;
     v_added    int;
 begin
     v_refusal := settings_turn(input);
@@ -60,19 +62,33 @@ begin
         return v_refusal;
     end if;
 
-    insert into school (tenant, name, classes, rank)
-    select here(), n.name,
+    -- another spelling of a listed school becomes one of its names
+    update school h
+       set others = (h.others || x.names)[1:40]
+      from (select school_like(array[n.name], null) as name,
+                   array_agg(n.name order by n.children desc, n.name) as names
+              from school_children() n
+             where not exists (select from school h where h.name = n.name)
+             group by 1) x
+     where h.name = x.name;
+    get diagnostics v_joined = row_count;
+
+    -- of spellings of one school the one that most children have is its name
+    insert into school (tenant, name, others, classes, rank)
+    select here(), n.names[1], n.names[2:41],
            coalesce((select (array_agg(distinct s.class order by s.class))[1:60]
                        from schooling s
-                      where s.year = school_year() and s.name = n.name
+                      where s.year = school_year() and s.name = any (n.names)
                         and s.class is not null), '{}'),
            least((select coalesce(max(h.rank), 0) from school h)
-                 + row_number() over (order by n.name), 999)
-      from school_children() n
-     where not exists (select from school h where h.name = n.name);
+                 + row_number() over (order by n.names[1]), 999)
+      from (select array_agg(c.name order by c.children desc, c.name) as names
+              from school_children() c
+             where school_like(array[c.name], null) is null
+             group by school_key(c.name)) n;
     get diagnostics v_added = row_count;
 
-    if v_added = 0 then
+    if v_added + v_joined = 0 then
         return done(input, refused('', 'nothing_asked'));
     end if;
 
@@ -83,7 +99,7 @@ end
 $$;
 
 comment on function take_schools(jsonb) is
-'Lists all schools that children are in this year, with their classes. Input: idempotency key. Result: moved to the list. Errors: nothing_asked (they are all there). For administrators.';
+'Lists all schools that children are in this year, with their classes; of spellings of one school the one that most children have is its name, the others are what else it is called. Input: idempotency key. Result: moved to the list. Errors: nothing_asked (they are all there). For administrators.';
 
 
 create or replace function school_values(p_id bigint) returns jsonb
@@ -163,25 +179,34 @@ comment on function school_row(jsonb, text) is
 create or replace function school_row_faults(p_id bigint, p_row school) returns jsonb
     language sql stable
 begin atomic
-    select coalesce(jsonb_agg(jsonb_build_object('field', f.field, 'code', f.code)), '[]')
-      from (values ('name', 'required', (p_row).name is null),
-                   ('name', 'school_taken', exists (
-                       select from school h
-                        where h.id is distinct from p_id
-                          and ((p_row).name = h.name or (p_row).name = any (h.others)))),
-                   ('others', 'school_taken', exists (
-                       select from school h
-                        where h.id is distinct from p_id
-                          and (h.name = any ((p_row).others) or h.others && (p_row).others))),
-                   ('others', 'too_many_lines', cardinality((p_row).others) > 40),
+    -- what it is called already is no matter of this change
+    with new as (
+        select array_agg(n.name) filter (where n.field = 'name') as name,
+               array_agg(n.name) filter (where n.field = 'others') as others
+          from (select 'name' as field, (p_row).name as name
+                 union all
+                select 'others', unnest((p_row).others)) n
+         where n.name is not null
+           and not exists (select from school h
+                            where h.id = p_id and n.name = any (h.name || h.others))
+    )
+    select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('field', f.field,
+                        'code', f.code, 'school', f.school))), '[]')
+      from new,
+   lateral (values ('name', 'required', (p_row).name is null, null),
+                   ('name', 'school_taken', school_like(new.name, p_id) is not null,
+                    school_like(new.name, p_id)),
+                   ('others', 'school_taken', school_like(new.others, p_id) is not null,
+                    school_like(new.others, p_id)),
+                   ('others', 'too_many_lines', cardinality((p_row).others) > 40, null),
                    ('classes', 'class_long', exists (
-                       select from unnest((p_row).classes) c where length(c) > 60)))
-           as f (field, code, wrong)
+                       select from unnest((p_row).classes) c where length(c) > 60), null))
+           as f (field, code, wrong, school)
      where f.wrong;
 end;
 
 comment on function school_row_faults(bigint, school) is
-    'What is wrong with a school, as errors: no name, a name that leads to another school, a class with too long a name.';
+    'What is wrong with a school, as errors: no name, a name that is another listed school''s, or another spelling of it ("school" says which), a class with too long a name.';
 
 
 create or replace function save_school(input jsonb) returns json

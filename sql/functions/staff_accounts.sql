@@ -76,7 +76,8 @@ begin
         'section_limits', (select json_agg(json_build_object('section', s.name, 'chosen',
                                coalesce(s.name = any (v_agent.sections), false))
                                order by s.name) from section s),
-        'known_schools', code_schools(),
+        'known_schools', limit_offered(v_agent),
+        'letters', json_array_length(limit_offered(v_agent)) > 20,
         'values', json_build_object('version', agent_version(v_agent),
                       'role', v_agent.role,
                       'schools', (select string_agg(x.name, chr(10) order by x.name)
@@ -86,7 +87,7 @@ end
 $$;
 
 comment on function agent_account(jsonb) is
-'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": code_schools(), "values": of the form}; 404. For administrators.';
+'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": limit_offered(), "letters": they are so many that their first letters lead there, "values": of the form}; 404. For administrators.';
 
 
 create or replace function invitation(p_agent agent, p_token jsonb) returns void
@@ -158,7 +159,7 @@ declare
     v_agent    agent;
     v_refusal  json;
     v_ended    bytea[];
-    v_schools  record := limit_schools(input->>'schools');
+    v_schools  record;
 begin
     perform require_agent('administrator');
 
@@ -184,6 +185,8 @@ begin
     end if;
 
     select a.* into v_agent from agent a where a.id = to_id(input->>'agent');
+
+    v_schools := limit_schools(input->>'schools', v_agent.schools);
 
     v_refusal := case
         when v_agent.id is null

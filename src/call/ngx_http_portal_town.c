@@ -16,9 +16,10 @@
 
 /* what templates may read of it; the captcha's answers are not among them */
 static const char  *ngx_http_portal_town_public[] = {
-    "name", "service", "family_service", "origin", "logo", "theme_css",
-    "theme_sheet", "phone", "email", "office", "hours", "counter", "texts",
-    "subscription_effect", "retention", "copies", "feeds", NULL
+    "name", "service", "family_service", "origin", "logo", "logo_width",
+    "logo_height", "theme_css", "theme_sheet", "phone", "email", "office",
+    "hours", "counter", "texts", "subscription_effect", "retention", "copies",
+    "feeds", NULL
 };
 
 
@@ -117,13 +118,14 @@ ngx_http_portal_town_unknown(ngx_http_portal_main_conf_t *pmcf,
                      &town->slug);
     }
 
-    return json_pack("{s:s?, s:s?, s:s?, s:s, s:s, s:n, s:n, s:n, s:n, s:n, "
-                     "s:n, s:n, s:{s:n}, s:n, s:n, s:n}",
+    return json_pack("{s:s?, s:s?, s:s?, s:s, s:i, s:i, s:s, s:n, s:n, s:n, "
+                     "s:n, s:n, s:n, s:n, s:{s:n}, s:n, s:n, s:n}",
                      "name", portal_views_label(views, "town.name"),
                      "service", portal_views_label(views, "town.service"),
                      "family_service",
                      portal_views_label(views, "town.family_service"),
                      "logo", logo,
+                     "logo_width", 48, "logo_height", 48,
                      "theme_css", theme,
                      "theme_sheet",
                      "origin", "phone", "email", "office", "hours", "counter",

@@ -792,7 +792,7 @@ ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx, json_t *error)
     json_t      *said, *last;
     ngx_uint_t   i;
 
-    static const char  *names[] = { "request", "ratio", "name" };
+    static const char  *names[] = { "request", "ratio", "name", "school" };
 
     if (ngx_http_portal_add_error(ctx,
                            json_string_value(json_object_get(error, "field")),

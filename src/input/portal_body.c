@@ -185,19 +185,19 @@ portal_body_pair(json_t *object, char *name, const char *end, char *err,
 }
 
 
-/* the check of the form says what is wrong, beside the field */
+/*
+ * The check of the form says what is wrong, beside the field.  What comes more
+ * than once is an array, whether that is wrong or boxes that were ticked.
+ */
 
 int
 portal_body_set(json_t *object, const char *name, size_t len,
     const char *value, size_t vlen)
 {
-    json_t  *json;
+    json_t  *json, *before;
 
-    if (json_object_getn(object, name, len) != NULL) {
-        json = json_array();
-
-    } else if (memchr(value, '\0', vlen) != NULL
-               || u8_check((const uint8_t *) value, vlen) != NULL)
+    if (memchr(value, '\0', vlen) != NULL
+        || u8_check((const uint8_t *) value, vlen) != NULL)
     {
         json = json_null();
 
@@ -205,7 +205,52 @@ portal_body_set(json_t *object, const char *name, size_t len,
         json = json_stringn_nocheck(value, vlen);
     }
 
+    before = json_object_getn(object, name, len);
+
+    if (json_is_array(before)) {
+        return json_array_append_new(before, json);
+    }
+
+    if (before != NULL) {
+        json = json_pack("[O, o]", before, json);
+    }
+
     return json_object_setn_new_nocheck(object, name, len, json);
+}
+
+
+int
+portal_body_lines(const json_t *values, char **text, size_t *len)
+{
+    char          *p;
+    size_t         i, all;
+    const json_t  *line;
+
+    all = 0;
+
+    json_array_foreach(values, i, line) {
+
+        if (!json_is_string(line)) {
+            return -1;
+        }
+
+        all += json_string_length(line) + 1;
+    }
+
+    /* nothing follows the last one */
+
+    *len = all ? all - 1 : 0;
+    *text = malloc(all + 1);
+
+    for (i = 0, p = *text; p != NULL && i < json_array_size(values); i++) {
+        line = json_array_get(values, i);
+
+        memcpy(p, json_string_value(line), json_string_length(line));
+        p += json_string_length(line);
+        *p++ = '\n';
+    }
+
+    return 0;
 }
 
 

@@ -10,7 +10,7 @@
 
 #include <unistr.h>
 
-#include "portal_form.h"
+#include "portal_body.h"
 #include "portal_password.h"
 #include "portal_text.h"
 #include "portal_types.h"
@@ -51,6 +51,8 @@ static int portal_check_clean(portal_check_t *check,
 static int portal_check_empty(portal_check_t *check,
     const portal_field_t *field);
 static int portal_check_integer(portal_check_t *check,
+    const portal_field_t *field, const json_t *raw);
+static int portal_check_ticked(portal_check_t *check,
     const portal_field_t *field, const json_t *raw);
 static int portal_check_file(portal_check_t *check,
     const portal_field_t *field, const json_t *raw);
@@ -255,6 +257,12 @@ portal_check_field(portal_check_t *check, const portal_field_t *field)
         return portal_check_list(check, field, raw);
     }
 
+    if (field->type == PORTAL_FIELD_LINES && field->noptions
+        && !check->strict && json_is_array(raw))
+    {
+        return portal_check_ticked(check, field, raw);
+    }
+
     if (!json_is_string(raw)) {
         return portal_check_error(check, field->name,
                                   portal_check_wrong(check, raw));
@@ -265,7 +273,7 @@ portal_check_field(portal_check_t *check, const portal_field_t *field)
 }
 
 
-/* what is no string: a form's reader puts null or an empty array there */
+/* what is no string: a form's reader puts null or an array there */
 
 static const char *
 portal_check_wrong(const portal_check_t *check, const json_t *raw)
@@ -278,8 +286,30 @@ portal_check_wrong(const portal_check_t *check, const json_t *raw)
         return "encoding";
     }
 
-    return json_is_array(raw) && json_array_size(raw) == 0 ? "duplicate"
+    return json_is_array(raw) && json_array_size(raw) != 1 ? "duplicate"
                                                            : "type";
+}
+
+
+/* boxes of one name are the lines of a text */
+
+static int
+portal_check_ticked(portal_check_t *check, const portal_field_t *field,
+    const json_t *raw)
+{
+    int      rc;
+    char    *text;
+    size_t   len;
+
+    if (portal_body_lines(raw, &text, &len) != 0) {
+        return portal_check_error(check, field->name, "encoding");
+    }
+
+    rc = text != NULL ? portal_check_text(check, field, text, len) : -1;
+
+    free(text);
+
+    return rc;
 }
 
 

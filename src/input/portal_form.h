@@ -76,6 +76,7 @@ typedef enum {
     PORTAL_STORE_NOT = 0,
     PORTAL_STORE_PHOTO,                /* kept sealed, small and upright */
     PORTAL_STORE_DOCUMENT,             /* kept sealed, as it is */
+    PORTAL_STORE_LOGO,                 /* made small, for everybody to see */
     PORTAL_STORE_IMPORT,               /* with the form's others as one file,
                                           read once and erased */
 } portal_store_e;

@@ -113,7 +113,8 @@ static const portal_form_word_t  portal_form_known[] = {
       portal_form_autocomplete },
 
     { "options", portal_form_bit(CHOICE), portal_form_options },
-    { "from", portal_form_bit(TEXT), portal_form_options },
+    { "from", portal_form_bit(TEXT)|portal_form_bit(LINES),
+      portal_form_options },
 };
 
 #define PORTAL_FORM_WORDS                                                     \
@@ -340,13 +341,16 @@ portal_form_store(portal_form_parser_t *parser, portal_field_t *field,
     } else if (value != NULL && strcmp(value, "document") == 0) {
         field->store = PORTAL_STORE_DOCUMENT;
 
+    } else if (value != NULL && strcmp(value, "logo") == 0) {
+        field->store = PORTAL_STORE_LOGO;
+
     } else if (value != NULL && strcmp(value, "import") == 0) {
         field->store = PORTAL_STORE_IMPORT;
 
     } else {
         return portal_form_fail(parser, "\"store\" says how a file is kept: "
-                                "store=photo, store=document or "
-                                "store=import");
+                                "store=photo, store=document, store=logo "
+                                "or store=import");
     }
 
     return 0;

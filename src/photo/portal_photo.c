@@ -411,8 +411,8 @@ portal_photo_start(portal_photo_task_t *t)
         return NGX_ERROR;
     }
 
-    err = portal_process_start((char *) t->photo->conf->path.data, fd[1],
-                               &t->pid);
+    err = portal_process_start((char *) t->photo->conf->path.data,
+                               t->pub.logo ? "logo" : NULL, fd[1], &t->pid);
 
     (void) close(fd[1]);
 
@@ -685,8 +685,8 @@ portal_photo_status(portal_photo_task_t *t, int status)
 
     if (code == 0 && t->len > 0) {
         t->pub.op.status = PORTAL_OP_OK;
-        t->pub.jpeg.data = t->out;
-        t->pub.jpeg.len = t->len;
+        t->pub.made.data = t->out;
+        t->pub.made.len = t->len;
         return;
     }
 

@@ -14,9 +14,9 @@
 
 /*
  * A picture that came from outside becomes a small upright JPEG without
- * metadata, in a process of its own (portal_photo_helper.c): no worker looks
- * into it.  A bounded number of them runs on the node, a bounded number of
- * pictures waits in each worker.
+ * metadata, a town's logo a PNG where that is small, in a process of its own
+ * (portal_photo_helper.c): no worker looks into it.  A bounded number of them
+ * runs on the node, a bounded number of pictures waits in each worker.
  */
 
 #define PORTAL_PHOTO_SHARED  32         /* words: the node's turns */
@@ -38,7 +38,8 @@ typedef struct {
 
     ngx_str_t                 image;    /* in; the caller's, until the handler
                                            has run or the op is detached */
-    ngx_str_t                 jpeg;     /* out, of OK; lives until the handler
+    ngx_uint_t                logo;     /* in; it is one, not a photo */
+    ngx_str_t                 made;     /* out, of OK; lives until the handler
                                            returns */
     portal_photo_reason_e     reason;   /* of REFUSED */
     uint64_t                  took;     /* microseconds, with the wait */
@@ -66,7 +67,7 @@ portal_photo_op_t *portal_photo_op(portal_photo_t *photo);
  * how long it may wait for its turn, in milliseconds; then it has five
  * seconds.  It ends
  *
- *     OK       with jpeg;
+ *     OK       with what it was made;
  *     REFUSED  with the reason, which is the picture's fault;
  *     BUSY     when the queue is full, or no turn came in time;
  *     DOWN     when no process could be made, or none with a sandbox;

@@ -6,9 +6,10 @@
 
 /*
  * portal-photo: one picture on the standard input, a small upright JPEG
- * without metadata on the standard output.  A picture may be made to take
- * over its decoder, so this process has nothing and can do nothing: no file,
- * no network, no other process, little memory, little time.  It says what it
+ * without metadata on the standard output; with the argument "logo" a PNG,
+ * where that is small enough.  A picture may be made to take over its
+ * decoder, so this process has nothing and can do nothing: no file, no
+ * network, no other process, little memory, little time.  It says what it
  * found by its exit status, portal_photo_head.h.
  */
 
@@ -20,6 +21,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,10 +41,10 @@ static void portal_photo_output(const uint8_t *p, size_t len);
 
 
 int
-main(void)
+main(int argc, char **argv)
 {
     size_t                 len;
-    uint8_t               *data, *jpeg;
+    uint8_t               *data, *made;
     portal_photo_head_t    head;
     portal_photo_scale_t   scale;
     portal_photo_reason_e  rc;
@@ -81,9 +83,11 @@ main(void)
 
     portal_photo_upright(&scale, head.orientation);
 
-    jpeg = portal_photo_encode(&scale, &len);
+    made = argc > 1 && strcmp(argv[1], "logo") == 0
+           ? portal_photo_encode_logo(&scale, &len)
+           : portal_photo_encode(&scale, &len);
 
-    portal_photo_output(jpeg, len);
+    portal_photo_output(made, len);
 
     _exit(0);
 }

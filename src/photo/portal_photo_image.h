@@ -73,6 +73,9 @@ void portal_photo_webp(const uint8_t *data, size_t len,
 
 /* a JPEG with nothing in it but the picture */
 uint8_t *portal_photo_encode(const portal_photo_scale_t *scale, size_t *len);
+/* a PNG, whose edges are sharp; where it is not small, a JPEG */
+uint8_t *portal_photo_encode_logo(const portal_photo_scale_t *scale,
+    size_t *len);
 
 
 #endif /* _PORTAL_PHOTO_IMAGE_H_INCLUDED_ */

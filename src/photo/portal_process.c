@@ -18,10 +18,10 @@ static int portal_process_files(posix_spawn_file_actions_t *actions, int fd);
  */
 
 ngx_err_t
-portal_process_start(char *path, int fd, ngx_pid_t *pid)
+portal_process_start(char *path, char *what, int fd, ngx_pid_t *pid)
 {
     int                          rc;
-    char                        *argv[2], *envp[1];
+    char                        *argv[3], *envp[1];
     sigset_t                     none;
     posix_spawnattr_t            attr;
     posix_spawn_file_actions_t   actions;
@@ -43,7 +43,8 @@ portal_process_start(char *path, int fd, ngx_pid_t *pid)
     (void) posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
 
     argv[0] = path;
-    argv[1] = NULL;
+    argv[1] = what;
+    argv[2] = NULL;
     envp[0] = NULL;
 
     rc = portal_process_files(&actions, fd);

@@ -14,10 +14,12 @@
 
 /*
  * Starts a program that has fd as its standard input and output, /dev/null as
- * its standard error and nothing else: no descriptor, argument, variable of
- * the environment, blocked signal.  Returns 0, or why it could not be.
+ * its standard error, what as its argument, or none when NULL, and nothing
+ * else: no descriptor, variable of the environment, blocked signal.  Returns
+ * 0, or why it could not be.
  */
-ngx_err_t portal_process_start(char *path, int fd, ngx_pid_t *pid);
+ngx_err_t portal_process_start(char *path, char *what, int fd,
+    ngx_pid_t *pid);
 
 
 #endif /* _PORTAL_PROCESS_H_INCLUDED_ */

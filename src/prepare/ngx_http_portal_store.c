@@ -12,7 +12,7 @@
  * when another field is wrong, so that nobody has to send it again: sealed, in
  * pieces, one call each, under an id that is made here.  A photo is made small
  * first.  The function gets the id; what no function makes use of goes after a
- * day.
+ * day.  A town's logo, which everybody is to see, is not sealed.
  */
 
 /* how long a photo waits for its turn, ms */
@@ -39,6 +39,8 @@ static ngx_int_t ngx_http_portal_store_photo(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_file_t *file);
 static void ngx_http_portal_store_made(portal_op_t *op);
 static ngx_int_t ngx_http_portal_store_small(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+static ngx_int_t ngx_http_portal_store_logo(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_store_refuse(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *code, ngx_uint_t status);
@@ -143,6 +145,7 @@ ngx_http_portal_store_next(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         store->piece = 0;
 
         return file->field->store == PORTAL_STORE_PHOTO
+               || file->field->store == PORTAL_STORE_LOGO
                ? ngx_http_portal_store_photo(r, ctx, file)
                : ngx_http_portal_store_piece(r, ctx);
     }
@@ -175,6 +178,7 @@ ngx_http_portal_store_photo(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    op->logo = file->field->store == PORTAL_STORE_LOGO;
     op->op.handler = ngx_http_portal_store_made;
     op->op.data = ctx;
     op->op.log = r->connection->log;
@@ -241,15 +245,73 @@ ngx_http_portal_store_small(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
                                             NGX_HTTP_SERVICE_UNAVAILABLE);
     }
 
-    store->photo.data = ngx_pnalloc(r->pool, op->jpeg.len);
+    store->photo.data = ngx_pnalloc(r->pool, op->made.len);
     if (store->photo.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    store->photo.len = op->jpeg.len;
-    ngx_memcpy(store->photo.data, op->jpeg.data, op->jpeg.len);
+    store->photo.len = op->made.len;
+    ngx_memcpy(store->photo.data, op->made.data, op->made.len);
 
-    return ngx_http_portal_store_piece(r, ctx);
+    return op->logo ? ngx_http_portal_store_logo(r, ctx)
+                    : ngx_http_portal_store_piece(r, ctx);
+}
+
+
+/*
+ * Whoever opens the portal will have it, so that what the program has made is
+ * looked at again: a picture might have taken the program over.
+ */
+
+static ngx_int_t
+ngx_http_portal_store_logo(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    size_t                        len;
+    json_t                       *upload, *bytes;
+    ngx_int_t                     rc;
+    portal_photo_head_t           head;
+    ngx_http_portal_file_t       *file;
+    ngx_http_portal_store_t      *store;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    store = ctx->store;
+    file = &ctx->files[store->file];
+
+    if (portal_photo_head(store->photo.data, store->photo.len, &head)
+        != PORTAL_PHOTO_FINE
+        || head.format == PORTAL_PHOTO_WEBP)
+    {
+        return ngx_http_portal_store_refuse(r, ctx, "photo_damaged", 422);
+    }
+
+    rc = ngx_http_portal_prepare_args(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    /* there is room: a picture is smaller than a piece */
+
+    len = portal_b64_encode(store->photo.data, store->photo.len,
+                            store->sealed);
+    bytes = json_stringn(store->sealed, len);
+
+    upload = json_pack("{s:s%, s:s, s:s, s:i, s:i, s:o}",
+                       "id", file->id, sizeof(file->id),
+                       "field", file->field->name,
+                       "kind", head.format == PORTAL_PHOTO_PNG ? "png"
+                                                               : "jpeg",
+                       "width", (int) head.width,
+                       "height", (int) head.height,
+                       "bytes", bytes);
+
+    if (json_object_set_new(ctx->input, "upload", upload) != 0) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_portal_call(r, ctx, pmcf->store_logo,
+                                ngx_http_portal_store_stored);
 }
 
 

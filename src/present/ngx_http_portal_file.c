@@ -10,11 +10,14 @@
 /*
  * "portal_file": a file that is stored sealed, sent as it was.  Each piece is
  * asked for by a call of its own, so that each is looked at again, and the
- * worker holds one file at the most, never two copies of it.
+ * worker holds one file at the most, never two copies of it.  What is for
+ * everybody is small, and in the document as it is.
  */
 
 
 static ngx_int_t ngx_http_portal_file_read(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, json_t *document);
+static ngx_int_t ngx_http_portal_file_plain(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
 static ngx_int_t ngx_http_portal_file_next(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
@@ -23,6 +26,8 @@ static ngx_int_t ngx_http_portal_file_open(ngx_http_request_t *r,
 static ngx_int_t ngx_http_portal_file_answer(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_file_headers(ngx_http_request_t *r,
+    ngx_http_portal_sent_t *sent);
+static ngx_int_t ngx_http_portal_file_etag(ngx_http_request_t *r,
     ngx_http_portal_sent_t *sent);
 static void ngx_http_portal_file_wipe(void *data);
 
@@ -63,11 +68,61 @@ ngx_http_portal_file_send(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (json_object_get(document, "bytes") != NULL) {
+        return ngx_http_portal_file_plain(r, ctx, document);
+    }
+
     if (r->method == NGX_HTTP_HEAD) {
         return ngx_http_portal_file_answer(r, ctx);
     }
 
     return ngx_http_portal_file_next(r, ctx);
+}
+
+
+/* size is that of the bytes; an etag says that they are never any others */
+
+static ngx_int_t
+ngx_http_portal_file_plain(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    json_t *document)
+{
+    size_t                   len;
+    json_t                  *bytes, *etag;
+    ngx_http_portal_sent_t  *sent;
+
+    sent = ctx->sent;
+    bytes = json_object_get(document, "bytes");
+    etag = json_object_get(document, "etag");
+    len = json_string_length(bytes);
+
+    if (r->method != NGX_HTTP_HEAD) {
+
+        if (len > portal_b64_len(sent->size)
+            || portal_b64_decode(json_string_value(bytes), len, sent->bytes,
+                                 &sent->have)
+               != 0
+            || sent->have != sent->size)
+        {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "portal: a function's file is not as large as it "
+                          "says");
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (json_is_string(etag)) {
+        sent->etag.len = json_string_length(etag) + 2;
+        sent->etag.data = ngx_pnalloc(r->pool, sent->etag.len);
+
+        if (sent->etag.data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        (void) ngx_snprintf(sent->etag.data, sent->etag.len, "\"%s\"",
+                            json_string_value(etag));
+    }
+
+    return ngx_http_portal_file_answer(r, ctx);
 }
 
 
@@ -82,7 +137,9 @@ ngx_http_portal_file_read(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_sent_t  *sent;
 
     kind = json_string_value(json_object_get(document, "kind"));
-    id = json_string_value(json_object_get(document, "upload"));
+    id = json_string_value(json_object_get(document,
+                         json_object_get(document, "bytes") ? "bytes"
+                                                            : "upload"));
     name = json_string_value(json_object_get(document, "name"));
     size = json_integer_value(json_object_get(document, "size"));
 
@@ -276,8 +333,43 @@ ngx_http_portal_file_headers(ngx_http_request_t *r,
 
     ngx_http_portal_set_header(r, "Content-Security-Policy", policy,
                                sizeof(policy) - 1);
-    ngx_http_portal_set_header(r, "Cache-Control", "private, no-store", 17);
+
+    if (sent->etag.len == 0) {
+        ngx_http_portal_set_header(r, "Cache-Control", "private, no-store",
+                                   17);
+
+    } else if (ngx_http_portal_file_etag(r, sent) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     return ngx_http_portal_add_header(r, "Content-Disposition", (char *) p,
                                       len);
+}
+
+
+/* one that nginx's filters know, which answer 304 to who has the file */
+
+static ngx_int_t
+ngx_http_portal_file_etag(ngx_http_request_t *r, ngx_http_portal_sent_t *sent)
+{
+    ngx_table_elt_t  *h;
+
+    static const char  cache[] = "public, max-age=31536000, immutable";
+
+    ngx_http_portal_set_header(r, "Cache-Control", cache, sizeof(cache) - 1);
+    ngx_http_portal_set_header(r, "Vary", "Accept", 6);
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "ETag");
+    h->value = sent->etag;
+    portal_compat_header(h);
+
+    r->headers_out.etag = h;
+
+    return NGX_OK;
 }

@@ -16,6 +16,8 @@
 
 static ngx_uint_t ngx_http_portal_option_offered(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field, const char *option);
+static ngx_uint_t ngx_http_portal_option_line(const char *value,
+    const char *code);
 static void ngx_http_portal_field_option(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
     const char *label, const char *option, const char *value);
@@ -83,6 +85,7 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
         break;
 
     case PORTAL_FIELD_TEXT:
+    case PORTAL_FIELD_LINES:
         ngx_http_portal_field_listed(ctx, field, list, value);
         break;
 
@@ -91,6 +94,33 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
     }
 
     return list;
+}
+
+
+/* a text of several lines has one for each box that is ticked */
+
+static ngx_uint_t
+ngx_http_portal_option_line(const char *value, const char *code)
+{
+    size_t       len;
+    const char  *p;
+
+    len = ngx_strlen(code);
+
+    for (p = value; p != NULL; p = ngx_strchr(p, '\n')) {
+
+        if (*p == '\n') {
+            p++;
+        }
+
+        if (ngx_strncmp(p, code, len) == 0
+            && (p[len] == '\0' || p[len] == '\n' || p[len] == '\r'))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -116,7 +146,10 @@ ngx_http_portal_field_listed(ngx_http_portal_ctx_t *ctx,
                 continue;
             }
 
-            selected = value != NULL && ngx_strcmp(value, code) == 0;
+            selected = value != NULL
+                       && (field->type == PORTAL_FIELD_LINES
+                           ? ngx_http_portal_option_line(value, code)
+                           : ngx_strcmp(value, code) == 0);
 
             json_object_set_new(row, "selected", json_boolean(selected));
             json_array_append_new(list,

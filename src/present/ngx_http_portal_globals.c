@@ -281,6 +281,8 @@ static const struct {
     { "journal", ngx_string("/journal") },
     { "codes", ngx_string("/codes") },
     { "settings", ngx_string("/reglages") },
+    { "settings", ngx_string("/agents") },
+    { "settings", ngx_string("/durees") },
     { "statistics", ngx_string("/statistiques") },
 };
 

@@ -401,9 +401,9 @@ ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_length_n = len;
 
     /* If-Match was compared where it can be: nginx would say 412 when all is
-       done */
+       done; a file that everybody may keep is compared by nginx */
 
-    r->disable_not_modified = 1;
+    r->disable_not_modified = r->headers_out.etag == NULL;
 
     if (type != NULL) {
         r->headers_out.content_type = *type;

@@ -806,8 +806,9 @@ ngx_http_portal_error_message(ngx_http_request_t *r,
     ngx_uint_t   i;
     const char  *message, *said, *at;
 
-    static const char  *names[] = { "request", "ratio", "name" };
-    static const char  *marks[] = { "{request}", "{ratio}", "{name}" };
+    static const char  *names[] = { "request", "ratio", "name", "school" };
+    static const char  *marks[] = { "{request}", "{ratio}", "{name}",
+                                    "{school}" };
 
     message = ngx_http_portal_message(r, ctx,
                            json_string_value(json_object_get(error, "field")),

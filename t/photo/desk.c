@@ -200,8 +200,8 @@ photo_desk_done(portal_op_t *op)
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
     if (op->status == PORTAL_OP_OK) {
-        cv.value.len = photo->jpeg.len;
-        cv.value.data = ngx_pstrdup(r->pool, &photo->jpeg);
+        cv.value.len = photo->made.len;
+        cv.value.data = ngx_pstrdup(r->pool, &photo->made);
 
     } else {
         cv.value = reasons[photo->reason];

@@ -104,9 +104,10 @@ select ok(not pg_temp.sees(null, '104201', null), 'T064 a school of another town
 
 -- limits are rights
 
-select is((portal.limit_schools(E'ecole simone veil\n\n École Simone-Veil ')).schools, '{École Simone-Veil}', 'a school as it was typed, once');
-select is((portal.limit_schools(E'École Simone-Veil\nPoudlard')).unknown, true, 'one that is none');
-select is((portal.limit_schools('')).schools, null, 'no line is no limit');
+select is((portal.limit_schools(E'ecole simone veil\n\n École Simone-Veil ', null)).schools, '{École Simone-Veil}', 'a school as it was typed, once');
+select is((portal.limit_schools(E'École Simone-Veil\nPoudlard', null)).unknown, true, 'one that is none');
+select is((portal.limit_schools(E'École Simone-Veil\nPoudlard', '{Poudlard}')).schools, '{École Simone-Veil,Poudlard}', 'but what the agent has stays');
+select is((portal.limit_schools('', null)).schools, null, 'no line is no limit');
 select is(portal.limit_sections('{"child_health": "yes"}'), '{child_health}', 'a section');
 select is(portal.limit_sections('{}'), null, 'none is no limit');
 select is(portal.limit_sections((select jsonb_object_agg(name, 'yes') from portal.section)), null, 'nor are all');
@@ -141,7 +142,7 @@ select is(pg_temp.sees_veil(), 't t f t', 'once it has another');
 update portal.schooling s set name = 'Groupe Veil' where s.tenant = 1 and s.child_id = (select m.child_id from portal.child_family m join portal.child c on c.id = m.child_id where m.family_id = family('104201') and c.first_name = 'Léo');
 select is(pg_temp.sees_veil(), 't t f t', 'also where the file writes that one');
 select is(portal.limit_list(a)->'schools', '[{"school": "Groupe Veil"}, {"school": "x"}]', 'pages show what it is called now') from portal.agent a where a.tenant = 1 and a.role = 'validator';
-select is(portal.limit_schools(t)::text, x, 'a limit takes any name of it: ' || replace(t, E'\n', ' / '))
+select is(portal.limit_schools(t, null)::text, x, 'a limit takes any name of it: ' || replace(t, E'\n', ' / '))
   from (values ('groupe veil', '("{""Groupe Veil""}",f)'), (E'VEIL PRIMAIRE\nÉcole Simone-Veil', '("{""Groupe Veil""}",f)'), (E'Poudlard\necole jean mace', '("{""École Jean-Macé""}",t)'), (E' \n', '(,f)')) as v (t, x);
 select ok(portal.in_schools(portal.school_names('{Veil (primaire)}'), family('104201'), null) and portal.school_names(null) is null and portal.school_names('{y}') = '{y}', 'by all its names');
 update portal.agent set schools = '{Groupe Veil}' where role = 'validator' and tenant = 1;

@@ -96,15 +96,15 @@ $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'add_webhook', 'ad
     'counter', 'counter_change', 'counter_form', 'counter_guardian_page',
     'decide', 'decide_conflict', 'decide_elimination', 'decide_import', 'elimination_list', 'elimination_sheet', 'eliminations', 'end_ban', 'end_others', 'enter', 'enter_agent',
     'enter_machine', 'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code',
-    'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'make_elimination',
+    'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'logo_file', 'logo_form', 'make_elimination',
     'may_machine', 'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests',
     'my_session', 'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'publish_theme', 'queue', 'refusal_form',
     'refusal_list', 'refused_changes', 'request_document_file', 'request_iban', 'request_photo', 'resend_change', 'resend_confirmation', 'reset_link',
-    'reset_password', 'save_authorisation', 'save_fields', 'save_guardian_code', 'save_refusal', 'save_school', 'save_settings', 'save_theme', 'schema_version',
+    'reset_password', 'save_authorisation', 'save_fields', 'save_guardian_code', 'save_logo', 'save_refusal', 'save_school', 'save_settings', 'save_theme', 'schema_version',
     'school_form', 'school_list', 'seal_place', 'search_families',
     'section_form', 'session_lost', 'session_owner', 'set_language', 'set_reminders', 'settings', 'settings_fields',
     'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'statistics',
-    'store_import', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'take_schools', 'theme_form', 'theme_preview', 'town', 'undo_address',
+    'store_import', 'store_logo', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'take_schools', 'theme_form', 'theme_preview', 'town', 'undo_address',
     'undo_link', 'unsubscribe', 'verification', 'verify', 'webhook', 'webhooks', 'withdraw_note', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
@@ -129,7 +129,7 @@ select is_empty($$
      where c.relnamespace = 'portal'::regnamespace and c.relkind = 'r'
        and (has_table_privilege('portal_api', c.oid, 'truncate')
             or (has_table_privilege('portal_api', c.oid, 'delete')
-                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery', 'refusal', 'town_theme', 'webhook')))
+                and c.relname not in ('idempotency', 'change_item', 'upload', 'agent_token', 'agent_recovery', 'logo', 'refusal', 'town_theme', 'webhook')))
 $$, 'the functions delete nothing but idempotency keys, what is asked and sent anew, what an agent gets anew, ready words, what is being prepared and webhooks');
 
 select is_empty($$

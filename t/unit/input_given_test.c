@@ -500,8 +500,8 @@ test_words(void)
     refused("field a text refuse=all", "nir,belief,handicap");
     refused("field a text refuse", "nir,belief,handicap");
     refused("field a name refuse=nir", "does not go with");
-    refused("field a file accept=pdf store=both", "store=document or "
-            "store=import");
+    refused("field a file accept=pdf store=both", "store=document, "
+            "store=logo or store=import");
     refused("field a text store=photo", "does not go with");
     refused("field a postcode country", "names the field");
     refused("field a postcode country=b", "not a country field");

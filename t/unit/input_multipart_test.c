@@ -204,8 +204,8 @@ test_parts(void)
          "\r\n" END, "1 {\"csrf\":\"token\"}");
     told(CSRF TEXT("a", "\xff") END, "1 {\"a\":null,\"csrf\":\"token\"}");
     told(CSRF TEXT("a", "1") TEXT("a", "2") END,
-         "1 {\"a\":[],\"csrf\":\"token\"}");
-    told(CSRF TEXT("csrf", "token") END, "1 {\"csrf\":[]}");
+         "1 {\"a\":[\"1\",\"2\"],\"csrf\":\"token\"}");
+    told(CSRF TEXT("csrf", "token") END, "1 {\"csrf\":[\"token\",\"token\"]}");
 
     part("Content-Disposition: form-data; name=a",
          "1 {\"a\":\"v\",\"csrf\":\"token\"}");

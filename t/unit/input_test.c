@@ -138,10 +138,12 @@ test_urlencoded(void)
     body(0, "a=%C3%A9", PORTAL_BODY_OK, "{\"a\":\"\xc3\xa9\"}");
     body(0, "%c3%a9=1", PORTAL_BODY_OK, "{\"\xc3\xa9\":\"1\"}");
     body(0, "email[]=1", PORTAL_BODY_OK, "{\"email[]\":\"1\"}");
-    body(0, "email=a&email=b", PORTAL_BODY_OK, "{\"email\":[]}");
-    body(0, "email=a&e%6dail=b", PORTAL_BODY_OK, "{\"email\":[]}");
-    body(0, "a=1&b=2&a=1&a=%ff", PORTAL_BODY_OK, "{\"a\":[],\"b\":\"2\"}");
-    body(0, "a=%ff&a=1", PORTAL_BODY_OK, "{\"a\":[]}");
+    body(0, "email=a&email=b", PORTAL_BODY_OK, "{\"email\":[\"a\",\"b\"]}");
+    body(0, "email=a&e%6dail=b", PORTAL_BODY_OK,
+         "{\"email\":[\"a\",\"b\"]}");
+    body(0, "a=1&b=2&a=1&a=%ff", PORTAL_BODY_OK,
+         "{\"a\":[\"1\",\"1\",null],\"b\":\"2\"}");
+    body(0, "a=%ff&a=1", PORTAL_BODY_OK, "{\"a\":[null,\"1\"]}");
     body(0, "a=%zz", PORTAL_BODY_SYNTAX, NULL);
     body(0, "a=%u0041", PORTAL_BODY_SYNTAX, NULL);
     body(0, "a=%4", PORTAL_BODY_SYNTAX, NULL);
@@ -530,6 +532,18 @@ test_whole(void)
           "\"typed\":{\"email\":\"c@x.fr\",\"last_name\":\"Martin\"},"
           "\"values\":{\"email\":\"c@x.fr\",\"last_name\":\"Martin\","
           "\"step\":null}}");
+
+    /* boxes that were ticked are lines, of such a field alone */
+
+    whole("field who lines from=people max=20\nfield note lines", "who=A+B&who="
+          "C&who=D%0d%0aE&note=a&note=b", 0,
+          "{\"errors\":[{\"code\":\"duplicate\",\"field\":\"note\"}],"
+          "\"typed\":{\"who\":\"A B\\nC\\nD\\nE\"},"
+          "\"values\":{\"who\":\"A B\\nC\\nD\\nE\"}}");
+
+    whole("field who lines from=people max=20", "who=A&who=%ff", 0,
+          "{\"errors\":[{\"code\":\"encoding\",\"field\":\"who\"}],"
+          "\"typed\":{},\"values\":{}}");
 
     whole(file, "email=x&password=court&quotient=1&last_name=a%07", 0,
           "{\"errors\":[{\"code\":\"control\",\"field\":\"last_name\"},"
