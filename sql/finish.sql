@@ -117,6 +117,6 @@ grant execute on function here(), import_enter(int), import_note(text, text, big
     import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),
     import_print(jsonb), guardian_places(text[]), import_step(import)
    to portal_batch;
-grant execute on function place_changes(), webhook_news(int), webhook_delay(int),
-    webhook_body(webhook_message), webhook_note(text, bigint)
+grant execute on function place_changes(), webhook_stats(), webhook_news(int), webhook_delay(int),
+    webhook_body(webhook_message), webhook_note(text, bigint), webhook_warn(bigint, text)
    to portal_batch;

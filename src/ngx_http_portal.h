@@ -789,7 +789,10 @@ ngx_uint_t ngx_http_portal_form_waits(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_form_fetch(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
 
-/* hook/: a portal_hook_sign_pt */
+/* hook/: errors beside the form's addresses that nothing goes to */
+ngx_int_t ngx_http_portal_hook_check(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* a portal_hook_sign_pt */
 ngx_int_t ngx_http_portal_hook_sign(void *data, json_t *row,
     ngx_str_t *timestamp, char out[PORTAL_HOOK_SIGNATURES]);
 

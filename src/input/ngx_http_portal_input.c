@@ -493,6 +493,7 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     if (ngx_http_portal_check_paths(r, ctx) != NGX_OK
+        || ngx_http_portal_hook_check(r, ctx) != NGX_OK
         || ngx_http_portal_form_came(r, ctx, raw) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
