@@ -127,6 +127,7 @@ my $first = feed('?limite=1')->json;
 is_deeply [scalar @{ $first->{changes} }, $first->{more}], [1, JSON::PP::true], 'in portions';
 is_deeply feed("?limite=1&apres=$first->{next}")->json->{changes}, [$job], 'none is left out';
 is feed("?apres=x")->status, 422, 'a cursor that is none';
+is feed("?after=$first->{next}")->json->{code}, 'filter_unknown', 'nor does the feed begin anew for a name that it does not know';
 my $ahead = feed("?apres=999999999");
 is $ahead->status, 422, 'one that is ahead, as after an older dump was put back';
 is $ahead->json->{code}, 'cursor_ahead', 'and that is said';

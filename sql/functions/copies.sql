@@ -113,8 +113,16 @@ declare
     v_heads    bigint[];
     v_refusal  json;
     v_section  text;
+    v_wrong    json;
 begin
     perform require_agent('validator', 'administrator');
+
+    v_wrong := coalesce(wrong_filter('famille', is_id(input->>'family')),
+                        wrong_filter('apres', is_id(input->>'after')));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     if v_family is not null then
         -- what is sealed is opened of one family at a time, and it is kept who has
@@ -249,8 +257,15 @@ create or replace function refused_changes(input jsonb) returns json
 declare
     v_rows   json;
     v_count  int;
+    v_wrong  json;
 begin
     perform require_agent();
+
+    v_wrong := wrong_filter('apres', is_id(input->>'after'));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     select json_agg((copy_row(x.c, x.s, false)::jsonb || jsonb_build_object(
                          'family_label', f.label, 'family_number', f.number))::json

@@ -360,8 +360,15 @@ create or replace function codes(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
     v_lots  letter_lot[];
+    v_wrong json;
 begin
     perform require_agent('administrator');
+
+    v_wrong := wrong_filter('apres', is_id(input->>'after'));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     v_lots := array(select l
                       from letter_lot l
@@ -393,8 +400,18 @@ declare
     v_name   text := nullif(fold(coalesce(input->>'name', '')), '');
     v_page   bigint := least(greatest(coalesce(to_id(input->>'page'), 1), 1), 10000);
     v_rows   json[];
+    v_wrong  json;
 begin
     perform require_agent('administrator');
+
+    v_wrong := coalesce(
+        wrong_filter('etat', v_state in ('none', 'to_print', 'printed', 'expired', 'linked',
+                                         'barred')),
+        wrong_filter('page', is_id(input->>'page')));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     if v_state = 'linked' then
         perform note('read_linked', 'ok');
@@ -439,7 +456,7 @@ end
 $$;
 
 comment on function code_guardians(jsonb) is
-'The guardians of the town and how far each is, by name, 50 at a time. Input: name (a part of it, or the family''s number), state (of code_state(), or barred), page. Result: {"status": 200, "guardians": [{"id", "name", "family_number", "code_state", "is_linked", "barred", "has_address", "expires_on": its last day, "account": who is connected, "since"}], "next": page to go on with or null, "filter", "states"}. The audit says who has read whose accounts are connected (read_linked). For administrators.';
+'The guardians of the town and how far each is, by name, 50 at a time. Input: name (a part of it, or the family''s number), state (of code_state(), or barred), page. Result: {"status": 200, "guardians": [{"id", "name", "family_number", "code_state", "is_linked", "barred", "has_address", "expires_on": its last day, "account": who is connected, "since"}], "next": page to go on with or null, "filter", "states"}; 422 filter. The audit says who has read whose accounts are connected (read_linked). For administrators.';
 
 
 create or replace function guardian_code(input jsonb) returns json

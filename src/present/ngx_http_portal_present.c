@@ -470,7 +470,7 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_uint_t status, const char *code)
 {
     char         name[8];
-    const char  *title, *detail, *named;
+    const char  *title, *detail, *named, *field;
 
     ngx_snprintf((u_char *) name, sizeof(name), "%ui%Z", status);
 
@@ -486,7 +486,9 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     if (code != NULL) {
-        detail = ngx_http_portal_message(r, ctx, "", code);
+        field = json_string_value(json_object_get(
+                                  json_array_get(ctx->errors, 0), "field"));
+        detail = ngx_http_portal_message(r, ctx, field ? field : "", code);
 
         named = ngx_http_portal_label(r, ctx, "problem.", code, ".title");
         title = named ? named : title;
