@@ -254,8 +254,11 @@ begin
                                from regexp_matches(a.outcome, '_([0-9]+)', 'g') n) end,
         'object', a.object,
         'thing', coalesce(f.number, s.number, og.first_name || ' ' || og.last_name,
-                          oc.first_name || ' ' || oc.last_name, m.name),
-        'object_id', case when a.object <> 'town' then a.object_id end,
+                          oc.first_name || ' ' || oc.last_name, m.name, el.number::text,
+                          ll.number::text),
+        -- numbers of the installation are none of a town's
+        'object_id', case when a.object not in ('town', 'elimination', 'letter_lot')
+                          then a.object_id end,
         'family_number', coalesce(sf.number, af.number),
         'href', case when f.id is not null then '/familles/' || f.id
                      when s.id is not null then '/demandes/' || s.id
@@ -264,6 +267,7 @@ begin
                      when i.id is not null then '/imports/' || i.id
                      when k.id is not null then '/imports/conflits/' || k.id
                      when b.id is not null then '/interdictions/' || b.id
+                  when el.id is not null then '/eliminations/' || el.number
                      when og.id is not null then '/agents/' || og.id end)
             order by p.at desc, p.id desc), '[]')
       from journal_page((p_filter->>'agent')::bigint,
@@ -299,6 +303,10 @@ begin
                                  and k.tenant = a.tenant and k.id = a.object_id
       left join collect_ban b on a.object = 'collect_ban' and b.tenant = a.tenant
                              and b.id = a.object_id
+      left join elimination el on a.object = 'elimination'
+                              and el.tenant = a.tenant and el.id = a.object_id
+      left join letter_lot ll on a.object = 'letter_lot' and ll.tenant = a.tenant
+                             and ll.id = a.object_id
       left join family sf on sf.tenant = a.tenant
                          and sf.id = coalesce(s.family_id, r.family_id, x.family_id)
       left join family af on af.tenant = a.tenant and af.id = a.family_id
