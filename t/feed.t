@@ -374,6 +374,16 @@ unlike $r->text, qr/$IBAN/, 'but for an IBAN';
 like $r->text, qr/•••• \Q@{[substr $IBAN, -4]}\E.*Voir l’IBAN entier/s, 'of which its end is shown, and where the rest is';
 like $r->text, qr/Référence du mandat \(RUM\) PF-/, 'with the mandate';
 is row($reads), $before + 2, 'and it is noted who has read';
+{
+    my $own = agent_client(as => new_agent(role => 'administrator', email => 'camille.martin@exemple.fr'));
+    my $r = $own->get("/recopie?famille=$family");
+    is $r->status, 403, 'T202 nobody opens what is sealed of their own family, here neither';
+    unlike $r->content, qr/$ALLERGY/, 'T202 nothing of it is shown';
+    is row("select count(*) from portal.audit where action in ('read_bank', 'read_health') and outcome = 'own_family' and object_id = $family"), 1,
+        'T202 which the audit has';
+    is row($reads), $before + 3, 'T202 and nothing was read';
+    unlike $own->get('/recopie')->content, qr/$ALLERGY/, 'the list opens nothing anyway';
+}
 
 my ($copy) = $portal->psql("select id from portal.change where field = 'employer' and family_id = $family");
 is $page->submit($r, { change => $copy->[0] }, form => '/recopie')->location,

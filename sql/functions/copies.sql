@@ -139,6 +139,11 @@ begin
                and f.sealed
                and agent_sees(s.section, s.family_id, s.child_id)
         loop
+            v_refusal := coalesce(v_refusal,
+                own_sealed(v_family, 'read_' || split_part(v_section, '_', 2), 'family',
+                           v_family));
+            exit when v_refusal #>> '{errors,0,code}' = 'own_family';
+
             v_refusal := coalesce(v_refusal, agent_limit('readings'));
             perform note('read_' || split_part(v_section, '_', 2),
                          case when v_refusal is null then 'ok' else 'too_many' end,
@@ -181,7 +186,7 @@ $$;
 
 comment on function copies(jsonb) is
 'What was accepted and is not in the town''s software yet, by families, the one that has waited longest first, 20 at a time. Input: family: that one alone, with what is sealed opened (audit: read_tax, read_bank, read_health, of the family); after ("next" of the page before).
-Result: {"status": 200, "families": [copy_family()], "one", "next", "way_back", "by_feed"}; 429 too_many_readings of sealed data. For validators and administrators.';
+Result: {"status": 200, "families": [copy_family()], "one", "next", "way_back", "by_feed"}; 403 own_family where something sealed of their own family would be opened; 429 too_many_readings of sealed data. For validators and administrators.';
 
 
 create or replace function copied(input jsonb) returns json
