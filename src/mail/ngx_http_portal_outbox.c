@@ -103,24 +103,17 @@ ngx_http_portal_outbox_answer(portal_op_t *op)
         { NULL, 0 }
     };
 
-    json_t     *stats;
-    ngx_str_t  *text;
+    json_t  *stats;
 
-    text = &((portal_pg_op_t *) op)->queries[0].value;
-
-    if (op->status != PORTAL_OP_OK || text->data == NULL) {
+    stats = portal_pg_json(op);
+    if (stats == NULL) {
         return;
     }
-
-    stats = json_loadb((const char *) text->data, text->len, 0, NULL);
 
     ngx_http_portal_outbox_keep(stats, fields);
     ngx_http_portal_outbox_keep(json_object_get(stats, "webhooks"), hooks);
 
-    if (stats != NULL) {
-        portal_counts[PORTAL_COUNT_OUTBOX_READ] = (ngx_atomic_uint_t)
-                                                  ngx_time();
-    }
+    portal_counts[PORTAL_COUNT_OUTBOX_READ] = (ngx_atomic_uint_t) ngx_time();
 
     json_decref(stats);
 }
