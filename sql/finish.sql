@@ -65,6 +65,7 @@ alter function put_external_id(text, bigint, text) owner to portal_apply;
 grant execute on function put_external_id(text, bigint, text) to portal_api;
 alter function import_analyze(text) owner to portal_owner;
 grant execute on function import_analyze(text) to portal_batch;
+alter function numbered() owner to portal_batch;
 alter function take_imported(bigint) owner to portal_apply;
 grant execute on function take_imported(bigint) to portal_api;
 
@@ -117,6 +118,6 @@ grant execute on function here(), import_enter(int), import_note(text, text, big
     import_lease(jsonb), import_lost(), import_stage(text), import_ref(jsonb),
     import_print(jsonb), guardian_places(text[]), import_step(import)
    to portal_batch;
-grant execute on function place_changes(), webhook_news(int), webhook_delay(int),
-    webhook_body(webhook_message), webhook_note(text, bigint)
+grant execute on function place_changes(), webhook_stats(), webhook_news(int), webhook_delay(int),
+    webhook_body(webhook_message), webhook_note(text, bigint), webhook_warn(bigint, text)
    to portal_batch;

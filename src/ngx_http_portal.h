@@ -271,6 +271,8 @@ typedef struct {
 
     portal_pg_statement_t           *put;        /* of portal_put */
 
+    ngx_array_t                     *asks;       /* ngx_str_t: of the query,
+                                                    what its args take */
     ngx_array_t                     *args;       /* ngx_http_portal_arg_t */
 
     ngx_str_t                        name;       /* of the location */
@@ -592,6 +594,9 @@ ngx_int_t ngx_http_portal_input(ngx_http_request_t *r,
    the code that says why */
 ngx_uint_t ngx_http_portal_conditions(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char **code);
+/* whether the query has nothing but what the location's args take */
+ngx_uint_t ngx_http_portal_asked(ngx_http_request_t *r,
+    ngx_http_portal_loc_conf_t *plcf);
 /* 1: a browser that is led to this path comes to a page, not to a form's
    target alone, nor from a log-in to the log-in */
 ngx_uint_t ngx_http_portal_leads(ngx_http_request_t *r,
@@ -638,9 +643,9 @@ ngx_int_t ngx_http_portal_body_text(ngx_http_request_t *r, ngx_str_t *body);
 /* adds an error of a field, "" for the form */
 ngx_int_t ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx,
     const char *field, const char *code);
-/* as a function tells it: with "request" or "ratio", as its message has it */
-ngx_int_t ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx,
-    json_t *error);
+/* as a function tells them: with "request" or "ratio", as messages have it */
+ngx_int_t ngx_http_portal_told_errors(ngx_http_portal_ctx_t *ctx,
+    json_t *errors);
 
 /* prepare/ */
 
@@ -792,7 +797,10 @@ ngx_uint_t ngx_http_portal_form_waits(ngx_http_request_t *r,
 ngx_int_t ngx_http_portal_form_fetch(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);
 
-/* hook/: a portal_hook_sign_pt */
+/* hook/: errors beside the form's addresses that nothing goes to */
+ngx_int_t ngx_http_portal_hook_check(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
+/* a portal_hook_sign_pt */
 ngx_int_t ngx_http_portal_hook_sign(void *data, json_t *row,
     ngx_str_t *timestamp, char out[PORTAL_HOOK_SIGNATURES]);
 

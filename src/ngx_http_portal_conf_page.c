@@ -14,6 +14,8 @@
 
 /* what the module calls by itself; pages name the other functions */
 
+static ngx_int_t ngx_http_portal_conf_asks(ngx_conf_t *cf,
+    ngx_http_portal_loc_conf_t *plcf, ngx_str_t *value);
 static ngx_http_portal_fixed_t  ngx_http_portal_fixed[] = {
 
     { ngx_string("enter"),
@@ -486,6 +488,10 @@ ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
+    if (ngx_http_portal_conf_asks(cf, plcf, &value[2]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
     ccv.cf = cf;
@@ -494,6 +500,37 @@ ngx_http_portal_conf_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
                                                           : NGX_CONF_ERROR;
+}
+
+
+/* "$arg_NAME": the page may be asked with NAME */
+
+static ngx_int_t
+ngx_http_portal_conf_asks(ngx_conf_t *cf, ngx_http_portal_loc_conf_t *plcf,
+    ngx_str_t *value)
+{
+    ngx_str_t  *name;
+
+    if (value->len <= 5 || ngx_strncmp(value->data, "$arg_", 5) != 0) {
+        return NGX_OK;
+    }
+
+    if (plcf->asks == NULL) {
+        plcf->asks = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
+        if (plcf->asks == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    name = ngx_array_push(plcf->asks);
+    if (name == NULL) {
+        return NGX_ERROR;
+    }
+
+    name->data = value->data + 5;
+    name->len = value->len - 5;
+
+    return NGX_OK;
 }
 
 

@@ -151,6 +151,14 @@ is seen($c), 'bank guardian leo nina tax', 'an agent without limits sees all';
 
     like $html->get('/compte')->text, qr/Écoles $MACE Rubriques Toutes les rubriques/, 'they read what they are for';
     is seen($c), 'bank guardian nina tax', 'the queue: the child\'s, and what touches its guardian';
+    for my $page (qw(/ /familles /statistiques)) {
+        like $html->get($page)->text, qr/Vous voyez ici ce qui concerne les enfants de ces écoles, et leurs familles : $MACE/, "$page says so";
+        unlike $html->get($page)->text, qr/Vous voyez ici ces rubriques/, 'and of all sections nothing';
+        is_deeply [map { $_->{school} } @{ $c->get($page)->json->{limits}{schools} }], [$MACE], 'a program, too';
+        is agent_client(json => 1)->get($page)->json->{limits}, undef, 'who is for all is told nothing';
+    }
+    like $html->submit($html->get('/familles'), { search => 'martin' }, form => '/familles')->text, qr/de ces écoles, et leurs familles : $MACE/,
+        'so does what a search has found';
     is $c->get("/demandes/$set{leo}")->status, 404, 'a request of another school is none';
     is $c->get("/demandes/$set{nina}")->status, 200, 'theirs is there';
     is $c->get("/demandes/$set{guardian}")->status, 200, 'so is the guardian\'s, who has a child there';
@@ -189,7 +197,6 @@ is seen($c), 'bank guardian leo nina tax', 'an agent without limits sees all';
     is $waiting->($all) - $waiting->($stats), row("select count(*) from portal.change_set where tenant = 1 and state in ('sent', 'taken')
         and child_id is distinct from $child{nina} and not (family_id = $family and child_id is null)"), 'and of no other request';
     is $stats->{logins}, undef, 'who was refused at the door is counted for who sees all';
-    like $html->get('/statistiques')->text, qr/Seulement ce qui concerne vos écoles/, 'and the page says so';
 
     # what is accepted, to be copied
     my $desk = agent_client(json => 1);

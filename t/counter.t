@@ -118,7 +118,9 @@ my $id;
     is $r->status, 422, 'the same checks';
     like $r->text, qr/Camille Martin.*pièce d’identité vue/s, 'on the same page';
     $r = $agent->submit($r, { line1 => '9 rue du Guichet', step => 'check' }, form => $address);
-    like $r->text, qr/Rien n’est encore envoyé.*9 rue du Guichet/s, 'shown again before it is sent';
+    like $r->text, qr/Vérifiez la demande de cette personne.*Relisez-la avec la personne.*Modifier la demande/s, 'in an agent\'s words';
+    unlike $r->text, qr/votre demande|ma demande|demandé à la mairie/, 'not in a parent\'s';
+    like $r->text, qr/Rien n’est encore déposé.*9 rue du Guichet/s, 'shown again before it is sent';
     is row('select count(*) from portal.change_set where filed_by is not null'), 0, 'nothing is stored for that';
     $r = $agent->submit($r, { step => 'send' }, form => $address);
     is $r->status, 303, 'filed';
@@ -128,6 +130,7 @@ my $id;
     like $r->text, qr/Déposée au guichet le.*Déposée par Jeanne Caron.*pièce d’identité vue/s, 'marked';
     like $r->text, qr/Demandé par Camille Martin/, 'who asked';
     like $r->text, qr/demande déposée au guichet de la mairie \(Jeanne Caron\)/, 'in its history';
+    unlike $r->text, qr/Message de la famille/, 'what an agent has written is no family\'s word';
     is row("select state || ' ' || identified || ' ' || asker_id || ' ' || (account_id is not null) from portal.change_set where id = $id"),
         "sent document $camille true", 'it waits, and is hers';
     is row("select line1 from portal.address where guardian_id = $camille"), $street, 'nothing has changed in the file';

@@ -127,6 +127,7 @@ my $first = feed('?limite=1')->json;
 is_deeply [scalar @{ $first->{changes} }, $first->{more}], [1, JSON::PP::true], 'in portions';
 is_deeply feed("?limite=1&apres=$first->{next}")->json->{changes}, [$job], 'none is left out';
 is feed("?apres=x")->status, 422, 'a cursor that is none';
+is feed("?after=$first->{next}")->json->{code}, 'filter_unknown', 'nor does the feed begin anew for a name that it does not know';
 my $ahead = feed("?apres=999999999");
 is $ahead->status, 422, 'one that is ahead, as after an older dump was put back';
 is $ahead->json->{code}, 'cursor_ahead', 'and that is said';
@@ -373,6 +374,16 @@ unlike $r->text, qr/$IBAN/, 'but for an IBAN';
 like $r->text, qr/•••• \Q@{[substr $IBAN, -4]}\E.*Voir l’IBAN entier/s, 'of which its end is shown, and where the rest is';
 like $r->text, qr/Référence du mandat \(RUM\) PF-/, 'with the mandate';
 is row($reads), $before + 2, 'and it is noted who has read';
+{
+    my $own = agent_client(as => new_agent(role => 'administrator', email => 'camille.martin@exemple.fr'));
+    my $r = $own->get("/recopie?famille=$family");
+    is $r->status, 403, 'T202 nobody opens what is sealed of their own family, here neither';
+    unlike $r->content, qr/$ALLERGY/, 'T202 nothing of it is shown';
+    is row("select count(*) from portal.audit where action in ('read_bank', 'read_health') and outcome = 'own_family' and object_id = $family"), 1,
+        'T202 which the audit has';
+    is row($reads), $before + 3, 'T202 and nothing was read';
+    unlike $own->get('/recopie')->content, qr/$ALLERGY/, 'the list opens nothing anyway';
+}
 
 my ($copy) = $portal->psql("select id from portal.change where field = 'employer' and family_id = $family");
 is $page->submit($r, { change => $copy->[0] }, form => '/recopie')->location,

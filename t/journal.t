@@ -95,12 +95,11 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
         ['?au=hier', 'ne précède pas'], ['?du=2026-03-10&au=2026-03-01', 'ne précède pas'])
     {
         my $r = $chief->get("/journal$_->[0]");
-        is $r->status, 200, $_->[0];
+        is $r->status, 422, $_->[0];
         like $r->text, qr/\Q$_->[1]\E/, 'is told beside the field';
         like $r->content, qr/aria-invalid="true"/, 'by name';
-        is scalar(rows($_->[0])), 0, 'and shows nothing';
+        unlike $r->content, qr/role="rowheader"/, 'and shows nothing';
     }
-    is scalar(rows('?genre=tout')), 0, 'a kind that is none';
 }
 
 
@@ -179,7 +178,8 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
 {
     my $other = agent_client(json => 1, role => 'administrator', town => 'beaulieu');
     ok !(grep { $_->{action} eq 'read_health' } @{ $other->get('/journal')->json->{rows} }), 'another town\'s is another one';
-    is scalar(@{ $other->get('/journal?famille=104201')->json->{rows} }), 0, 'nor by its family';
+    my ($ours) = map { $_->json } $other->get('/journal?famille=104201');
+    is_deeply [@$ours{qw(status code rows)}], [422, 'filter', undef], 'nor by its family, which is none there';
 
     forget();
     $portal->psql("update portal.town set agent_readings = 3 where id = 1");
@@ -236,6 +236,45 @@ is json_post($validator, "/demandes/$set", { version => $version, step => 'accep
         alter table portal.audit enable trigger all");
     ok $again->(), 'put right';
     unlike $chief->get('/journal')->text, qr/ont été changées/, 'the next round says so';
+}
+
+### what a list does not know is refused, and is no empty list
+
+{
+    my $desk = as_json((agent_client(as => new_agent(role => 'administrator')))[0]);
+    my $chief = agent_client(as => new_agent(role => 'administrator'));
+    my $readings = sub { scalar $portal->psql("select count(*) from portal.audit where action = 'read_journal'") };
+    my $before = $readings->();
+    my %wrong = (
+        '/' => [qw(etat=fini rubrique=voiture qui=tous apres=x)], '/interdictions' => [qw(etat=levees apres=-1)],
+        '/codes/responsables' => [qw(etat=x page=deux)], '/codes' => [qw(apres=x)], '/imports' => [qw(apres=x)],
+        '/imports/conflits' => [qw(apres=x)], '/imports/1' => [qw(resultat=perdu apres=x:y)], '/recopie' => [qw(apres=x famille=x)],
+        '/refus' => [qw(apres=x)], '/journal' => [qw(genre=x agent=999999 agent=x famille=1 du=2026-02-30 au=x apres=x)],
+        '/journal.csv' => [qw(genre=x agent=999999 famille=1 du=2026-02-30 au=x)],
+    );
+    for my $path (sort keys %wrong) {
+        for my $query (@{ $wrong{$path} }) {
+            my ($name) = $query =~ /^(\w+)/;
+            my $r = $desk->get("$path?$query");
+            is $r->status, 422, "$path?$query is refused";
+            is_deeply [$r->json->{code}, map { "$_->{field} $_->{code}" } @{ $r->json->{errors} }], ['filter', "$name filter"], 'by its name';
+            ok length $r->json->{errors}[0]{message}, 'in words';
+            $r = $chief->get("$path?$query");
+            is $r->status, 422, 'a person is told';
+            unlike $r->text, qr/Aucune? (?:demande|ligne|interdiction)/, 'not that there is none';
+        }
+        my $r = $desk->get("$path?couleur=bleu");
+        is_deeply [$r->status, $r->json->{code}], [422, 'filter_unknown'], "$path: a name that it does not know";
+        like $chief->get("$path?couleur=bleu")->text, qr/un tri que le portail ne connaît pas/, 'in words';
+    }
+    is $readings->(), $before, 'nothing was read for it';
+    my $r = $chief->get('/journal?famille=1&du=2026-02-30&genre=x');
+    like $r->text, qr/Aucune famille n’a ce numéro.*Écrivez un jour qui existe/s, 'the journal says it beside each field';
+    like $r->content, qr{id="famille"[^>]* value="1"}, 'with what was typed';
+    like $chief->get('/journal.csv?genre=x')->text, qr/Cette page ne connaît pas ce choix/, 'in place of an empty sheet';
+    is $chief->get('/journal.csv?genre=x')->header('content-type') =~ /html/, 1, 'which is no sheet';
+    is $desk->get('/?etat=&rubrique=&qui=&numero=&apres=')->status, 200, 'nothing chosen is nothing wrong';
+    is $chief->get('/?etat=done&avis=stepped_up')->status, 200, 'a notice goes along';
 }
 
 done_testing;

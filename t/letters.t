@@ -117,7 +117,17 @@ is row('select md5(string_agg(k::text, chr(10) order by k.id)) from portal.code 
     'to read them changes nothing';
 is audit('read_letters'), 2, 'each reading is in the audit';
 is $boss->get('/codes/lettres/999999')->status, 404, 'a lot that is none';
-is agent_client(role => 'administrator', town => 'beaulieu')->get($path)->status, 404, 'T070 another town\'s';
+{
+    my ($far, $there) = agent_client(role => 'administrator', town => 'beaulieu', json => 1);
+    is step_up($far, $there)->status, 200, 'an administrator of another town';
+    my %ours = map { $_->{code} => 1 } @{ $desk->get($path)->json->{letters} };
+    my $theirs = $far->get($path)->json->{letters};
+    ok keys %ours && !grep({ $ours{ $_->{code} } } @{ $theirs // [] }), 'T070 of that number another town has its own lot, or none';
+    is $far->get('/codes')->json->{lots}[0]{id}, 1, 'numbered from 1 there';
+    $portal->psql('insert into portal.letter_lot (tenant, size) values (1, 1), (1, 1)');
+    is $far->get('/codes/lettres/' . row('select max(number) from portal.letter_lot where tenant = 1'))->status, 404, 'T070 one of ours is none there';
+    $portal->psql('delete from portal.letter_lot where tenant = 1 and size = 1 and not exists (select from portal.code k where k.lot_id = letter_lot.id)');
+}
 
 $portal->psql("update portal.town set agent_readings = 2; delete from portal.attempt where kind = 'agent_readings'");
 is $desk->get($path)->status, 200, "a reading" for 1, 2;
@@ -146,13 +156,14 @@ my $printed = $boss->submit($r, {}, form => $form);
 is $printed->location, '/codes?avis=letters_printed', 'printed';
 like $boss->get($printed->location)->text, qr/L’impression est confirmée.*Lot $lot->{id} .*?Imprimé .*?Paul Delmas/s,
     'by whom, on the page';
-is row("select count(*) from portal.code k where lot_id = $lot->{id} and copy is not null"), 0,
+is row("select count(*) from portal.code k where (tenant, lot_id) =
+    (select tenant, id from portal.letter_lot where tenant = 1 and number = $lot->{id}) and copy is not null"), 0,
     'their copies are erased';
 is audit('print_letters'), 1, 'a row of the audit';
 is $boss->submit($r, {}, form => $form)->location, $printed->location, 'the same form again: the same';
 is json_post($desk, $form, {}, page => $path)->status, 200, 'said again';
 is audit('print_letters'), 1, 'it is the same';
-my $at = row("select printed_at from portal.letter_lot where id = $lot->{id}");
+my $at = row("select printed_at from portal.letter_lot where tenant = 1 and number = $lot->{id}");
 $r = $boss->get($path);
 like $r->text, qr/leurs codes ne peuvent plus être relus/, 'nothing is left to read';
 unlike $r->content, $CODE, 'and nothing is shown';
@@ -330,12 +341,16 @@ is audit('read_code_attempts'), 2, 'and that was read';
 ### after 30 days
 
 my ($seen, $unseen) = ($full, grep { $_->{letters} == 199 } @all);
-$portal->psql("update portal.code k set issued_at = issued_at - interval '31 days' where lot_id in ($seen->{id}, $unseen->{id})");
-ok wait_for(20, sub { !row("select count(*) from portal.code k where printable and lot_id in ($seen->{id}, $unseen->{id})") }),
+$portal->psql("update portal.code k set issued_at = issued_at - interval '31 days' where tenant = 1 and lot_id in
+    (select id from portal.letter_lot where tenant = 1 and number in ($seen->{id}, $unseen->{id}))");
+ok wait_for(20, sub { !row("select count(*) from portal.code k where printable and tenant = 1 and lot_id in
+    (select id from portal.letter_lot where tenant = 1 and number in ($seen->{id}, $unseen->{id}))") }),
     'no copy is kept for more than 30 days';
-is row("select count(*) from portal.code k where lot_id = $seen->{id} and revoked_at is null"), $seen->{letters},
+is row("select count(*) from portal.code k where (tenant, lot_id) =
+    (select tenant, id from portal.letter_lot where tenant = 1 and number = $seen->{id}) and revoked_at is null"), $seen->{letters},
     'what was opened may be in the post';
-is row("select count(*) from portal.code k where lot_id = $unseen->{id} and revoked_at is null"), 0,
+is row("select count(*) from portal.code k where (tenant, lot_id) =
+    (select tenant, id from portal.letter_lot where tenant = 1 and number = $unseen->{id}) and revoked_at is null"), 0,
     'what nobody has seen is no use';
 is counts()->{none}, $unseen->{letters} + 1, 'and is to be made again, as for the guardian whose code was ended';
 like row("select kind from portal.retention_run where kind = 'code_copy' limit 1"), qr/code_copy/, 'which is told';

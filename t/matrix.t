@@ -148,7 +148,7 @@ my %request;
 }
 $id{numero} = 1;
 @id{qw(import conflit bordereau fichier)} = (1, 1, 1, 'familles.csv');     # for administrators, and machines
-$id{lot} = $portal->psql('select min(id) from portal.letter_lot where tenant = 1');
+$id{lot} = $portal->psql('select min(number) from portal.letter_lot where tenant = 1');
 @id{qw(rubrique motif autorisation ecole adresse)} = qw(base unreadable transport 1 1);
 
 # a logo that everybody has seen

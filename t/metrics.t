@@ -221,14 +221,26 @@ reach('and is back', \%whole, 10);
 ### a node that sends no mail has jobs, and says how they stand
 
 {
-    my $quiet = portal(new => 1, jobs => 'chain=1h', directives => { portal_mail => undef });
+    my $quiet = portal(new => 1, jobs => 'chain=1h', directives => { portal_mail => undef, portal_webhooks => undef });
     my $tail = sub { $quiet->psql('select count(*) from portal.audit where chain is null') };
     ok wait_for(20, sub { $tail->() == 0 }), 'its job has run, and will in an hour';
     sign_in(client(), $couple) for 1 .. 3;
     my $rows = $tail->();
     cmp_ok $rows, '>=', 3, 'some rows wait for it';
-    reach('without mail: the end of the audit that is not chained',
-        { portal_audit_unchained => $rows, 'portal_outbox_mails{state="queued"}' => '\d+' }, 40);
+    my %hooks = (active => 2, late => 2, stopped => 1, failing => 1, gone => 1);
+    for my $state (keys %hooks) {
+        my ($is, $since) = $state eq 'late' ? ('active', 'now()') : ($state, 'null');
+        $quiet->psql("insert into portal.webhook (tenant, url, events, seal_id, secret, created_by, state, trouble_since)
+            select 1, 'https://$state' || n || '.example/', '{import.report}', gen_random_uuid(), repeat('x', 60),
+                   (select min(id) from portal.agent where tenant = 1), '$is', $since from generate_series(1, $hooks{$state}) n");
+    }
+    $quiet->psql("insert into portal.webhook_message (tenant, webhook_id, event, created_at)
+        select tenant, id, 'import.report', now() - interval '2 hours' from portal.webhook");
+    reach('without mail: the end of the audit that is not chained, and how webhooks are',
+        { portal_audit_unchained => $rows, 'portal_outbox_mails{state="queued"}' => '\d+',
+          (map { ("portal_webhooks{state=\"$_\"}" => $hooks{$_}) } keys %hooks), portal_webhook_messages => 6,
+          portal_webhook_oldest_seconds => '72\d\d' }, 40);
+    ok !grep({ /^portal_webhook.*(?:example|saint-aubin)/ } keys %{ metrics() }), 'of no town and no address';
 }
 
 done_testing;

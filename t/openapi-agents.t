@@ -329,7 +329,7 @@ answered(statistics => $c->get('/statistiques'), 200);
 {
     my ($page, $head) = agent_client(role => 'administrator');
     answered(journalSheet => json_of($page)->get('/journal.csv'), 403);
-    answered(letters => json_of($page)->get('/codes/lettres/' . $portal->psql('select min(id) from portal.letter_lot where tenant = 1')), 403);
+    answered(letters => json_of($page)->get('/codes/lettres/' . $portal->psql('select min(number) from portal.letter_lot where tenant = 1')), 403);
     step_up($page, $head, stays => 1);
     my $chief = json_of($page);
     answered(journal => $chief->get("/journal$_"), 200, $_) for '', '?agent=1&genre=session&du=2026-01-01', '?famille=personne&du=hier&apres=1';

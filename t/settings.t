@@ -13,7 +13,7 @@ use Portal::Fault qw(as_json);
 use Portal::Place qw(slurp);
 use Portal::Test;
 
-my $portal = portal();
+my $portal = portal(directives => { portal_webhooks => undef });
 my $form = forms();
 
 my ($admin) = agent_client(role => 'administrator');
@@ -420,6 +420,20 @@ is town('keep_document is null'), 't', 'as long as the request';
     like $legal->(qr/&lt;b/)->content, qr/&lt;b&gt;Ville&lt;\/b&gt; \{\{town\.slug\}\}/, 'and nothing else';
     audited();
 }
+
+
+### a server that tells the town's software nothing says so, and takes no address that could not be told
+
+like $admin->get('/reglages/logiciel')->text, qr/Ce serveur n’envoie aucun message/, 'a server that sends nothing says so';
+is $desk->get('/reglages/logiciel')->json->{sends}, JSON::PP::false, 'to a program, too';
+for my $host (qw(localhost LOCALHOST:8443 logiciel logiciel.local 127.0.0.1 10.1.2.3)) {
+    is codes(json_post($desk, '/reglages/logiciel', { url => "https://$host/", webhook_events => 'both' })), 'url:url_private',
+        "without networks of the town's own nothing goes to $host";
+}
+$r = json_post($desk, '/reglages/logiciel', { url => 'https://logiciel.example/', webhook_events => 'both' });
+is $r->status, 200, 'an address can be prepared';
+is $r->json->{sends}, JSON::PP::false, 'and is not told';
+like $admin->get('/reglages/logiciel/' . $r->json->{webhook}{id})->text, qr/Ce serveur n’envoie aucun message/, 'as its page says';
 
 
 ### the audit

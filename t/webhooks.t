@@ -74,7 +74,19 @@ is codes(add($desk, '')), 'url:required', 'none';
 is codes(add($desk, $soft->url, 'all')), 'webhook_events:choice', 'of what it is told';
 is row('select count(*) from portal.webhook'), 0, 'nothing was added';
 
-my $r = $boss->submit($boss->get('/reglages/logiciel'), { url => 'http://localhost/x', webhook_events => 'both' },
+# what nothing would be sent to, however it is written; a name may only be known when it is asked for
+for my $host (qw(10.0.0.1 192.168.1.1 127.0.0.2 169.254.169.254 172.16.0.1 100.100.100.200 0.0.0.0 2130706433 0x7f000001 127.2 017700000002)) {
+    is codes(add($desk, "https://$host/")), 'url:url_private', "refused: $host";
+}
+is row('select count(*) from portal.webhook'), 0, 'nothing of it was added';
+
+my $r = $boss->submit($boss->get('/reglages/logiciel'), { url => 'https://10.0.0.1/x', webhook_events => 'both' },
+    form => '/reglages/logiciel#erreurs');
+is $r->status, 422, 'a private address: a person is told';
+like $r->text, qr/elle n’est pas sur internet/, 'why';
+like $r->content, qr{value="https://10.0.0.1/x"}, 'with what was typed';
+
+$r = $boss->submit($boss->get('/reglages/logiciel'), { url => 'http://localhost/x', webhook_events => 'both' },
     form => '/reglages/logiciel#erreurs');
 is $r->status, 422, 'a person is told';
 like $r->text, qr/Recopiez celle de l’éditeur/, 'in words';
@@ -195,6 +207,9 @@ for my $case (['500', 500, ''], ['404', 404, ''], ['429', 429, ''], ['moved', 30
         "$status${detail}queued", "$fault: it waits");
     is row("select next_try - now() between '8 s' and '12 s' from portal.webhook where id = $id"), 't', 'a little'
         if $fault eq '500';
+    my $trouble = page($id)->{webhook}{trouble};
+    ok $trouble->{since}, "$fault: the page says since when";
+    is_deeply [$trouble->{status} // 0, $trouble->{webhook_fault} // ''], [$status, $detail], 'and what was wrong';
     due();
     my @all = $soft->comes($n + 2);
     is_deeply [map { $_->{headers}{'webhook-id'} } @all[$n, $n + 1]], [($all[$n]{headers}{'webhook-id'}) x 2],
@@ -202,6 +217,7 @@ for my $case (['500', 500, ''], ['404', 404, ''], ['429', 429, ''], ['moved', 30
     is $all[$n + 1]{body}, $all[$n]{body}, 'as it was';
     is_deeply $all[$n + 1]{signed_by}, [1], 'signed anew';
     becomes("select count(*) from portal.webhook_message where state = 'queued'", 0, 'and received');
+    is page($id)->{webhook}{trouble}, undef, 'all is well';
     is scalar($soft->received), $n + 2, 'once';
 }
 ok !grep({ $_->{line} =~ /elsewhere/ } $soft->received), 'no redirect is followed';
@@ -267,6 +283,13 @@ $soft->run;
     $soft->fault('503');
     news();
     for my $try (1 .. 11) {
+        # that it has been so for hours is told once, at the next sending
+        if ($try == 4) {
+            unlike $boss->get('/reglages/logiciel')->text, qr/Ce serveur n’envoie aucun message/, 'this server sends';
+            like $boss->get('/reglages/logiciel')->text, qr/Sans réponse depuis le/, 'the list says that it is in trouble';
+            like $boss->get("/reglages/logiciel/$id")->text, qr/ne reçoit plus les messages depuis le .*Dernier échec.*Réponse 503/s, 'its page, too';
+            row("update portal.webhook set trouble_since = now() - interval '2 hours' where id = $id returning 1");
+        }
         becomes("select max(a.number) from portal.webhook_attempt a join portal.webhook_message m on m.id = a.message_id
             where m.webhook_id = $id and a.status = 503", $try, "try $try");
         due();
@@ -275,6 +298,16 @@ $soft->run;
     is row("select sum(extract(epoch from w)) between 60 * 3600 and 80 * 3600 from
         (select portal.webhook_delay(n) as w from generate_series(1, 10) n) x"), 't', 'which that was';
     is scalar(log_lines(qr{webhook saint-aubin/$id is failing})), 1, 'the log says so';
+    my $bosses = row("select string_agg(email, ' ' order by email) from portal.agent
+        where tenant = 1 and role = 'administrator' and state = 'active'");
+    for my $mail (qw(webhook_late webhook_over)) {
+        is row("select string_agg(recipient, ' ' order by recipient) from portal.outbox where template = '$mail'"), $bosses,
+            "$mail: each administrator gets one mail";
+        my $letter = letter((split ' ', $bosses)[0], $mail);
+        like $letter->{text}, qr{n’arrivent plus.*\Q/reglages/logiciel/$id\E}s, 'with the way to its page';
+        unlike $letter->{text}, qr/localhost:@{[$soft->url =~ m{:(\d+)}]}|503/, 'not its address';
+    }
+    is row("select count(*) from portal.outbox where template like 'webhook%' and tenant <> 1"), 0, 'nobody of another town';
     like $boss->get('/reglages/logiciel')->text, qr/En panne/, 'and the list';
     like $boss->get("/reglages/logiciel/$id")->text, qr/pas répondu pendant trois jours.*Reprendre les envois/s, 'and its page';
     is codes(act($id, 'test')), ':webhook_off', 'a test is for what is active';

@@ -254,3 +254,19 @@ $$;
 
 comment on function limit_list(agent) is
     'What an agent is for, for pages: {"schools": [{"school": as it is called now}], "sections": [{"section"}]}, null: all.';
+
+
+create or replace function my_limits() returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select limit_list(a)
+                   || jsonb_build_object('has_schools', a.schools is not null,
+                                         'has_sections', a.sections is not null)
+              from agent a
+             where a.id = my_agent()
+               and (a.schools is not null or a.sections is not null));
+end
+$$;
+
+comment on function my_limits() is
+    'What this transaction''s agent is for, for the pages that show that alone: limit_list() with "has_schools", "has_sections"; null: everything.';

@@ -56,6 +56,13 @@ declare
 begin
     perform require_agent();
 
+    v_refusal := coalesce(wrong_filter('etat', nullif(input->>'state', '') = 'ended'),
+                          wrong_filter('apres', is_id(input->>'after')));
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
     v_refusal := may_read(false, true);
     perform note('read_bans', read_outcome(v_refusal));
 
@@ -83,7 +90,7 @@ end
 $$;
 
 comment on function bans(jsonb) is
-'The recorded bans of the town that the agent sees (agent_sees() of child_contact), but of their own family, the latest first, 50 at a time; the audit says who has read them (read_bans). Input: state (ended: those that hold no more; else those that hold), after (id of the last one seen). Result: {"status": 200, "bans": [ban_row()], "next": id to go on after or null, "ended"}; 429 too_many_readings. For agents.';
+'The recorded bans of the town that the agent sees (agent_sees() of child_contact), but of their own family, the latest first, 50 at a time; the audit says who has read them (read_bans). Input: state (ended: those that hold no more; else those that hold), after (id of the last one seen). Result: {"status": 200, "bans": [ban_row()], "next": id to go on after or null, "ended"}; 422 filter; 429 too_many_readings. For agents.';
 
 
 create or replace function ban_document(p_ban collect_ban) returns json

@@ -113,8 +113,16 @@ declare
     v_heads    bigint[];
     v_refusal  json;
     v_section  text;
+    v_wrong    json;
 begin
     perform require_agent('validator', 'administrator');
+
+    v_wrong := coalesce(wrong_filter('famille', is_id(input->>'family')),
+                        wrong_filter('apres', is_id(input->>'after')));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     if v_family is not null then
         -- what is sealed is opened of one family at a time, and it is kept who has
@@ -131,6 +139,11 @@ begin
                and f.sealed
                and agent_sees(s.section, s.family_id, s.child_id)
         loop
+            v_refusal := coalesce(v_refusal,
+                own_sealed(v_family, 'read_' || split_part(v_section, '_', 2), 'family',
+                           v_family));
+            exit when v_refusal #>> '{errors,0,code}' = 'own_family';
+
             v_refusal := coalesce(v_refusal, agent_limit('readings'));
             perform note('read_' || split_part(v_section, '_', 2),
                          case when v_refusal is null then 'ok' else 'too_many' end,
@@ -173,7 +186,7 @@ $$;
 
 comment on function copies(jsonb) is
 'What was accepted and is not in the town''s software yet, by families, the one that has waited longest first, 20 at a time. Input: family: that one alone, with what is sealed opened (audit: read_tax, read_bank, read_health, of the family); after ("next" of the page before).
-Result: {"status": 200, "families": [copy_family()], "one", "next", "way_back", "by_feed"}; 429 too_many_readings of sealed data. For validators and administrators.';
+Result: {"status": 200, "families": [copy_family()], "one", "next", "way_back", "by_feed"}; 403 own_family where something sealed of their own family would be opened; 429 too_many_readings of sealed data. For validators and administrators.';
 
 
 create or replace function copied(input jsonb) returns json
@@ -250,8 +263,15 @@ create or replace function refused_changes(input jsonb) returns json
 declare
     v_rows   json;
     v_count  int;
+    v_wrong  json;
 begin
     perform require_agent();
+
+    v_wrong := wrong_filter('apres', is_id(input->>'after'));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     select json_agg((copy_row(x.c, x.s, false)::jsonb || jsonb_build_object(
                          'family_label', f.label, 'family_number', f.number))::json

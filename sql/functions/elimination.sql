@@ -108,7 +108,7 @@ comment on function elimination_due(town, int, text) is
 create or replace function elimination_row(p_list elimination) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return (select jsonb_build_object('id', p_list.id, 'elimination_state', p_list.state,
+    return (select jsonb_build_object('id', p_list.number, 'elimination_state', p_list.state,
                 'is_open', p_list.state = 'open', 'is_approved', p_list.state = 'approved',
                 'is_done', p_list.state = 'done', 'is_cancelled', p_list.state = 'cancelled',
                 'made_at', p_list.made_at, 'made_by', elimination_agent(p_list.made_by),
@@ -124,7 +124,7 @@ end
 $$;
 
 comment on function elimination_row(elimination) is
-    'What is said of a list: who has done what when, how many things are still listed, kept and destroyed.';
+    'What is said of a list: its number in the town as "id", who has done what when, how many things are still listed, kept and destroyed.';
 
 
 create or replace function elimination_agent(p_agent bigint) returns text
@@ -166,7 +166,7 @@ create or replace function make_elimination(input jsonb) returns json
 declare
     v_refusal  json;
     v_town     town;
-    v_list     bigint;
+    v_list     elimination;
 begin
     v_refusal := settings_turn(input);
 
@@ -186,15 +186,15 @@ begin
     end if;
 
     insert into elimination (tenant, made_by) values (here(), my_agent())
-    returning id into v_list;
+    returning * into v_list;
 
     insert into elimination_item (tenant, list_id, kind, object, number, family_number, since)
-    select here(), v_list, d.kind, d.object, d.number, d.family_number, d.since
+    select here(), v_list.id, d.kind, d.object, d.number, d.family_number, d.since
       from elimination_due(v_town, 500, 'unlisted') d;
 
-    perform note('make_elimination', 'ok', 'elimination', v_list);
+    perform note('make_elimination', 'ok', 'elimination', v_list.id);
 
-    return done(input, moved('/eliminations/' || v_list, null, 'elimination_made'));
+    return done(input, moved('/eliminations/' || v_list.number, null, 'elimination_made'));
 end
 $$;
 
@@ -210,7 +210,7 @@ declare
 begin
     perform require_agent('administrator');
 
-    select e.* into v_list from elimination e where e.id = to_id(input->>'list');
+    select e.* into v_list from elimination e where e.number = to_id(input->>'list');
 
     if not found then
         return json_build_object('status', 404, 'errors', json_build_array());
@@ -237,7 +237,7 @@ end
 $$;
 
 comment on function elimination_list(jsonb) is
-'A list of what is to be destroyed: numbers and days, no value. Input: list. Result: {"status": 200, "version", "list": elimination_row(), "items": [{"id", "purge_kind", "number", "family_number", "since", "item_state", "is_listed", "reason", "kept_at", "kept_by"}], "decides": it is open, "approves": the agent may approve it, "values": {"version"}}; 404. For administrators.';
+'A list of what is to be destroyed: numbers and days, no value. Input: list (its number in the town). Result: {"status": 200, "version", "list": elimination_row(), "items": [{"id", "purge_kind", "number", "family_number", "since", "item_state", "is_listed", "reason", "kept_at", "kept_by"}], "decides": it is open, "approves": the agent may approve it, "values": {"version"}}; 404. For administrators.';
 
 
 create or replace function elimination_sheet(input jsonb) returns json
@@ -246,7 +246,9 @@ declare
     v_list  json := elimination_list(input);
 begin
     if v_list->>'status' = '200' then
-        perform note('read_elimination', 'csv', 'elimination', to_id(input->>'list'));
+        perform note('read_elimination', 'csv', 'elimination',
+                     (select e.id from elimination e
+                       where e.number = to_id(input->>'list')));
     end if;
 
     return v_list;
@@ -275,7 +277,7 @@ begin
 
     select e.* into v_list
       from elimination e
-     where e.id = to_id(input->>'list')
+     where e.number = to_id(input->>'list')
        for no key update;
 
     v_page := elimination_list(input);
@@ -322,7 +324,7 @@ begin
         perform note('cancel_elimination', 'ok', 'elimination', v_list.id);
     end if;
 
-    return done(input, moved('/eliminations/' || v_list.id, null, case v_step
+    return done(input, moved('/eliminations/' || v_list.number, null, case v_step
         when 'keep' then 'elimination_kept' when 'approve' then 'elimination_approved'
         else 'elimination_cancelled' end));
 end

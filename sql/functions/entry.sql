@@ -255,6 +255,22 @@ create or replace function refused(field text, code text, status int default 422
 comment on function refused(text, text, int) is 'The answer to what a person got wrong.';
 
 
+create or replace function wrong_filter(p_name text, p_right boolean) returns json
+    language sql stable
+    return case when not p_right then refused(p_name, 'filter') end;
+
+comment on function wrong_filter(text, boolean) is
+    'The answer to a list that is asked for by something it does not know, which would be an empty one. Input: the name in the address, whether it is right; null: it was not given. Result: null where it is.';
+
+
+create or replace function is_id(value text) returns boolean
+    language sql immutable
+    return case when value <> '' then to_id(value) is not null end;
+
+comment on function is_id(text) is
+    'Whether what an address says is an id; null where it says nothing.';
+
+
 create or replace function moved(location text, session json default null,
     notice text default null)
     returns json

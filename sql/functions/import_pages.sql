@@ -68,8 +68,15 @@ declare
     v_after  bigint := coalesce(to_id(input->>'after'), 9223372036854775807);
     v_rows   json;
     v_count  int;
+    v_wrong  json;
 begin
     perform require_agent('administrator');
+
+    v_wrong := wrong_filter('apres', is_id(input->>'after'));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     select json_agg(import_row(p) order by n), count(*)
       into v_rows, v_count
@@ -152,8 +159,22 @@ declare
     v_limit     int := least(greatest(coalesce(to_id(input->>'limit')::int, 50), 1), 1000);
     v_rows      json;
     v_count     int;
+    v_wrong     json;
 begin
     perform require_importer();
+
+    -- an operator's address is French, a program's English
+    v_wrong := coalesce(
+        wrong_filter(case when my_machine() is null then 'resultat' else 'outcome' end,
+                     v_outcome in ('created', 'updated', 'unchanged', 'kept', 'conflict',
+                                   'refused', 'all')),
+        wrong_filter(case when my_machine() is null then 'apres' else 'after' end,
+                     is_id(split_part(input->>'after', ':', 1))),
+        wrong_filter('limit', is_id(input->>'limit')));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     select i.* into v_import
       from import i
@@ -189,7 +210,7 @@ $$;
 
 comment on function import_report(jsonb) is
 'What became of an import. Input: import; outcome: only lines that came to it (created, updated, unchanged, kept, conflict, refused), all, or absent: those that are not clean; after ("next" of the page before), limit (50; up to 1000).
-Result: {"status": 200, "import": import_row(), "files": what was read, "lines": [{"file", "line", "outcome" (null: not yet checked), "told": [{"kind", "key", "field", "column", "code", "left"; of a duplicate "first_file", "first_line"}]}], "next"}; 404. For administrators; for the machine that sent it.';
+Result: {"status": 200, "import": import_row(), "files": what was read, "lines": [{"file", "line", "outcome" (null: not yet checked), "told": [{"kind", "key", "field", "column", "code", "left"; of a duplicate "first_file", "first_line"}]}], "next"}; 404; 422 filter. For administrators; for the machine that sent it.';
 
 
 create or replace function decide_import(input jsonb) returns json
@@ -297,8 +318,15 @@ declare
     v_after  bigint := coalesce(to_id(input->>'after'), 0);
     v_rows   json;
     v_count  int;
+    v_wrong  json;
 begin
     perform require_agent('administrator');
+
+    v_wrong := wrong_filter('apres', is_id(input->>'after'));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     select json_agg(conflict_row(p) order by n), count(*)
       into v_rows, v_count

@@ -175,23 +175,37 @@ begin
     return jsonb_build_object('agent', to_id(input->>'agent'), 'family', v_number,
         'family_id', v_family, 'kind', coalesce(v_kind, ''),
         'from', v_from, 'until', v_until,
+        'wrong_agent', nullif(input->>'agent', '') is not null
+                       and not exists (select from agent a
+                                        where a.id = to_id(input->>'agent')),
+        'wrong_kind', v_kind is not null
+                      and not exists (select from journal_kinds() k where k.kind = v_kind),
         'wrong_family', v_number is not null and v_family is null,
         'wrong_from', nullif(input->>'from', '') is not null and v_from is null,
         'wrong_until', nullif(input->>'until', '') is not null and v_until is null
-                       or coalesce(v_until < v_from, false),
-        'wrong', v_number is not null and v_family is null
-                 or nullif(input->>'from', '') is not null and v_from is null
-                 or nullif(input->>'until', '') is not null and v_until is null
-                 or coalesce(v_until < v_from, false)
-                 or nullif(input->>'agent', '') is not null
-                    and to_id(input->>'agent') is null
-                 or v_kind is not null
-                    and not exists (select from journal_kinds() k where k.kind = v_kind));
+                       or coalesce(v_until < v_from, false));
 end
 $$;
 
 comment on function journal_filter(jsonb) is
-    'Which rows are asked for, with what of it is wrong: nothing is shown then.';
+    'Which rows are asked for, with what of it is wrong: see journal_faults().';
+
+
+create or replace function journal_faults(p_filter jsonb, input jsonb) returns jsonb
+    language sql stable
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', x.field,
+                                'code', 'filter') order by x.n), '[]')
+              from (values (1, 'agent', (p_filter->>'wrong_agent')::boolean),
+                           (2, 'genre', (p_filter->>'wrong_kind')::boolean),
+                           (3, 'famille', (p_filter->>'wrong_family')::boolean),
+                           (4, 'du', (p_filter->>'wrong_from')::boolean),
+                           (5, 'au', (p_filter->>'wrong_until')::boolean),
+                           (6, 'apres', not is_id(input->>'after')))
+                   as x (n, field, wrong)
+             where x.wrong);
+
+comment on function journal_faults(jsonb, jsonb) is
+    'What is wrong with what the journal is asked for, as errors by the names in the address: [{"field", "code": filter}]. Input: journal_filter(), its input.';
 
 
 create or replace function journal_rows(p_filter jsonb, p_after bigint, p_limit int)
@@ -201,10 +215,6 @@ declare
     v_at  timestamptz := 'infinity';
     v_id  bigint := 9223372036854775807;
 begin
-    if (p_filter->>'wrong')::boolean then
-        return '[]';
-    end if;
-
     if p_after is not null then
         -- what is no more had nothing behind it
         select a.at, a.id into v_at, v_id from audit a where a.id = p_after;
@@ -244,8 +254,11 @@ begin
                                from regexp_matches(a.outcome, '_([0-9]+)', 'g') n) end,
         'object', a.object,
         'thing', coalesce(f.number, s.number, og.first_name || ' ' || og.last_name,
-                          oc.first_name || ' ' || oc.last_name, m.name),
-        'object_id', case when a.object <> 'town' then a.object_id end,
+                          oc.first_name || ' ' || oc.last_name, m.name, el.number::text,
+                          ll.number::text),
+        -- numbers of the installation are none of a town's
+        'object_id', case when a.object not in ('town', 'elimination', 'letter_lot')
+                          then a.object_id end,
         'family_number', coalesce(sf.number, af.number),
         'href', case when f.id is not null then '/familles/' || f.id
                      when s.id is not null then '/demandes/' || s.id
@@ -254,6 +267,7 @@ begin
                      when i.id is not null then '/imports/' || i.id
                      when k.id is not null then '/imports/conflits/' || k.id
                      when b.id is not null then '/interdictions/' || b.id
+                  when el.id is not null then '/eliminations/' || el.number
                      when og.id is not null then '/agents/' || og.id end)
             order by p.at desc, p.id desc), '[]')
       from journal_page((p_filter->>'agent')::bigint,
@@ -289,6 +303,10 @@ begin
                                  and k.tenant = a.tenant and k.id = a.object_id
       left join collect_ban b on a.object = 'collect_ban' and b.tenant = a.tenant
                              and b.id = a.object_id
+      left join elimination el on a.object = 'elimination'
+                              and el.tenant = a.tenant and el.id = a.object_id
+      left join letter_lot ll on a.object = 'letter_lot' and ll.tenant = a.tenant
+                             and ll.id = a.object_id
       left join family sf on sf.tenant = a.tenant
                          and sf.id = coalesce(s.family_id, r.family_id, x.family_id)
       left join family af on af.tenant = a.tenant and af.id = a.family_id
@@ -325,22 +343,28 @@ create or replace function journal(input jsonb) returns json
 declare
     v_filter   jsonb;
     v_refusal  json;
-    v_rows     json;
+    v_faults   jsonb;
+    v_rows     json := '[]';
     v_broken   bigint;
 begin
     perform require_agent('administrator');
 
     v_filter := journal_filter(input);
-    v_refusal := journal_reads(v_filter, 'ok');
+    v_faults := journal_faults(v_filter, input);
 
-    if v_refusal is not null then
-        return v_refusal;
+    if v_faults = '[]' then
+        v_refusal := journal_reads(v_filter, 'ok');
+
+        if v_refusal is not null then
+            return v_refusal;
+        end if;
+
+        v_rows := journal_rows(v_filter, to_id(input->>'after'), 51);
     end if;
 
-    v_rows := journal_rows(v_filter, to_id(input->>'after'), 51);
     select nullif(j.mark, 0) into v_broken from job j where j.name = 'audit_broken';
 
-    return json_build_object('status', 200,
+    return json_build_object('status', case v_faults when '[]' then 200 else 422 end,
         'rows', (select coalesce(json_agg(r.row order by r.n), '[]')
                    from json_array_elements(v_rows) with ordinality as r (row, n)
                   where r.n <= 50),
@@ -358,13 +382,14 @@ begin
                      from agent a),
         'kinds', (select json_agg(json_build_object('journal_kind', k.kind,
                              'chosen', k.kind = v_filter->>'kind'))
-                    from journal_kinds() k));
+                    from journal_kinds() k),
+        'again', v_faults <> '[]', 'errors', v_faults);
 end
 $$;
 
 comment on function journal(jsonb) is
 'The audit of the town, the newest first, 50 rows at a time; opening it is a row of its own (read_journal) and counts among the readings of an hour. Input: agent (id), family (number), kind (of journal_kinds()), from and until (days, both included), after (id of the last row seen); all optional.
-Result: {"status": 200, "rows": [journal_rows()], "next": id to go on after or null, "chain": {"broken": place of the first row that is not what it was or null, "whole": the last round found all as it was, "verified_at", "place": where that round ended}, "filter": journal_filter(): what is wrong of it shows no row, "people", "kinds": what can be chosen}; 429 too_many_readings. For administrators.';
+Result: {"status": 200, "rows": [journal_rows()], "next": id to go on after or null, "chain": {"broken": place of the first row that is not what it was or null, "whole": the last round found all as it was, "verified_at", "place": where that round ended}, "filter": journal_filter(), "people", "kinds": what can be chosen}; 422 with journal_faults(), for a person as the same page without a row ("again"); 429 too_many_readings. For administrators.';
 
 
 create or replace function journal_sheet(input jsonb) returns json
@@ -375,12 +400,18 @@ declare
     v_after    bigint := to_id(split_part(input->>'piece', ':', 1));
     v_given    int := coalesce(to_id(split_part(input->>'piece', ':', 2)), 0);
     v_filter   jsonb;
+    v_faults   jsonb;
     v_refusal  json;
     v_rows     json;
 begin
     perform require_agent('administrator');
 
     v_filter := journal_filter(input);
+    v_faults := journal_faults(v_filter, '{}');
+
+    if v_faults <> '[]' then
+        return json_build_object('status', 422, 'errors', v_faults);
+    end if;
 
     -- one sheet is one reading
     if v_after is null then

@@ -322,7 +322,7 @@ declare
                      where k.tenant = (p_lot).tenant and k.lot_id = (p_lot).id
                        and k.printable and k.expires_at > now());
 begin
-    return json_build_object('id', (p_lot).id, 'letters', (p_lot).size,
+    return json_build_object('id', (p_lot).number, 'letters', (p_lot).size,
                'left', v_left, 'open', v_left > 0,
                'made_at', (p_lot).made_at, 'made_by', agent_name((p_lot).made_by),
                'school', (select o.school from code_order o
@@ -338,7 +338,7 @@ end
 $$;
 
 comment on function lot_row(letter_lot) is
-    'A lot as pages show it: {"id", "letters": how many it had, "left": how many can still be printed, "open": some can, "made_at", "made_by", "school", "guardian": of a letter made for one person, "printed", "printed_at", "printed_by"}.';
+    'A lot as pages show it: {"id": its number in the town, "letters": how many it had, "left": how many can still be printed, "open": some can, "made_at", "made_by", "school", "guardian": of a letter made for one person, "printed", "printed_at", "printed_by"}.';
 
 
 create or replace function code_schools() returns json
@@ -360,13 +360,20 @@ create or replace function codes(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
     v_lots  letter_lot[];
+    v_wrong json;
 begin
     perform require_agent('administrator');
 
+    v_wrong := wrong_filter('apres', is_id(input->>'after'));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
+
     v_lots := array(select l
                       from letter_lot l
-                     where l.id < coalesce(to_id(input->>'after'), 9223372036854775807)
-                     order by l.id desc
+                     where l.number < coalesce(to_id(input->>'after'), 9223372036854775807)
+                     order by l.number desc
                      limit 21);
 
     return json_build_object('status', 200, 'counts', code_counts(),
@@ -374,16 +381,16 @@ begin
                              'made', o.made, 'asked_at', o.asked_at,
                              'asked_by', agent_name(o.asked_by))
                     from code_order o where o.ended_at is null),
-        'lots', (select coalesce(json_agg(lot_row(l) order by l.id desc), '[]')
+        'lots', (select coalesce(json_agg(lot_row(l) order by l.number desc), '[]')
                    from unnest(v_lots[1:20]) l),
-        'next', case when cardinality(v_lots) > 20 then v_lots[20].id end,
+        'next', case when cardinality(v_lots) > 20 then v_lots[20].number end,
         'schools', code_schools(),
         'days', (select t.code_days from town t where t.id = here()));
 end
 $$;
 
 comment on function codes(jsonb) is
-'How far the town is with its codes. Input: after (id of the last lot seen). Result: {"status": 200, "counts": code_counts(), "order": what is being made: {"school", "wanted", "made", "asked_at", "asked_by"} or null, "lots": [lot_row()], the latest first, 20 at a time, "next": id to go on after or null, "schools": code_schools(), "days": that a code is good for}. For administrators.';
+'How far the town is with its codes. Input: after (number of the last lot seen). Result: {"status": 200, "counts": code_counts(), "order": what is being made: {"school", "wanted", "made", "asked_at", "asked_by"} or null, "lots": [lot_row()], the latest first, 20 at a time, "next": id to go on after or null, "schools": code_schools(), "days": that a code is good for}. For administrators.';
 
 
 create or replace function code_guardians(input jsonb) returns json
@@ -393,8 +400,18 @@ declare
     v_name   text := nullif(fold(coalesce(input->>'name', '')), '');
     v_page   bigint := least(greatest(coalesce(to_id(input->>'page'), 1), 1), 10000);
     v_rows   json[];
+    v_wrong  json;
 begin
     perform require_agent('administrator');
+
+    v_wrong := coalesce(
+        wrong_filter('etat', v_state in ('none', 'to_print', 'printed', 'expired', 'linked',
+                                         'barred')),
+        wrong_filter('page', is_id(input->>'page')));
+
+    if v_wrong is not null then
+        return v_wrong;
+    end if;
 
     if v_state = 'linked' then
         perform note('read_linked', 'ok');
@@ -439,7 +456,7 @@ end
 $$;
 
 comment on function code_guardians(jsonb) is
-'The guardians of the town and how far each is, by name, 50 at a time. Input: name (a part of it, or the family''s number), state (of code_state(), or barred), page. Result: {"status": 200, "guardians": [{"id", "name", "family_number", "code_state", "is_linked", "barred", "has_address", "expires_on": its last day, "account": who is connected, "since"}], "next": page to go on with or null, "filter", "states"}. The audit says who has read whose accounts are connected (read_linked). For administrators.';
+'The guardians of the town and how far each is, by name, 50 at a time. Input: name (a part of it, or the family''s number), state (of code_state(), or barred), page. Result: {"status": 200, "guardians": [{"id", "name", "family_number", "code_state", "is_linked", "barred", "has_address", "expires_on": its last day, "account": who is connected, "since"}], "next": page to go on with or null, "filter", "states"}; 422 filter. The audit says who has read whose accounts are connected (read_linked). For administrators.';
 
 
 create or replace function guardian_code(input jsonb) returns json
@@ -455,7 +472,8 @@ begin
                'has_address', exists (select from address d where d.guardian_id = g.id),
                'code_state', s.state, 'is_linked', s.state = 'linked',
                'live', s.state in ('to_print', 'printed'),
-               'lot', case when s.state = 'to_print' then k.lot_id end,
+               'lot', case when s.state = 'to_print'
+                           then (select l.number from letter_lot l where l.id = k.lot_id) end,
                'barred', b.family_id is not null, 'barred_since', b.since,
                'account', a.first_name || ' ' || a.last_name, 'since', u.since)
       into v_guardian
@@ -566,7 +584,8 @@ begin
     v_lot := make_lot(array[v_id], jsonb_build_array(input->'issued'), null, my_agent());
     perform note('issue_code', 'ok', 'guardian', v_id);
 
-    return done(input, moved('/codes/lettres/' || v_lot, null, 'code_issued'));
+    return done(input, moved('/codes/lettres/' || (select l.number from letter_lot l
+                                                    where l.id = v_lot), null, 'code_issued'));
 end
 $$;
 
@@ -604,7 +623,7 @@ declare
 begin
     perform require_agent('administrator');
 
-    select l.* into v_lot from letter_lot l where l.id = to_id(input->>'lot');
+    select l.* into v_lot from letter_lot l where l.number = to_id(input->>'lot');
 
     if not found then
         return json_build_object('status', 404, 'errors', json_build_array());
@@ -676,7 +695,7 @@ begin
         return v_again;
     end if;
 
-    select l.* into v_lot from letter_lot l where l.id = to_id(input->>'lot') for no key update;
+    select l.* into v_lot from letter_lot l where l.number = to_id(input->>'lot') for no key update;
 
     if not found then
         return done(input, json_build_object('status', 404, 'errors', json_build_array()));

@@ -139,13 +139,14 @@ begin
                 'expired', count(*) filter (where o.state = 'expired'),
                 'oldest', coalesce(extract(epoch from now() - min(o.created_at)
                     filter (where o.state in ('queued', 'sending'))), 0)::bigint,
-                'unchained', (select count(*) from audit a where a.chain is null))
+                'unchained', (select count(*) from audit a where a.chain is null),
+                'webhooks', webhook_stats())
               from outbox o);
 end
 $$;
 
 comment on function mail_stats(jsonb) is
-    'Result: {"status": 200, "queued", "sending", "sent", "failed", "expired": how many mails, "oldest": age in seconds of the oldest that waits, "unchained": rows of the audit that wait for audit_chain()}. For portal_jobs.';
+    'Result: {"status": 200, "queued", "sending", "sent", "failed", "expired": how many mails, "oldest": age in seconds of the oldest that waits, "unchained": rows of the audit that wait for audit_chain(), "webhooks": webhook_stats()}. For portal_jobs.';
 
 
 grant execute on function mail_claim(jsonb), mail_done(jsonb), mail_stats(jsonb)

@@ -151,6 +151,19 @@ comment on function search_row(family) is
     'A family as a search shows it: who is in it, by name; of the children those that the agent sees.';
 
 
+create or replace function family_search(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+begin
+    perform require_agent();
+
+    return json_build_object('status', 200, 'limits', my_limits(), 'searched', false);
+end
+$$;
+
+comment on function family_search(jsonb) is
+    'The page of search_families() before anything is looked for. Result: {"status": 200, "limits": my_limits(), "searched": false}. For agents.';
+
+
 create or replace function search_families(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -187,7 +200,7 @@ begin
              order by o.label, o.number
              limit 51) f;
 
-    return json_build_object('status', 200, 'searched', true,
+    return json_build_object('status', 200, 'limits', my_limits(), 'searched', true,
         'families', coalesce((select json_agg(r.row order by r.n)
                                 from json_array_elements(v_rows)
                                      with ordinality as r (row, n)
@@ -197,7 +210,7 @@ end
 $$;
 
 comment on function search_families(jsonb) is
-'Families by what an agent knows of one, 50 at most. Each search counts as a reading, and the audit says that there was one, not for whom. Input: search, see search_key(). Result: {"status": 200, "searched": true, "families": [search_row()], "more": there are others}; 422 too_short; 429 too_many_readings. For agents.';
+'Families by what an agent knows of one, 50 at most. Each search counts as a reading, and the audit says that there was one, not for whom. Input: search, see search_key(). Result: {"status": 200, "limits": my_limits(), "searched": true, "families": [search_row()], "more": there are others}; 422 too_short; 429 too_many_readings. For agents.';
 
 
 -- one family ---------------------------------------------------------------
@@ -506,6 +519,6 @@ comment on function agent_child_photo(jsonb) is
     'The photo of a child, as the family''s file shows it to agents; the audit says who has read that. Input: family, child, piece. Result: file_document(). For agents.';
 
 
-grant execute on function search_families(jsonb), agent_family(jsonb), agent_health(jsonb),
+grant execute on function search_families(jsonb), family_search(jsonb), agent_family(jsonb), agent_health(jsonb),
     agent_tax(jsonb), agent_child_photo(jsonb)
    to portal_web;

@@ -399,7 +399,7 @@ begin
     v_linked := linked_chart(v_starts, v_all);
     v_now := (v_linked #>> '{rows,11,bars,0,value}')::bigint;
 
-    return jsonb_build_object('status', 200,
+    return jsonb_build_object('status', 200, 'limits', my_limits(),
         'since', day_of(v_starts[1]), 'days', v_town.validation_days,
         'families', v_all, 'families_linked', v_now,
         'percent_linked', round(v_now * 100.0 / nullif(v_all, 0)),
@@ -414,7 +414,7 @@ end
 $$;
 
 comment on function statistics(jsonb) is
-'The portal in numbers, of the last 12 months; counts, never a name. Result: {"status": 200, "since": day that the first month began, "days": the town''s delay, "families", "families_linked", "percent_linked", "waiting": waiting_chart(), "delay", "share": decided_charts(), "reasons": reasons_chart(), "linked": linked_chart(), "verified": verified_chart(), "codes", "logins": attempts_charts(), null for who does not see all}; of what the agent sees. For agents.';
+'The portal in numbers, of the last 12 months; counts, never a name. Result: {"status": 200, "limits": my_limits(), "since": day that the first month began, "days": the town''s delay, "families", "families_linked", "percent_linked", "waiting": waiting_chart(), "delay", "share": decided_charts(), "reasons": reasons_chart(), "linked": linked_chart(), "verified": verified_chart(), "codes", "logins": attempts_charts(), null for who does not see all}; of what the agent sees. For agents.';
 
 
 grant execute on function statistics(jsonb) to portal_web;

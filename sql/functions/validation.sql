@@ -152,19 +152,30 @@ declare
     v_from     change_set;
     v_rows     json;
     v_count    int;
+    v_refusal  json;
 begin
     perform require_agent();
+
+    v_refusal := coalesce(
+        wrong_filter('etat', v_state in ('waiting', 'incomplete', 'done')),
+        wrong_filter('rubrique', v_section in (
+            select s.name from section s
+             where my_sections() is null or s.name = any (my_sections()))),
+        wrong_filter('qui', v_whose in ('mine', 'nobody')),
+        wrong_filter('apres', is_id(input->>'after')));
+
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
 
     select c.* into v_from from change_set c where c.id = v_after;
 
     select json_agg(queue_row(q) order by n), count(*)
       into v_rows, v_count
       from (select p as q, row_number() over () as n
-              from queue_page(case when v_state in ('incomplete', 'done') then v_state
-                                   else 'waiting' end,
-                              v_section, v_whose, v_number, v_from) p) x;
+              from queue_page(v_state, v_section, v_whose, v_number, v_from) p) x;
 
-    return json_build_object('status', 200,
+    return json_build_object('status', 200, 'limits', my_limits(),
         'requests', coalesce((select json_agg(r.row order by r.n)
                                 from json_array_elements(v_rows)
                                      with ordinality as r (row, n)
@@ -185,7 +196,7 @@ end
 $$;
 
 comment on function queue(jsonb) is
-'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), after (id of the last one seen); number: that request alone, whatever the others say; all optional. Result: {"status": 200, "requests": [queue_row()], "next": id to go on after or null, "filter", and what can be chosen: "sections", "states", "owners"}. For agents.';
+'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), after (id of the last one seen); number: that request alone, whatever the others say; all optional; 422 filter for what none of them is. Result: {"status": 200, "limits": my_limits(), "requests": [queue_row()], "next": id to go on after or null, "filter", and what can be chosen: "sections", "states", "owners"}. For agents.';
 
 
 -- one request -------------------------------------------------------------

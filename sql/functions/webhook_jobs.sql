@@ -17,6 +17,26 @@ comment on function webhook_note(text, bigint) is
     'note() for the jobs. Input: what became of it (failing, gone), the webhook.';
 
 
+create or replace function webhook_warn(p_webhook bigint, p_template text) returns void
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+begin
+    perform post(gen_random_uuid(), a.email, a.email_mac, p_template, 'fr',
+                 jsonb_build_object('origin', t.agent_origin, 'webhook', w.id,
+                     'since', w.trouble_since))
+       from webhook w
+       join town t on t.id = w.tenant
+       join agent a on a.tenant = w.tenant
+                   and a.role = 'administrator'
+                   and a.state = 'active'
+      where w.tenant = here()
+        and w.id = p_webhook;
+end
+$$;
+
+comment on function webhook_warn(bigint, text) is
+    'Tells the town''s administrators by mail of a webhook in trouble, not which address it has. Input: the webhook, the mail: webhook_late (for some hours) or webhook_over (nothing is sent any more).';
+
+
 create or replace function webhook_delay(p_tries int) returns interval
     language sql volatile
     return (array['10 seconds', '1 minute', '5 minutes', '30 minutes', '2 hours', '5 hours',
@@ -210,6 +230,8 @@ declare
     v_webhook  webhook;
     v_wait     interval;
     v_over     text;
+    v_since    timestamptz;
+    v_mail     text;
 begin
     select w.* into v_webhook
       from webhook w
@@ -240,6 +262,15 @@ begin
                    when v_outcome = 'retry' and v_wait is null
                         and v_message.event <> 'webhook.test' then 'failing' end;
 
+    -- a test in vain is seen by who made it
+    v_since := case when v_outcome = 'delivered' then null
+                    when v_message.event = 'webhook.test' and v_over is null
+                    then v_webhook.trouble_since
+                    else coalesce(v_webhook.trouble_since, now()) end;
+    v_mail := case when v_over is not null then 'webhook_over'
+                   when v_webhook.warned_at is null and v_webhook.state = 'active'
+                        and v_since <= now() - interval '2 hours' then 'webhook_late' end;
+
     update webhook_message m
        set state = case when v_outcome = 'delivered' then 'delivered'
                         when v_wait is null then 'failed' else m.state end,
@@ -253,11 +284,18 @@ begin
                            when v_wait is not null then now() + v_wait
                            else w.next_try end,
            state = coalesce(v_over, w.state),
-           state_at = case when v_over is null then w.state_at else now() end
+           state_at = case when v_over is null then w.state_at else now() end,
+           trouble_since = v_since,
+           warned_at = case when v_since is null then null
+                            when v_mail is not null then now() else w.warned_at end
      where w.tenant = v_webhook.tenant and w.id = v_webhook.id;
 
-    if v_over is not null then
+    if v_mail is not null then
         perform import_enter(v_webhook.tenant);
+        perform webhook_warn(v_webhook.id, v_mail);
+    end if;
+
+    if v_over is not null then
         perform webhook_note(v_over, v_webhook.id);
     end if;
 
@@ -266,8 +304,36 @@ end
 $$;
 
 comment on function webhook_done(jsonb) is
-'Says what became of a message that was taken. Input: {"id", "lease", "outcome": delivered | retry | gone, "status": what was answered or 0, "detail": why nothing was, "ms"}. retry waits as webhook_delay() says, at last the webhook is failing; gone ends it at once. A delivery brings the next message forward.
+'Says what became of a message that was taken. Input: {"id", "lease", "outcome": delivered | retry | gone, "status": what was answered or 0, "detail": why nothing was, "ms"}. retry waits as webhook_delay() says, at last the webhook is failing; gone ends it at once. A delivery brings the next message forward. Who administers the town is told by mail once when nothing was received for two hours (webhook_late), and when the webhook is failing or gone (webhook_over).
 Result: {"status": 200, "state": of the message, "over": failing or gone when that is new}; 404 when the lease is another''s. For portal_jobs.';
+
+
+-- counting ----------------------------------------------------------------
+
+create or replace function webhook_stats() returns json
+    language sql stable
+begin atomic
+    select json_build_object(
+               'active', count(*) filter (where w.state = 'active'
+                                            and w.trouble_since is null),
+               'late', count(*) filter (where w.state = 'active'
+                                          and w.trouble_since is not null),
+               'stopped', count(*) filter (where w.state = 'stopped'),
+               'failing', count(*) filter (where w.state = 'failing'),
+               'gone', count(*) filter (where w.state = 'gone'),
+               'waiting', coalesce(sum(q.waiting), 0),
+               'oldest', coalesce(extract(epoch from now() - min(q.oldest)), 0)::bigint)
+      from webhook w
+      left join lateral (
+            select count(*) as waiting, min(m.created_at) as oldest
+              from webhook_message m
+             where m.tenant = w.tenant and m.webhook_id = w.id
+               and m.state = 'queued'
+               and w.state <> 'stopped') q on true;
+end;
+
+comment on function webhook_stats() is
+    'The webhooks of all towns: {"active": those that are well, "late": whose last message was not received, "stopped", "failing", "gone": how many, "waiting": messages for those that are not stopped, "oldest": age in seconds of the oldest of them}.';
 
 
 grant execute on function webhook_work(jsonb), webhook_claim(jsonb), webhook_done(jsonb)

@@ -15,6 +15,29 @@ comment on function webhook_events(text) is
     'What a webhook is told of, by what its form says: changes, imports or both.';
 
 
+create or replace function webhook_trouble(p_webhook webhook) returns jsonb
+    language sql stable
+begin atomic
+    select jsonb_build_object('since', p_webhook.trouble_since, 'at', x.at,
+               'status', x.status, 'webhook_fault', x.detail)
+      from (select) one
+      left join lateral (
+            select a.at, a.status, a.detail
+              from webhook_message m
+              join webhook_attempt a on a.tenant = m.tenant and a.message_id = m.id
+             where m.tenant = p_webhook.tenant
+               and m.webhook_id = p_webhook.id
+               and m.event <> 'webhook.test'
+               and a.outcome <> 'delivered'
+             order by a.at desc, a.number desc
+             limit 1) x on true
+     where p_webhook.trouble_since is not null;
+end;
+
+comment on function webhook_trouble(webhook) is
+    'What is wrong with a webhook whose messages are sent in vain: {"since", "at": of the last sending, "status": what it answered, or null, "webhook_fault": why it did not, or null}; the last sending is null once it is no longer kept. Null: nothing.';
+
+
 create or replace function webhook_row(p_webhook webhook) returns jsonb
     language sql stable
 begin atomic
@@ -27,6 +50,7 @@ begin atomic
                'is_stopped', p_webhook.state = 'stopped',
                'is_failing', p_webhook.state = 'failing',
                'is_gone', p_webhook.state = 'gone',
+               'trouble', webhook_trouble(p_webhook),
                'waiting', (select count(*)
                              from webhook_message m
                             where m.tenant = p_webhook.tenant
@@ -47,7 +71,7 @@ begin atomic
 end;
 
 comment on function webhook_row(webhook) is
-    'A webhook as pages show it: {"id", "url", "webhook_events": changes | imports | both, "webhook_state", "state_at", "is_active", "is_stopped", "is_failing", "is_gone", "waiting": messages, "next_try": null when nothing waits for its time, "last": {"at", "webhook_outcome", "status"} or null}. Never its secret.';
+    'A webhook as pages show it: {"id", "url", "webhook_events": changes | imports | both, "webhook_state", "state_at", "is_active", "is_stopped", "is_failing", "is_gone", "trouble": webhook_trouble(), "waiting": messages, "next_try": null when nothing waits for its time, "last": {"at", "webhook_outcome", "status"} or null}. Never its secret.';
 
 
 create or replace function webhooks(input jsonb) returns json
@@ -55,14 +79,14 @@ create or replace function webhooks(input jsonb) returns json
 begin
     perform require_agent('administrator');
 
-    return (select json_build_object('status', 200, 'webhooks',
-                coalesce(json_agg(webhook_row(w) order by w.id), '[]'))
+    return (select json_build_object('status', 200, 'sends', input->>'sends' = '1',
+                'webhooks', coalesce(json_agg(webhook_row(w) order by w.id), '[]'))
               from webhook w);
 end
 $$;
 
 comment on function webhooks(jsonb) is
-    'The town''s webhooks. Result: {"status": 200, "webhooks": [webhook_row()]}. For administrators.';
+    'The town''s webhooks. Input: sends (1 where this server sends messages). Result: {"status": 200, "sends", "webhooks": [webhook_row()]}. For administrators.';
 
 
 create or replace function webhook_attempts(p_webhook webhook) returns json
@@ -103,7 +127,7 @@ begin
     v_version := document_version(to_json(v_webhook.seal_id), to_json(v_webhook.state));
 
     return json_build_object('status', 200, 'version', v_version,
-        'webhook', webhook_row(v_webhook), 'shown', p_shown,
+        'sends', input->>'sends' = '1', 'webhook', webhook_row(v_webhook), 'shown', p_shown,
         'secret', case when p_shown then sealed_value('webhook',
             (input #>> '{signing,id}')::uuid, 'secret', input #>> '{signing,sealed}') end,
         'former_until', case when v_webhook.former_until > now()
@@ -128,7 +152,7 @@ end
 $$;
 
 comment on function webhook(jsonb) is
-'A webhook and what was sent to it. Input: webhook (its id). Result: {"status": 200, "version": of its secret and state, "webhook": webhook_row(), "shown": false, "secret": null, "former_until": until when the former secret signs too, or null, "attempts": webhook_attempts(), "values"}; 404. For administrators.';
+'A webhook and what was sent to it. Input: webhook (its id), sends. Result: {"status": 200, "version": of its secret and state, "sends": as webhooks(), "webhook": webhook_row(), "shown": false, "secret": null, "former_until": until when the former secret signs too, or null, "attempts": webhook_attempts(), "values"}; 404. For administrators.';
 
 
 create or replace function add_webhook(input jsonb) returns json
@@ -203,9 +227,12 @@ begin
            and m.state = 'failed'
            and m.event <> 'webhook.test';
 
+        -- what was given up begins anew, and is told of again if it has to be
         update webhook w
            set state = 'active', next_try = now(),
-               state_at = case w.state when 'active' then w.state_at else now() end
+               state_at = case w.state when 'active' then w.state_at else now() end,
+               trouble_since = case w.state when 'active' then w.trouble_since end,
+               warned_at = case w.state when 'active' then w.warned_at end
          where w.id = p_webhook.id;
 
     when 'secret' then

@@ -194,20 +194,13 @@ static void
 ngx_http_portal_town_answer(portal_op_t *op)
 {
     json_t                  *document;
-    ngx_str_t               *value;
-    portal_pg_op_t          *pg_op;
     ngx_http_portal_town_t  *town;
 
     town = op->data;
-    pg_op = (portal_pg_op_t *) op;
-
     town->op = NULL;
 
     if (op->status == PORTAL_OP_OK) {
-        value = &pg_op->queries[0].value;
-        document = value->data ? json_loadb((const char *) value->data,
-                                            value->len, 0, NULL)
-                               : NULL;
+        document = portal_pg_json(op);
 
         if (json_is_object(document)) {
             ngx_http_portal_town_set(town, document);

@@ -10,6 +10,8 @@
 
 #include "../core/portal_op.h"
 
+#include <jansson.h>
+
 
 /*
  * PostgreSQL without blocking: one pool per worker, a FIFO queue in front of
@@ -111,6 +113,9 @@ portal_pg_op_t *portal_pg_op(portal_pg_t *pg);
  */
 ngx_int_t portal_pg_query(portal_pg_op_t *op, portal_pg_statement_t *st);
 ngx_int_t portal_pg_param(portal_pg_op_t *op, ngx_str_t *value);
+
+/* for a handler: what the first query gave; NULL: nothing that is JSON */
+json_t *portal_pg_json(portal_op_t *op);
 
 /*
  * Takes the operation over, always: the handler is called later with the

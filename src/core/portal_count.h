@@ -86,7 +86,14 @@ typedef enum {
     PORTAL_COUNT_OUTBOX_FAILED,
     PORTAL_COUNT_OUTBOX_EXPIRED,
     PORTAL_COUNT_OUTBOX_OLDEST,         /* seconds */
-    PORTAL_COUNT_AUDIT_UNCHAINED,       /* read with it */
+    PORTAL_COUNT_AUDIT_UNCHAINED,       /* read with it, as what follows */
+    PORTAL_COUNT_HOOK_ACTIVE,
+    PORTAL_COUNT_HOOK_LATE,
+    PORTAL_COUNT_HOOK_STOPPED,
+    PORTAL_COUNT_HOOK_FAILING,
+    PORTAL_COUNT_HOOK_GONE,
+    PORTAL_COUNT_HOOK_WAITING,
+    PORTAL_COUNT_HOOK_OLDEST,           /* seconds */
 
     PORTAL_COUNTS
 } portal_count_e;

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "portal_address.h"
 
@@ -14,6 +15,16 @@ typedef struct {
     uint8_t   ip[16];
     unsigned  bits;
 } portal_network_t;
+
+
+static int portal_address_is(const char *label, const char *end,
+    const char *name);
+static int portal_address_numeric(const char *label, size_t len);
+static int portal_address_dotted(const char *host, size_t len,
+    uint8_t v4[4]);
+
+
+static const uint8_t  portal_address_loopback[4] = { 127, 0, 0, 1 };
 
 
 /* IANA's registry of special addresses; multicast and what is reserved */
@@ -117,4 +128,113 @@ portal_address_v4(const uint8_t ip[16], uint8_t v4[4])
     memcpy(v4, ip + 12, 4);
 
     return 1;
+}
+
+
+portal_host_e
+portal_address_host(const char *url, uint8_t v4[4])
+{
+    size_t       len;
+    const char  *host, *last;
+
+    host = strstr(url, "://");
+    if (host == NULL) {
+        return PORTAL_HOST_NAME;
+    }
+
+    host += 3;
+    len = strcspn(host, "/?#");
+
+    /* a name and password, or an IPv6 address: no form of ours takes them */
+
+    if (memchr(host, '@', len) || host[0] == '[') {
+        return PORTAL_HOST_NAME;
+    }
+
+    len = strcspn(host, ":/?#");
+
+    if (len == 0) {
+        return PORTAL_HOST_NAME;
+    }
+
+    for (last = host + len; last > host && last[-1] != '.'; last--) {
+        /* void */
+    }
+
+    if (portal_address_numeric(last, (size_t) (host + len - last))) {
+        return portal_address_dotted(host, len, v4) ? PORTAL_HOST_V4
+                                                    : PORTAL_HOST_NUMBER;
+    }
+
+    if (portal_address_is(last, host + len, "localhost")) {
+        memcpy(v4, portal_address_loopback, 4);
+        return PORTAL_HOST_V4;
+    }
+
+    if (last == host
+        || portal_address_is(last, host + len, "local")
+        || portal_address_is(last, host + len, "internal"))
+    {
+        return PORTAL_HOST_LOCAL;
+    }
+
+    return PORTAL_HOST_NAME;
+}
+
+
+static int
+portal_address_is(const char *label, const char *end, const char *name)
+{
+    size_t  len;
+
+    len = (size_t) (end - label);
+
+    return len == strlen(name) && strncasecmp(label, name, len) == 0;
+}
+
+
+/* "10", "0x7f": no domain of the internet is called so */
+
+static int
+portal_address_numeric(const char *label, size_t len)
+{
+    if (len > 2 && label[0] == '0' && (label[1] == 'x' || label[1] == 'X')) {
+        return strspn(label + 2, "0123456789abcdefABCDEF") >= len - 2;
+    }
+
+    return len > 0 && strspn(label, "0123456789") >= len;
+}
+
+
+/* a.b.c.d, decimal and without a zero in front, which some read as octal */
+
+static int
+portal_address_dotted(const char *host, size_t len, uint8_t v4[4])
+{
+    size_t    i, digits;
+    unsigned  n, part;
+
+    i = 0;
+
+    for (part = 0; part < 4; part++) {
+        n = 0;
+
+        for (digits = 0; i < len && host[i] >= '0' && host[i] <= '9'; i++) {
+            n = n * 10 + (unsigned) (host[i] - '0');
+
+            if (++digits > 3) {
+                return 0;
+            }
+        }
+
+        if (digits == 0 || n > 255 || (digits > 1 && host[i - digits] == '0')
+            || (part < 3 && (i == len || host[i++] != '.')))
+        {
+            return 0;
+        }
+
+        v4[part] = (uint8_t) n;
+    }
+
+    return i == len;
 }

@@ -18,12 +18,12 @@ static void portal_hook_look_in(portal_hook_t *hook, ngx_msec_t delay);
 static portal_pg_op_t *portal_hook_call(portal_hook_t *hook,
     portal_pg_statement_t *statement, json_t *input);
 static void portal_hook_claimed(portal_op_t *op);
-static ngx_uint_t portal_hook_rows(portal_hook_t *hook, ngx_str_t *value);
+static ngx_uint_t portal_hook_rows(portal_hook_t *hook, portal_op_t *op);
 static ngx_int_t portal_hook_row(portal_hook_t *hook, json_t *row);
 
 static void portal_hook_mark(ngx_event_t *ev);
 static void portal_hook_marked(portal_op_t *op);
-static void portal_hook_over(portal_hook_job_t *job, ngx_str_t *value);
+static void portal_hook_over(portal_hook_job_t *job, portal_op_t *op);
 static void portal_hook_free(portal_hook_job_t *job);
 
 
@@ -214,12 +214,7 @@ portal_hook_claimed(portal_op_t *op)
     hook = op->data;
     hook->claiming = NULL;
 
-    n = 0;
-
-    if (op->status == PORTAL_OP_OK) {
-        n = portal_hook_rows(hook,
-                             &((portal_pg_op_t *) op)->queries[0].value);
-    }
+    n = portal_hook_rows(hook, op);
 
     portal_hook_look_in(hook, n ? PORTAL_HOOK_SOON
                                 : portal_hook_interval(hook));
@@ -227,18 +222,13 @@ portal_hook_claimed(portal_op_t *op)
 
 
 static ngx_uint_t
-portal_hook_rows(portal_hook_t *hook, ngx_str_t *value)
+portal_hook_rows(portal_hook_t *hook, portal_op_t *op)
 {
     size_t       i;
     json_t      *rows;
     ngx_uint_t   n;
 
-    rows = NULL;
-
-    if (value->data != NULL) {
-        rows = json_loadb((char *) value->data, value->len, 0, NULL);
-    }
-
+    rows = portal_pg_json(op);
     n = 0;
 
     for (i = 0; i < json_array_size(rows); i++) {
@@ -367,7 +357,7 @@ portal_hook_marked(portal_op_t *op)
     }
 
     if (op->status == PORTAL_OP_OK) {
-        portal_hook_over(job, &((portal_pg_op_t *) op)->queries[0].value);
+        portal_hook_over(job, op);
 
     } else {
         ngx_log_error(NGX_LOG_ERR, hook->log, 0,
@@ -386,17 +376,12 @@ portal_hook_marked(portal_op_t *op)
 /* said once, when the last try was in vain */
 
 static void
-portal_hook_over(portal_hook_job_t *job, ngx_str_t *value)
+portal_hook_over(portal_hook_job_t *job, portal_op_t *op)
 {
     json_t      *answer;
     const char  *over;
 
-    answer = NULL;
-
-    if (value->data != NULL) {
-        answer = json_loadb((char *) value->data, value->len, 0, NULL);
-    }
-
+    answer = portal_pg_json(op);
     over = json_string_value(json_object_get(answer, "over"));
 
     if (over != NULL) {

@@ -41,6 +41,9 @@ typedef struct {
 typedef ngx_int_t (*portal_hook_sign_pt)(void *data, json_t *row,
     ngx_str_t *timestamp, char out[PORTAL_HOOK_SIGNATURES]);
 
+/* whether anything goes to an address: it is public, or among those of allow */
+ngx_uint_t portal_hook_may(struct sockaddr *sa, ngx_array_t *allow);
+
 /* init_process of one worker; pg: the jobs' own pool; NULL is logged */
 portal_hook_t *portal_hook_create(ngx_cycle_t *cycle,
     portal_hook_conf_t *conf, portal_pg_t *pg, portal_hook_sign_pt sign,

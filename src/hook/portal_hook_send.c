@@ -202,28 +202,12 @@ portal_hook_answer(char *data, size_t size, size_t n, void *context)
 static ngx_uint_t
 portal_hook_permit(portal_curl_transfer_t *t, struct curl_sockaddr *address)
 {
-    ngx_uint_t            yes;
-    struct sockaddr      *sa;
-    portal_hook_job_t    *job;
-    struct sockaddr_in   *sin;
-    struct sockaddr_in6  *sin6;
+    ngx_uint_t          yes;
+    portal_hook_job_t  *job;
 
     job = (portal_hook_job_t *) t;
-    sa = &address->addr;
-    yes = 0;
 
-    if (sa->sa_family == AF_INET) {
-        sin = (struct sockaddr_in *) sa;
-        yes = portal_address_public4((uint8_t *) &sin->sin_addr.s_addr);
-
-    } else if (sa->sa_family == AF_INET6) {
-        sin6 = (struct sockaddr_in6 *) sa;
-        yes = portal_address_public6(sin6->sin6_addr.s6_addr);
-    }
-
-    if (!yes && job->hook->conf->allow) {
-        yes = ngx_cidr_match(sa, job->hook->conf->allow) == NGX_OK;
-    }
+    yes = portal_hook_may(&address->addr, job->hook->conf->allow);
 
     if (yes) {
         job->permitted = 1;
@@ -233,6 +217,31 @@ portal_hook_permit(portal_curl_transfer_t *t, struct curl_sockaddr *address)
     }
 
     return yes;
+}
+
+
+ngx_uint_t
+portal_hook_may(struct sockaddr *sa, ngx_array_t *allow)
+{
+    struct sockaddr_in   *sin;
+    struct sockaddr_in6  *sin6;
+
+    if (sa->sa_family == AF_INET) {
+        sin = (struct sockaddr_in *) sa;
+
+        if (portal_address_public4((uint8_t *) &sin->sin_addr.s_addr)) {
+            return 1;
+        }
+
+    } else if (sa->sa_family == AF_INET6) {
+        sin6 = (struct sockaddr_in6 *) sa;
+
+        if (portal_address_public6(sin6->sin6_addr.s6_addr)) {
+            return 1;
+        }
+    }
+
+    return allow != NULL && ngx_cidr_match(sa, allow) == NGX_OK;
 }
 
 

@@ -244,7 +244,6 @@ static void
 portal_import_answered(portal_op_t *op)
 {
     json_t           *answer;
-    ngx_str_t        *value;
     portal_import_t  *import;
 
     import = op->data;
@@ -260,13 +259,7 @@ portal_import_answered(portal_op_t *op)
         return;
     }
 
-    value = &((portal_pg_op_t *) op)->queries[0].value;
-    answer = NULL;
-
-    if (value->data != NULL) {
-        answer = json_loadb((char *) value->data, value->len, 0, NULL);
-    }
-
+    answer = portal_pg_json(op);
     import->tries = 0;
 
     switch (json_integer_value(json_object_get(answer, "status"))) {

@@ -9,7 +9,8 @@
 
 /*
  * What a program says beside the body: a key, so that what it sends twice is
- * done once, and the versions that what it changes may have.
+ * done once, and the versions that what it changes may have.  And whether a
+ * list is asked for by what it knows.
  */
 
 
@@ -191,4 +192,60 @@ ngx_http_portal_if_match(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Of agents and machines a list that is asked with a name that it does not
+ * know would be another one than was meant, and look as if it were that.
+ */
+
+ngx_uint_t
+ngx_http_portal_asked(ngx_http_request_t *r,
+    ngx_http_portal_loc_conf_t *plcf)
+{
+    u_char      *p, *end, *last;
+    size_t       len;
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    if (plcf->asks == NULL
+        || (plcf->audience != NGX_HTTP_PORTAL_AGENT
+            && plcf->audience != NGX_HTTP_PORTAL_MACHINE))
+    {
+        return 1;
+    }
+
+    name = plcf->asks->elts;
+    last = r->args.data + r->args.len;
+
+    for (p = r->args.data; p < last; p = end + 1) {
+
+        for (end = p; end < last && *end != '&'; end++) { /* void */ }
+
+        for (len = 0; p + len < end && p[len] != '='; len++) { /* void */ }
+
+        /* what every page may have: a notice, a form that waited */
+
+        if (len == 0
+            || (len == 4 && ngx_strncasecmp(p, (u_char *) "avis", 4) == 0)
+            || (len == 7 && ngx_strncasecmp(p, (u_char *) "reprise", 7) == 0))
+        {
+            continue;
+        }
+
+        for (i = 0; i < plcf->asks->nelts; i++) {
+            if (len == name[i].len
+                && ngx_strncasecmp(p, name[i].data, len) == 0)
+            {
+                break;
+            }
+        }
+
+        if (i == plcf->asks->nelts) {
+            return 0;
+        }
+    }
+
+    return 1;
 }

@@ -493,6 +493,7 @@ ngx_http_portal_check_form(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     if (ngx_http_portal_check_paths(r, ctx) != NGX_OK
+        || ngx_http_portal_hook_check(r, ctx) != NGX_OK
         || ngx_http_portal_form_came(r, ctx, raw) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -784,33 +785,37 @@ ngx_http_portal_add_error(ngx_http_portal_ctx_t *ctx, const char *field,
 }
 
 
-/* with what its message names besides */
+/* with what their messages name besides */
 
 ngx_int_t
-ngx_http_portal_told_error(ngx_http_portal_ctx_t *ctx, json_t *error)
+ngx_http_portal_told_errors(ngx_http_portal_ctx_t *ctx, json_t *errors)
 {
-    json_t      *said, *last;
-    ngx_uint_t   i;
+    json_t      *error, *said, *last;
+    size_t       i;
+    ngx_uint_t   n;
 
     static const char  *names[] = { "request", "ratio", "name", "school" };
 
-    if (ngx_http_portal_add_error(ctx,
+    json_array_foreach(errors, i, error) {
+
+        if (ngx_http_portal_add_error(ctx,
                            json_string_value(json_object_get(error, "field")),
                            json_string_value(json_object_get(error, "code")))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    last = json_array_get(ctx->errors, json_array_size(ctx->errors) - 1);
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        said = json_object_get(error, names[i]);
-
-        if (json_is_string(said)
-            && json_object_set(last, names[i], said) != 0)
+            != NGX_OK)
         {
             return NGX_ERROR;
+        }
+
+        last = json_array_get(ctx->errors, json_array_size(ctx->errors) - 1);
+
+        for (n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+            said = json_object_get(error, names[n]);
+
+            if (json_is_string(said)
+                && json_object_set(last, names[n], said) != 0)
+            {
+                return NGX_ERROR;
+            }
         }
     }
 

@@ -399,8 +399,7 @@ ngx_http_portal_put_done(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 static ngx_int_t
 ngx_http_portal_put_answer(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    json_t      *document, *errors, *error;
-    size_t       i;
+    json_t      *document;
     ngx_int_t    rc;
     ngx_uint_t   status;
 
@@ -420,12 +419,10 @@ ngx_http_portal_put_answer(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    errors = json_object_get(document, "errors");
-
-    json_array_foreach(errors, i, error) {
-        if (ngx_http_portal_told_error(ctx, error) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+    if (ngx_http_portal_told_errors(ctx, json_object_get(document, "errors"))
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx->retry = (ngx_msec_t)

@@ -92,6 +92,8 @@ typedef struct {
     unsigned              mobile:1;    /* of phones, only those */
     unsigned              aged:1;      /* a birth: age_min to age_max */
     unsigned              sealed:1;    /* its value is sealed before the call */
+    unsigned              outward:1;   /* an address that messages go to: the
+                                          server's to say which those are */
     unsigned              refuse;
     int                   age_min;     /* years */
     int                   age_max;

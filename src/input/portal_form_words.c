@@ -36,6 +36,8 @@ static int portal_form_mobile(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_sealed(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
+static int portal_form_outward(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
 static int portal_form_min(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_max(portal_form_parser_t *parser,
@@ -83,6 +85,8 @@ static const portal_form_word_t  portal_form_known[] = {
       |portal_form_bit(TAX_NOTICE)|portal_form_bit(CAF_NUMBER),
       portal_form_sealed },
 
+    { "outward", portal_form_bit(TEXT), portal_form_outward },
+
     { "min",
       portal_form_bit(TEXT)|portal_form_bit(LINES)|portal_form_bit(NAME)
       |portal_form_bit(DATE)|portal_form_bit(INTEGER)|portal_form_bit(CENTS)
@@ -121,9 +125,9 @@ static const portal_form_word_t  portal_form_known[] = {
     (sizeof(portal_form_known) / sizeof(portal_form_known[0]))
 
 #define PORTAL_FORM_WORD_LIST                                                 \
-    "required, hidden, new, mobile, sealed, min=, max=, age=, lines=, "       \
-    "refuse=, country=, accept=, store=, autocomplete=, options= and "        \
-    "from="
+    "required, hidden, new, mobile, sealed, outward, min=, max=, age=, "      \
+    "lines=, refuse=, country=, accept=, store=, autocomplete=, options= "    \
+    "and from="
 
 
 int
@@ -252,6 +256,20 @@ portal_form_sealed(portal_form_parser_t *parser, portal_field_t *field,
     }
 
     field->sealed = 1;
+
+    return 0;
+}
+
+
+static int
+portal_form_outward(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    if (value != NULL) {
+        return portal_form_fail(parser, "\"outward\" takes no value");
+    }
+
+    field->outward = 1;
 
     return 0;
 }

@@ -37,7 +37,7 @@ static void portal_jobs_run(ngx_event_t *ev);
 static portal_pg_op_t *portal_jobs_call(portal_job_t *job);
 static char *portal_jobs_input(portal_job_t *job);
 static void portal_jobs_done(portal_op_t *op);
-static ngx_uint_t portal_jobs_told(portal_job_t *job, ngx_str_t *value);
+static ngx_uint_t portal_jobs_told(portal_job_t *job, portal_op_t *op);
 static void portal_jobs_wait(portal_job_t *job, ngx_msec_t delay);
 
 
@@ -212,7 +212,7 @@ portal_jobs_done(portal_op_t *op)
     more = 0;
 
     if (op->status == PORTAL_OP_OK) {
-        more = portal_jobs_told(job, &pg_op->queries[0].value);
+        more = portal_jobs_told(job, op);
         job->failed = 0;
 
     } else if (!job->failed) {
@@ -235,18 +235,13 @@ portal_jobs_done(portal_op_t *op)
 /* logs what was done; 1 when there is more to do */
 
 static ngx_uint_t
-portal_jobs_told(portal_job_t *job, ngx_str_t *value)
+portal_jobs_told(portal_job_t *job, portal_op_t *op)
 {
     json_t      *answer;
     ngx_uint_t   more;
     const char  *note;
 
-    answer = NULL;
-
-    if (value->data != NULL) {
-        answer = json_loadb((char *) value->data, value->len, 0, NULL);
-    }
-
+    answer = portal_pg_json(op);
     note = json_string_value(json_object_get(answer, "note"));
 
     if (note != NULL) {

@@ -326,6 +326,29 @@ static ngx_http_portal_metric_t  ngx_http_portal_metric_table[] = {
       "Rows of the audit that are not chained yet.",
       "", NGX_HTTP_PORTAL_OUTBOX, PORTAL_COUNT_AUDIT_UNCHAINED },
 
+    { "portal_webhooks", "gauge",
+      "Addresses of all towns that are told what there is to read, by state.",
+      "{state=\"active\"}", NGX_HTTP_PORTAL_OUTBOX,
+      PORTAL_COUNT_HOOK_ACTIVE },
+    { NULL, NULL, NULL,
+      "{state=\"late\"}", NGX_HTTP_PORTAL_OUTBOX, PORTAL_COUNT_HOOK_LATE },
+    { NULL, NULL, NULL,
+      "{state=\"stopped\"}", NGX_HTTP_PORTAL_OUTBOX,
+      PORTAL_COUNT_HOOK_STOPPED },
+    { NULL, NULL, NULL,
+      "{state=\"failing\"}", NGX_HTTP_PORTAL_OUTBOX,
+      PORTAL_COUNT_HOOK_FAILING },
+    { NULL, NULL, NULL,
+      "{state=\"gone\"}", NGX_HTTP_PORTAL_OUTBOX, PORTAL_COUNT_HOOK_GONE },
+
+    { "portal_webhook_messages", "gauge",
+      "Messages that wait to be received, but of stopped webhooks.",
+      "", NGX_HTTP_PORTAL_OUTBOX, PORTAL_COUNT_HOOK_WAITING },
+
+    { "portal_webhook_oldest_seconds", "gauge",
+      "Age of the oldest of them.",
+      "", NGX_HTTP_PORTAL_OUTBOX, PORTAL_COUNT_HOOK_OLDEST },
+
     { NULL, NULL, NULL, NULL, NGX_HTTP_PORTAL_COUNT, 0 }
 };
 

@@ -37,6 +37,8 @@ static ngx_int_t ngx_http_portal_variable_time(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, uintptr_t data, ngx_str_t *value);
 static ngx_int_t ngx_http_portal_variable_client(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_portal_variable_webhooks(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_portal_variable_id(ngx_http_request_t *r,
     int64_t id, ngx_str_t *value);
 static void ngx_http_portal_variable_roles(ngx_uint_t roles,
@@ -87,6 +89,9 @@ static ngx_http_variable_t  ngx_http_portal_vars[] = {
       NGX_HTTP_PORTAL_VAR_RENDER_TIME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("portal_client"), NULL, ngx_http_portal_variable_client,
+      0, 0, 0 },
+
+    { ngx_string("portal_webhooks"), NULL, ngx_http_portal_variable_webhooks,
       0, 0, 0 },
 
       ngx_http_null_variable
@@ -201,6 +206,26 @@ ngx_http_portal_variable_client(ngx_http_request_t *r,
     }
 
     v->len = (unsigned) ngx_http_portal_client(r, v->data, 64) & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+/* whether what this server is told of goes on, for the page of addresses */
+
+static ngx_int_t
+ngx_http_portal_variable_webhooks(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    v->data = (u_char *) "1";
+    v->len = pmcf->hook.on ? 1 : 0;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;

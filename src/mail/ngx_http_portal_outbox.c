@@ -8,17 +8,25 @@
 
 
 /*
- * The worker of the jobs asks now and then how full the outbox is, and how much
- * of the audit is not chained, for metrics and health; the answer is the
- * node's.  A node that sends no mail has jobs all the same.
+ * The worker of the jobs asks now and then how full the outbox is, how much of
+ * the audit is not chained and how webhooks are, for metrics and health; the
+ * answer is the node's.  A node that sends no mail has jobs all the same.
  */
 
 #define NGX_HTTP_PORTAL_OUTBOX_EVERY  15000
 #define NGX_HTTP_PORTAL_OUTBOX_OLD    120       /* seconds: no longer true */
 
 
+typedef struct {
+    const char  *name;
+    ngx_uint_t   n;
+} ngx_http_portal_stat_t;
+
+
 static void ngx_http_portal_outbox_ask(ngx_event_t *ev);
 static void ngx_http_portal_outbox_answer(portal_op_t *op);
+static void ngx_http_portal_outbox_keep(json_t *stats,
+    const ngx_http_portal_stat_t *fields);
 
 
 static ngx_event_t                   ngx_http_portal_outbox_timer;
@@ -73,43 +81,55 @@ ngx_http_portal_outbox_ask(ngx_event_t *ev)
 static void
 ngx_http_portal_outbox_answer(portal_op_t *op)
 {
-    static const struct {
-        const char  *name;
-        ngx_uint_t   n;
-    } fields[] = {
+    static const ngx_http_portal_stat_t  fields[] = {
         { "queued", PORTAL_COUNT_OUTBOX_QUEUED },
         { "sending", PORTAL_COUNT_OUTBOX_SENDING },
         { "sent", PORTAL_COUNT_OUTBOX_SENT },
         { "failed", PORTAL_COUNT_OUTBOX_FAILED },
         { "expired", PORTAL_COUNT_OUTBOX_EXPIRED },
         { "oldest", PORTAL_COUNT_OUTBOX_OLDEST },
-        { "unchained", PORTAL_COUNT_AUDIT_UNCHAINED }
+        { "unchained", PORTAL_COUNT_AUDIT_UNCHAINED },
+        { NULL, 0 }
     };
 
-    json_t      *stats, *value;
-    ngx_str_t   *text;
-    ngx_uint_t   i;
+    static const ngx_http_portal_stat_t  hooks[] = {
+        { "active", PORTAL_COUNT_HOOK_ACTIVE },
+        { "late", PORTAL_COUNT_HOOK_LATE },
+        { "stopped", PORTAL_COUNT_HOOK_STOPPED },
+        { "failing", PORTAL_COUNT_HOOK_FAILING },
+        { "gone", PORTAL_COUNT_HOOK_GONE },
+        { "waiting", PORTAL_COUNT_HOOK_WAITING },
+        { "oldest", PORTAL_COUNT_HOOK_OLDEST },
+        { NULL, 0 }
+    };
 
-    text = &((portal_pg_op_t *) op)->queries[0].value;
+    json_t  *stats;
 
-    if (op->status != PORTAL_OP_OK || text->data == NULL) {
+    stats = portal_pg_json(op);
+    if (stats == NULL) {
         return;
     }
 
-    stats = json_loadb((const char *) text->data, text->len, 0, NULL);
+    ngx_http_portal_outbox_keep(stats, fields);
+    ngx_http_portal_outbox_keep(json_object_get(stats, "webhooks"), hooks);
 
-    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        value = json_object_get(stats, fields[i].name);
-        portal_counts[fields[i].n] = (ngx_atomic_uint_t)
-                                     json_integer_value(value);
-    }
-
-    if (stats != NULL) {
-        portal_counts[PORTAL_COUNT_OUTBOX_READ] = (ngx_atomic_uint_t)
-                                                  ngx_time();
-    }
+    portal_counts[PORTAL_COUNT_OUTBOX_READ] = (ngx_atomic_uint_t) ngx_time();
 
     json_decref(stats);
+}
+
+
+static void
+ngx_http_portal_outbox_keep(json_t *stats,
+    const ngx_http_portal_stat_t *fields)
+{
+    json_t  *value;
+
+    for ( /* void */ ; fields->name; fields++) {
+        value = json_object_get(stats, fields->name);
+        portal_counts[fields->n] = (ngx_atomic_uint_t)
+                                   json_integer_value(value);
+    }
 }
 
 

@@ -19,7 +19,7 @@ static void portal_mail_look(ngx_event_t *ev);
 static void portal_mail_look_in(portal_mail_t *mail, ngx_msec_t delay);
 static ngx_msec_t portal_mail_interval(portal_mail_t *mail);
 static void portal_mail_claimed(portal_op_t *op);
-static ngx_uint_t portal_mail_rows(portal_mail_t *mail, ngx_str_t *value);
+static ngx_uint_t portal_mail_rows(portal_mail_t *mail, portal_op_t *op);
 
 static ngx_int_t portal_mail_row(portal_mail_t *mail, json_t *row);
 static void portal_mail_compose(portal_mail_job_t *job, ngx_str_t *row);
@@ -255,19 +255,16 @@ portal_mail_interval(portal_mail_t *mail)
 static void
 portal_mail_claimed(portal_op_t *op)
 {
-    ngx_uint_t       n;
-    portal_mail_t   *mail;
-    portal_pg_op_t  *pg;
+    ngx_uint_t      n;
+    portal_mail_t  *mail;
 
     mail = op->data;
-    pg = (portal_pg_op_t *) op;
-
     mail->claiming = NULL;
 
     n = 0;
 
     if (op->status == PORTAL_OP_OK) {
-        n = portal_mail_rows(mail, &pg->queries[0].value);
+        n = portal_mail_rows(mail, op);
     }
 
     if (n) {
@@ -284,17 +281,13 @@ portal_mail_claimed(portal_op_t *op)
 
 
 static ngx_uint_t
-portal_mail_rows(portal_mail_t *mail, ngx_str_t *value)
+portal_mail_rows(portal_mail_t *mail, portal_op_t *op)
 {
     size_t       i;
     json_t      *rows;
     ngx_uint_t   n;
 
-    rows = NULL;
-
-    if (value->data != NULL) {
-        rows = json_loadb((char *) value->data, value->len, 0, NULL);
-    }
+    rows = portal_pg_json(op);
 
     if (!json_is_array(rows)) {
         ngx_log_error(NGX_LOG_ERR, mail->log, 0,

@@ -38,11 +38,6 @@ static ngx_int_t ngx_http_portal_lead(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *location);
 static ngx_int_t ngx_http_portal_refuse_shown(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_refuse_empty(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
-static ngx_uint_t ngx_http_portal_field_empty(ngx_http_portal_ctx_t *ctx,
-    const portal_field_t *field);
-static ngx_uint_t ngx_http_portal_is_string(json_t *value, const char *text);
 
 
 ngx_int_t
@@ -93,6 +88,10 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
 
     if (plcf->signed_in.len && ctx->live) {
         return ngx_http_portal_content_signed_in(r, ctx);
+    }
+
+    if (!ngx_http_portal_asked(r, plcf)) {
+        return ngx_http_portal_problem(r, ctx, 422, "filter_unknown");
     }
 
     if (ngx_http_portal_form_waits(r, ctx)) {
@@ -308,7 +307,20 @@ ngx_http_portal_content_refused(ngx_http_request_t *r,
     }
 
     document = ngx_http_portal_document(r, ctx);
-    error = json_array_get(json_object_get(document, "errors"), 0);
+
+    /* the page itself says what is wrong with what it was asked for */
+
+    if (!ctx->json && json_is_true(json_object_get(document, "again"))) {
+        return ngx_http_portal_present(r, ctx, status, ctx->verdict->view);
+    }
+
+    if (ngx_http_portal_told_errors(ctx, json_object_get(document, "errors"))
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    error = json_array_get(ctx->errors, 0);
 
     if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
         ctx->retry = (ngx_msec_t)
@@ -544,8 +556,7 @@ ngx_http_portal_not_allowed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 ngx_int_t
 ngx_http_portal_after_act(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
-    json_t      *document, *errors, *error;
-    size_t       i;
+    json_t      *document, *errors;
     ngx_int_t    rc;
     ngx_uint_t   status;
 
@@ -581,10 +592,8 @@ ngx_http_portal_after_act(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     if (json_array_size(errors)) {
 
-        json_array_foreach(errors, i, error) {
-            if (ngx_http_portal_told_error(ctx, error) != NGX_OK) {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
+        if (ngx_http_portal_told_errors(ctx, errors) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
         ctx->retry = (ngx_msec_t)
@@ -787,106 +796,9 @@ ngx_http_portal_refuse_shown(ngx_http_request_t *r,
         return ngx_http_portal_content_refused(r, ctx, status);
     }
 
-    if (ctx->unasked && ngx_http_portal_refuse_empty(r, ctx) != NGX_OK) {
+    if (ctx->unasked && ngx_http_portal_form_empty(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_portal_present(r, ctx, ctx->status, ctx->verdict->view);
-}
-
-
-/*
- * What the town requires ("policy") only the document says.  What is empty of
- * it is told along with what the form's own check has found, in the page's
- * order: one round, not two.  Whether a file is missing is the function's to
- * say, since one may be kept.
- */
-
-static ngx_int_t
-ngx_http_portal_refuse_empty(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx)
-{
-    json_t                *policy, *found, *error;
-    size_t                 i, n, had;
-    const char            *name;
-    portal_form_t         *form;
-    const portal_field_t  *field;
-
-    form = ctx->verdict->form;
-    policy = json_object_get(ngx_http_portal_document(r, ctx), "policy");
-
-    if (!form->partial || !json_is_object(policy)) {
-        return NGX_OK;
-    }
-
-    found = ctx->errors;
-    ctx->errors = NULL;
-
-    for (i = 0; i <= form->nfields; i++) {
-        field = i < form->nfields ? &form->fields[i] : NULL;
-        had = 0;
-
-        /* behind the fields, what is of none */
-
-        json_array_foreach(found, n, error) {
-            name = json_string_value(json_object_get(error, "field"));
-
-            if (portal_form_field(form, name) == field) {
-                had = 1;
-
-                if (ngx_http_portal_add_error(ctx, name,
-                            json_string_value(json_object_get(error, "code")))
-                    != NGX_OK)
-                {
-                    json_decref(found);
-                    return NGX_ERROR;
-                }
-            }
-        }
-
-        if (field != NULL && !had && field->type != PORTAL_FIELD_FILE
-            && ngx_http_portal_is_string(json_object_get(policy, field->name),
-                                         "required")
-            && ngx_http_portal_field_empty(ctx, field)
-            && ngx_http_portal_add_error(ctx, field->name, "required")
-               != NGX_OK)
-        {
-            json_decref(found);
-            return NGX_ERROR;
-        }
-    }
-
-    json_decref(found);
-
-    return NGX_OK;
-}
-
-
-/* as it was sent; as the document has it, of one that was not, or that was left
-   as it was: then that is what the page shows */
-
-static ngx_uint_t
-ngx_http_portal_field_empty(ngx_http_portal_ctx_t *ctx,
-    const portal_field_t *field)
-{
-    json_t  *value;
-
-    value = json_object_get(ctx->values, field->name);
-
-    if (value == NULL || ngx_http_portal_form_left(ctx, field)) {
-        value = json_object_get(json_object_get(ctx->document, "values"),
-                                field->name);
-    }
-
-    return value == NULL || json_is_null(value)
-           || ngx_http_portal_is_string(value, "")
-           || ngx_http_portal_is_string(value, "unanswered");
-}
-
-
-static ngx_uint_t
-ngx_http_portal_is_string(json_t *value, const char *text)
-{
-    return json_is_string(value)
-           && ngx_strcmp(json_string_value(value), text) == 0;
 }

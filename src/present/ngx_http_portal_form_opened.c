@@ -46,6 +46,9 @@ static portal_text_t ngx_http_portal_opened_text(const portal_field_t *field,
 static void ngx_http_portal_opened_forget(const portal_field_t *field,
     json_t *typed);
 static ngx_uint_t ngx_http_portal_opened_late(ngx_http_portal_ctx_t *ctx);
+static ngx_uint_t ngx_http_portal_field_empty(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field);
+static ngx_uint_t ngx_http_portal_is_string(json_t *value, const char *text);
 
 
 /* the tags of what came, before any of it is sealed */
@@ -451,4 +454,100 @@ ngx_http_portal_opened_late(ngx_http_portal_ctx_t *ctx)
     }
 
     return 0;
+}
+
+
+/*
+ * What the town requires ("policy") only the document says.  What is empty of
+ * it is told along with what the form's own check has found, in the page's
+ * order: one round, not two.  Whether a file is missing is the function's to
+ * say, since one may be kept.
+ */
+
+ngx_int_t
+ngx_http_portal_form_empty(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
+{
+    json_t                *policy, *found, *error;
+    size_t                 i, n, had;
+    const char            *name;
+    portal_form_t         *form;
+    const portal_field_t  *field;
+
+    form = ctx->verdict->form;
+    policy = json_object_get(ngx_http_portal_document(r, ctx), "policy");
+
+    if (!form->partial || !json_is_object(policy)) {
+        return NGX_OK;
+    }
+
+    found = ctx->errors;
+    ctx->errors = NULL;
+
+    for (i = 0; i <= form->nfields; i++) {
+        field = i < form->nfields ? &form->fields[i] : NULL;
+        had = 0;
+
+        /* behind the fields, what is of none */
+
+        json_array_foreach(found, n, error) {
+            name = json_string_value(json_object_get(error, "field"));
+
+            if (portal_form_field(form, name) == field) {
+                had = 1;
+
+                if (ngx_http_portal_add_error(ctx, name,
+                            json_string_value(json_object_get(error, "code")))
+                    != NGX_OK)
+                {
+                    json_decref(found);
+                    return NGX_ERROR;
+                }
+            }
+        }
+
+        if (field != NULL && !had && field->type != PORTAL_FIELD_FILE
+            && ngx_http_portal_is_string(json_object_get(policy, field->name),
+                                         "required")
+            && ngx_http_portal_field_empty(ctx, field)
+            && ngx_http_portal_add_error(ctx, field->name, "required")
+               != NGX_OK)
+        {
+            json_decref(found);
+            return NGX_ERROR;
+        }
+    }
+
+    json_decref(found);
+
+    return NGX_OK;
+}
+
+
+/* as it was sent; as the document has it, of one that was not, or that was left
+   as it was: then that is what the page shows */
+
+static ngx_uint_t
+ngx_http_portal_field_empty(ngx_http_portal_ctx_t *ctx,
+    const portal_field_t *field)
+{
+    json_t  *value;
+
+    value = json_object_get(ctx->values, field->name);
+
+    if (value == NULL || ngx_http_portal_form_left(ctx, field)) {
+        value = json_object_get(json_object_get(ctx->document, "values"),
+                                field->name);
+    }
+
+    return value == NULL || json_is_null(value)
+           || ngx_http_portal_is_string(value, "")
+           || ngx_http_portal_is_string(value, "unanswered");
+}
+
+
+static ngx_uint_t
+ngx_http_portal_is_string(json_t *value, const char *text)
+{
+    return json_is_string(value)
+           && ngx_strcmp(json_string_value(value), text) == 0;
 }

@@ -471,7 +471,7 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 {
     char         name[8];
     json_t      *error;
-    const char  *title, *detail, *named;
+    const char  *title, *detail, *named, *field;
 
     ngx_snprintf((u_char *) name, sizeof(name), "%ui%Z", status);
 
@@ -487,7 +487,9 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     if (code != NULL) {
-        detail = ngx_http_portal_message(r, ctx, "", code);
+        field = json_string_value(json_object_get(
+                                  json_array_get(ctx->errors, 0), "field"));
+        detail = ngx_http_portal_message(r, ctx, field ? field : "", code);
 
         named = ngx_http_portal_label(r, ctx, "problem.", code, ".title");
         title = named ? named : title;
@@ -503,10 +505,9 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
         error = json_array_get(ctx->errors, 0);
 
-        if (ngx_strcmp(json_string_value(json_object_get(error, "code")),
-                       "idempotency_in_flight")
-            != 0)
-        {
+        named = json_string_value(json_object_get(error, "code"));
+
+        if (named == NULL || ngx_strcmp(named, "idempotency_in_flight") != 0) {
             title = ngx_http_portal_label(r, ctx, "form.", "error_late", "");
             named = ngx_http_portal_error_message(r, ctx, error);
             detail = named ? named : detail;

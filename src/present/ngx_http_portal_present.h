@@ -95,6 +95,9 @@ ngx_int_t ngx_http_portal_form_opened(ngx_http_request_t *r,
 /* 1: the person has left it as the form was opened with it */
 ngx_uint_t ngx_http_portal_form_left(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field);
+/* errors beside what the town requires and is empty, in the page's order */
+ngx_int_t ngx_http_portal_form_empty(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 json_t *ngx_http_portal_form_now(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *options);
 /* a choice of more is a list to open */

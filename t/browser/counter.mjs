@@ -64,7 +64,7 @@ run(async (browser) => {
   await look(page, "a mistake");
   await line.fill(street);
   await button(main(page), "Continuer").click();
-  await heading(page, "Vérifiez votre demande", "shown again");
+  await heading(page, "Vérifiez la demande de cette personne", "shown again");
   await look(page, "shown again");
   await button(main(page), "Déposer la demande").click();
   await page.waitForURL(/\/demandes\/\d+/);

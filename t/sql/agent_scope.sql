@@ -14,7 +14,7 @@ select is_empty($$
        and p.prosrc ~ 'require_agent\(' and p.prosrc !~ 'require_agent\(''administrator''\)'
        and has_function_privilege('portal_web', p.oid, 'execute')
        and p.prosrc !~ 'my_requests_seen\(|my_families\(|agent_sees\(|change_seen\(|queue_page\(|families_found\(|agent_family_row\(|at_counter\(|locked_request\(|locked_ban\('
-       and p.proname not in ('agent_start', 'agent_recovery_codes', 'agent_step_up_lookup', 'agent_step_up')
+       and p.proname not in ('agent_start', 'agent_recovery_codes', 'agent_step_up_lookup', 'agent_step_up', 'family_search')
 $$, 'each function for agents asks what they see');
 select is_empty($$
     select n from unnest(array['change_seen', 'in_queue', 'queue_page', 'families_found', 'search_row', 'agent_family_row', 'agent_children',

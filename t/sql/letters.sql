@@ -83,14 +83,14 @@ select is(pg_temp.as_agent('administrator', 'save_guardian_code', jsonb_build_ob
   from unnest(array['issue', 'bar', 'allow']) s;
 
 -- printed
-select max(id) as own from portal.letter_lot where tenant = 1 \gset
+select max(number) as own from portal.letter_lot where tenant = 1 \gset
 select is(jsonb_array_length(pg_temp.as_agent('administrator', 'letters', jsonb_build_object('lot', :own))->'letters'), 1, 'its letter');
 select is(pg_temp.as_agent('administrator', 'print_letters', jsonb_build_object('lot', :own))->>'status', '303', 'printed');
 select is(pg_temp.as_agent('administrator', 'print_letters', jsonb_build_object('lot', :own))->>'status', '303', 'again');
 select is((select count(*) from portal.audit where action = 'print_letters'), 1::bigint, 'once');
 select is(pg_temp.as_agent('administrator', 'letters', jsonb_build_object('lot', :own))->'letters', '[]', 'nothing is left to read');
 select is((select portal.code_state(false, id, expires_at, printable) from portal.code where guardian_id = guardian('104203', 1) and revoked_at is null and used_at is null), 'printed', 'and the code is good');
-select is(pg_temp.as_agent('administrator', 'letters', jsonb_build_object('lot', (select id from portal.letter_lot where tenant = 2)))->>'status', '404', 'another town''s lot is none');
+select is(pg_temp.as_agent('administrator', 'letters', jsonb_build_object('lot', (select max(number) + 1 from portal.letter_lot where tenant = 1)))->>'status', '404', 'a lot that is none');
 
 -- states
 select results_eq($$ select portal.code_state(l, c, e, p) from (values (true, null::bigint, null::timestamptz, null::boolean), (false, null, null, null), (false, 1, now(), true), (false, 1, now() + interval '1 s', true), (false, 1, now() + interval '1 s', false)) x (l, c, e, p) $$,
@@ -116,6 +116,24 @@ update portal.schooling set name = 'Groupe Veil' where tenant = 1 and name = 'É
 select is(pg_temp.lack(s), n, 'they are of the school, however it is asked for: ' || s) from lacking, unnest('{Groupe Veil,École Simone-Veil}'::text[]) s;
 select is(pg_temp.lack('Poudlard'), 0::bigint, 'and of no other');
 select ok(json_array_length(portal.code_schools()) = schools and portal.code_schools()::text ~ 'Groupe Veil' and portal.code_schools()::text !~ 'Simone-Veil', 'it is one') from lacking;
+
+-- lots, and lists of what is to be destroyed, are numbered by town, without a gap
+
+select is((select string_agg(number::text, ' ' order by number) from portal.letter_lot where tenant = 2), '1', 'each town begins at 1');
+select is((select string_agg(number::text, ' ' order by number) from portal.letter_lot where tenant = 1),
+    (select string_agg(n::text, ' ' order by n) from portal.letter_lot l, generate_series(1, (select count(*) from portal.letter_lot where tenant = 1)) n
+      where l.tenant = 1 and l.number = n), 'and goes on without one left out');
+select max(number) as last from portal.letter_lot where tenant = 1 \gset
+savepoint undone;
+insert into portal.letter_lot (tenant, size) values (1, 1);
+rollback to undone;
+insert into portal.letter_lot (tenant, size) values (2, 1);
+insert into portal.letter_lot (tenant, size) values (1, 1);
+select is((select max(number) from portal.letter_lot where tenant = 1), :last + 1, 'what is undone, and another town''s, take none');
+delete from portal.letter_lot where tenant = 1 and number = :last + 1;
+insert into portal.letter_lot (tenant, size) values (1, 1);
+select is((select max(number) from portal.letter_lot where tenant = 1), :last + 2, 'and none is given twice');
+select is((select string_agg(number::text, ' ' order by number) from portal.letter_lot where tenant = 2), '1 2', 'there, too');
 
 select * from finish();
 rollback;

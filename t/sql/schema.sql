@@ -95,7 +95,7 @@ $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'add_webhook', 'ad
     'confirm_address', 'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies',
     'counter', 'counter_change', 'counter_form', 'counter_guardian_page',
     'decide', 'decide_conflict', 'decide_elimination', 'decide_import', 'elimination_list', 'elimination_sheet', 'eliminations', 'end_ban', 'end_others', 'enter', 'enter_agent',
-    'enter_machine', 'family', 'forget_import', 'forgot_password', 'guardian', 'guardian_code',
+    'enter_machine', 'family', 'family_search', 'forget_import', 'forgot_password', 'guardian', 'guardian_code',
     'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'logo_file', 'logo_form', 'make_elimination',
     'may_machine', 'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests',
     'my_session', 'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'publish_theme', 'queue', 'refusal_form',

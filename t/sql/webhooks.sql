@@ -88,6 +88,50 @@ select is((select string_agg(a.number::text, ' ' order by a.number) from portal.
     where m.webhook_id = :one), '1 3', 'and what nobody has heard the end of was one, too');
 select is((select count(*) from json_array_elements(as_jobs('webhook_claim', '{"limit": 9}'))), 1::bigint, 'then the next goes');
 
+-- in trouble: since when, told once after two hours, and when it is over
+
+create function pg_temp.fails(p_outcome text default 'retry', p_event text default 'changes.accepted') returns text language plpgsql as $$
+declare
+    v_row  json;
+begin
+    update portal.webhook_message set state = 'failed', done_at = now() where state = 'queued';
+    insert into portal.webhook_message (tenant, webhook_id, event)
+    select tenant, id, p_event from portal.webhook where url = 'https://a.example/';
+    update portal.webhook set next_try = now(), lease = null, lease_until = null where url = 'https://a.example/';
+    v_row := as_jobs('webhook_claim', '{"limit": 9}')->0;
+    return pg_temp.done(v_row, p_outcome);
+end $$;
+create function pg_temp.told() returns text language sql as $$
+    select coalesce(string_agg(template || ' ' || recipient, ' ' order by template, recipient), '') from portal.outbox where template like 'webhook%' $$;
+create function pg_temp.since(p_ago interval) returns void language sql as $$
+    update portal.webhook set trouble_since = now() - p_ago, warned_at = null where url = 'https://a.example/' $$;
+select string_agg(email, ' ' order by email) as bosses from portal.agent where tenant = 1 and role = 'administrator' and state = 'active' \gset
+select isnt(:'bosses'::text, '', 'somebody administers the town');
+
+select pg_temp.fails();
+select ok((select trouble_since is not null and warned_at is null from portal.webhook where id = :one), 'a message in vain: in trouble since now');
+select is(pg_temp.told(), '', 'which is told of nobody yet');
+select pg_temp.fails('delivered');
+select ok((select trouble_since is null from portal.webhook where id = :one), 'one that is received ends it');
+select pg_temp.fails('retry', 'webhook.test');
+select ok((select trouble_since is null from portal.webhook where id = :one), 'a test in vain is no trouble');
+select pg_temp.since('1 hour 59 minutes');
+select pg_temp.fails();
+select is(pg_temp.told(), '', 'not before two hours');
+select pg_temp.since('2 hours');
+select pg_temp.fails();
+select is(pg_temp.told(), (select string_agg('webhook_late ' || b, ' ' order by b) from unnest(string_to_array(:'bosses', ' ')) b), 'then each administrator of the town is told');
+select ok((select bool_and(data->>'webhook' = :'one' and data ? 'since' and data->>'origin' = (select agent_origin from portal.town where id = 1)
+    and data::text !~ 'a.example' and tenant = 1) from portal.outbox where template = 'webhook_late'), 'of which one, not of its address');
+select pg_temp.fails(), pg_temp.fails();
+select is((select count(*) from portal.outbox where template = 'webhook_late'), cardinality(string_to_array(:'bosses', ' '))::bigint, 'once');
+select is((select as_jobs('mail_stats', '{}')->'webhooks'->>'late'), '1', 'it is counted');
+select pg_temp.fails('gone');
+select is(pg_temp.told(), (select string_agg(x, ' ' order by x) from unnest(string_to_array(:'bosses', ' ')) b, lateral (values ('webhook_late ' || b), ('webhook_over ' || b)) v (x)),
+    'and told when it is over');
+select is((select json_build_array(j->'active', j->'late', j->'stopped', j->'failing', j->'gone')::text from (select as_jobs('mail_stats', '{}')->'webhooks' as j) x), '[2, 0, 0, 0, 1]',
+    'counted as gone');
+
 -- the rights of who asks
 
 select ok(not has_table_privilege('portal_api', 'portal.webhook_message', 'delete')

@@ -45,10 +45,71 @@ range(const char *before, const char *first, const char *last,
 }
 
 
+/* what an address of the web says of its host */
+
+static const struct {
+    const char     *url;
+    portal_host_e   host;
+    const char     *v4;
+} hosts[] = {
+    { "https://logiciel.example/x", PORTAL_HOST_NAME, "" },
+    { "https://10.example", PORTAL_HOST_NAME, "" },
+    { "https://local.example:8443/?a", PORTAL_HOST_NAME, "" },
+    { "https://localhost.example/", PORTAL_HOST_NAME, "" },
+    { "https://", PORTAL_HOST_NAME, "" },
+    { "no address", PORTAL_HOST_NAME, "" },
+    { "https://a:b@10.0.0.1/", PORTAL_HOST_NAME, "" },
+    { "https://[::1]/", PORTAL_HOST_NAME, "" },
+    { "https://logiciel/", PORTAL_HOST_LOCAL, "" },
+    { "https://logiciel:8443", PORTAL_HOST_LOCAL, "" },
+    { "https://logiciel.local/", PORTAL_HOST_LOCAL, "" },
+    { "https://metadata.google.INTERNAL/", PORTAL_HOST_LOCAL, "" },
+    { "https://localhost/", PORTAL_HOST_V4, "127.0.0.1" },
+    { "HTTPS://LocalHost:8443/x", PORTAL_HOST_V4, "127.0.0.1" },
+    { "https://a.localhost?x", PORTAL_HOST_V4, "127.0.0.1" },
+    { "https://10.0.0.1", PORTAL_HOST_V4, "10.0.0.1" },
+    { "https://8.8.8.8:443/", PORTAL_HOST_V4, "8.8.8.8" },
+    { "https://255.255.255.255#x", PORTAL_HOST_V4, "255.255.255.255" },
+    { "https://256.1.1.1/", PORTAL_HOST_NUMBER, "" },
+    { "https://8.8.8.08/", PORTAL_HOST_NUMBER, "" },
+    { "https://1.2.3.4.5/", PORTAL_HOST_NUMBER, "" },
+    { "https://127.2/", PORTAL_HOST_NUMBER, "" },
+    { "https://2130706433/", PORTAL_HOST_NUMBER, "" },
+    { "https://0x7f000001/", PORTAL_HOST_NUMBER, "" },
+    { "https://127.0.0.0x1/", PORTAL_HOST_NUMBER, "" },
+    { "https://017700000002/", PORTAL_HOST_NUMBER, "" },
+    { "https://99999999999999999999/", PORTAL_HOST_NUMBER, "" },
+};
+
+
+static void
+host(size_t i)
+{
+    char           text[INET_ADDRSTRLEN];
+    uint8_t        v4[4];
+    portal_host_e  is;
+
+    is = portal_address_host(hosts[i].url, v4);
+    text[0] = '\0';
+
+    if (is == PORTAL_HOST_V4) {
+        inet_ntop(AF_INET, v4, text, sizeof(text));
+    }
+
+    ok(is == hosts[i].host && strcmp(text, hosts[i].v4) == 0, "host of %s",
+       hosts[i].url);
+}
+
+
 int
 main(void)
 {
+    size_t   i;
     uint8_t  ip[16], v4[4];
+
+    for (i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        host(i);
+    }
 
     range(NULL, "0.0.0.0", "0.255.255.255", "1.0.0.0");
     range("9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0");
