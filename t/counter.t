@@ -350,6 +350,16 @@ sub filed_by_herself {
     my $third = as_json(scalar agent_client(role => 'administrator'));
     is decide($third, $next, 'accept')->status, 200, 'a third one does';
     is row("select employer from portal.guardian where id = $g"), 'Trois', 'and it is in the file';
+
+    # once they have an account, it is theirs to read
+    my ($c) = parent(code => free_code(guardian => 'Élodie Le Goff-D’Hérouville'));
+    my $j = as_json($c);
+    my ($number) = row("select number from portal.change_set where id = $next");
+    like $c->get('/famille/demandes')->text, qr/\Q$number/, 'who connects later finds it among their requests';
+    is $j->get("/famille/demandes/$next")->status, 200, 'may open it';
+    is_deeply [sort { $a <=> $b } map { $_->{id} } @{ $j->get('/mes-donnees')->json->{requests} }],
+        [sort { $a <=> $b } $id, $iban, $next], 'and « Mes données » tells all of them';
+    like $c->get("/famille/responsables/$g/bancaires")->text, qr/Vous avez déjà demandé une modification/, 'the open one is gone on with';
 }
 
 

@@ -306,6 +306,12 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
         map { "$_=$c->{cookies}{$_}" } keys %{ $c->{cookies} } })->json;
     is scalar @{ $data->{families} }, 1, 'a family';
     is scalar @{ $data->{codes} }, 1, 'by a code';
+    $portal->psql("insert into portal.code (tenant, family_id, guardian_id, mac, issued_at, expires_at, revoked_at)
+        select tenant, family_id, guardian_id, sha256(mac), issued_at - interval '1 day', expires_at, issued_at
+        from portal.code where used_by = $data->{account}{id}");
+    is join(' ', map { defined $_->{revoked_at} ? 'revoked' : 'used' } @{ $j->get('/mes-donnees', headers => { Cookie => join '; ',
+        map { "$_=$c->{cookies}{$_}" } keys %{ $c->{cookies} } })->json->{codes} }), 'used revoked',
+        'one that was made for them and taken back is told, too';
 
     my $page = $c->get('/mes-abonnements');
     my ($leave) = grep { m{/resiliation$} } keys %{ $page->links };
@@ -369,6 +375,54 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
 
     like client()->get('/donnees-personnelles')->text,
         qr/Appareils reconnus 90 jours sans connexion/, 'how long devices are kept is said';
+}
+
+
+### all that there is: each table, and each column of the person's and the family's
+
+{
+    my $doc = $j->get('/mes-donnees')->json;
+    my %of = map { $_ => $doc->{families}[0]{$_}[0]{of} } qw(guardians children);
+    my ($me) = grep { $_->{of}{self} } @{ $doc->{families}[0]{guardians} };
+    my ($met) = grep { @{ $_->{of}{contacts} } } @{ $doc->{families}[0]{children} };
+    my $own = $me->{of};
+    my $child = $met->{of};
+    my %told = (account => $doc->{account}, subscription => $doc->{subscriptions}[0], code => $doc->{codes}[0],
+        session => $doc->{connections}[0], device => $doc->{devices}[0], guardian => $own,
+        address => $own->{address}, tax => $own->{tax}, bank => $own->{bank}, child => $child,
+        health => $child->{health}, insurance => $child->{insurance}, schooling => $child->{school},
+        authorisation => $child->{authorisations}[0], contact => $child->{contacts}[0]);
+    # what the machine alone needs, and what another part of the page says
+    my %not = (account => 'email_mac password_hash epoch state browser_mac last_family_id closed_at search_email',
+        subscription => 'id account_id family_id guardian_id code_id', code => 'id family_id guardian_id mac seal_id copy used_by lot_id printable',
+        session => 'hash account_id epoch absolute_until', device => 'account_id mac epoch',
+        guardian => 'family_id seal_id search search_first search_birth search_email external_id',
+        address => 'guardian_id family_id city_code', tax => 'guardian_id family_id caf_mac tax_number_mac notice_reference_mac reference_income_mac',
+        bank => 'guardian_id family_id iban iban_mac', child => 'seal_id search search_first external_id',
+        health => 'child_id allergies_mac allergy_action_mac treatment_mac notes_mac', insurance => 'child_id', schooling => 'child_id',
+        authorisation => 'child_id text_id rank answered_on', contact => 'family_id child_id');
+    for my $table (sort keys %told) {
+        my %key = map { $_ => 1 } 'tenant', keys %{ $told{$table} }, split ' ', $not{$table};
+        is join(' ', grep { !$key{$_} } map { $_->[0] } $portal->psql("select attname from pg_attribute
+            where attrelid = 'portal.$table'::regclass and attnum > 0 and not attisdropped order by attnum")), '',
+            "each column of $table is told, or known not to be";
+    }
+
+    my %why = (
+        told => join(' ', sort keys %told) . ' verification family family_note family_document child_family child_photo
+            change change_set change_item change_event authorisation_text upload upload_piece outbox token audit',
+        machine => 'attempt captcha_used idempotency audit_erased job migration setting field section visibility',
+        others => 'collect_ban code_bar agent agent_device agent_recovery agent_session agent_token machine
+            elimination elimination_item code_order letter_lot retention_run webhook webhook_attempt webhook_message',
+        undecided => 'import import_conflict import_file import_key import_line import_piece import_removed',
+        town => 'town town_theme field_policy refusal school section_document',
+    );
+    my %known = map { $_ => 1 } map { split } values %why;
+    my @tables = map { $_->[0] } $portal->psql("select relname from pg_class
+        where relnamespace = 'portal'::regnamespace and relkind = 'r' order by 1");
+    is join(' ', grep { !$known{$_} } @tables), '', 'each table is told, or known not to be';
+    like $h->get('/mes-donnees')->text, qr/Ce qui n’est pas montré ici .*interdictions.*demandez-le au service/,
+        'and what is not is said';
 }
 
 

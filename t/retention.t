@@ -203,8 +203,20 @@ sub logged {
         my $text = $c->get('/donnees-personnelles')->text;
         $text =~ /confirmé 12 jours/ && $text =~ /la sécurité 6 mois/;
     }), 'and follow the town\'s settings';
-    unlike client(town => 'beaulieu')->get('/donnees-personnelles')->text, qr/12 jours/,
-        'of that town alone';
+    my $other = client(town => 'beaulieu');
+    $text = $other->get('/donnees-personnelles')->text;
+    unlike $text, qr/12 jours/, 'of that town alone';
+    like $text, qr/Abonnements terminés un an/, 'what ended while the account goes on';
+    like $text, qr/Passé ce délai, l’effacement est automatique\. Compte jamais/, 'erased without more ado';
+    like $text, qr/logiciel de la mairie/, 'whom it goes to';
+
+    # where the town looks at a list before
+    $portal->psql("update portal.town set purge_mode = 'approval' where id = 2");
+    ok wait_for(20, sub {
+        sign_in($other, { email => 'nobody@exemple.fr', password => 'x' });
+        $other->get('/donnees-personnelles')->text
+            =~ /automatique, sauf pour les demandes, les justificatifs et les photos/;
+    }), 'not where a list is approved first';
 }
 
 done_testing;

@@ -86,10 +86,11 @@ create or replace function retention(p_town town) returns json
         'request', period((p_town).keep_request),
         'document', period(greatest(coalesce((p_town).keep_document,
                                              (p_town).keep_request), 1)),
-        'photo', period(greatest((p_town).keep_photo, 1)));
+        'photo', period(greatest((p_town).keep_photo, 1)),
+        'approval', (p_town).purge_mode = 'approval');
 
 comment on function retention(town) is
-    'A town''s periods, for pages: each as period() gives it.';
+    'A town''s periods, for pages: each as period() gives it; approval: requests, their files and bans are destroyed from an approved list alone.';
 
 
 create or replace function town_document(wanted int) returns json

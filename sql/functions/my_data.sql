@@ -55,14 +55,28 @@ comment on function data_subscriptions(account) is
 create or replace function data_codes(p_account account) returns json
     language sql stable
 begin atomic
+    with mine as (
+        select k.id
+          from code k
+         where k.used_by = (p_account).id
+        union
+        select k.id
+          from subscription u
+          join code k on k.tenant = u.tenant and k.family_id = u.family_id
+                     and k.guardian_id = u.guardian_id
+         where u.account_id = (p_account).id
+           and u.ended_at is null
+           and u.effective_at is not null)
     select coalesce(json_agg(json_build_object('family_number', f.number,
-               'issued_at', k.issued_at, 'used_at', k.used_at) order by k.id), '[]'::json)
+               'issued_at', k.issued_at, 'expires_at', k.expires_at,
+               'revoked_at', k.revoked_at, 'used_at', k.used_at) order by k.id), '[]'::json)
       from code k
       join family f on f.tenant = k.tenant and f.id = k.family_id
-     where k.used_by = (p_account).id;
+     where k.id in (select m.id from mine m);
 end;
 
-comment on function data_codes(account) is 'The codes abonné that an account has used; their text is nowhere.';
+comment on function data_codes(account) is
+    'The codes abonné that an account has used, and those made for the guardians whom it is connected as; never their text.';
 
 
 create or replace function data_verifications(p_account account) returns json
@@ -274,7 +288,7 @@ $$;
 
 comment on function my_data(jsonb) is
 'All that the portal holds about the account that asks. Input: format (csv: a file is taken away, which the audit tells).
-Result: {"status": 200, "account", "subscriptions", "codes": used ones, "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "notes": family_data_notes(), "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "requests", "verifications": data_verifications(), "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
+Result: {"status": 200, "account", "subscriptions", "codes": data_codes(), "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "notes": family_data_notes(), "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "requests", "verifications": data_verifications(), "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
 
 
 create or replace function closing(input jsonb) returns json

@@ -350,6 +350,7 @@ begin
         when 'agent_session' then p_town.keep_session
         when 'agent_device' then 90
         when 'code_copy' then 30
+        when 'subscription' then p_town.keep_closed
         when 'idempotency' then 1
         when 'captcha_used' then 0
         when 'webhook_message' then 14
@@ -454,6 +455,39 @@ begin
                            and d.issued_at < v_before
                          limit p_limit);
 
+    when 'code' then
+        -- by which an account is connected stays as long as that
+        delete from code k
+         where k.tenant = p_town.id
+           and k.id in (select d.id from code d
+                         where d.tenant = p_town.id
+                           and coalesce(d.revoked_at, d.used_at, d.expires_at) < v_before
+                           and not d.printable
+                           and not exists (select from subscription u
+                                            where u.tenant = d.tenant
+                                              and u.code_id = d.id
+                                              and u.ended_at is null)
+                         limit p_limit);
+
+    when 'subscription' then
+        -- the families first, which the trigger of their versions takes
+        perform 1
+           from family f
+          where f.tenant = p_town.id
+            and f.id in (select d.family_id from subscription d
+                          where d.tenant = p_town.id and d.ended_at < v_before
+                          order by d.ended_at, d.id
+                          limit p_limit)
+          order by f.id
+            for no key update;
+
+        delete from subscription u
+         where u.tenant = p_town.id
+           and u.id in (select d.id from subscription d
+                         where d.tenant = p_town.id and d.ended_at < v_before
+                         order by d.ended_at, d.id
+                         limit p_limit);
+
     when 'change_set' then
         delete from change_set c
          where c.tenant = p_town.id
@@ -517,7 +551,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int
@@ -658,8 +692,8 @@ begin
               || set_config('portal.request', '', true);
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
-            'session', 'device', 'agent_session', 'agent_device', 'code_copy',
-            'change_set',
+            'session', 'device', 'agent_session', 'agent_device', 'code_copy', 'code',
+            'subscription', 'change_set',
             'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run',
             'elimination', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
@@ -719,6 +753,7 @@ begin
     v_days := jsonb_build_object('account_unconfirmed', v_town.keep_unconfirmed,
         'account_warned', v_town.keep_inactive - 30,
         'account_inactive', v_town.keep_inactive, 'account_closed', v_town.keep_closed,
+        'subscription', v_town.keep_closed, 'code', v_town.keep_audit,
         'change_set', v_town.keep_request, 'collect_ban', v_town.keep_request,
         'document', coalesce(v_town.keep_document, v_town.keep_request),
         'photo', v_town.keep_photo, 'audit', v_town.keep_audit,
@@ -734,9 +769,10 @@ begin
                                'last_at', r.last_at, 'rows', r.rows)
                                order by k.n)
             from unnest(array['account_unconfirmed', 'account_warned', 'account_inactive',
-                              'account_closed', 'change_set', 'collect_ban', 'document',
+                              'account_closed', 'subscription', 'change_set',
+                              'collect_ban', 'document',
                               'photo', 'audit', 'outbox', 'session', 'token', 'attempt',
-                              'device', 'code_copy', 'import', 'webhook_message'])
+                              'device', 'code_copy', 'code', 'import', 'webhook_message'])
                  with ordinality as k (kind, n)
            cross join lateral (select case
                 when k.kind like 'account%'

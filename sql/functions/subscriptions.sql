@@ -151,6 +151,33 @@ comment on function found_family(code) is
     'What a code shows before it is used: initials only.';
 
 
+create or replace function adopt_requests(p_guardian bigint) returns void
+    language sql
+begin atomic
+    -- one that stands where the account has one of its own stays without
+    update change_set c
+       set account_id = me()
+      from guardian g
+     where g.id = p_guardian
+       and c.tenant = g.tenant
+       and c.family_id = g.family_id
+       and c.asker_id = g.id
+       and c.account_id is null
+       and not exists (select
+                         from change_set o
+                        where o.tenant = c.tenant
+                          and o.account_id = me()
+                          and o.family_id = c.family_id
+                          and o.section = c.section
+                          and o.action = c.action
+                          and o.state in ('sent', 'taken', 'incomplete')
+                          and c.state in ('sent', 'taken', 'incomplete'));
+end;
+
+comment on function adopt_requests(bigint) is
+    'Makes what a guardian without an account has asked for at the counter the requests of the account that is connected as them now. The caller holds the family.';
+
+
 create or replace function subscribe(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -241,6 +268,7 @@ begin
        set used_at = now(), used_by = me()
      where k.id = v_code.id;
 
+    perform adopt_requests(v_code.guardian_id);
     perform tell_family(v_code.family_id);
     perform note('subscribe', 'ok', 'subscription', v_id);
 
@@ -255,7 +283,7 @@ $$;
 
 comment on function subscribe(jsonb) is
 'Looks a code abonné up, or uses it. Input: code_mac, step (search | add).
-Result: search: 200 {"found": {"guardian", "children": initials, "family_number"}}; add: 303 /mes-abonnements, with session renew where the town''s effect is immediate. The family''s other connected guardians get a mail.
+Result: search: 200 {"found": {"guardian", "children": initials, "family_number"}}; add: 303 /mes-abonnements, with session renew where the town''s effect is immediate; what the guardian has asked for at the counter is the account''s from then on. The family''s other connected guardians get a mail.
 Errors, with "found" null: 422 code code_refused (unknown, used, expired, revoked: the same), code already_subscribed (a good code of a family that the account has); 429 code too_many with "wait" in seconds.';
 
 

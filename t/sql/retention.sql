@@ -135,6 +135,63 @@ select throws_ok($$update portal.account set state = 'closed'; update portal.acc
     '23514', null, 'no address in a closed account');
 select throws_ok($$update portal.account set email = null where state = 'active'$$, '23514', null, 'an open one has one');
 
+-- what ended while its account goes on: subscriptions, and codes that none lives by
+
+savepoint a;
+select account('camille.martin@exemple.fr') as camille, account('julien.martin@exemple.fr') as julien \gset
+update portal.code set issued_at = now() - interval '500 days', expires_at = now() - interval '400 days', used_at = now() - interval '450 days'
+ where used_by in (:camille, :julien);
+update portal.subscription set since = now() - interval '450 days', effective_at = now() - interval '450 days',
+       ended_at = case when account_id = :julien then now() - interval '366 days' end
+ where account_id in (:camille, :julien);
+select k.id as expired from portal.code k where k.tenant = 1 and k.used_at is null and k.revoked_at is null and not k.printable limit 1 \gset
+update portal.code set issued_at = now() - interval '500 days', expires_at = now() - interval '364 days' where id = :expired;
+delete from portal.retention_run;
+select pg_temp.purge();
+select is(pg_temp.runs(), 'code 1, subscription 1', 'a year after its end: the code of who has left, the subscription');
+select is((select count(*) from portal.code where used_by = :camille), 1::bigint, 'the code that a subscription lives by stays');
+select is((select count(*) from portal.subscription where account_id = :camille), 1::bigint, 'as does that');
+select is((select count(*) from portal.code where id = :expired), 1::bigint, 'one that has expired is kept as long');
+update portal.code set expires_at = now() - interval '366 days' where id = :expired;
+select pg_temp.purge();
+select is((select count(*) from portal.code where id = :expired), 0::bigint, 'and no longer');
+select is(portal.check_documents(), 0::bigint, 'the families'' documents are right');
+rollback to a;
+
+-- each table has an end: the job's, that of a row it goes with, or a reason for none
+
+create temp table ends (name text, how text, parent text);
+insert into ends
+select x.name, 'purge', null
+  from unnest('{account,attempt,captcha_used,idempotency,token,session,device,agent_session,agent_device,code,subscription,change_set,collect_ban,upload,outbox,webhook_message,audit,audit_erased,elimination,retention_run,import_piece,import_key,import_line,import,import_conflict}'::text[]) x (name)
+union all values
+    ('change', 'with', 'change_set'), ('change_event', 'with', 'change_set'), ('change_item', 'with', 'change_set'),
+    ('import_removed', 'with', 'change_set'), ('upload_piece', 'with', 'upload'), ('elimination_item', 'with', 'elimination'),
+    ('webhook_attempt', 'with', 'webhook_message'), ('import_file', 'with', 'import'),
+    ('agent_token', 'with', 'agent'), ('agent_recovery', 'with', 'agent'),
+    ('address', 'with', 'guardian'), ('bank', 'with', 'guardian'), ('tax', 'with', 'guardian'), ('guardian', 'the file is the town''s', null),
+    ('code_bar', 'with', 'family'), ('family_note', 'with', 'family'), ('family_document', 'with', 'family'), ('verification', 'with', 'family'),
+    ('child_family', 'with', 'child'), ('authorisation', 'with', 'child'), ('child_photo', 'with', 'child'), ('contact', 'with', 'child_family'),
+    ('health', 'with', 'child'), ('insurance', 'with', 'child'), ('schooling', 'with', 'child'),
+    ('family', 'the file is the town''s', null), ('child', 'the file is the town''s', null),
+    ('agent', 'what they have done names them', null), ('machine', 'a name, which the journal shows', null), ('webhook', 'the town takes it out', null),
+    ('code_order', 'numbers, no person', null), ('letter_lot', 'numbers, no person', null),
+    ('town', 'settings', null), ('town_theme', 'settings', null), ('authorisation_text', 'settings', null), ('field_policy', 'settings', null),
+    ('refusal', 'settings', null), ('school', 'settings', null), ('section_document', 'settings', null), ('setting', 'settings', null),
+    ('field', 'the product''s', null), ('section', 'the product''s', null), ('visibility', 'the product''s', null), ('migration', 'the product''s', null), ('job', 'the product''s', null);
+select results_eq($$select relname::text from pg_class where relnamespace = 'portal'::regnamespace and relkind in ('r', 'p')
+    except select name from ends order by 1$$, $$select ''::text where false$$, 'each table is here');
+select results_eq($$select name from ends except select relname from pg_class where relnamespace = 'portal'::regnamespace order by 1$$,
+    $$select ''::text where false$$, 'and there');
+select results_eq($$select e.name from ends e where e.how = 'purge' and not exists (
+        select from pg_proc p where p.pronamespace = 'portal'::regnamespace
+           and p.proname in ('erase_accounts', 'erase_traces', 'erase_imports', 'purge')
+           and p.prosrc ~ ('delete from ' || e.name || '\M')) order by 1$$, $$select ''::text where false$$, 'the job takes what is the job''s');
+select results_eq($$select e.name from ends e where e.how = 'with' and not exists (
+        select from pg_constraint c where c.contype = 'f' and c.confdeltype = 'c'
+           and c.conrelid = ('portal.' || e.name)::regclass and c.confrelid = ('portal.' || e.parent)::regclass) order by 1$$,
+    $$select ''::text where false$$, 'the rest goes with what it belongs to');
+
 -- traces: in their time, and the chain holds
 
 select as_jobs('audit_chain', '{}');
