@@ -27,6 +27,14 @@ for my $path ('/', '/connexion', '/nulle-part', '/langue', sort keys %owed) {
         "the foot of $path leads to all";
 }
 
+# from the agents' pages, too: those are on the families' host
+for my $path ('/connexion', '/nulle-part') {
+    my ($foot) = client(agents => 'saint-aubin')->get($path)->content =~ m{(<footer.*</footer>)}s;
+    my $links = (bless { content => $foot }, 'Portal::Page')->links;
+    is_deeply { map { $_ => plain($links->{$portal->url . $_} // '-') } keys %owed }, \%owed,
+        "agents: the foot of $path leads to all";
+}
+
 my $text = $c->get('/accessibilite')->text;
 like $text, qr/RGAA 4\.1\.2.*non conforme/, 'a statement without an audit';
 like $text, qr/\Q$_\E/, "the statement: $_" for 'Résultats des tests',
