@@ -415,7 +415,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
         others => 'collect_ban code_bar agent agent_device agent_recovery agent_session agent_token machine
             elimination elimination_item code_order letter_lot retention_run webhook webhook_attempt webhook_message',
         undecided => 'import import_conflict import_file import_key import_line import_piece import_removed',
-        town => 'town town_theme logo field_policy refusal school section_document',
+        town => 'town town_number town_theme logo field_policy refusal school section_document',
     );
     my %known = map { $_ => 1 } map { split } values %why;
     my @tables = map { $_->[0] } $portal->psql("select relname from pg_class

@@ -176,7 +176,7 @@ union all values
     ('family', 'the file is the town''s', null), ('child', 'the file is the town''s', null),
     ('agent', 'what they have done names them', null), ('machine', 'a name, which the journal shows', null), ('webhook', 'the town takes it out', null),
     ('code_order', 'numbers, no person', null), ('letter_lot', 'numbers, no person', null),
-    ('town', 'settings', null), ('town_theme', 'settings', null), ('logo', 'settings', null), ('authorisation_text', 'settings', null), ('field_policy', 'settings', null),
+    ('town', 'settings', null), ('town_theme', 'settings', null), ('logo', 'settings', null), ('town_number', 'settings', null), ('authorisation_text', 'settings', null), ('field_policy', 'settings', null),
     ('refusal', 'settings', null), ('school', 'settings', null), ('section_document', 'settings', null), ('setting', 'settings', null),
     ('field', 'the product''s', null), ('section', 'the product''s', null), ('visibility', 'the product''s', null), ('migration', 'the product''s', null), ('job', 'the product''s', null);
 select results_eq($$select relname::text from pg_class where relnamespace = 'portal'::regnamespace and relkind in ('r', 'p')
