@@ -26,7 +26,7 @@ sub besides {
     my ($form) = @_;
 
     return qw(comment version step), $form->{fields}{document} ? qw(document drop) : (),
-        $form->{fields}{bic_kept} ? 'bic_kept' : ();
+        $form->{fields}{bic_kept} ? qw(bic_kept stop) : ();
 }
 
 sub names { return join ' ', sort @_ }

@@ -405,6 +405,29 @@ my $bank = page_of('bancaires');
     $portal->psql("update portal.bank set bic = 'PSSTFRPP' where guardian_id = $id{camille}");
     is $accept->(json_post($json, $bank, { iban => $canary{iban}, bic_kept => 'yes', mandate => 'yes' })), '2606 PSSTFRPP', 'back';
 
+    # no account any more
+    $portal->psql("insert into portal.field_policy (tenant, section, field, policy, validation) values (1, 'guardian_bank', 'iban', 'shown', 'agent')");
+    unlike $html->get($bank)->content, qr/name="stop"/, 'not where the town lets nobody change it';
+    is codes(json_post($json, $bank, { stop => 'yes' })), ':nothing_asked', 'nor for a program';
+    $portal->psql("delete from portal.field_policy where section = 'guardian_bank'");
+    my $sent = mailed($who{camille}{email});
+    my $kept = $portal->psql("select iban_last4 || ' ' || mandate_reference from portal.bank where guardian_id = $id{camille}");
+    $check = $html->submit($html->get($bank), { stop => 'yes', step => 'check' });
+    like $check->text, qr/IBAN Avant\s: •••• 2606 Demandé\s: Non renseigné.*Mandat signé le .*Demandé\s: Non renseigné/s, 'an account that is to go: shown as a whole';
+    unlike $check->text, qr/vous autorisez/, 'without a mandate to agree to';
+    my $r = $html->submit($check, { step => 'send' }, form => $bank);
+    my $set = receipt($r);
+    ok $set, 'sent' or diag $r->text;
+    is mailed($who{camille}{email}), $sent, 'it is no new account to warn of';
+    is { @{ $html->get($bank)->form($bank)->{fields} } }->{stop}, 'yes', 'the form opens with what is asked';
+    decide($set);
+    is $json->get("/famille/responsables/$id{camille}")->json->{guardian}{bank}, undef, 'accepted: there is none';
+    unlike $html->get($bank)->content, qr/name="stop"/, 'which is asked no more';
+    is codes(json_post($json, $bank, { stop => 'yes' })), ':nothing_asked', 'nor by a program';
+    my $desk = agent_client();
+    $r = $desk->submit($desk->get("/demandes/$set"), { step => 'reverse', reason => 'Erreur' }, form => "/demandes/$set");
+    is $portal->psql("select iban_last4 || ' ' || mandate_reference from portal.bank where guardian_id = $id{camille}"), $kept, 'undone, it is back with its mandate';
+
     $portal->psql("insert into portal.field_policy (tenant, section, field, policy)
         values (1, 'guardian_bank', 'bic', 'required')");
     unlike $html->get($bank)->content, qr/name="bic_kept"/, 'nor where it must be given anyway';

@@ -46,10 +46,26 @@ comment on function bank_bic(jsonb, jsonb, bigint, boolean) is
     'The BIC of a form that gives another IBAN than the page was opened with: none, unless it was given anew too or the form says that it stays (bic_kept: the same bank); that of the file where the IBAN is (p_back). Input and result: fields, as of bank_input().';
 
 
+create or replace function bank_may_stop() returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return not exists (select
+                         from field_policies('guardian_bank') p
+                        where p.name in ('holder', 'iban', 'mandate')
+                          and p.policy not in ('editable', 'required'));
+end
+$$;
+
+comment on function bank_may_stop() is
+    'Whether families may ask that there be no account any more: where the town lets them change it.';
+
+
 create or replace function bank_policy(p_now jsonb, p_open bigint) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return (select case when p.policy = 'editable'
+    return case when p_now->>'iban' is not null and bank_may_stop()
+                then '{"stop": "editable"}' else '{}' end::jsonb || (
+            select case when p.policy = 'editable'
                              and coalesce((select i.asked from change_item i
                                             where i.set_id = p_open and i.field = 'bic'),
                                           p_now->'bic') <> 'null'
@@ -60,7 +76,19 @@ end
 $$;
 
 comment on function bank_policy(jsonb, bigint) is
-    'What the form of guardian_bank asks besides its fields: whether a BIC that it opens with stays with another IBAN. Input: the section''s values now, the open request. Result: {field: policy}.';
+    'What the form of guardian_bank asks besides its fields: whether a BIC that it opens with stays with another IBAN (bic_kept), and whether the account that there is is to go (stop). Input: the section''s values now, the open request. Result: {field: policy}.';
+
+
+create or replace function bank_stops(p_open bigint) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (select from change_item i
+                    where i.set_id = p_open and i.field = 'iban' and i.asked = 'null');
+end
+$$;
+
+comment on function bank_stops(bigint) is
+    'Whether a request asks that there be no account any more.';
 
 
 create or replace function bank_input(input jsonb, p_now jsonb, p_open bigint) returns jsonb
@@ -73,6 +101,10 @@ declare
                     where i.set_id = p_open and i.field = 'iban'), v_mac);
     v_asked   text := coalesce(input #>> '{iban,mac}', v_opened);
 begin
+    if input->>'stop' = 'yes' and bank_may_stop() then
+        return input || '{"holder": null, "iban": null, "bic": null, "mandate": null}';
+    end if;
+
     return input || case
         when v_answer = 'no' then '{}'::jsonb
         -- that account's mandate is in the file
@@ -89,7 +121,7 @@ end
 $$;
 
 comment on function bank_input(jsonb, jsonb, bigint) is
-    'section_input() of guardian_bank: yes to the mandate becomes today''s date; for an account whose mandate the file has the question is settled. Another IBAN than the page''s takes no BIC of another account along, see bank_bic().';
+    'section_input() of guardian_bank: yes to the mandate becomes today''s date; for an account whose mandate the file has the question is settled; an account that is to go (stop) is emptied. Another IBAN than the page''s takes no BIC of another account along, see bank_bic().';
 
 
 create or replace function new_mandate() returns text
@@ -190,6 +222,7 @@ begin atomic
     select exists (
         select from jsonb_array_elements(p_items) i
          where i->>'field' = 'iban'
+           and i->>'asked' is not null
            and not exists (select from change_item o
                             where o.set_id = p_open and o.field = 'iban'
                               and encode(o.asked_mac, 'hex') = i->>'mac'));

@@ -172,7 +172,11 @@ create or replace function ask_faults(p_section text, input jsonb, p_after jsonb
               from field_policies(p_section) f
              where (f.policy in ('hidden', 'shown') and input ? f.name)
                 or (f.policy = 'required'
-                    and coalesce(p_after->>f.name, 'unanswered') in ('', 'unanswered')))
+                    and coalesce(p_after->>f.name, 'unanswered') in ('', 'unanswered')
+                    -- the account goes as a whole
+                    and not (p_section = 'guardian_bank'
+                             and p_after->>'iban' is null
+                             and coalesce(input->>'stop' = 'yes', false))))
            || section_faults(p_section, p_after);
 
 comment on function ask_faults(text, jsonb, jsonb) is
@@ -303,7 +307,9 @@ begin
         'action', v_action, 'what', what_of(v_section, v_action),
         'person', json_build_object('kind', v_who.kind, 'id', v_who.id,
             'name', v_who.name, 'path', coalesce(counter_place(), v_who.back)),
-        'counter', counter_about(v_who.child_id), 'values', v_form->'values', 'current', v_form->'current',
+        'counter', counter_about(v_who.child_id), 'values', (v_form->'values')::jsonb
+            || case when v_section = 'guardian_bank' and bank_stops(v_open.id)
+                    then '{"stop": "yes"}' else '{}' end::jsonb, 'current', v_form->'current',
         'policy', (v_form->'policy')::jsonb || jsonb_strip_nulls(jsonb_build_object(
             'document', document_policy(v_section, v_action, v_open, v_kept),
             'photo', case when v_section = 'child_photo' and v_open.id is null
@@ -370,6 +376,10 @@ begin atomic
                                                         today()),
                            'state', null)), '[]'))
                   from jsonb_array_elements(p_items) i)
+               -- who gives an account up agrees to no mandate
+               when e.key = 'about' and p_step = 'check'
+                    and p_items @> '[{"field": "iban", "asked": null}]'
+               then '{"creditor": null, "vaccines_for": null}'
                else e.value end)
       from json_each(p_form) e;
 end;
