@@ -635,4 +635,4 @@ comment on function conclude(change_set, text, jsonb) is
     'Accepts, accepts in part or refuses a locked request, and writes what was accepted into the file; or, of an IBAN that takes two agents, notes the first one''s word, see agree().';
 
 
-grant execute on function queue(jsonb), agent_request(jsonb), decide(jsonb) to portal_web;
+grant execute on function agent_request(jsonb), decide(jsonb) to portal_web;
