@@ -38,7 +38,7 @@ set local session_replication_role = origin;
 
 select pg_temp.give('transport', 'en');
 select is(pg_temp.answer('transport'), 'yes true', 'an answer');
-select is(pg_temp.save('transport', '{"words_fr": "Autre"}')->>'location', '/reglages/autorisations', 'another text');
+select is(pg_temp.save('transport', '{"words_fr": "Autre", "alone": "yes", "again": "no"}')->>'location', '/reglages/autorisations', 'another text');
 select is(pg_temp.answer('transport'), 'yes true', 'it still counts');
 select is((select string_agg(t.lang || ' ' || t.text, ', ') from portal.authorisation_text t where t.tenant = 1 and t.since = now()), 'fr Autre', 'one row');
 select is((select string_agg(x.c, ' ' order by x.c) from (select a.names::text as c from portal.audit a where a.action = 'save_authorisation') x),
