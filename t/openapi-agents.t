@@ -332,7 +332,9 @@ answered(statistics => $c->get('/statistiques'), 200);
     answered(letters => json_of($page)->get('/codes/lettres/' . $portal->psql('select min(number) from portal.letter_lot where tenant = 1')), 403);
     step_up($page, $head, stays => 1);
     my $chief = json_of($page);
-    answered(journal => $chief->get("/journal$_"), 200, $_) for '', '?agent=1&genre=session&du=2026-01-01', '?famille=personne&du=hier&apres=1';
+    answered(journal => $chief->get("/journal$_"), 200, $_) for '', '?agent=1&genre=session&du=2026-01-01';
+    answered(journal => $chief->get("/journal?$_"), 422, $_) for 'famille=personne&du=hier&apres=1', 'couleur=bleu';
+    answered(queue => $chief->get('/?etat=fini'), 422);
     answered(journalSheet => $chief->get('/journal.csv'), 200);
     answered(periods => $chief->get('/durees'), 200);
 

@@ -297,7 +297,7 @@ static ngx_int_t
 ngx_http_portal_content_refused(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status)
 {
-    json_t     *document, *error;
+    json_t     *document, *errors, *error;
     ngx_str_t   location;
 
     /* what was no document has been told already */
@@ -314,13 +314,14 @@ ngx_http_portal_content_refused(ngx_http_request_t *r,
         return ngx_http_portal_present(r, ctx, status, ctx->verdict->view);
     }
 
-    if (ngx_http_portal_told_errors(ctx, json_object_get(document, "errors"))
-        != NGX_OK)
-    {
+    errors = json_object_get(document, "errors");
+    error = json_array_get(errors, 0);
+
+    /* of what was asked for, by its names */
+
+    if (status == 422 && ngx_http_portal_told_errors(ctx, errors) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    error = json_array_get(ctx->errors, 0);
 
     if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
         ctx->retry = (ngx_msec_t)
