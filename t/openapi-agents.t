@@ -334,7 +334,10 @@ answered(statistics => $c->get('/statistiques'), 200);
     my $chief = json_of($page);
     answered(journal => $chief->get("/journal$_"), 200, $_) for '', '?agent=1&genre=session&du=2026-01-01';
     answered(journal => $chief->get("/journal?$_"), 422, $_) for 'famille=personne&du=hier&apres=1', 'couleur=bleu';
-    answered(queue => $chief->get('/?etat=fini'), 422);
+    answered($_->[0] => $chief->get($_->[1]), 422, 'what no list knows') for [queue => '/?etat=fini'], [bans => '/interdictions?etat=x'],
+        [codeGuardians => '/codes/responsables?etat=x'], [codes => '/codes?apres=x'], [copies => '/recopie?apres=x'],
+        [importConflicts => '/imports/conflits?apres=x'], [imports => '/imports?apres=x'], [journalSheet => '/journal.csv?genre=x'],
+        [refusedChanges => '/refus?apres=x'];
     answered(journalSheet => $chief->get('/journal.csv'), 200);
     answered(periods => $chief->get('/durees'), 200);
 
@@ -371,6 +374,7 @@ answered(statistics => $c->get('/statistiques'), 200);
     answered(imports => $chief->get("/imports$_"), 200, $_) for '', '?apres=1';
     answered(importReport => $chief->get("$path$_"), 200, $_) for '', '?resultat=refused', '?resultat=all', '?apres=1:famille.csv';
     answered(importReport => $chief->get('/imports/999999'), 404);
+    answered(importReport => $chief->get("$path?resultat=x"), 422);
     answered(importProgress => $chief->get("$path/avancement"), 200);
     answered(importProgress => $chief->get('/imports/999999/avancement'), 404);
     answered(importSheet => $chief->get("$path/rapport.csv"), 200);
@@ -421,6 +425,7 @@ answered(statistics => $c->get('/statistiques'), 200);
     answered(machineReport => $m->get($there, headers => { Authorization => "Bearer $key" }), 200);
     answered(machineReport => $m->get("$there?$_", headers => { Authorization => "Bearer $key" }), 200, $_)
         for qw(outcome=all after=1 limit=1);
+    answered(machineReport => $m->get("$there?outcome=x", headers => { Authorization => "Bearer $key" }), 422);
     answered(machineReport => $m->get($there, headers => { Authorization => "Bearer $feed" }), 403);
     answered(machineReport => $m->get('/import/999999', headers => { Authorization => "Bearer $key" }), 404);
 }
