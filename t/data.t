@@ -421,7 +421,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
     my @tables = map { $_->[0] } $portal->psql("select relname from pg_class
         where relnamespace = 'portal'::regnamespace and relkind = 'r' order by 1");
     is join(' ', grep { !$known{$_} } @tables), '', 'each table is told, or known not to be';
-    like $h->get('/mes-donnees')->text, qr/Ce qui n’est pas montré ici .*interdictions.*demandez-le au service/,
+    like $h->get('/mes-donnees')->text, qr/Ce qui n’est pas montré ici .*ne doit pas venir le chercher.*demandez-le au service/,
         'and what is not is said';
 }
 

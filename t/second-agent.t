@@ -155,6 +155,54 @@ is row("select array_to_string(names, ',') from portal.audit where action = 'sav
     is state_of($id), 'accepted', 'two have seen it';
 }
 
+# the first one's filing, once the family has completed it, is nobody's word
+{
+    my $place = "/familles/$family->[0]/guichet/$camille/piece";
+    my $r = json_post($first, "$place/responsables/$camille/bancaires", { holder => 'Camille Martin',
+        iban => $IBAN[$n++ % @IBAN], bic => '', mandate => 'yes', step => 'send' }, page => '/session');
+    my ($id) = ($r->json->{location} // '') =~ /(\d+)$/;
+    is decide($second, $id, 'incomplete', reason => 'Un relevé, s’il vous plaît')->status, 200, 'more is asked for';
+    json_post(as_json($c), "/famille/responsables/$camille/bancaires", { holder => 'Camille Martin',
+        iban => $IBAN[$n++ % @IBAN], bic => '', mandate => 'yes', step => 'send' });
+    is state_of($id), 'sent', 'and comes';
+    # the town has these two
+    $portal->psql("update portal.agent set state = 'disabled' where role in ('validator', 'administrator')
+        and portal.agent_name(id) not in ('Odile Second', 'Jeanne Caron') and tenant = 1");
+    is decide($second, $id, 'accept')->status, 200, 'who may decide it does';
+    is state_of($id), 'accepted', 'as the other one has filed it: nobody waits for ever';
+    $portal->psql("update portal.agent set state = 'active' where state = 'disabled' and tenant = 1");
+}
+
+# undone by one; but not accepted again by one
+{
+    my $before = iban_of();
+    my $id = asked();
+    decide($_, $id, 'accept') for $first, $second;
+    is state_of($id), 'accepted', 'by two';
+    my $r = decide($first, $id, 'reverse', reason => 'Erreur');
+    my ($undo) = ($r->json->{location} // '') =~ /(\d+)$/;
+    is iban_of(), $before, 'undone by one';
+    is $first->get("/demandes/$undo")->json->{may_reverse}, JSON::PP::false(), 'that is the end of it';
+    $r = decide($first, $undo, 'reverse', reason => 'Pas une erreur');
+    is $r->status . ' ' . codes($r), '409 :request_not_accepted', 'by any way';
+    is iban_of(), $before, 'it is as it was';
+}
+
+# nor does it count at once where the town lets families do
+{
+    $portal->psql("insert into portal.field_policy (tenant, section, field, policy, validation)
+        select 1, section, name, 'editable', 'automatic' from portal.field where section = 'guardian_bank'
+        on conflict (tenant, section, field) do update set policy = 'editable', validation = 'automatic'");
+    my $id = asked();
+    is state_of($id), 'sent', 'an IBAN waits for its agents';
+    is decide($second, $id, 'refuse', reason => 'Essai')->status, 200, 'refused';
+    $portal->psql("update portal.town set bank_agents = 'one' where id = 1");
+    $id = asked();
+    is state_of($id), 'accepted', 'with one it counts at once';
+    $portal->psql("update portal.town set bank_agents = 'two' where id = 1;
+        delete from portal.field_policy where tenant = 1 and section = 'guardian_bank'");
+}
+
 # whoever writes
 {
     my $id = asked();

@@ -46,10 +46,11 @@ begin
        set state = 'superseded', settled_at = now(), settled_kind = 'agent',
            settled_by = my_agent()
      where c.state = 'rejected'
-       and c.id in (select o.id
+       and (c.set_id = p_set.reverses
+            or c.id in (select o.id
                       from change n
                      cross join lateral same_changes(n) o
-                     where n.set_id = p_set.id);
+                     where n.set_id = p_set.id));
 end
 $$;
 
@@ -446,7 +447,7 @@ create or replace function changes(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_after   bigint := coalesce(to_id(nullif(input->>'after', '')), 0);
-    v_limit   int := coalesce(to_id(nullif(input->>'limit', '')), 100);
+    v_limit   int := least(coalesce(to_id(nullif(input->>'limit', '')), 100), 1000000);
     v_csv     boolean := coalesce(input->>'as', '') = 'csv';
     v_bl      boolean := v_csv and coalesce(input->>'format', '') = 'bl';
     v_open    boolean;

@@ -153,10 +153,10 @@ declare
     v_import    import;
     v_outcome   text := nullif(input->>'outcome', '');
     -- a name of a file may have any character: the line's number comes first
-    v_line      int := coalesce(to_id(split_part(input->>'after', ':', 1)), 0);
+    v_line      int := least(coalesce(to_id(split_part(input->>'after', ':', 1)), 0), 2147483647);
     v_file      text := coalesce(substr(input->>'after',
                             length(split_part(input->>'after', ':', 1)) + 2), '');
-    v_limit     int := least(greatest(coalesce(to_id(input->>'limit')::int, 50), 1), 1000);
+    v_limit     int := least(greatest(coalesce(to_id(input->>'limit'), 50), 1), 1000);
     v_rows      json;
     v_count     int;
     v_wrong     json;

@@ -432,6 +432,7 @@ begin
 
     -- what an agent files waits for another one, whatever the town lets families do
     if p_action = 'change' and asks_as() = 'family'
+       and not takes_two(v_set)
        and not exists (select from jsonb_array_elements(p_items) i
                         where i->>'validation' <> 'automatic')
     then

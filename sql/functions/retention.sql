@@ -338,8 +338,9 @@ comment on function erase_accounts(text, town, int) is
 create or replace function erase_traces(p_kind text, p_town town, p_limit int) returns int
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_before  timestamptz;
-    v_count   int := 0;
+    v_before    timestamptz;
+    v_families  bigint[];
+    v_count     int := 0;
 begin
     v_before := now() - make_interval(days => case p_kind
         when 'attempt' then p_town.keep_attempt
@@ -470,19 +471,22 @@ begin
                          limit p_limit);
 
     when 'subscription' then
-        -- the families first, which the trigger of their versions takes
-        perform 1
-           from family f
-          where f.tenant = p_town.id
-            and f.id in (select d.family_id from subscription d
-                          where d.tenant = p_town.id and d.ended_at < v_before
-                          order by d.ended_at, d.id
-                          limit p_limit)
-          order by f.id
-            for no key update;
+        -- the families first, which the trigger of their versions takes; one that
+        -- somebody has now waits for the next time
+        v_families := array(
+            select f.id
+              from family f
+             where f.tenant = p_town.id
+               and f.id in (select d.family_id from subscription d
+                             where d.tenant = p_town.id and d.ended_at < v_before
+                             order by d.ended_at, d.id
+                             limit p_limit)
+             order by f.id
+               for no key update skip locked);
 
         delete from subscription u
          where u.tenant = p_town.id
+           and u.family_id = any (v_families)
            and u.id in (select d.id from subscription d
                          where d.tenant = p_town.id and d.ended_at < v_before
                          order by d.ended_at, d.id
@@ -692,13 +696,12 @@ begin
               || set_config('portal.request', '', true);
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
-            'session', 'device', 'agent_session', 'agent_device', 'code_copy', 'code',
-            'subscription', 'change_set',
+            'session', 'device', 'agent_session', 'agent_device', 'code_copy', 'change_set',
             'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run',
             'elimination', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
-            'account_inactive', 'account_warned', 'account_reminded']
+            'account_inactive', 'account_warned', 'account_reminded', 'subscription', 'code']
         loop
             exit when v_left = 0;
 

@@ -7,39 +7,66 @@
 set search_path = portal, pg_temp;
 
 
-create or replace function other_decides(p_set change_set, p_agent bigint) returns boolean
+create or replace function deciders(p_set change_set) returns setof bigint
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_families  bigint[] := p_set.family_id || array(
                     select m.family_id from child_family m where m.child_id = p_set.child_id);
 begin
-    return exists (select
-                     from agent a
-                    where a.tenant = p_set.tenant
-                      and a.id <> p_agent
-                      and a.state = 'active'
-                      and a.role in ('validator', 'administrator')
-                      and (a.sections is null or p_set.section = any (a.sections))
-                      and (a.schools is null
-                           or in_schools(school_names(a.schools), p_set.family_id,
-                                         p_set.child_id))
-                      and not is_family_of(a.id, p_set.account_id, v_families));
+    return query
+    select a.id
+      from agent a
+     where a.tenant = p_set.tenant
+       and a.state = 'active'
+       and a.role in ('validator', 'administrator')
+       and (a.sections is null or p_set.section = any (a.sections))
+       and (a.schools is null
+            or in_schools(school_names(a.schools), p_set.family_id, p_set.child_id))
+       and not is_family_of(a.id, p_set.account_id, v_families);
 end
 $$;
 
-comment on function other_decides(change_set, bigint) is
-    'Whether the town has another agent than this one who may decide a request.';
+comment on function deciders(change_set) is
+    'Agents who may decide a request, but for what they themselves have done about it.';
+
+
+create or replace function has_filed(p_set change_set, p_agent bigint) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- what undoes an undoing asks again for what was filed
+    return exists (with recursive r (id, reverses) as (
+                       select p_set.id, p_set.reverses
+                        union
+                       select c.id, c.reverses
+                         from r
+                         join change_set c on c.tenant = p_set.tenant and c.id = r.reverses)
+                   select
+                     from r
+                     join change_event e on e.tenant = p_set.tenant and e.set_id = r.id
+                    where e.event in ('filed', 'filed_more')
+                      and e.by_id = p_agent);
+end
+$$;
+
+comment on function has_filed(change_set, bigint) is
+    'Whether an agent has filed or completed a request at the counter, or the one that it undoes.';
 
 
 create or replace function filing_bars(p_set change_set, p_agent bigint) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return exists (select
-                     from change_event e
-                    where e.set_id = p_set.id
-                      and e.event in ('filed', 'filed_more')
-                      and e.by_id = p_agent)
-           and other_decides(p_set, p_agent);
+    -- where all have filed some of it, all but the last one may
+    return has_filed(p_set, p_agent)
+           and exists (select
+                         from deciders(p_set) d (id)
+                        where d.id <> p_agent
+                          and (not has_filed(p_set, d.id)
+                               or p_agent = (select e.by_id
+                                               from change_event e
+                                              where e.set_id = p_set.id
+                                                and e.event in ('filed', 'filed_more')
+                                              order by e.version desc
+                                              limit 1)));
 end
 $$;
 
@@ -82,6 +109,26 @@ comment on function stands_for(change_set) is
     'Where an agent stands for what a request asks: has filed it at the counter or agreed to it, and nothing of it has changed since. Result: that event, or null.';
 
 
+create or replace function takes_two(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return p_set.section = 'guardian_bank'
+           and exists (select
+                         from town t
+                        where t.id = p_set.tenant
+                          and t.bank_agents = 'two')
+           and exists (select
+                         from change_item i
+                        where i.set_id = p_set.id
+                          and i.field = 'iban'
+                          and i.asked <> 'null');
+end
+$$;
+
+comment on function takes_two(change_set) is
+    'Whether a request asks for an IBAN in a town that wants two agents for it: then it does not count at once either, whatever the town lets families do.';
+
+
 create or replace function gives_iban(p_set change_set) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
@@ -99,6 +146,26 @@ comment on function gives_iban(change_set) is
     'Whether the items that are accepted have an IBAN among them.';
 
 
+create or replace function undid_iban(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return p_set.section = 'guardian_bank'
+           and exists (select
+                         from town t
+                        where t.id = p_set.tenant
+                          and t.bank_agents = 'two')
+           and exists (select
+                         from change_item i
+                        where i.set_id = p_set.id
+                          and i.field = 'iban'
+                          and i.old <> 'null');
+end
+$$;
+
+comment on function undid_iban(change_set) is
+    'Of a request that undoes another one, whether it took an IBAN out where two agents accept one: to undo that would be one agent''s word for it. The family asks again.';
+
+
 create or replace function second_bars(p_set change_set, p_agent bigint) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
@@ -107,7 +174,10 @@ begin
                     where t.id = p_set.tenant
                       and t.bank_agents = 'two')
            and coalesce((stands_for(p_set)).by_id, p_agent) = p_agent
-           and other_decides(p_set, p_agent);
+           and exists (select
+                         from deciders(p_set) d (id)
+                        where d.id <> p_agent
+                          and not filing_bars(p_set, d.id));
 end
 $$;
 

@@ -262,8 +262,13 @@ begin
        set theme = p_look->'theme',
            theme_css = case when t.theme = p_look->'theme' then t.theme_css end,
            logo = p_look->>'logo',
-           logo_width = coalesce((select l.width from logo l where l.hash = logo_hash_of(p_look->>'logo')), 48),
-           logo_height = coalesce((select l.height from logo l where l.hash = logo_hash_of(p_look->>'logo')), 48),
+           -- of a file it is the operator's to say
+           logo_width = case when t.logo = p_look->>'logo' then t.logo_width
+                       else coalesce((select l.width from logo l
+                                       where l.hash = logo_hash_of(p_look->>'logo')), 48) end,
+           logo_height = case when t.logo = p_look->>'logo' then t.logo_height
+                       else coalesce((select l.height from logo l
+                                       where l.hash = logo_hash_of(p_look->>'logo')), 48) end,
            texts = case when p_look->'alt' = '{}' then t.texts - 'logo_alt'
                         else t.texts || jsonb_build_object('logo_alt', p_look->'alt') end
      where t.id = here();

@@ -361,7 +361,8 @@ begin
                        'health_page', case when 'child_health' = any (p_seen) and not v_own then
                            '/familles/' || p_family || '/enfants/' || (c.document->>'id')
                                || '/sante' end,
-                       'bans', child_bans((c.document->>'id')::bigint),
+                       'bans', case when v_own then '[]'
+                                    else child_bans((c.document->>'id')::bigint) end,
                        'declared', case when v_own then '[]' else declared(
                            (c.document->>'id')::bigint, p_family, p_seen, false) end,
                        'verified', verified_days('child', (c.document->>'id')::bigint,
@@ -418,6 +419,7 @@ begin
                                from change_set s
                               where s.family_id = v_family.id
                                 and agent_sees(s.section, s.family_id, s.child_id)
+                                and not own_request(s)
                               order by s.id desc
                               limit 50) x));
 end

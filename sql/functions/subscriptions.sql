@@ -163,11 +163,12 @@ begin atomic
        and c.family_id = g.family_id
        and c.asker_id = g.id
        and c.account_id is null
+       -- of an account that is no more it is not
+       and (c.filed_by is not null or c.reverses is not null)
        and not exists (select
                          from change_set o
                         where o.tenant = c.tenant
                           and o.account_id = me()
-                          and o.family_id = c.family_id
                           and o.section = c.section
                           and o.action = c.action
                           and o.state in ('sent', 'taken', 'incomplete')

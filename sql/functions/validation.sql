@@ -202,6 +202,7 @@ declare
                                 or p_set.action = 'add'
                                    and change_faults(as_removal(p_set)) = '[]')
                            and v_reversed is null and not v_filed
+                           and not (p_set.reverses is not null and undid_iban(p_set))
                            and my_role() in ('validator', 'administrator');
     v_items     json;
     v_conflict  boolean;
@@ -413,6 +414,9 @@ begin
         -- who has gone is no value that could be put back
         when v_step = 'reverse' and (request.state not in ('accepted', 'partly')
                                      or request.action not in ('change', 'add'))
+            then refused('', 'request_not_accepted', 409)
+        -- what one has undone is not accepted again by one
+        when v_step = 'reverse' and request.reverses is not null and undid_iban(request)
             then refused('', 'request_not_accepted', 409)
         when v_step = 'reverse' and reversed_by(request) is not null
             then refused('', 'request_reversed', 409)

@@ -187,8 +187,8 @@ portal_form_texts(json_t *raw)
 void
 portal_form_wipe(const portal_form_t *form, json_t *object)
 {
-    size_t   i;
-    json_t  *value;
+    size_t   i, n;
+    json_t  *value, *one;
 
     for (i = 0; i < form->nfields; i++) {
 
@@ -201,12 +201,15 @@ portal_form_wipe(const portal_form_t *form, json_t *object)
 
         value = json_object_get(object, form->fields[i].name);
 
-        if (json_is_string(value)) {
-            portal_wipe((char *) json_string_value(value),
-                        json_string_length(value));
+        /* and all that came, of one that was sent twice */
 
-        } else if (json_is_integer(value)) {
-            (void) json_integer_set(value, 0);
+        for (n = 0, one = value; one; one = json_array_get(value, n++)) {
+            (void) json_integer_set(one, 0);
+
+            if (json_is_string(one)) {
+                portal_wipe((char *) json_string_value(one),
+                            json_string_length(one));
+            }
         }
     }
 }

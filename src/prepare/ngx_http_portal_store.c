@@ -331,6 +331,13 @@ ngx_http_portal_store_refuse(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* the next file is not that picture */
+
+    if (store->photo.len) {
+        portal_wipe(store->photo.data, store->photo.len);
+        store->photo.len = 0;
+    }
+
     store->refused = status;
     store->file++;
 

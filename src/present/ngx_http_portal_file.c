@@ -283,12 +283,12 @@ ngx_http_portal_file_answer(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     sent = ctx->sent;
 
-    if (ngx_http_portal_file_headers(r, sent) != NGX_OK) {
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
+    if (ngx_http_portal_file_headers(r, sent) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -334,16 +334,23 @@ ngx_http_portal_file_headers(ngx_http_request_t *r,
     ngx_http_portal_set_header(r, "Content-Security-Policy", policy,
                                sizeof(policy) - 1);
 
-    if (sent->etag.len == 0) {
-        ngx_http_portal_set_header(r, "Cache-Control", "private, no-store",
-                                   17);
+    /* what can fail goes first: an error is not to be kept as the file is */
 
-    } else if (ngx_http_portal_file_etag(r, sent) != NGX_OK) {
+    if (ngx_http_portal_add_header(r, "Content-Disposition", (char *) p, len)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    return ngx_http_portal_add_header(r, "Content-Disposition", (char *) p,
-                                      len);
+    /* nor is a session's end, which is told to this one alone */
+
+    if (sent->etag.len && !ngx_http_portal_sent_header(r, "Set-Cookie", 10)) {
+        return ngx_http_portal_file_etag(r, sent);
+    }
+
+    ngx_http_portal_set_header(r, "Cache-Control", "private, no-store", 17);
+
+    return NGX_OK;
 }
 
 
@@ -356,9 +363,6 @@ ngx_http_portal_file_etag(ngx_http_request_t *r, ngx_http_portal_sent_t *sent)
 
     static const char  cache[] = "public, max-age=31536000, immutable";
 
-    ngx_http_portal_set_header(r, "Cache-Control", cache, sizeof(cache) - 1);
-    ngx_http_portal_set_header(r, "Vary", "Accept", 6);
-
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
         return NGX_ERROR;
@@ -370,6 +374,13 @@ ngx_http_portal_file_etag(ngx_http_request_t *r, ngx_http_portal_sent_t *sent)
     portal_compat_header(h);
 
     r->headers_out.etag = h;
+
+    ngx_http_portal_set_header(r, "Cache-Control", cache, sizeof(cache) - 1);
+    ngx_http_portal_set_header(r, "Vary", "Accept", 6);
+
+    /* it has no other version: nobody can have the wrong one */
+    r->headers_in.if_match = NULL;
+    r->headers_in.if_unmodified_since = NULL;
 
     return NGX_OK;
 }

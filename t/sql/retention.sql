@@ -148,7 +148,7 @@ select k.id as expired from portal.code k where k.tenant = 1 and k.used_at is nu
 update portal.code set issued_at = now() - interval '500 days', expires_at = now() - interval '364 days' where id = :expired;
 delete from portal.retention_run;
 select pg_temp.purge();
-select is(pg_temp.runs(), 'code 1, subscription 1', 'a year after its end: the code of who has left, the subscription');
+select is(pg_temp.runs(), 'subscription 1, code 1', 'a year after its end: the code of who has left, the subscription');
 select is((select count(*) from portal.code where used_by = :camille), 1::bigint, 'the code that a subscription lives by stays');
 select is((select count(*) from portal.subscription where account_id = :camille), 1::bigint, 'as does that');
 select is((select count(*) from portal.code where id = :expired), 1::bigint, 'one that has expired is kept as long');
