@@ -58,7 +58,8 @@ run(async (browser) => {
   await page.goto(`${portal.agents_url}/reglages/autorisations/transport`);
   await inspect(page, "settings", true);
   await field("Texte en français").fill("J’autorise le transport en car.");
-  await field(/^Oui : les réponses déjà données ne comptent plus/).check();
+  await page.getByRole("radio", { name: /ne comptent plus/ }).check();
+  await page.getByLabel("L’autre texte dit toujours la même chose").check();
   await button(main(page), "Enregistrer").click();
   await page.getByText("Les réglages sont enregistrés").waitFor();
   await page.goto(`${portal.agents_url}/reglages/autorisations/transport`);
