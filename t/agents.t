@@ -578,7 +578,8 @@ is $portal->psql("select has_column_privilege('portal_api', 'portal.agent', 'pas
     $portal->psql("update portal.agent set state = 'disabled' where email = '$agent->{email}'");
     is $c->get('/compte')->status, 401, 'T059 and a right that is taken away is gone';
     $portal->start_redis;
-    ok wait_for(15, sub { log_in_agent(client(agents => 1), $paul)->status == 303 }), 'with it agents log in';
+    ok wait_for(15, sub { all_ready() }), 'with it each worker goes on';
+    ok wait_for(15, sub { log_in_agent(client(agents => 1), $paul)->status == 303 }), 'agents log in';
     forget_attempts();
 }
 
