@@ -279,7 +279,7 @@ is_deeply [$nginx->workers], \@workers, 'the workers are the same';
     spew($file, $conf =~ s/^portal_photo\s[^;]*;//mr, 0600);
     my ($ok, $text) = $nginx->test_conf;
     ok !$ok, 'without portal_photo: not with a form that takes photos';
-    like $text, qr/form "child_photo" takes photos; write "portal_photo PROGRAM"/, 'and why';
+    like $text, qr/form "child_photo" takes pictures; write "portal_photo PROGRAM"/, 'and why';
     spew($file, $conf, 0600);
 }
 
