@@ -262,7 +262,7 @@ is_deeply [$nginx->workers], \@workers, 'the workers are the same';
     my $file = $nginx->dir . '/conf/nginx.conf';
     my $conf = slurp_($file);
     my $dir = $p->dir;
-    expect_complaint(qr/is no program|invalid |"portal_photo" directive is duplicate|takes photos/);
+    expect_complaint(qr/is no program|invalid |"portal_photo" directive is duplicate|takes pictures/);
     for (["$dir/none", qr/"\Q$dir\E\/none" is no program; write where portal-photo is/],
         [$dir, qr/is no program/], ["$dir/keys", qr/is no program/],
         ["$program workers=2", qr/invalid parameter "workers=2"; write "processes=" or "queue="/],
