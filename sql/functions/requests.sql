@@ -432,7 +432,8 @@ begin
 
     -- what an agent files waits for another one, whatever the town lets families do
     if p_action = 'change' and asks_as() = 'family'
-       and not takes_two(v_set)
+       -- nor does an IBAN count at once that takes two agents
+       and not (wants_two(v_set) and gives_iban(v_set))
        and not exists (select from jsonb_array_elements(p_items) i
                         where i->>'validation' <> 'automatic')
     then

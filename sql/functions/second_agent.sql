@@ -109,51 +109,42 @@ comment on function stands_for(change_set) is
     'Where an agent stands for what a request asks: has filed it at the counter or agreed to it, and nothing of it has changed since. Result: that event, or null.';
 
 
-create or replace function takes_two(p_set change_set) returns boolean
+create or replace function wants_two(p_set change_set) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return p_set.section = 'guardian_bank'
            and exists (select
                          from town t
                         where t.id = p_set.tenant
-                          and t.bank_agents = 'two')
-           and exists (select
-                         from change_item i
-                        where i.set_id = p_set.id
-                          and i.field = 'iban'
-                          and i.asked <> 'null');
+                          and t.bank_agents = 'two');
 end
 $$;
 
-comment on function takes_two(change_set) is
-    'Whether a request asks for an IBAN in a town that wants two agents for it: then it does not count at once either, whatever the town lets families do.';
+comment on function wants_two(change_set) is
+    'Whether a request is about what the town wants two agents for.';
 
 
 create or replace function gives_iban(p_set change_set) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return p_set.section = 'guardian_bank'
-           and exists (select
-                         from change_item i
-                        where i.set_id = p_set.id
-                          and i.field = 'iban'
-                          and i.state = 'accepted'
-                          and i.asked <> 'null');
+    return exists (select
+                     from change_item i
+                    where i.set_id = p_set.id
+                      and i.field = 'iban'
+                      and i.state is distinct from 'refused'
+                      and i.asked <> 'null');
 end
 $$;
 
 comment on function gives_iban(change_set) is
-    'Whether the items that are accepted have an IBAN among them.';
+    'Whether a request asks for an IBAN that is not refused.';
 
 
 create or replace function undid_iban(p_set change_set) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return p_set.section = 'guardian_bank'
-           and exists (select
-                         from town t
-                        where t.id = p_set.tenant
-                          and t.bank_agents = 'two')
+    return p_set.reverses is not null
+           and wants_two(p_set)
            and exists (select
                          from change_item i
                         where i.set_id = p_set.id
@@ -163,16 +154,13 @@ end
 $$;
 
 comment on function undid_iban(change_set) is
-    'Of a request that undoes another one, whether it took an IBAN out where two agents accept one: to undo that would be one agent''s word for it. The family asks again.';
+    'Whether a request took an IBAN out by undoing another one, where two agents accept one: to undo that would be one agent''s word for it. The family asks again.';
 
 
 create or replace function second_bars(p_set change_set, p_agent bigint) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return exists (select
-                     from town t
-                    where t.id = p_set.tenant
-                      and t.bank_agents = 'two')
+    return wants_two(p_set)
            and coalesce((stands_for(p_set)).by_id, p_agent) = p_agent
            and exists (select
                          from deciders(p_set) d (id)
@@ -190,7 +178,7 @@ create or replace function awaits_second(p_set change_set) returns change_event
 declare
     v_event  change_event;
 begin
-    if p_set.section = 'guardian_bank' and p_set.state in ('sent', 'taken') then
+    if p_set.state in ('sent', 'taken') and wants_two(p_set) then
         v_event := stands_for(p_set);
     end if;
 

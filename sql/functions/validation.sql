@@ -202,7 +202,7 @@ declare
                                 or p_set.action = 'add'
                                    and change_faults(as_removal(p_set)) = '[]')
                            and v_reversed is null and not v_filed
-                           and not (p_set.reverses is not null and undid_iban(p_set))
+                           and not undid_iban(p_set)
                            and my_role() in ('validator', 'administrator');
     v_items     json;
     v_conflict  boolean;
@@ -416,7 +416,7 @@ begin
                                      or request.action not in ('change', 'add'))
             then refused('', 'request_not_accepted', 409)
         -- what one has undone is not accepted again by one
-        when v_step = 'reverse' and request.reverses is not null and undid_iban(request)
+        when v_step = 'reverse' and undid_iban(request)
             then refused('', 'request_not_accepted', 409)
         when v_step = 'reverse' and reversed_by(request) is not null
             then refused('', 'request_reversed', 409)
