@@ -441,15 +441,23 @@ comment on function end_access(change_set) is
     'What ends with the access of whoever is connected as the guardian that a request takes out: their open requests about the family; and writes it to them, since no page will tell them. Input: a request that change_apply() will write next, whose family the caller has locked; any other: nothing is done.';
 
 
+-- called for each row of the queue: a plan kept, and none for the usual states
 create or replace function shown_state(p_set change_set) returns text
-    language sql stable
-    return case when (p_set).state = 'withdrawn'
-                     and exists (select
-                                   from change_event e
-                                  where e.tenant = (p_set).tenant
-                                    and e.set_id = (p_set).id
-                                    and e.event = 'withdrawn' and e.by_kind = 'town')
-                then 'ended' else (p_set).state end;
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    if p_set.state = 'withdrawn'
+       and exists (select
+                     from change_event e
+                    where e.tenant = p_set.tenant
+                      and e.set_id = p_set.id
+                      and e.event = 'withdrawn' and e.by_kind = 'town')
+    then
+        return 'ended';
+    end if;
+
+    return p_set.state;
+end
+$$;
 
 comment on function shown_state(change_set) is
     'The state of a request as pages say it: ended, where the town has withdrawn it.';

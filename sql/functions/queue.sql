@@ -5,9 +5,13 @@
 set search_path = portal, pg_temp;
 
 
+-- called for each row of a page, mostly with null: a plan kept, or no call at all
 create or replace function agent_name(p_id bigint) returns text
-    language sql stable
+    language plpgsql stable strict set search_path = portal, pg_temp as $$
+begin
     return (select a.first_name || ' ' || a.last_name from agent a where a.id = p_id);
+end
+$$;
 
 comment on function agent_name(bigint) is 'Name of an agent of this town, or null.';
 
