@@ -217,16 +217,17 @@ comment on function left_address(account) is
 
 
 create or replace function new_iban(p_items jsonb, p_open bigint) returns boolean
-    language sql stable
-begin atomic
-    select exists (
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (
         select from jsonb_array_elements(p_items) i
          where i->>'field' = 'iban'
            and i->>'asked' is not null
            and not exists (select from change_item o
                             where o.set_id = p_open and o.field = 'iban'
                               and encode(o.asked_mac, 'hex') = i->>'mac'));
-end;
+end
+$$;
 
 comment on function new_iban(jsonb, bigint) is
     'Whether these items ask for an account that the open request did not ask for already.';

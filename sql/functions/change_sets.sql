@@ -73,9 +73,12 @@ comment on function change_step(bigint, text, text, text, bigint, text, text) is
 
 
 create or replace function ready_words(p_code text, p_lang text) returns text
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return (select coalesce(r.texts->>p_lang, r.texts->>'fr') from refusal r
              where r.code = p_code);
+end
+$$;
 
 comment on function ready_words(text, text) is
     'The town''s ready words of that code, in that language where it has them, else in French.';
@@ -122,13 +125,16 @@ comment on function change_mail(change_set, text) is
 
 
 create or replace function stored_items(p_set bigint, p_accepted boolean) returns jsonb
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return (select jsonb_agg(jsonb_build_object('field', i.field, 'asked', i.asked,
                        'mac', encode(i.asked_mac, 'hex'), 'hint', i.asked_hint,
                        'agreement', i.agreement))
               from change_item i
              where i.set_id = p_set
                and (i.state = 'accepted' or not p_accepted));
+end
+$$;
 
 comment on function stored_items(bigint, boolean) is
     'The items of a request as asked_values() takes them: all, or the accepted ones.';

@@ -42,13 +42,16 @@ comment on function shown(text, uuid, text, boolean, jsonb, text) is
 create or replace function item_shown(p_set change_set, p_place text, p_which text,
     p_kind text, p_seal uuid, p_field text, p_sealed boolean, value jsonb, hint text)
     returns json
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return case when (p_set).section <> 'child_photo'
                 then shown(p_kind, p_seal, p_field, p_sealed, value, hint)
                 when exists (select from upload w where w.id = (value #>> '{}')::uuid)
                 then to_json(p_place || '/demandes/' || (p_set).id || '/photo' || p_which
                              || '.jpg')
                 else 'null' end;
+end
+$$;
 
 comment on function item_shown(change_set, text, text, text, uuid, text, boolean, jsonb, text) is
     'shown(), but of a photo the path of the picture. Input: the request, what its pages'' paths begin with, which picture: empty, -avant or -actuelle; the rest as of shown().';
@@ -164,7 +167,8 @@ comment on function asked_values(jsonb, jsonb) is
 
 create or replace function ask_faults(p_section text, input jsonb, p_after jsonb)
     returns jsonb
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return (select coalesce(jsonb_agg(jsonb_build_object('field', f.name, 'code',
                        case f.policy when 'hidden' then 'unknown_field'
                                      when 'shown' then 'not_editable'
@@ -178,6 +182,8 @@ create or replace function ask_faults(p_section text, input jsonb, p_after jsonb
                              and p_after->>'iban' is null
                              and coalesce(input->>'stop' = 'yes', false))))
            || section_faults(p_section, p_after);
+end
+$$;
 
 comment on function ask_faults(text, jsonb, jsonb) is
     'What is wrong with a request: fields that the town does not let families change, required ones left empty, what does not go together. Input: section, the form''s fields, the section as it would be.';

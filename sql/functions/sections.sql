@@ -286,31 +286,35 @@ comment on function add_faults(text, bigint, bigint, jsonb) is
 create or replace function added_twice(p_section text, p_action text, p_open bigint,
     v jsonb)
     returns jsonb
-    language sql stable
-begin atomic
-    select coalesce(jsonb_agg(jsonb_build_object('field', 'first_name',
-               'code', 'child_asked', 'request', x.number)), '[]')
-      from (select c.number
-              from change_set c
-              join change_item l on l.tenant = c.tenant and l.set_id = c.id
-                                and l.field = 'last_name'
-              join change_item f on f.tenant = c.tenant and f.set_id = c.id
-                                and f.field = 'first_name'
-              join change_item b on b.tenant = c.tenant and b.set_id = c.id
-                                and b.field = 'birth_date'
-             where (p_section, p_action) = ('child_general', 'add')
-               and c.family_id = my_family()
-               and asked_here(c)
-               and c.section = p_section
-               and c.action = p_action
-               and c.state in ('sent', 'taken', 'incomplete')
-               and c.id is distinct from p_open
-               and fold((l.asked #>> '{}') || (f.asked #>> '{}'))
-                   = fold((v->>'last_name') || (v->>'first_name'))
-               and b.asked #>> '{}' = v->>'birth_date'
-             order by c.id
-             limit 1) x;
-end;
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    if (p_section, p_action) is distinct from ('child_general', 'add') then
+        return '[]';
+    end if;
+
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', 'first_name',
+                       'code', 'child_asked', 'request', x.number)), '[]')
+              from (select c.number
+                      from change_set c
+                      join change_item l on l.tenant = c.tenant and l.set_id = c.id
+                                        and l.field = 'last_name'
+                      join change_item f on f.tenant = c.tenant and f.set_id = c.id
+                                        and f.field = 'first_name'
+                      join change_item b on b.tenant = c.tenant and b.set_id = c.id
+                                        and b.field = 'birth_date'
+                     where c.family_id = my_family()
+                       and asked_here(c)
+                       and c.section = p_section
+                       and c.action = p_action
+                       and c.state in ('sent', 'taken', 'incomplete')
+                       and c.id is distinct from p_open
+                       and fold((l.asked #>> '{}') || (f.asked #>> '{}'))
+                           = fold((v->>'last_name') || (v->>'first_name'))
+                       and b.asked #>> '{}' = v->>'birth_date'
+                     order by c.id
+                     limit 1) x);
+end
+$$;
 
 comment on function added_twice(text, text, bigint, jsonb) is
     'A child that the account has asked to add already, by another open request, which the error names. Input: section, action, the open request that is mended or null, values. Result: errors.';

@@ -16,7 +16,8 @@ comment on function no_file() is 'The answer to who is sent no file.';
 -- storing -----------------------------------------------------------------
 
 create or replace function document_needed(p_section text, p_action text) returns text
-    language sql stable
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
     return case when p_action not in ('change', 'report') or p_section = 'child_photo'
                 then 'no'
                 else coalesce((select d.needed from section_document d
@@ -25,6 +26,8 @@ create or replace function document_needed(p_section text, p_action text) return
                                         in ('guardian_address', 'guardian_tax', 'child_health',
                                             'report_child_contact')
                                    then 'asked' else 'no' end) end;
+end
+$$;
 
 comment on function document_needed(text, text) is
     'Whether a change of that section, or a report, needs a document: no, asked or required. Address, tax, health (a PAI is a document) and who must not collect a child ask for one where the town has not decided.';
@@ -596,20 +599,21 @@ comment on function agent_photo(jsonb) is
 -- documents of a request -------------------------------------------------
 
 create or replace function request_documents(p_set change_set, p_place text) returns json
-    language sql stable
-begin atomic
-    select coalesce(json_agg(json_build_object(
-               'name', file_name(w.section, w.n, w.kind), 'file_kind', w.kind,
-               'kilobytes', greatest(1, w.size / 1000),
-               'path', p_place || '/demandes/' || (p_set).id || '/justificatif-' || w.n)
-               order by w.n), '[]')
-      from (select u.section, u.kind, u.size,
-                   row_number() over (order by u.created_at, u.id) as n
-              from upload u
-             where u.tenant = (p_set).tenant
-               and u.set_id = (p_set).id
-               and u.section <> 'child_photo') w;
-end;
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select coalesce(json_agg(json_build_object(
+                       'name', file_name(w.section, w.n, w.kind), 'file_kind', w.kind,
+                       'kilobytes', greatest(1, w.size / 1000),
+                       'path', p_place || '/demandes/' || (p_set).id || '/justificatif-' || w.n)
+                       order by w.n), '[]')
+              from (select u.section, u.kind, u.size,
+                           row_number() over (order by u.created_at, u.id) as n
+                      from upload u
+                     where u.tenant = (p_set).tenant
+                       and u.set_id = (p_set).id
+                       and u.section <> 'child_photo') w);
+end
+$$;
 
 comment on function request_documents(change_set, text) is
     'The documents of a request: [{"name", "file_kind", "kilobytes", "path"}]. Input: the request, what its pages'' paths begin with.';
