@@ -36,7 +36,8 @@ begin atomic
         ('machine', array['make_machine', 'revoke_machine', 'acknowledge_feed',
                           'add_webhook', 'change_webhook', 'webhook']),
         ('archive', array['make_elimination', 'keep_elimination', 'approve_elimination',
-                          'cancel_elimination', 'read_elimination', 'destroy_archives']),
+                          'cancel_elimination', 'read_elimination', 'destroy_archives',
+                          'restored']),
         ('setting', array['save_settings', 'save_fields', 'save_refusal', 'publish_theme',
                           'save_authorisation', 'save_school']);
 end;

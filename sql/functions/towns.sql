@@ -198,12 +198,18 @@ begin
 
     set local session_replication_role = origin;
 
+    -- the town may have gone on since it was written out
+    perform come_back(v_town);
+    perform setval('change_position',
+        greatest((select max(c.position) from change c where c.tenant = v_town),
+                 (select p.last_value from change_position p)));
+
     return json_build_object('status', 201, 'id', v_town, 'rows', v_rows);
 end
 $$;
 
 comment on function restore_town() is
-'Reads a town in: what export_town() wrote, in pg_temp.town_line (line jsonb). All or nothing. It gets an id of its own here and keeps all other ids; its audit is chained anew. The key file must have the keys that sealed its values.
+'Reads a town in: what export_town() wrote, in pg_temp.town_line (line jsonb). All or nothing. It gets an id of its own here and keeps all other ids; its audit is chained anew, its sessions end and its versions go on, see come_back(). The key file must have the keys that sealed its values.
 Result: {"status": 201, "id", "rows"}. Errors, raised: PT422; 23505 when the town, or its host, is here already.';
 
 
