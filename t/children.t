@@ -374,7 +374,7 @@ is codes(json_post($cj, "$page/contacts/$jeanne/modifier", { phone_mobile => und
 
     my $r = $ch->get($form);
     like $r->text, qr/Valable à partir du.*Laissez vide/, 'the dates, and what an empty one means';
-    like $r->text, qr/Dites à cette personne que vous la nommez ici/, 'who is named is to be told';
+    like $r->text, qr/Cette personne doit savoir qu’elle est nommée ici/, 'who is named is to be told';
     my $wrong = $ch->submit($r, { $boxes->('valid_from', '2040-05-06'),
         $boxes->('valid_until', '2040-05-05') });
     is $wrong->status, 422, 'an end before the beginning: no';
@@ -574,7 +574,7 @@ like $ch->get('/famille')->text, qr/Ajouter un enfant · Zélie Martin/, 'shown 
     for my $step (qw(check send)) {
         my $again = $ch->submit($ch->get('/famille/enfants/ajout'), { @her, %born, step => $step });
         is $again->status, 422, "not twice, $step";
-        like $again->text, qr/Vous avez déjà demandé l’ajout de cet enfant : c’est la demande $number, en cours/,
+        like $again->text, qr/L’ajout de cet enfant est déjà demandé : c’est la demande $number, en cours/,
             'which the form says, with the number';
         is { @{ $again->form('/famille/enfants/ajout')->{fields} } }->{first_name}, 'Zelie', 'and is filled';
     }

@@ -96,6 +96,28 @@ sub decide {
 }
 
 
+### each form speaks to an agent: « vous » is not the parent
+
+{
+    my $page = $desk->get($place)->json;
+    my @paths = map { $_->{path} } map { @{ $_->{forms} } } map { @$_ } @$page{qw(guardians children)};
+    cmp_ok scalar(@paths), '>', 15, 'forms';
+
+    for my $lang (qw(fr en)) {
+        for my $path (@paths) {
+            my $r = $agent->get($path, headers => { 'Accept-Language' => $lang });
+            my ($main) = $r->content =~ m{<main.*?>(.*)</main>}s;
+            like $r->content, qr/<html lang="$lang"/, "$path in $lang";
+            # the mandate's own words are the debtor's to hear
+            my $mandate = $main =~ s{<section class="notice" aria-labelledby="mandat">(.*?)</section>}{}s ? $1 : undef;
+            unlike $main, qr/\bvo(?:tre|s)\b|\byours?\b/i, 'asks nobody for their own';
+            like $mandate, qr/Lisez ce texte|Read this text/, 'which the page says'
+                if $path =~ /bancaires/;
+        }
+    }
+}
+
+
 ### the same form, filled with the file; filed, marked
 
 my $address = "$place/responsables/$camille/adresse";
