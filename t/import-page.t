@@ -276,6 +276,18 @@ is software(telephoneResp1 => '03 53 01 77 88')->{import}{counts}{conflict}, 0, 
 is row("select count(distinct action) from portal.audit where action in ('start_import', 'decide_import', 'decide_conflict')"),
     3, 'the audit says who';
 
+# a number of the installation would tell a town how much the others do
+{
+    my ($there) = agent_client(role => 'administrator', town => 'beaulieu');
+    my $ours = row('select max(id) from portal.import where tenant = 1');
+    cmp_ok $ours, '>', 2, 'many were sent here';
+    for my $n (1, 2) {
+        is id_of(send_form($there, files => { famille => csv(\@HEADER, [$n]) }), 'another town sends one'), $n, "its number $n";
+    }
+    is $there->get("/imports/$ours")->status, 404, 'T070 ours is none there';
+    is id_of(send_form($chief, files => { famille => csv(\@HEADER, ['x']) }), 'one more here'), $ours + 1, 'ours go on';
+}
+
 is client(json => 1)->get($_)->status, 404, "$_ is no page of families" for '/imports', '/import/1', '/imports/conflits';
 
 done_testing;

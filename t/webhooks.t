@@ -27,7 +27,7 @@ sub add { my ($c, $url, $events) = @_;
 sub page { my ($id, $c) = @_; return ($c // $desk)->get("/reglages/logiciel/$id")->json }
 sub act { my ($id, $step, $c) = @_; $c //= $desk;
     return json_post($c, "/reglages/logiciel/$id", { step => $step, version => page($id, $c)->{version} }) }
-sub state_of { return row("select state from portal.webhook where id = $_[0]") }
+sub state_of { return row("select state from portal.webhook where tenant = 1 and id = $_[0]") }
 sub audited { return row("select string_agg(action || ':' || outcome, ' ' order by id) from portal.audit
     where object = 'webhook' and object_id = $_[0]") }
 # waited for until it is so
@@ -102,7 +102,7 @@ my ($secret) = $r->text =~ m{(whsec_[A-Za-z0-9+/]{43}=)};
 ok $secret, 'its secret is shown' or diag $r->text;
 like $r->header('cache-control'), qr/no-store/, 'and kept nowhere';
 my $id = row('select id from portal.webhook');
-is row("select url from portal.webhook where id = $id"), $soft->url('/Hook?a=1'), 'a host is the same in capitals';
+is row("select url from portal.webhook where tenant = 1 and id = $id"), $soft->url('/Hook?a=1'), 'a host is the same in capitals';
 unlike row('select string_agg(w::text, chr(32)) from portal.webhook w'), qr/whsec|\Q@{[substr $secret, 6]}/,
     'the database has no secret';
 unlike $boss->get($_)->content, qr/whsec_/, "$_ shows none" for '/reglages/logiciel', "/reglages/logiciel/$id";
@@ -150,7 +150,8 @@ my $base = '/famille/responsables/' . row("select g.id from portal.guardian g jo
 ### a town's software hears of its own town
 
 is add($there, $other->url)->status, 200, 'another town has another';
-my $abroad = row("select id from portal.webhook where tenant <> 1");
+is row('select id from portal.webhook where tenant <> 1'), 1, 'numbered from 1 there, whatever others have';
+my $abroad = row('update portal.webhook set id = 999 where tenant <> 1 returning id');
 is $desk->get("/reglages/logiciel/$abroad")->status, 404, 'which this one does not see';
 is json_post($desk, "/reglages/logiciel/$abroad", { step => 'test', version => 'x' }, page => '/session')->status, 404,
     'nor touches';
@@ -185,8 +186,8 @@ $soft->secrets($secret, $new);
     act($id, 'test');
     is_deeply +($soft->comes($n + 1))[-1]{signed_by}, [0, 1], 'signed with both';
     ok page($id)->{former_until}, 'for a while';
-    row("update portal.webhook set former_until = now() where id = $id returning 1");
-    becomes("select former is null from portal.webhook where id = $id", 't', 'then the former is gone');
+    row("update portal.webhook set former_until = now() where tenant = 1 and id = $id returning 1");
+    becomes("select former is null from portal.webhook where tenant = 1 and id = $id", 't', 'then the former is gone');
     $n = $soft->received;
     act($id, 'test');
     is_deeply +($soft->comes($n + 1))[-1]{signed_by}, [1], 'and signs no more';
@@ -203,9 +204,9 @@ for my $case (['500', 500, ''], ['404', 404, ''], ['429', 429, ''], ['moved', 30
     $soft->fault("$fault 1");
     news();
     becomes("select coalesce(a.status, 0) || coalesce(a.detail, '') || m.state from portal.webhook_attempt a
-        join portal.webhook_message m on m.id = a.message_id where m.webhook_id = $id order by a.at desc limit 1",
+        join portal.webhook_message m on m.id = a.message_id where (m.tenant, m.webhook_id) = (1, $id) order by a.at desc limit 1",
         "$status${detail}queued", "$fault: it waits");
-    is row("select next_try - now() between '8 s' and '12 s' from portal.webhook where id = $id"), 't', 'a little'
+    is row("select next_try - now() between '8 s' and '12 s' from portal.webhook where tenant = 1 and id = $id"), 't', 'a little'
         if $fault eq '500';
     my $trouble = page($id)->{webhook}{trouble};
     ok $trouble->{since}, "$fault: the page says since when";
@@ -229,7 +230,7 @@ for my $fault (qw(long headers)) {
     act($id, 'test');
     $soft->comes($n + 1);
     becomes("select m.state || ' ' || a.status from portal.webhook_message m join portal.webhook_attempt a on a.message_id = m.id
-        where m.webhook_id = $id order by a.at desc limit 1", $fault eq 'long' ? 'delivered 200' : 'delivered 204',
+        where (m.tenant, m.webhook_id) = (1, $id) order by a.at desc limit 1", $fault eq 'long' ? 'delivered 200' : 'delivered 204',
         "$fault: an answer that does not end is not read to its end");
 }
 
@@ -242,14 +243,14 @@ for my $case (['of another name', 'other.example'], ['of an unknown authority', 
     my $n = $soft->received;
     act($id, 'test');
     becomes("select a.outcome || ' ' || coalesce(a.detail, '') from portal.webhook_attempt a join portal.webhook_message m
-        on m.id = a.message_id where m.webhook_id = $id order by a.at desc limit 1",
+        on m.id = a.message_id where (m.tenant, m.webhook_id) = (1, $id) order by a.at desc limit 1",
         $what =~ /good/ ? 'delivered ' : 'retry tls', "a certificate $what");
     is scalar($soft->received), $n + ($what =~ /good/ ? 1 : 0), 'and what is said to it';
 }
 $soft->stop;
 act($id, 'test');
 becomes("select a.detail from portal.webhook_attempt a join portal.webhook_message m on m.id = a.message_id
-    where m.webhook_id = $id order by a.at desc limit 1", 'connect', 'nobody there');
+    where (m.tenant, m.webhook_id) = (1, $id) order by a.at desc limit 1", 'connect', 'nobody there');
 $soft->run;
 
 
@@ -264,7 +265,7 @@ $soft->run;
     for (1 .. 3) {
         news();
         my $last = row('select max(position) from portal.change where tenant = 1');
-        becomes("select told from portal.webhook where id = $id", $last, 'more is new');
+        becomes("select told from portal.webhook where tenant = 1 and id = $id", $last, 'more is new');
     }
     is row("select count(*) from portal.webhook_message where state = 'queued'"), 2, 'one more message says so';
     is scalar($soft->received), $n + 1, 'after the one that waits';
@@ -288,13 +289,13 @@ $soft->run;
             unlike $boss->get('/reglages/logiciel')->text, qr/Ce serveur n’envoie aucun message/, 'this server sends';
             like $boss->get('/reglages/logiciel')->text, qr/Sans réponse depuis le/, 'the list says that it is in trouble';
             like $boss->get("/reglages/logiciel/$id")->text, qr/ne reçoit plus les messages depuis le .*Dernier échec.*Réponse 503/s, 'its page, too';
-            row("update portal.webhook set trouble_since = now() - interval '2 hours' where id = $id returning 1");
+            row("update portal.webhook set trouble_since = now() - interval '2 hours' where tenant = 1 and id = $id returning 1");
         }
         becomes("select max(a.number) from portal.webhook_attempt a join portal.webhook_message m on m.id = a.message_id
-            where m.webhook_id = $id and a.status = 503", $try, "try $try");
+            where (m.tenant, m.webhook_id) = (1, $id) and a.status = 503", $try, "try $try");
         due();
     }
-    becomes("select state from portal.webhook where id = $id", 'failing', 'after three days it is given up');
+    becomes("select state from portal.webhook where tenant = 1 and id = $id", 'failing', 'after three days it is given up');
     is row("select sum(extract(epoch from w)) between 60 * 3600 and 80 * 3600 from
         (select portal.webhook_delay(n) as w from generate_series(1, 10) n) x"), 't', 'which that was';
     is scalar(log_lines(qr{webhook saint-aubin/$id is failing})), 1, 'the log says so';
@@ -312,7 +313,7 @@ $soft->run;
     like $boss->get("/reglages/logiciel/$id")->text, qr/pas répondu pendant trois jours.*Reprendre les envois/s, 'and its page';
     is codes(act($id, 'test')), ':webhook_off', 'a test is for what is active';
     news();
-    becomes("select count(*) from portal.webhook_message where state = 'queued' and webhook_id = $id", 1, 'what is new meanwhile waits');
+    becomes("select count(*) from portal.webhook_message where state = 'queued' and (tenant, webhook_id) = (1, $id)", 1, 'what is new meanwhile waits');
     is scalar($soft->received), $n + 11, 'and is not sent';
     $soft->fault(undef);
     is act($id, 'resume')->status, 200, 'resumed';
@@ -329,15 +330,15 @@ $soft->run;
 {
     $soft->fault('410 1');
     news();
-    becomes("select state from portal.webhook where id = $id", 'gone', '410: nothing more goes there');
+    becomes("select state from portal.webhook where tenant = 1 and id = $id", 'gone', '410: nothing more goes there');
     like $boss->get("/reglages/logiciel/$id")->text, qr/n’existe plus/, 'as the page says';
     is act($id, 'resume')->status, 200, 'it is back';
-    becomes("select count(*) from portal.webhook_message where state = 'queued' and webhook_id = $id", 0, 'and is told');
+    becomes("select count(*) from portal.webhook_message where state = 'queued' and (tenant, webhook_id) = (1, $id)", 0, 'and is told');
     is act($id, 'stop')->status, 200, 'stopped';
     my $n = $soft->received;
     news();
     my $work = row("select (portal.webhook_work())->>'status'");
-    is row("select count(*) from portal.webhook_message where state = 'queued' and webhook_id = $id"), 0, 'no message is made';
+    is row("select count(*) from portal.webhook_message where state = 'queued' and (tenant, webhook_id) = (1, $id)"), 0, 'no message is made';
     is act($id, 'resume')->status, 200, 'resumed';
     is +($soft->comes($n + 1))[-1]{json}{type}, 'changes.accepted', 'what was new meanwhile is told';
 }
@@ -363,26 +364,26 @@ $soft->run;
 for my $host ('127.0.0.2:' . ($soft->url =~ /:(\d+)/)[0], qw(127.1.2.3 0.0.0.0 10.0.0.1 192.168.1.1 169.254.169.254 172.16.0.1 100.100.100.200 2130706434
     0x7f000002 017700000002 127.2 168.63.129.16))
 {
-    $portal->psql("update portal.webhook set url = 'https://$host/' where id = $id");
+    $portal->psql("update portal.webhook set url = 'https://$host/' where tenant = 1 and id = $id");
     act($id, 'test');
     becomes("select a.detail from portal.webhook_attempt a join portal.webhook_message m on m.id = a.message_id
-        where m.webhook_id = $id and m.created_at > now() - interval '1 hour' and m.state = 'failed'
+        where (m.tenant, m.webhook_id) = (1, $id) and m.created_at > now() - interval '1 hour' and m.state = 'failed'
         order by a.at desc limit 1", 'address', "$host is not talked to");
     is row("select count(*) from portal.webhook_message where state = 'queued' and event = 'webhook.test'"), 0,
         'nor tried again';
-    $portal->psql("delete from portal.webhook_message where webhook_id = $id and event = 'webhook.test'");
+    $portal->psql("delete from portal.webhook_message where (tenant, webhook_id) = (1, $id) and event = 'webhook.test'");
 }
-$portal->psql("update portal.webhook set url = 'https://name.invalid/' where id = $id");
+$portal->psql("update portal.webhook set url = 'https://name.invalid/' where tenant = 1 and id = $id");
 act($id, 'test');
 becomes("select a.detail from portal.webhook_attempt a join portal.webhook_message m on m.id = a.message_id
-    where m.webhook_id = $id order by a.at desc limit 1", 'resolve', 'a name that is none');
+    where (m.tenant, m.webhook_id) = (1, $id) order by a.at desc limit 1", 'resolve', 'a name that is none');
 
 
 ### kept for two weeks; removed
 
 $portal->psql("update portal.webhook_message set done_at = now() - interval '15 days'
-    where webhook_id = $id and state <> 'queued'");
-becomes("select count(*) from portal.webhook_message where webhook_id = $id and done_at < now() - interval '14 days'", 0,
+    where (tenant, webhook_id) = (1, $id) and state <> 'queued'");
+becomes("select count(*) from portal.webhook_message where (tenant, webhook_id) = (1, $id) and done_at < now() - interval '14 days'", 0,
     'what is old is erased');
 is row("select count(*) > 0 from portal.retention_run where kind = 'webhook_message'"), 't', 'as the periods say';
 is row('select count(*) from portal.webhook_attempt a left join portal.webhook_message m on m.id = a.message_id

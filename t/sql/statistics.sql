@@ -42,7 +42,7 @@ insert into portal.verification (tenant, section, child_id, family_id, by_guardi
 select 1, r.section, p.child_id, p.family_id, (select min(g.id) from portal.guardian g where g.family_id = p.family_id), portal.today()
   from pupil p cross join portal.verification_rules() r where r.section like 'child%' and (p.n <> 2 or r.section <> 'child_health');
 select is(pg_temp.schools(), 'Groupe Veil 0/1, Macé 1/1, Veil 1/1', 'two schools');
-insert into portal.school (tenant, name, others, rank) values (1, 'Groupe Veil', '{Veil}', 1);
+insert into portal.school (tenant, id, name, others, rank) values (1, 1, 'Groupe Veil', '{Veil}', 1);
 select is(pg_temp.schools(), 'Groupe Veil 1/2, Macé 1/1', 'one');
 select set_config('portal.schools', portal.school_names('{Groupe Veil}')::text, true);
 select is(pg_temp.schools(), 'Groupe Veil 1/2', 'of who is for it');

@@ -15,8 +15,8 @@ create function pg_temp.accepted(p_town int) returns void language sql as $$
           from portal.guardian g where g.tenant = p_town order by g.id limit 1 returning *)
     insert into portal.change (tenant, set_id, field, family_id, person_kind, person_id, decided_role)
     select p_town, s.id, 'profession', s.family_id, 'guardian', s.guardian_id, 'validator' from s $$;
-create function pg_temp.queued(p_hook bigint) returns bigint language sql as $$
-    select count(*) from portal.webhook_message where webhook_id = p_hook and state = 'queued' $$;
+create function pg_temp.queued(p_town int, p_hook bigint) returns bigint language sql as $$
+    select count(*) from portal.webhook_message where (tenant, webhook_id) = (p_town, p_hook) and state = 'queued' $$;
 create function pg_temp.done(p_row json, p_outcome text) returns text language sql as $$
     select as_jobs('webhook_done', jsonb_build_object('id', p_row->>'id', 'lease', p_row->>'lease', 'outcome', p_outcome,
         'status', 500, 'detail', '', 'ms', 7))->>'state' $$;
@@ -28,20 +28,21 @@ select throws_ok($$ select pg_temp.hook(1, 'https://a.example/', '{}') $$, '2351
 select pg_temp.hook(1, 'https://a.example/', '{changes.accepted}') as one, pg_temp.hook(2, 'https://b.example/', '{changes.accepted}') as two,
        pg_temp.hook(1, 'https://c.example/', '{import.report}') as reports \gset
 select throws_ok($$ select pg_temp.hook(1, 'https://a.example/', '{changes.accepted}') $$, '23505', null, 'one address once');
+select is(:two::bigint, 1::bigint, 'each town''s are numbered from 1');
 
 -- found
 
 select as_jobs('webhook_work', '{}');
-select is(pg_temp.queued(:one) + pg_temp.queued(:two), 0::bigint, 'nothing to tell');
+select is(pg_temp.queued(1, :one) + pg_temp.queued(2, :two), 0::bigint, 'nothing to tell');
 select pg_temp.accepted(1);
 select as_jobs('webhook_work', '{}');
-select is(pg_temp.queued(:one), 1::bigint, 'a change is');
-select is(pg_temp.queued(:two) + pg_temp.queued(:reports), 0::bigint, 'to nobody else');
+select is(pg_temp.queued(1, :one), 1::bigint, 'a change is');
+select is(pg_temp.queued(2, :two) + pg_temp.queued(1, :reports), 0::bigint, 'to nobody else');
 select is((select count(*) from portal.change where position is null), 0::bigint, 'it has its place in the feed');
 select pg_temp.accepted(1);
 select as_jobs('webhook_work', '{}');
-select is(pg_temp.queued(:one), 1::bigint, 'another one needs no other message');
-select is((select told from portal.webhook where id = :one), (select max(position) from portal.change where tenant = 1), 'but is told of by it');
+select is(pg_temp.queued(1, :one), 1::bigint, 'another one needs no other message');
+select is((select told from portal.webhook where (tenant, id) = (1, :one)), (select max(position) from portal.change where tenant = 1), 'but is told of by it');
 select pg_temp.accepted(2);
 select portal.import_enter(1);
 set local role portal_batch;
@@ -56,36 +57,36 @@ create temp table taken on commit drop as select * from json_array_elements(as_j
 select is((select string_agg(value->>'url', ' ') from taken), 'https://a.example/', 'it is taken');
 select is((select string_agg(k, ' ' order by k) from taken, json_object_keys(value) k), 'body id lease secrets tenant url webhook', 'each key');
 select is((select (value->>'body')::jsonb - 'timestamp' from taken),
-    jsonb_build_object('type', 'changes.accepted', 'data', jsonb_build_object('cursor', (select told from portal.webhook where id = :one))),
+    jsonb_build_object('type', 'changes.accepted', 'data', jsonb_build_object('cursor', (select told from portal.webhook where (tenant, id) = (1, :one)))),
     'what it says');
 select is(as_jobs('webhook_claim', '{"limit": 9}')::text, '[]', 'once');
 select as_jobs('webhook_work', '{}');
-select is(pg_temp.queued(:two), 1::bigint, 'the other town''s is found meanwhile');
+select is(pg_temp.queued(2, :two), 1::bigint, 'the other town''s is found meanwhile');
 select pg_temp.accepted(1);
 select as_jobs('webhook_work', '{}');
-select is(pg_temp.queued(:one), 2::bigint, 'what comes after it was sent is another message');
+select is(pg_temp.queued(1, :one), 2::bigint, 'what comes after it was sent is another message');
 select is((select string_agg(value->>'url', ' ') from json_array_elements(as_jobs('webhook_claim', '{"limit": 9}'))), 'https://b.example/',
     'which waits for the first');
 select is((select as_jobs('webhook_done', jsonb_build_object('id', value->>'id', 'lease', gen_random_uuid(), 'outcome', 'delivered', 'status', 200, 'ms', 1))->>'status'
     from taken), '404', 'whose lease it is not says nothing');
 select is((select pg_temp.done(value, 'retry') from taken), 'queued', 'again later');
-select ok((select next_try - now() between interval '9 seconds' and interval '11 seconds' from portal.webhook where id = :one), 'ten seconds');
+select ok((select next_try - now() between interval '9 seconds' and interval '11 seconds' from portal.webhook where (tenant, id) = (1, :one)), 'ten seconds');
 select is((select as_jobs('webhook_done', jsonb_build_object('id', value->>'id', 'lease', value->>'lease', 'outcome', 'delivered', 'status', 200, 'ms', 1))->>'status'
     from taken), '404', 'and nothing twice');
 select is(as_jobs('webhook_claim', '{"limit": 9}')::text, '[]', 'nothing goes there before');
 
 -- a lease that is over
 
-update portal.webhook set next_try = now() where id = :one;
+update portal.webhook set next_try = now() where (tenant, id) = (1, :one);
 create temp table first on commit drop as select * from json_array_elements(as_jobs('webhook_claim', '{"limit": 9}'));
-update portal.webhook set lease_until = now() where id = :one;
+update portal.webhook set lease_until = now() where (tenant, id) = (1, :one);
 create temp table second on commit drop as select * from json_array_elements(as_jobs('webhook_claim', '{"limit": 9}'));
 select ok((select f.value->>'id' = s.value->>'id' and f.value->>'body' = s.value->>'body' and f.value->>'lease' <> s.value->>'lease'
     from first f, second s), 'another takes the same message');
 select is((select pg_temp.done(value, 'delivered') from first), null, 'the first is not heard any more');
 select is((select pg_temp.done(value, 'delivered') from second), 'delivered', 'the second is');
 select is((select string_agg(a.number::text, ' ' order by a.number) from portal.webhook_attempt a join portal.webhook_message m on m.id = a.message_id
-    where m.webhook_id = :one), '1 3', 'and what nobody has heard the end of was one, too');
+    where (m.tenant, m.webhook_id) = (1, :one)), '1 3', 'and what nobody has heard the end of was one, too');
 select is((select count(*) from json_array_elements(as_jobs('webhook_claim', '{"limit": 9}'))), 1::bigint, 'then the next goes');
 
 -- in trouble: since when, told once after two hours, and when it is over
@@ -109,12 +110,12 @@ select string_agg(email, ' ' order by email) as bosses from portal.agent where t
 select isnt(:'bosses'::text, '', 'somebody administers the town');
 
 select pg_temp.fails();
-select ok((select trouble_since is not null and warned_at is null from portal.webhook where id = :one), 'a message in vain: in trouble since now');
+select ok((select trouble_since is not null and warned_at is null from portal.webhook where (tenant, id) = (1, :one)), 'a message in vain: in trouble since now');
 select is(pg_temp.told(), '', 'which is told of nobody yet');
 select pg_temp.fails('delivered');
-select ok((select trouble_since is null from portal.webhook where id = :one), 'one that is received ends it');
+select ok((select trouble_since is null from portal.webhook where (tenant, id) = (1, :one)), 'one that is received ends it');
 select pg_temp.fails('retry', 'webhook.test');
-select ok((select trouble_since is null from portal.webhook where id = :one), 'a test in vain is no trouble');
+select ok((select trouble_since is null from portal.webhook where (tenant, id) = (1, :one)), 'a test in vain is no trouble');
 select pg_temp.since('1 hour 59 minutes');
 select pg_temp.fails();
 select is(pg_temp.told(), '', 'not before two hours');
