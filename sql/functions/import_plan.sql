@@ -114,7 +114,7 @@ begin
             return import_refuse(r, 'family', 'unknown_family');
         end if;
 
-        v := v || jsonb_build_object('link', coalesce(v->>'link', 'guardian'));
+        v := v || jsonb_build_object('link', coalesce(v->>'link', 'other'));
         v_missing := import_missing('guardian_basic', v);
 
         return case when v_missing is not null then import_refuse(r, v_missing, 'required')

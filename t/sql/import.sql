@@ -75,7 +75,7 @@ select is_empty($$select from portal.import_line where records is not null$$, 'v
 select results_eq($$select number, label, accounting_code from portal.family where external_id in ('900', '901') order by 1$$,
     $$values ('900', 'O’Hara / Ünal', 'ALI-900'), ('901', 'Petit', null)$$, 'families, called by their guardians');
 select results_eq($$select rank::int, title, last_name::text, link, payer, phone_mobile::text from portal.guardian where external_id like '90_/%' order by external_id$$,
-    $$values (1, 'mrs', 'Ünal', 'guardian', true, '+33639980001'), (2, 'mr', 'O’Hara', 'guardian', false, null), (1, null, 'Petit', 'guardian', false, null)$$,
+    $$values (1, 'mrs', 'Ünal', 'other', true, '+33639980001'), (2, 'mr', 'O’Hara', 'other', false, null), (1, null, 'Petit', 'other', false, null)$$,
     'guardians');
 select is((select count(*) from portal.address a join portal.guardian g on g.id = a.guardian_id where g.external_id like '900/%'), 2::bigint, 'addresses');
 select results_eq($$select f.number from portal.child_family m join portal.family f on f.id = m.family_id join portal.child c on c.id = m.child_id where c.external_id = '50' order by 1$$,
