@@ -276,6 +276,17 @@ is software(telephoneResp1 => '03 53 01 77 88')->{import}{counts}{conflict}, 0, 
 is row("select count(distinct action) from portal.audit where action in ('start_import', 'decide_import', 'decide_conflict')"),
     3, 'the audit says who';
 
+# a field that is left out leaves the rest of its line, unless that is refused
+{
+    my $two = id_of(send_form($chief, files => { famille => csv([qw(id nomResp1 prenomResp1 portableResp1)],
+        ['790001', '=1+1', 'Zoé', '06 11'], ['790002', 'Entier', 'Zoé', '06 11']) }), 'two bad numbers');
+    becomes($two, 'checked');
+    my $told = $chief->get("/imports/$two")->text;
+    my $left = 'Ce numéro de téléphone n’est pas complet. Corrigez-le, comme 06 12 34 56 78.';
+    like $told, qr/ligne 3 Créée portableResp1 : $left Le reste de la ligne est pris/, 'the rest is taken';
+    like $told, qr/ligne 2 Refusée .*portableResp1 : $left famille\.csv, ligne 3/, 'of a line that is refused it is not';
+}
+
 # a number of the installation would tell a town how much the others do
 {
     my ($there) = agent_client(role => 'administrator', town => 'beaulieu');
