@@ -193,6 +193,14 @@ $p->psql("update portal.town set name = 'Neuville-en-Lys' where slug = 'neuville
 ok(everywhere(sub { client(town => 'neuville')->get('/', @_) },
     sub { $_[0]->content =~ /Neuville-en-Lys/ }), 'another name');
 
+# what a worker holds for longer than it may is asked for before it is shown: the
+# first who comes after a quiet time sees no town of yesterday
+for my $n (1 .. 3) {
+    $p->psql("update portal.town set hours = 'essai $n' where slug = 'neuville'");
+    sleep 6;
+    like client(town => 'neuville')->get('/aide')->content, qr/essai $n/, 'the first page after a while is of now';
+}
+
 
 ### the database is away: who is unknown is not said not to be there
 

@@ -10,8 +10,8 @@
 /*
  * A town's document as this worker holds it: asked for when the worker starts,
  * or when a request first names the town (ngx_http_portal_towns.c); replaced
- * whenever portal.enter() returns a newer one, and asked for again, while it
- * is shown, by a worker that may have had nothing else to ask.
+ * whenever portal.enter() returns a newer one, and asked for again, before it
+ * is shown, by a worker that has heard nothing of it for some seconds.
  */
 
 /* what templates may read of it; the captcha's answers are not among them */
@@ -171,7 +171,11 @@ ngx_http_portal_town_ask(ngx_http_portal_town_t *town)
 }
 
 
-/* whoever asks for the page does not wait for this, nor lose a turn to it */
+/*
+ * Who comes first after a while waits for it, as at a worker's start: a page
+ * without a call of its own would show what was, however long ago it changed.
+ * Nobody loses a turn of the database to it.
+ */
 
 void
 ngx_http_portal_town_refresh(ngx_http_portal_town_t *town)
@@ -184,8 +188,15 @@ ngx_http_portal_town_refresh(ngx_http_portal_town_t *town)
 
     portal_pg_stats(ngx_http_portal.pg, &stats);
 
-    if (stats.open > stats.busy) {
-        ngx_http_portal_town_ask(town);
+    if (stats.open <= stats.busy) {
+        return;
+    }
+
+    ngx_http_portal_town_ask(town);
+
+    if (town->op != NULL) {
+        town->asked = 0;
+        ngx_add_timer(&town->patience, NGX_HTTP_PORTAL_TOWN_PATIENCE);
     }
 }
 

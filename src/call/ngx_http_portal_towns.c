@@ -106,6 +106,10 @@ ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
     }
 
+    if (ctx->town->asked && ctx->town->document != NULL) {
+        ngx_http_portal_town_refresh(ctx->town);
+    }
+
     if (!ctx->town->asked) {
 
         if (!ctx->town_waiting) {
@@ -114,10 +118,6 @@ ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
 
         return NGX_AGAIN;
-    }
-
-    if (ctx->town->document != NULL) {
-        ngx_http_portal_town_refresh(ctx->town);
     }
 
     if (ctx->town->gone) {
