@@ -96,6 +96,10 @@ $p->psql("select nextval('portal.change_position'),
     nextval(pg_get_serial_sequence('portal.change_set', 'id')) from generate_series(1, 100)");
 $cursor += 100;
 
+# what is numbered by town, for the first time
+sub school { return $p->psql("insert into portal.school (tenant, name, rank) values (1, 'École $_[0]', 1) returning id") }
+my $school = school('de demain');
+
 sub version { return $camille->get('/famille')->json->{family}{version} }
 my $version = version();
 
@@ -153,6 +157,7 @@ $desk = as_json(scalar agent_client());
 my $new = change($camille, $desk, 'Dompteuse');
 cmp_ok $new, '>', $last + 100, 'the number of a request that was lost is not given again';
 cmp_ok version(), '>', $version, 'nor the version of a file';
+cmp_ok school('d’hier'), '>', $school, 'nor an id of a town';
 
 my $more = feed($cursor);
 is_deeply [map { $_->{new} } @{ $more->{changes} }], ['Dompteuse'],

@@ -27,12 +27,22 @@ begin
        set version = 0, head = null, viewers = '{}', guardians = '{}', children = null
      where tenant = p_town and version <> 0;
 
+    -- so do mails, and programs that were told of an import; what is numbered without
+    -- a gap goes on as it was
+    insert into town_number as n (tenant, kind, last)
+    select p_town, c.relname, 1000
+      from pg_trigger t
+      join pg_class c on c.oid = t.tgrelid
+                     and c.relnamespace = 'portal'::regnamespace
+     where t.tgname = 'numbered_id'
+        on conflict (tenant, kind) do update set last = n.last + excluded.last;
+
     set local session_replication_role = origin;
 end
 $$;
 
 comment on function come_back(int) is
-    'Ends the sessions of a town and moves its versions past all that were given out since the moment that its data are of. Needs a superuser. Part of restored() and restore_town().';
+    'Ends the sessions of a town and moves its versions and ids past all that were given out since the moment that its data are of. Needs a superuser. Part of restored() and restore_town().';
 
 
 create or replace function restored() returns json
