@@ -541,6 +541,13 @@ begin
                            and d.ended_at < least(v_before, now() - interval '366 days')
                          limit p_limit);
 
+    when 'mass_export' then
+        delete from mass_export e
+         where e.tenant = p_town.id
+           and e.id in (select d.id from mass_export d
+                         where d.tenant = p_town.id and d.asked_at < v_before
+                         limit p_limit);
+
     when 'retention_run' then
         delete from retention_run r
          where r.tenant = p_town.id
@@ -555,7 +562,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit, mass_export or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int
@@ -698,7 +705,7 @@ begin
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
             'session', 'device', 'agent_session', 'agent_device', 'code_copy', 'change_set',
             'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run',
-            'elimination', 'import_checked',
+            'elimination', 'mass_export', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
             'account_inactive', 'account_warned', 'account_reminded', 'subscription', 'code']

@@ -102,7 +102,7 @@ create or replace function settings_values(p_town town, p_page text) returns jso
             'validation_days', p_town.validation_days,
             'subscription_effect', p_town.subscription_effect,
             'uploads_waiting', p_town.uploads_waiting, 'upload_space', p_town.upload_space,
-            'bank_agents', p_town.bank_agents)
+            'bank_agents', p_town.bank_agents, 'export_agents', p_town.export_agents)
         when 'retention' then jsonb_build_object(
             'keep_request', p_town.keep_request, 'keep_document', p_town.keep_document,
             'keep_photo', p_town.keep_photo, 'keep_inactive', p_town.keep_inactive,
@@ -242,7 +242,8 @@ begin
         'previews', coalesce(input->>'page' = 'texts', false),
         'preview', coalesce(input->>'step' = 'check', false),
         'confirms', coalesce((v_values->>'purge_mode' = 'approval'
-                              or v_values->>'bank_agents' = 'two')
+                              or v_values->>'bank_agents' = 'two'
+                              or v_values->>'export_agents' = 'two')
                              and not stepped_up(), false),
         'values', v_values || jsonb_build_object('version', document_version(v_values::json)));
 end
@@ -330,7 +331,9 @@ begin
              when v_changed->>'purge_mode' = 'automatic' and not coalesce(stepped_up(), false)
                  then refused('purge_mode', 'step_up_needed')
              when v_changed->>'bank_agents' = 'one' and not coalesce(stepped_up(), false)
-                 then refused('bank_agents', 'step_up_needed') end);
+                 then refused('bank_agents', 'step_up_needed')
+             when v_changed->>'export_agents' = 'one' and not coalesce(stepped_up(), false)
+                 then refused('export_agents', 'step_up_needed') end);
 
     if v_refusal is not null then
         return done(input, v_refusal);
@@ -352,7 +355,7 @@ end
 $$;
 
 comment on function save_settings(jsonb) is
-'Changes settings of the town; they hold from the next request on. Input: page; its settings (absent: stays), version of the page or If-Match; step: save (absent), or check, which shows what would be said and changes nothing; idempotency key. Result: moved to the page, or the page. The audit has one row with the names of what was changed. Errors: settings_stale(), nothing_asked, settings_faults(), step_up_needed of purge_mode and bank_agents: from two people back to one asks for another code, see step_up.sql. For administrators.';
+'Changes settings of the town; they hold from the next request on. Input: page; its settings (absent: stays), version of the page or If-Match; step: save (absent), or check, which shows what would be said and changes nothing; idempotency key. Result: moved to the page, or the page. The audit has one row with the names of what was changed. Errors: settings_stale(), nothing_asked, settings_faults(), step_up_needed of purge_mode, bank_agents and export_agents: from two people back to one asks for another code, see step_up.sql. For administrators.';
 
 
 create or replace function settings_write(p_town town) returns void
@@ -385,6 +388,7 @@ begin
            verify_reminder = p_town.verify_reminder,
            purge_mode = p_town.purge_mode,
            bank_agents = p_town.bank_agents,
+           export_agents = p_town.export_agents,
            service = p_town.service,
            family_service = p_town.family_service,
            phone = p_town.phone,
