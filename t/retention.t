@@ -219,4 +219,52 @@ sub logged {
     }), 'not where a list is approved first';
 }
 
+### what is erased early is not forgotten where it is only counted, or told by the journal
+
+{
+    my $where = "month_figure where tenant = 1";
+    $portal->psql("update portal.town set keep_closed = 1826, keep_audit = 1826 where id = 1;
+        delete from portal.$where");
+    my ($family, $sub, $number) = @{ ($portal->psql("select f.id, s.id, f.number from portal.subscription s
+        join portal.family f on f.id = s.family_id where s.tenant = 1 and s.ended_at is null
+          and (select count(*) from portal.subscription o where o.family_id = f.id) = 1 limit 1"))[0] };
+    $portal->psql("update portal.subscription set since = now() - interval '200 days', effective_at = now() - interval '200 days',
+            ended_at = now() - interval '100 days' where id = $sub;
+        insert into portal.audit (tenant, at, account_id, action, outcome, object, object_id)
+        select 1, effective_at, account_id, 'subscribe', 'ok', 'subscription', id from portal.subscription where id = $sub");
+    $portal->psql("delete from portal.$where");
+    ok wait_for(30, sub { rows($where) == 12 }), 'each month that is over has its number';
+
+    my $chief = agent_client(role => 'administrator', json => 1);
+    my $chart = sub { [map { $_->{bars}[0]{value} } @{ $chief->get('/statistiques')->json->{linked}{rows} }] };
+    my $told = sub { [map { $_->{action} } grep { ($_->{object} // '') eq 'subscription' && $_->{object_id} == $sub }
+        @{ $chief->get("/journal?famille=$number")->json->{rows} }] };
+    my $before = $chart->();
+    my $most = (sort { $b <=> $a } map { $_ // 0 } @$before)[0];
+    cmp_ok $most, '>', 0, 'some were connected in some month';
+    is_deeply $told->(), ['subscribe'], 'the journal of the family tells who was connected';
+
+    $portal->psql("update portal.town set keep_closed = 7 where id = 1");
+    gone("subscription where id = $sub", 'the connection is erased');
+    is_deeply $chart->(), $before, 'the months count what they did';
+    is_deeply $told->(), ['subscribe'], 'the journal still tells it';
+    is rows("subscription_past where id = $sub"), 1, 'by which family it was with';
+    is join(' ', map { $_->[0] } $portal->psql("select attname from pg_attribute where attrelid = 'portal.subscription_past'::regclass
+        and attnum > 0 order by 1")), 'family_id id tenant', 'and no person';
+
+    # of some schools alone nobody knows any more
+    my ($school) = $portal->psql("select s.name from portal.schooling s where s.tenant = 1 order by s.year desc limit 1");
+    my $some = new_agent(name => 'Rose Limitée');
+    $portal->psql("update portal.agent set schools = array['" . ($school->[0] =~ s/'/''/gr) . "'] where email = '$some->{email}'");
+    my $limited = agent_client(as => $some, json => 1)->get('/statistiques')->json->{linked}{rows};
+    is $limited->[0]{bars}[0]{known}, JSON::PP::false(), 'an agent of one school reads that it is not known';
+    is $limited->[11]{bars}[0]{known}, JSON::PP::true(), 'but for now';
+
+    # as long as the audit
+    $portal->psql("set session_replication_role = replica; delete from portal.audit where object = 'subscription' and object_id = $sub");
+    gone("subscription_past where id = $sub", 'what the journal tells nothing of is erased, too');
+    $portal->psql("insert into portal.month_figure values (1, date_trunc('month', current_date - 450), 3)");
+    gone("month_figure where month < current_date - 432", 'and old numbers');
+}
+
 done_testing;

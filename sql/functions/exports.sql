@@ -11,15 +11,15 @@ set search_path = portal, pg_temp;
 
 create or replace function export_bars() returns boolean
     language sql stable
-    return exists (select from town t where t.id = here() and t.export_agents = 'two')
+    return exists (select from town t
+                    where t.id = here()
+                      and (t.export_agents = 'two' or rule_holds(t.id, 'export_agents')))
            and exists (select
-                         from agent a
-                        where a.id <> my_agent()
-                          and a.role = 'administrator'
-                          and a.state = 'active');
+                         from administrators_lately() a (id)
+                        where a.id <> my_agent());
 
 comment on function export_bars() is
-    'Whether the agent who asks needs another one''s agreement for a file with many families: the town wants two administrators and has another one.';
+    'Whether the agent who asks needs another one''s agreement for a file with many families: the town wants two administrators and has another one, or had in the last seven days.';
 
 
 create or replace function export_wanted(p_kind text, p_what jsonb) returns jsonb
@@ -344,6 +344,7 @@ begin
             then refused('', 'export_over', 409)
         when v_step <> 'cancel' and v_export.asked_by = my_agent()
             then refused('', 'own_export', 403)
+        when v_step = 'agree' and is_new(my_agent()) then refused('', 'rights_new', 403)
         when v_step = 'agree' and not coalesce(stepped_up(), false)
             then refused('', 'step_up_needed') end;
 
@@ -381,7 +382,7 @@ end
 $$;
 
 comment on function decide_export(jsonb) is
-'Agrees to an export, which opens it for four hours to who has asked, or refuses it; who has asked gives it up. Input: export (its number in the town), step: agree (in a session that step_up() lets pass), refuse, cancel; idempotency key. Result: moved to it. Errors: 404; 403 own_export; 409 export_over; step_up_needed. For administrators.';
+'Agrees to an export, which opens it for four hours to who has asked, or refuses it; who has asked gives it up. Input: export (its number in the town), step: agree (in a session that step_up() lets pass), refuse, cancel; idempotency key. Result: moved to it. Errors: 404; 403 own_export, rights_new; 409 export_over; step_up_needed. For administrators.';
 
 
 grant execute on function exports(jsonb), ask_export(jsonb), export_request(jsonb),

@@ -30,7 +30,7 @@ begin atomic
                           'choose_family', 'my_data', 'warn_account', 'close_account']),
         ('subscription', array['subscribe', 'unsubscribe']),
         ('staff', array['invite_agent', 'agent_accept', 'change_agent', 'save_agent',
-                        'agent_recover', 'agent_recovery_codes']),
+                        'agent_recover', 'agent_recovery_codes', 'lift_waits']),
         ('code', array['order_codes', 'stop_codes', 'make_codes', 'issue_code',
                        'bar_codes', 'allow_codes', 'print_letters']),
         ('import', array['start_import', 'import', 'decide_import']),
@@ -70,11 +70,13 @@ begin atomic
      union all
     select 'code', k.id from code k where k.family_id = p_family
      union all
-    select 'subscription', u.id from subscription u where u.family_id = p_family;
+    select 'subscription', u.id from subscription u where u.family_id = p_family
+     union all
+    select 'subscription', p.id from subscription_past p where p.family_id = p_family;
 end;
 
 comment on function family_things(bigint) is
-    'What the audit may name that is of a family and still there.';
+    'What the audit may name that is of a family and still there, and connections that were.';
 
 
 create or replace function journal_page(p_agent bigint, p_family bigint, p_actions text[],

@@ -163,7 +163,7 @@ rollback to a;
 create temp table ends (name text, how text, parent text);
 insert into ends
 select x.name, 'purge', null
-  from unnest('{account,attempt,captcha_used,idempotency,token,session,device,agent_session,agent_device,code,subscription,change_set,collect_ban,upload,outbox,webhook_message,audit,audit_erased,elimination,mass_export,retention_run,import_piece,import_key,import_line,import,import_conflict}'::text[]) x (name)
+  from unnest('{account,attempt,captcha_used,idempotency,token,session,device,agent_session,agent_device,code,subscription,change_set,collect_ban,upload,outbox,webhook_message,audit,audit_erased,elimination,mass_export,agent_former,subscription_past,month_figure,retention_run,import_piece,import_key,import_line,import,import_conflict}'::text[]) x (name)
 union all values
     ('change', 'with', 'change_set'), ('change_event', 'with', 'change_set'), ('change_item', 'with', 'change_set'),
     ('import_removed', 'with', 'change_set'), ('upload_piece', 'with', 'upload'), ('elimination_item', 'with', 'elimination'),
@@ -176,7 +176,7 @@ union all values
     ('family', 'the file is the town''s', null), ('child', 'the file is the town''s', null),
     ('agent', 'what they have done names them', null), ('machine', 'a name, which the journal shows', null), ('webhook', 'the town takes it out', null),
     ('code_order', 'numbers, no person', null), ('letter_lot', 'numbers, no person', null),
-    ('town', 'settings', null), ('town_theme', 'settings', null), ('logo', 'settings', null), ('town_number', 'settings', null), ('authorisation_text', 'settings', null), ('field_policy', 'settings', null),
+    ('town', 'settings', null), ('town_theme', 'settings', null), ('logo', 'settings', null), ('town_number', 'settings', null), ('town_rule', 'settings', null), ('authorisation_text', 'settings', null), ('field_policy', 'settings', null),
     ('refusal', 'settings', null), ('school', 'settings', null), ('section_document', 'settings', null), ('setting', 'settings', null),
     ('field', 'the product''s', null), ('section', 'the product''s', null), ('visibility', 'the product''s', null), ('migration', 'the product''s', null), ('job', 'the product''s', null);
 select results_eq($$select relname::text from pg_class where relnamespace = 'portal'::regnamespace and relkind in ('r', 'p')
