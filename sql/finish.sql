@@ -109,7 +109,7 @@ grant execute on function close_account(bigint, text), warn_account(bigint),
     due_bans(town, int, text), due_uploads(town, int, text),
     may_erase(town, text, text, text), is_kept(town, text, text), upload_kind(text),
     approved_objects(town, text[]),
-    keep_figures(town), end_eliminations(), lists_first(town), rule_holds(int, text),
+    keep_figures(town), keep_family(int, bigint[]), end_eliminations(), lists_first(town), rule_holds(int, text),
     erase_accounts(text, town, int),
     erase_traces(text, town, int), erase_imports(text, town, int), job_due(text, int),
     make_codes(bigint, jsonb)

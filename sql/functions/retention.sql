@@ -292,6 +292,25 @@ comment on function due_uploads(town, int, text) is
     'Files whose time is over; those that no request has named, and nobody has kept, are among them, but where it is asked what a list may name: then not, nor what goes with its request. Input: as of due_requests().';
 
 
+create or replace function keep_family(p_tenant int, p_ids bigint[]) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    insert into subscription_past (tenant, id, family_id)
+    select u.tenant, u.id, u.family_id
+      from subscription u
+     where u.tenant = p_tenant
+       and u.id = any (p_ids)
+       and exists (select from audit a
+                    where a.tenant = u.tenant
+                      and a.object = 'subscription'
+                      and a.object_id = u.id);
+end
+$$;
+
+comment on function keep_family(int, bigint[]) is
+    'Before connections are erased, keeps which family each was with, of those that the audit tells of. Input: the town, their ids.';
+
+
 create or replace function erase_accounts(p_kind text, p_town town, p_limit int) returns int
     language plpgsql set search_path = portal, pg_temp as $$
 declare
@@ -309,17 +328,11 @@ begin
     elsif p_kind = 'account_closed' then
         v_ids := array(select due_accounts(p_kind, p_town, p_limit));
 
-        with gone as (
-            delete from subscription u
-             where u.tenant = p_town.id and u.account_id = any (v_ids)
-            returning u.tenant, u.id, u.family_id)
-        insert into subscription_past (tenant, id, family_id)
-        select g.tenant, g.id, g.family_id
-          from gone g
-         where exists (select from audit a
-                        where a.tenant = g.tenant
-                          and a.object = 'subscription'
-                          and a.object_id = g.id);
+        perform keep_family(p_town.id, array(
+            select u.id from subscription u
+             where u.tenant = p_town.id and u.account_id = any (v_ids)));
+        delete from subscription u
+         where u.tenant = p_town.id and u.account_id = any (v_ids);
         delete from account a
          where a.tenant = p_town.id and a.id = any (v_ids) and a.state = 'closed';
         get diagnostics v_count = row_count;
@@ -349,6 +362,7 @@ create or replace function erase_traces(p_kind text, p_town town, p_limit int) r
 declare
     v_before    timestamptz;
     v_families  bigint[];
+    v_ids       bigint[];
     v_count     int := 0;
 begin
     v_before := now() - make_interval(days => case p_kind
@@ -494,22 +508,15 @@ begin
              order by f.id
                for no key update skip locked);
 
-        with gone as (
-            delete from subscription u
-             where u.tenant = p_town.id
-               and u.family_id = any (v_families)
-               and u.id in (select d.id from subscription d
-                             where d.tenant = p_town.id and d.ended_at < v_before
-                             order by d.ended_at, d.id
-                             limit p_limit)
-            returning u.tenant, u.id, u.family_id)
-        insert into subscription_past (tenant, id, family_id)
-        select g.tenant, g.id, g.family_id
-          from gone g
-         where exists (select from audit a
-                        where a.tenant = g.tenant
-                          and a.object = 'subscription'
-                          and a.object_id = g.id);
+        v_ids := array(select d.id from subscription d
+                        where d.tenant = p_town.id
+                          and d.family_id = any (v_families)
+                          and d.ended_at < v_before
+                        order by d.ended_at, d.id
+                        limit p_limit);
+        perform keep_family(p_town.id, v_ids);
+        delete from subscription u
+         where u.tenant = p_town.id and u.id = any (v_ids);
 
     when 'subscription_past' then
         delete from subscription_past p
