@@ -267,4 +267,51 @@ sub logged {
     gone("month_figure where month < current_date - 432", 'and old numbers');
 }
 
+### agents who have left
+
+{
+    my $leaver = new_agent(name => 'Léa Partie');
+    my $clerk = new_agent(name => 'Max Ailleurs');
+    my ($id, $other) = map { scalar $portal->psql("select id from portal.agent where email = '$_->{email}'") } $leaver, $clerk;
+    my $chief = agent_client(role => 'administrator', json => 1);
+    my $gone_from = sub { !grep { $_->{id} == $_[0] } @{ $chief->get('/agents')->json->{people} } };
+    my $off = sub { json_post($chief, "/agents/$_[0]", { step => 'disable', version => $chief->get("/agents/$_[0]")->json->{version} }) };
+    my $ago = sub { $portal->psql("update portal.agent set left_at = now() - interval '$_[0] days' where id in ($id, $other)") };
+
+    agent_client(as => $leaver, json => 1)->get('/familles/' . $portal->psql("select id from portal.family where number = '104201'"));
+    $portal->psql("update portal.town set keep_audit = 180, keep_request = 200 where id = 1;
+        insert into portal.agent_recovery (tenant, mac, agent_id) select 1, sha256('x'), $id");
+    is $off->($_)->status, 200, 'disabled' for $id, $other;
+    my $purged = sub {
+        my $ran = $portal->psql("select ran_at from portal.job where name = 'purge'");
+        wait_for(patient(30), sub { $portal->psql("select ran_at > '$ran' from portal.job where name = 'purge'") eq 't' }) or return 0
+            for 1 .. 2;
+        return 1;
+    };
+    $ago->(29);
+    ok $purged->(), 'the job has run';
+    is rows("agent where id = $id and email is not null and totp is not null"), 1, 'for 30 days all is there, should they come back';
+    ok !$gone_from->($id), 'on the page, too';
+
+    $ago->(31);
+    gone("agent where id in ($id, $other) and (email is not null or email_mac is not null or password_hash is not null or totp is not null)",
+        'then what lets them in is erased');
+    is rows("agent_recovery where agent_id = $id"), 0, 'with the codes';
+    is rows("agent_device where agent_id = $id"), 0, 'and the devices';
+    ok $gone_from->($id), 'the page has them no more';
+    is $chief->get("/agents/$id")->status, 404, 'nor one of their own';
+    is_deeply [map { $_->{name} } grep { $_->{action} eq 'read_family' } @{ $chief->get("/journal?agent=$id")->json->{rows} }], ['Léa Partie'],
+        'the journal still says who has read';
+
+    $ago->(201);
+    gone("agent where id = $other", 'whom nothing names is erased after the longest period');
+    is rows("agent where id = $id and last_name = 'Partie'"), 1, 'whom the audit names is not';
+    is json_post($chief, '/agents', { first_name => 'Léa', last_name => 'Partie', email => $leaver->{email}, role => 'reader' })->status, 200,
+        'who comes back is invited as anybody';
+    my ($order) = $portal->psql("insert into portal.code_order (tenant, wanted, asked_by, asked_at, ended_at) values (1, 1, $id, now(), now()) returning id");
+    $portal->psql("set session_replication_role = replica; update portal.audit set agent_id = null where agent_id = $id");
+    gone("agent where id = $id and last_name is not null", 'and when nothing but a number does, the name goes');
+    is rows("agent where id = $id and first_name is null"), 1, 'the number stays';
+}
+
 done_testing;

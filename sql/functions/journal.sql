@@ -275,7 +275,7 @@ begin
                      when b.id is not null then '/interdictions/' || b.id
                      when el.id is not null then '/eliminations/' || el.number
                      when me.id is not null then '/exports/' || me.number
-                     when og.id is not null then '/agents/' || og.id end)
+                     when og.email is not null then '/agents/' || og.id end)
             order by p.at desc, p.id desc), '[]')
       from journal_page((p_filter->>'agent')::bigint,
                (p_filter->>'family_id')::bigint,
@@ -391,7 +391,8 @@ begin
                               'name', a.first_name || ' ' || a.last_name,
                               'chosen', a.id = (v_filter->>'agent')::bigint)
                               order by a.last_name, a.first_name, a.id), '[]')
-                     from agent a),
+                     from agent a
+                    where a.last_name is not null),
         'kinds', (select json_agg(json_build_object('journal_kind', k.kind,
                              'chosen', k.kind = v_filter->>'kind'))
                     from journal_kinds() k),

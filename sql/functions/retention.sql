@@ -790,7 +790,7 @@ begin
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
             'account_inactive', 'account_warned', 'account_reminded', 'subscription', 'code',
-            'subscription_past', 'month_figure']
+            'subscription_past', 'month_figure', 'agent_left', 'agent_gone']
         loop
             exit when v_left = 0;
 
@@ -798,6 +798,8 @@ begin
                            then erase_accounts(v_kind, v_town, least(v_left, v_told))
                            when v_kind like 'account%'
                            then erase_accounts(v_kind, v_town, v_left)
+                           when v_kind in ('agent_left', 'agent_gone')
+                           then erase_agents(v_kind, v_town, v_left)
                            when v_kind like 'import%'
                            then erase_imports(v_kind, v_town, v_left)
                            else erase_traces(v_kind, v_town, v_left) end;

@@ -39,12 +39,13 @@ begin
     return json_build_object('status', 200, 'people', (
         select json_agg(agent_row(a) order by a.state = 'disabled', a.last_name, a.first_name,
                         a.id)
-          from agent a));
+          from agent a
+         where a.email is not null));
 end
 $$;
 
 comment on function agents(jsonb) is
-    'The agents of the town. Result: {"status": 200, "people": [agent_row()]}. For administrators.';
+    'The agents of the town, but for who left more than 30 days ago. Result: {"status": 200, "people": [agent_row()]}. For administrators.';
 
 
 create or replace function agent_version(p_agent agent) returns text
@@ -64,7 +65,10 @@ declare
 begin
     perform require_agent('administrator');
 
-    select a.* into v_agent from agent a where a.id = to_id(input->>'agent');
+    select a.* into v_agent
+      from agent a
+     where a.id = to_id(input->>'agent')
+       and a.email is not null;
 
     if not found then
         return json_build_object('status', 404, 'errors', json_build_array());
@@ -209,7 +213,10 @@ begin
         raise exception using errcode = 'PT403', message = 'not for them';
     end if;
 
-    select a.* into v_agent from agent a where a.id = to_id(input->>'agent');
+    select a.* into v_agent
+      from agent a
+     where a.id = to_id(input->>'agent')
+       and a.email is not null;
 
     v_schools := limit_schools(input->>'schools', v_agent.schools);
 
