@@ -147,7 +147,7 @@ my %request;
     ($request{photo}) = send_file($camille, $path, {}, photo => grey(90))->json->{location} =~ m{(\d+)};
 }
 $id{numero} = 1;
-@id{qw(import conflit bordereau fichier)} = (1, 1, 1, 'familles.csv');     # for administrators, and machines
+@id{qw(import conflit bordereau export fichier)} = (1, 1, 1, 1, 'familles.csv');     # for administrators, and machines
 $id{lot} = $portal->psql('select min(number) from portal.letter_lot where tenant = 1');
 @id{qw(rubrique motif autorisation ecole adresse)} = qw(base unreadable transport 1 1);
 
@@ -205,6 +205,8 @@ sub post_of {
     my %fields = $path =~ m{/(?:retrait|interdiction)$} ? (comment => 'Parce que.')
         : $path =~ m{famille/verification$} ? (block => "enfant-$id{enfant}", version => 'x')
         : $path =~ m{verification/rappels} ? (reminders => 'yes')
+        : $path eq '/exports' ? (wanted => 'journal', reason => 'Parce que.')
+        : $path =~ m{^/exports/} ? (step => 'cancel')
         : $path =~ m{^/eliminations/} ? (step => 'cancel', version => 'x')
         : $path =~ m{famille/choix} ? (family => 0 + $portal->psql(
             "select id from portal.family where number = '104201'"))

@@ -341,6 +341,29 @@ answered(statistics => $c->get('/statistiques'), 200);
     answered(journalSheet => $chief->get('/journal.csv'), 200);
     answered(periods => $chief->get('/durees'), 200);
 
+    # a file with many families, by two
+    answered(exports => $chief->get('/exports'), 200, 'of a town that wants one');
+    post(askExport => $chief, '/exports', { wanted => 'journal', reason => 'Plainte.' }, 409);
+    portal()->psql("update portal.town set export_agents = 'two' where id = 1");
+    my $other = agent_client(json => 1, as => new_agent(role => 'administrator'));
+    answered(journalSheet => $chief->get('/journal.csv'), 403, 'without an agreement');
+    answered(exports => $chief->get('/exports?sorte=journal&genre=session'), 200, 'to be asked');
+    answered(exports => $chief->get('/exports?couleur=bleu'), 422);
+    post(askExport => $chief, '/exports', { wanted => 'journal' }, 422, 'without a reason');
+    my $export = post(askExport => $chief, '/exports', { wanted => 'journal', reason => 'Plainte.' }, 200)->json->{location};
+    answered(exports => $chief->get('/exports'), 200, 'with one');
+    answered(export => $chief->get($export), 200);
+    answered(export => $chief->get('/exports/999999'), 404);
+    post(decideExport => $chief, '/exports/999999', { step => 'agree' }, 404);
+    post(decideExport => $chief, $export, { step => 'agree' }, 403);
+    post(decideExport => $other, $export, { step => 'agree' }, 422, 'without a code');
+    portal()->psql("update portal.agent_session set confirmed_at = 'infinity' where ended_at is null");
+    post(decideExport => $other, $export, { step => 'agree' }, 200);
+    post(decideExport => $other, $export, { step => 'agree' }, 409);
+    answered(export => $chief->get($export), 200, 'agreed');
+    answered(journalSheet => $chief->get('/journal.csv'), 200, 'with an agreement');
+    portal()->psql("update portal.town set export_agents = 'one' where id = 1");
+
     # what is destroyed with approval
     answered(eliminations => $chief->get('/eliminations'), 200);
     post(makeElimination => $chief, '/eliminations', {}, 422, 'a town that wants no list');
@@ -407,7 +430,7 @@ answered(statistics => $c->get('/statistiques'), 200);
     post(decideConflict => $chief, $one, $example, 409);
 
     # not for other agents
-    answered($_->[0] => $c->get($_->[1]), 403) for [journal => '/journal'], [journalSheet => '/journal.csv'], [periods => '/durees'], [eliminations => '/eliminations'],
+    answered($_->[0] => $c->get($_->[1]), 403) for [journal => '/journal'], [journalSheet => '/journal.csv'], [periods => '/durees'], [exports => '/exports'], [export => '/exports/1'], [eliminations => '/eliminations'],
         [elimination => '/eliminations/1'], [eliminationSheet => '/eliminations/1.csv'], [imports => '/imports'], [importReport => $path],
         [importProgress => "$path/avancement"], [importSheet => "$path/rapport.csv"],
         [importConflicts => '/imports/conflits'], [conflict => $one];

@@ -219,4 +219,99 @@ sub logged {
     }), 'not where a list is approved first';
 }
 
+### what is erased early is not forgotten where it is only counted, or told by the journal
+
+{
+    my $where = "month_figure where tenant = 1";
+    $portal->psql("update portal.town set keep_closed = 1826, keep_audit = 1826 where id = 1;
+        delete from portal.$where");
+    my ($family, $sub, $number) = @{ ($portal->psql("select f.id, s.id, f.number from portal.subscription s
+        join portal.family f on f.id = s.family_id where s.tenant = 1 and s.ended_at is null
+          and (select count(*) from portal.subscription o where o.family_id = f.id) = 1 limit 1"))[0] };
+    $portal->psql("update portal.subscription set since = now() - interval '200 days', effective_at = now() - interval '200 days',
+            ended_at = now() - interval '100 days' where id = $sub;
+        insert into portal.audit (tenant, at, account_id, action, outcome, object, object_id)
+        select 1, effective_at, account_id, 'subscribe', 'ok', 'subscription', id from portal.subscription where id = $sub");
+    $portal->psql("delete from portal.$where");
+    ok wait_for(30, sub { rows($where) == 12 }), 'each month that is over has its number';
+
+    my $chief = agent_client(role => 'administrator', json => 1);
+    my $chart = sub { [map { $_->{bars}[0]{value} } @{ $chief->get('/statistiques')->json->{linked}{rows} }] };
+    my $told = sub { [map { $_->{action} } grep { ($_->{object} // '') eq 'subscription' && $_->{object_id} == $sub }
+        @{ $chief->get("/journal?famille=$number")->json->{rows} }] };
+    my $before = $chart->();
+    my $most = (sort { $b <=> $a } map { $_ // 0 } @$before)[0];
+    cmp_ok $most, '>', 0, 'some were connected in some month';
+    is_deeply $told->(), ['subscribe'], 'the journal of the family tells who was connected';
+
+    $portal->psql("update portal.town set keep_closed = 7 where id = 1");
+    gone("subscription where id = $sub", 'the connection is erased');
+    is_deeply $chart->(), $before, 'the months count what they did';
+    is_deeply $told->(), ['subscribe'], 'the journal still tells it';
+    is rows("subscription_past where id = $sub"), 1, 'by which family it was with';
+    is join(' ', map { $_->[0] } $portal->psql("select attname from pg_attribute where attrelid = 'portal.subscription_past'::regclass
+        and attnum > 0 order by 1")), 'family_id id tenant', 'and no person';
+
+    # of some schools alone nobody knows any more
+    my ($school) = $portal->psql("select s.name from portal.schooling s where s.tenant = 1 order by s.year desc limit 1");
+    my $some = new_agent(name => 'Rose Limitée');
+    $portal->psql("update portal.agent set schools = array['" . ($school->[0] =~ s/'/''/gr) . "'] where email = '$some->{email}'");
+    my $limited = agent_client(as => $some, json => 1)->get('/statistiques')->json->{linked}{rows};
+    is $limited->[0]{bars}[0]{known}, JSON::PP::false(), 'an agent of one school reads that it is not known';
+    is $limited->[11]{bars}[0]{known}, JSON::PP::true(), 'but for now';
+
+    # as long as the audit
+    $portal->psql("set session_replication_role = replica; delete from portal.audit where object = 'subscription' and object_id = $sub");
+    gone("subscription_past where id = $sub", 'what the journal tells nothing of is erased, too');
+    $portal->psql("insert into portal.month_figure values (1, date_trunc('month', current_date - 450), 3)");
+    gone("month_figure where month < current_date - 432", 'and old numbers');
+}
+
+### agents who have left
+
+{
+    my $leaver = new_agent(name => 'Léa Partie');
+    my $clerk = new_agent(name => 'Max Ailleurs');
+    my ($id, $other) = map { scalar $portal->psql("select id from portal.agent where email = '$_->{email}'") } $leaver, $clerk;
+    my $chief = agent_client(role => 'administrator', json => 1);
+    my $gone_from = sub { !grep { $_->{id} == $_[0] } @{ $chief->get('/agents')->json->{people} } };
+    my $off = sub { json_post($chief, "/agents/$_[0]", { step => 'disable', version => $chief->get("/agents/$_[0]")->json->{version} }) };
+    my $ago = sub { $portal->psql("update portal.agent set left_at = now() - interval '$_[0] days' where id in ($id, $other)") };
+
+    agent_client(as => $leaver, json => 1)->get('/familles/' . $portal->psql("select id from portal.family where number = '104201'"));
+    $portal->psql("update portal.town set keep_audit = 180, keep_request = 200 where id = 1;
+        insert into portal.agent_recovery (tenant, mac, agent_id) select 1, sha256('x'), $id");
+    is $off->($_)->status, 200, 'disabled' for $id, $other;
+    my $purged = sub {
+        my $ran = $portal->psql("select ran_at from portal.job where name = 'purge'");
+        wait_for(patient(30), sub { $portal->psql("select ran_at > '$ran' from portal.job where name = 'purge'") eq 't' }) or return 0
+            for 1 .. 2;
+        return 1;
+    };
+    $ago->(29);
+    ok $purged->(), 'the job has run';
+    is rows("agent where id = $id and email is not null and totp is not null"), 1, 'for 30 days all is there, should they come back';
+    ok !$gone_from->($id), 'on the page, too';
+
+    $ago->(31);
+    gone("agent where id in ($id, $other) and (email is not null or email_mac is not null or password_hash is not null or totp is not null)",
+        'then what lets them in is erased');
+    is rows("agent_recovery where agent_id = $id"), 0, 'with the codes';
+    is rows("agent_device where agent_id = $id"), 0, 'and the devices';
+    ok $gone_from->($id), 'the page has them no more';
+    is $chief->get("/agents/$id")->status, 404, 'nor one of their own';
+    is_deeply [map { $_->{name} } grep { $_->{action} eq 'read_family' } @{ $chief->get("/journal?agent=$id")->json->{rows} }], ['Léa Partie'],
+        'the journal still says who has read';
+
+    $ago->(201);
+    gone("agent where id = $other", 'whom nothing names is erased after the longest period');
+    is rows("agent where id = $id and last_name = 'Partie'"), 1, 'whom the audit names is not';
+    is json_post($chief, '/agents', { first_name => 'Léa', last_name => 'Partie', email => $leaver->{email}, role => 'reader' })->status, 200,
+        'who comes back is invited as anybody';
+    my ($order) = $portal->psql("insert into portal.code_order (tenant, wanted, asked_by, asked_at, ended_at) values (1, 1, $id, now(), now()) returning id");
+    $portal->psql("set session_replication_role = replica; update portal.audit set agent_id = null where agent_id = $id");
+    gone("agent where id = $id and last_name is not null", 'and when nothing but a number does, the name goes');
+    is rows("agent where id = $id and first_name is null"), 1, 'the number stays';
+}
+
 done_testing;

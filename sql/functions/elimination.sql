@@ -34,7 +34,7 @@ begin atomic
        and e.approved_at > now() - interval '30 days'
        and i.kind = any (p_kinds)
        and i.state = 'listed'
-     having p_town.purge_mode = 'approval';
+     having lists_first(p_town);
 end;
 
 comment on function approved_objects(town, text[]) is
@@ -48,7 +48,7 @@ begin
     return case
         -- what was kept is, whatever the town has set since
         when p_which <> 'all' and is_kept(p_town, p_kind, p_object) then false
-        when p_which = 'purge' then p_town.purge_mode = 'automatic'
+        when p_which = 'purge' then not lists_first(p_town)
             or exists (select
                          from elimination_item i
                          join elimination e on e.tenant = i.tenant and e.id = i.list_id
@@ -144,15 +144,15 @@ begin
     select t.* into v_town from town t where t.id = here();
 
     return (select json_build_object('status', 200,
-        'approval', v_town.purge_mode = 'approval',
-        'has_due', v_town.purge_mode = 'approval' and count(*) > 0,
+        'approval', lists_first(v_town),
+        'has_due', lists_first(v_town) and count(*) > 0,
         'due', coalesce(json_agg(json_build_object('purge_kind', d.kind, 'due', d.n)
                                  order by d.kind), '[]'),
         'lists', (select coalesce(json_agg(elimination_row(e) order by (e).id desc), '[]')
                     from (select l as e from elimination l order by l.id desc limit 50) x))
               from (select x.kind, count(*) as n
                       from elimination_due(v_town, 500, 'unlisted') x
-                     where v_town.purge_mode = 'approval'
+                     where lists_first(v_town)
                      group by x.kind) d);
 end
 $$;
@@ -177,7 +177,7 @@ begin
     select t.* into v_town from town t where t.id = here();
 
     v_refusal := case
-        when v_town.purge_mode <> 'approval' then refused('', 'purge_automatic')
+        when not lists_first(v_town) then refused('', 'purge_automatic')
         when not exists (select from elimination_due(v_town, 500, 'unlisted'))
         then refused('', 'nothing_due') end;
 
@@ -288,6 +288,7 @@ begin
             then refused('', 'elimination_changed', 409)
         when v_step = 'approve' and v_list.made_by = my_agent() then
             refused('', 'other_needed')
+        when v_step = 'approve' and is_new(my_agent()) then refused('', 'rights_new', 403)
         when v_step = 'approve' and (v_page #>> '{list,listed}')::int = 0 then
             refused('', 'nothing_due')
         when v_step = 'keep' and coalesce(input->>'reason', '') = '' then
@@ -331,7 +332,7 @@ end
 $$;
 
 comment on function decide_elimination(jsonb) is
-'Decides about an open list. Input: list, version as it was shown, step: keep (item and reason: that thing is not destroyed, nor listed for a year), approve (by another administrator than who drew it up: the job destroys what is listed), cancel (nothing of it is); If-Match; idempotency key. Result: moved to the list. Errors: 404; 412 version_changed; 409 elimination_changed; other_needed, nothing_due, item_needed, reason required. For administrators.';
+'Decides about an open list. Input: list, version as it was shown, step: keep (item and reason: that thing is not destroyed, nor listed for a year), approve (by another administrator than who drew it up: the job destroys what is listed), cancel (nothing of it is); If-Match; idempotency key. Result: moved to the list. Errors: 404; 412 version_changed; 409 elimination_changed; 403 rights_new; other_needed, nothing_due, item_needed, reason required. For administrators.';
 
 
 create or replace function end_eliminations() returns void

@@ -14,7 +14,8 @@ begin atomic
                          'read_changes', 'read_feed']),
         ('reading', array['read_request', 'read_family', 'read_document', 'read_ban',
                           'read_bans', 'search_families', 'read_letters', 'read_linked',
-                          'read_code_attempts', 'read_journal', 'read_note']),
+                          'read_code_attempts', 'read_journal', 'read_note', 'use_export']),
+        ('export', array['ask_export', 'agree_export', 'refuse_export', 'cancel_export']),
         ('request', array['ask_change', 'file_change', 'withdraw_change', 'send_file',
                           'verify']),
         ('decision', array['decide', 'take_request', 'release_request',
@@ -29,7 +30,7 @@ begin atomic
                           'choose_family', 'my_data', 'warn_account', 'close_account']),
         ('subscription', array['subscribe', 'unsubscribe']),
         ('staff', array['invite_agent', 'agent_accept', 'change_agent', 'save_agent',
-                        'agent_recover', 'agent_recovery_codes']),
+                        'agent_recover', 'agent_recovery_codes', 'lift_waits']),
         ('code', array['order_codes', 'stop_codes', 'make_codes', 'issue_code',
                        'bar_codes', 'allow_codes', 'print_letters']),
         ('import', array['start_import', 'import', 'decide_import']),
@@ -69,11 +70,13 @@ begin atomic
      union all
     select 'code', k.id from code k where k.family_id = p_family
      union all
-    select 'subscription', u.id from subscription u where u.family_id = p_family;
+    select 'subscription', u.id from subscription u where u.family_id = p_family
+     union all
+    select 'subscription', p.id from subscription_past p where p.family_id = p_family;
 end;
 
 comment on function family_things(bigint) is
-    'What the audit may name that is of a family and still there.';
+    'What the audit may name that is of a family and still there, and connections that were.';
 
 
 create or replace function journal_page(p_agent bigint, p_family bigint, p_actions text[],
@@ -213,7 +216,8 @@ create or replace function journal_rows(p_filter jsonb, p_after bigint, p_limit 
     returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_at  timestamptz := 'infinity';
+    -- of an agreement what was there when it was asked for
+    v_at  timestamptz := coalesce((p_filter->>'before')::timestamptz, 'infinity');
     v_id  bigint := 9223372036854775807;
 begin
     if p_after is not null then
@@ -256,9 +260,10 @@ begin
         'object', a.object,
         'thing', coalesce(f.number, s.number, og.first_name || ' ' || og.last_name,
                           oc.first_name || ' ' || oc.last_name, m.name, el.number::text,
-                          ll.number::text),
+                          ll.number::text, me.number::text),
         -- numbers of the installation are none of a town's
-        'object_id', case when a.object not in ('town', 'elimination', 'letter_lot')
+        'object_id', case when a.object not in ('town', 'elimination', 'letter_lot',
+                                                     'mass_export')
                           then a.object_id end,
         'family_number', coalesce(sf.number, af.number),
         'href', case when f.id is not null then '/familles/' || f.id
@@ -268,8 +273,9 @@ begin
                      when i.id is not null then '/imports/' || i.id
                      when k.id is not null then '/imports/conflits/' || k.id
                      when b.id is not null then '/interdictions/' || b.id
-                  when el.id is not null then '/eliminations/' || el.number
-                     when og.id is not null then '/agents/' || og.id end)
+                     when el.id is not null then '/eliminations/' || el.number
+                     when me.id is not null then '/exports/' || me.number
+                     when og.email is not null then '/agents/' || og.id end)
             order by p.at desc, p.id desc), '[]')
       from journal_page((p_filter->>'agent')::bigint,
                (p_filter->>'family_id')::bigint,
@@ -308,6 +314,8 @@ begin
                               and el.tenant = a.tenant and el.id = a.object_id
       left join letter_lot ll on a.object = 'letter_lot' and ll.tenant = a.tenant
                              and ll.id = a.object_id
+      left join mass_export me on a.object = 'mass_export' and me.tenant = a.tenant
+                              and me.id = a.object_id
       left join family sf on sf.tenant = a.tenant
                          and sf.id = coalesce(s.family_id, r.family_id, x.family_id)
       left join family af on af.tenant = a.tenant and af.id = a.family_id
@@ -316,7 +324,7 @@ end
 $$;
 
 comment on function journal_rows(jsonb, bigint, int) is
-'Rows of the audit as their readers see them, the newest first. Input: journal_filter(), id of the last one seen or null, how many.
+'Rows of the audit as their readers see them, the newest first. Input: journal_filter(), with "before": nothing later than that; id of the last one seen or null, how many.
 Result: [{"id", "at", "chain", "actor": agent, account, machine, portal (a job or the host) or stranger (nobody known), "name": null where they are no more, "number", "action", "settings_page", "section": whose settings were changed, "names": which of them, "outcome", "amount": how many, where that was kept, "object", "thing": its name or number, "object_id", "family_number", "href": where it has a page}]. Never a value.';
 
 
@@ -375,12 +383,16 @@ begin
                              'verified_at', case when j.mark > 0 then j.ran_at end,
                              'place', nullif(j.mark, 0))
                     from job j where j.name = 'audit_verified'),
+        'two', export_bars(),
+        'asks', v_faults = '[]'
+                and export_refusal('journal', export_wanted('journal', v_filter)) is not null,
         'filter', v_filter,
         'people', (select coalesce(json_agg(json_build_object('agent', a.id,
                               'name', a.first_name || ' ' || a.last_name,
                               'chosen', a.id = (v_filter->>'agent')::bigint)
                               order by a.last_name, a.first_name, a.id), '[]')
-                     from agent a),
+                     from agent a
+                    where a.last_name is not null),
         'kinds', (select json_agg(json_build_object('journal_kind', k.kind,
                              'chosen', k.kind = v_filter->>'kind'))
                     from journal_kinds() k),
@@ -390,7 +402,7 @@ $$;
 
 comment on function journal(jsonb) is
 'The audit of the town, the newest first, 50 rows at a time; opening it is a row of its own (read_journal) and counts among the readings of an hour. Input: agent (id), family (number), kind (of journal_kinds()), from and until (days, both included), after (id of the last row seen); all optional.
-Result: {"status": 200, "rows": [journal_rows()], "next": id to go on after or null, "chain": {"broken": place of the first row that is not what it was or null, "whole": the last round found all as it was, "verified_at", "place": where that round ended}, "filter": journal_filter(), "people", "kinds": what can be chosen}; 422 with journal_faults(), for a person as the same page without a row ("again"); 429 too_many_readings. For administrators.';
+Result: {"status": 200, "rows": [journal_rows()], "next": id to go on after or null, "chain": {"broken": place of the first row that is not what it was or null, "whole": the last round found all as it was, "verified_at", "place": where that round ended}, "two": it takes another administrator to have it as a file, "asks": who has not agreed to this one yet, "filter": journal_filter(), "people", "kinds": what can be chosen}; 422 with journal_faults(), for a person as the same page without a row ("again"); 429 too_many_readings. For administrators.';
 
 
 create or replace function journal_sheet(input jsonb) returns json
@@ -402,12 +414,14 @@ declare
     v_given    int := coalesce(to_id(split_part(input->>'piece', ':', 2)), 0);
     v_filter   jsonb;
     v_faults   jsonb;
+    v_wanted   jsonb;
     v_refusal  json;
     v_rows     json;
 begin
     perform require_agent('administrator');
 
     v_filter := journal_filter(input);
+    v_wanted := export_wanted('journal', v_filter);
     v_faults := journal_faults(v_filter, '{}');
 
     if v_faults <> '[]' then
@@ -416,11 +430,16 @@ begin
 
     -- one sheet is one reading
     if v_after is null then
-        v_refusal := coalesce(step_up('/journal'), journal_reads(v_filter, 'csv'));
-    end if;
+        v_refusal := coalesce(step_up('/journal'),
+            export_refusal('journal', v_wanted, '/journal'),
+            journal_reads(v_filter, 'csv'));
 
-    if v_refusal is not null then
-        return v_refusal;
+        if v_refusal is not null then
+            return v_refusal;
+        end if;
+
+        v_filter := v_filter
+            || jsonb_build_object('before', use_export('journal', v_wanted));
     end if;
 
     v_rows := journal_rows(v_filter, v_after, least(v_most, 50000 - v_given));
@@ -437,7 +456,7 @@ end
 $$;
 
 comment on function journal_sheet(jsonb) is
-    'The journal for a spreadsheet: the newest 50,000 rows of what is asked for. Input, errors: as journal(), 403 step_up_needed; piece (nginx''s alone, "" at first): 1,000 of them, and whether they are "later" ones and what "more" are asked for by as the next piece. Result: {"status": 200, "rows": [journal_rows()]}. For administrators.';
+    'The journal for a spreadsheet: the newest 50,000 rows of what is asked for. Input, errors: as journal(), 403 step_up_needed, export_needed; piece (nginx''s alone, "" at first): 1,000 of them, and whether they are "later" ones and what "more" are asked for by as the next piece. Result: {"status": 200, "rows": [journal_rows()]}. For administrators.';
 
 
 grant execute on function journal(jsonb), journal_sheet(jsonb) to portal_web;

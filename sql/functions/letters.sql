@@ -617,6 +617,7 @@ create or replace function letters(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_lot      letter_lot;
+    v_wanted   jsonb;
     v_refusal  json;
     v_letters  json;
     v_without  json;
@@ -631,7 +632,8 @@ begin
 
     -- a letter for one family is a day's work; all of them open all files
     if (lot_row(v_lot)->>'left')::int > 1 then
-        v_refusal := step_up();
+        v_wanted := export_wanted('letters', jsonb_build_object('lot', v_lot.number));
+        v_refusal := coalesce(step_up(), export_refusal('letters', v_wanted));
 
         if v_refusal is not null then
             return v_refusal;
@@ -645,6 +647,7 @@ begin
         return v_refusal;
     end if;
 
+    perform use_export('letters', v_wanted);
     perform note('read_letters', 'ok', 'letter_lot', v_lot.id);
 
     select coalesce(json_agg(json_build_object(
@@ -678,7 +681,7 @@ end
 $$;
 
 comment on function letters(jsonb) is
-'The letters of a lot that are not printed yet, with their codes; the audit says who has read them (read_letters), and it counts as a reading of sealed data. Input: lot. Result: {"status": 200, "lot": lot_row(), "link": what a code is put behind to be an address, "letters": by name: [{"code", "qr": null, "title", "first_name", "last_name", "guardian", "family_number", "expires_on", "address": {"hosted_by", "line1", "line2", "locality", "postal_code", "city", "country": null for France} or null}], "without_address": [{"guardian", "name"}], "some_without": there are such, "day"}; 404; 403 step_up_needed where there is more than one; 429 too_many_readings. For administrators.';
+'The letters of a lot that are not printed yet, with their codes; the audit says who has read them (read_letters), and it counts as a reading of sealed data. Input: lot. Result: {"status": 200, "lot": lot_row(), "link": what a code is put behind to be an address, "letters": by name: [{"code", "qr": null, "title", "first_name", "last_name", "guardian", "family_number", "expires_on", "address": {"hosted_by", "line1", "line2", "locality", "postal_code", "city", "country": null for France} or null}], "without_address": [{"guardian", "name"}], "some_without": there are such, "day"}; 404; 403 step_up_needed, export_needed where there is more than one; 429 too_many_readings. For administrators.';
 
 
 create or replace function print_letters(input jsonb) returns json

@@ -18,6 +18,10 @@ begin
     update session set ended_at = now() where tenant = p_town and ended_at is null;
     update agent_session set ended_at = now() where tenant = p_town and ended_at is null;
 
+    -- what an administrator has agreed to may have been opened since
+    update mass_export set expires_at = now()
+     where tenant = p_town and expires_at > now();
+
     -- workers, browsers and open forms hold later ones than these
     update town set version = version + 1000000 where id = p_town;
     update family set version = version + 1000000 where tenant = p_town;
@@ -42,7 +46,7 @@ end
 $$;
 
 comment on function come_back(int) is
-    'Ends the sessions of a town and moves its versions and ids past all that were given out since the moment that its data are of. Needs a superuser. Part of restored() and restore_town().';
+    'Ends the sessions of a town, and what was agreed to and not opened, and moves its versions and ids past all that were given out since the moment that its data are of. Needs a superuser. Part of restored() and restore_town().';
 
 
 create or replace function restored() returns json

@@ -292,6 +292,25 @@ comment on function due_uploads(town, int, text) is
     'Files whose time is over; those that no request has named, and nobody has kept, are among them, but where it is asked what a list may name: then not, nor what goes with its request. Input: as of due_requests().';
 
 
+create or replace function keep_family(p_tenant int, p_ids bigint[]) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    insert into subscription_past (tenant, id, family_id)
+    select u.tenant, u.id, u.family_id
+      from subscription u
+     where u.tenant = p_tenant
+       and u.id = any (p_ids)
+       and exists (select from audit a
+                    where a.tenant = u.tenant
+                      and a.object = 'subscription'
+                      and a.object_id = u.id);
+end
+$$;
+
+comment on function keep_family(int, bigint[]) is
+    'Before connections are erased, keeps which family each was with, of those that the audit tells of. Input: the town, their ids.';
+
+
 create or replace function erase_accounts(p_kind text, p_town town, p_limit int) returns int
     language plpgsql set search_path = portal, pg_temp as $$
 declare
@@ -309,6 +328,9 @@ begin
     elsif p_kind = 'account_closed' then
         v_ids := array(select due_accounts(p_kind, p_town, p_limit));
 
+        perform keep_family(p_town.id, array(
+            select u.id from subscription u
+             where u.tenant = p_town.id and u.account_id = any (v_ids)));
         delete from subscription u
          where u.tenant = p_town.id and u.account_id = any (v_ids);
         delete from account a
@@ -340,6 +362,7 @@ create or replace function erase_traces(p_kind text, p_town town, p_limit int) r
 declare
     v_before    timestamptz;
     v_families  bigint[];
+    v_ids       bigint[];
     v_count     int := 0;
 begin
     v_before := now() - make_interval(days => case p_kind
@@ -354,6 +377,7 @@ begin
         when 'subscription' then p_town.keep_closed
         when 'idempotency' then 1
         when 'captcha_used' then 0
+        when 'agent_former' then 7
         when 'webhook_message' then 14
         else p_town.keep_audit end);
 
@@ -484,13 +508,32 @@ begin
              order by f.id
                for no key update skip locked);
 
+        v_ids := array(select d.id from subscription d
+                        where d.tenant = p_town.id
+                          and d.family_id = any (v_families)
+                          and d.ended_at < v_before
+                        order by d.ended_at, d.id
+                        limit p_limit);
+        perform keep_family(p_town.id, v_ids);
         delete from subscription u
-         where u.tenant = p_town.id
-           and u.family_id = any (v_families)
-           and u.id in (select d.id from subscription d
-                         where d.tenant = p_town.id and d.ended_at < v_before
-                         order by d.ended_at, d.id
+         where u.tenant = p_town.id and u.id = any (v_ids);
+
+    when 'subscription_past' then
+        delete from subscription_past p
+         where p.tenant = p_town.id
+           and p.id in (select d.id
+                          from subscription_past d
+                         where d.tenant = p_town.id
+                           and not exists (select from audit a
+                                            where a.tenant = d.tenant
+                                              and a.object = 'subscription'
+                                              and a.object_id = d.id)
                          limit p_limit);
+
+    when 'month_figure' then
+        delete from month_figure m
+         where m.tenant = p_town.id
+           and m.month < today() - 400;
 
     when 'change_set' then
         delete from change_set c
@@ -541,6 +584,20 @@ begin
                            and d.ended_at < least(v_before, now() - interval '366 days')
                          limit p_limit);
 
+    when 'agent_former' then
+        delete from agent_former f
+         where f.tenant = p_town.id
+           and f.id in (select d.id from agent_former d
+                         where d.tenant = p_town.id and d.until < v_before
+                         limit p_limit);
+
+    when 'mass_export' then
+        delete from mass_export e
+         where e.tenant = p_town.id
+           and e.id in (select d.id from mass_export d
+                         where d.tenant = p_town.id and d.asked_at < v_before
+                         limit p_limit);
+
     when 'retention_run' then
         delete from retention_run r
          where r.tenant = p_town.id
@@ -555,7 +612,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), subscription_past (of which the audit tells nothing more), month_figure (400 days), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit, mass_export, agent_former (a week) or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int
@@ -650,6 +707,34 @@ comment on function erase_imports(text, town, int) is
 'One batch of what imports leave behind: import_checked (a dry run that nobody has decided about for a week is cancelled), import_filling (never started, after a day), import_piece, import_key, import_values (of what ended, after a day), import_line, import (the report, after a year), import_conflict (decided, as long as a request). Result: how many.';
 
 
+create or replace function keep_figures(p_town town) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    insert into month_figure (tenant, month, linked)
+    select p_town.id, m.month, (
+               select count(distinct u.family_id)
+                 from subscription u
+                where u.tenant = p_town.id
+                  and u.effective_at < m.ends
+                  and (u.ended_at is null or u.ended_at >= m.ends))
+      from (select d::date as month,
+                   (d + interval '1 month') at time zone 'Europe/Paris' as ends
+              from generate_series(date_trunc('month', today()::timestamp)
+                                       - interval '12 months',
+                                   date_trunc('month', today()::timestamp)
+                                       - interval '1 month', interval '1 month') d) m
+     -- of what may have been erased before there were figures there is none
+     where m.ends > now() - make_interval(days => p_town.keep_closed)
+       and not exists (select from month_figure f
+                        where f.tenant = p_town.id and f.month = m.month)
+        on conflict do nothing;
+end
+$$;
+
+comment on function keep_figures(town) is
+    'Keeps the numbers of the months that are over and have none yet, as long as all that they are counted from is there. For the job, before it erases anything.';
+
+
 create or replace function job_due(p_name text, p_every int) returns boolean
     language plpgsql set search_path = portal, pg_temp as $$
 begin
@@ -695,13 +780,17 @@ begin
               || set_config('portal.session', '', true)
               || set_config('portal.request', '', true);
 
+        -- before what it is counted from goes
+        perform keep_figures(v_town);
+
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
             'session', 'device', 'agent_session', 'agent_device', 'code_copy', 'change_set',
             'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run',
-            'elimination', 'import_checked',
+            'elimination', 'mass_export', 'agent_former', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
-            'account_inactive', 'account_warned', 'account_reminded', 'subscription', 'code']
+            'account_inactive', 'account_warned', 'account_reminded', 'subscription', 'code',
+            'subscription_past', 'month_figure', 'agent_left', 'agent_gone']
         loop
             exit when v_left = 0;
 
@@ -709,6 +798,8 @@ begin
                            then erase_accounts(v_kind, v_town, least(v_left, v_told))
                            when v_kind like 'account%'
                            then erase_accounts(v_kind, v_town, v_left)
+                           when v_kind in ('agent_left', 'agent_gone')
+                           then erase_agents(v_kind, v_town, v_left)
                            when v_kind like 'import%'
                            then erase_imports(v_kind, v_town, v_left)
                            else erase_traces(v_kind, v_town, v_left) end;
@@ -764,7 +855,7 @@ begin
         'token', v_town.keep_token, 'attempt', v_town.keep_attempt, 'device', 90,
         'code_copy', 30, 'import', 365, 'webhook_message', 14);
 
-    return json_build_object('status', 200, 'approval', v_town.purge_mode = 'approval',
+    return json_build_object('status', 200, 'approval', lists_first(v_town),
         'periods', (select json_agg(json_build_object('purge_kind', k.kind,
                                'period', period(greatest((v_days->>k.kind)::int, 1)),
                                'counted', d.due is not null, 'due', d.due,

@@ -3,6 +3,11 @@
 -- and where the town has set it, a new IBAN is accepted by two (ASVS 2.3.5).
 -- Both ask for another one only where the town has another one.
 --
+-- One person must not be able to make themselves the only one, or the second one:
+-- whoever could decide in the last seven days is still counted, and whom one
+-- administrator alone has given rights in that time gives no second word: see
+-- agent_standing.sql.
+--
 
 set search_path = portal, pg_temp;
 
@@ -14,12 +19,19 @@ declare
                     select m.family_id from child_family m where m.child_id = p_set.child_id);
 begin
     return query
-    select a.id
-      from agent a
-     where a.tenant = p_set.tenant
-       and a.state = 'active'
-       and a.role in ('validator', 'administrator')
-       and (a.sections is null or p_set.section = any (a.sections))
+    select distinct a.id
+      from (select x.id, x.schools, x.sections
+              from agent x
+             where x.tenant = p_set.tenant
+               and x.state = 'active'
+               and x.role in ('validator', 'administrator')
+               and x.since <= now() - interval '7 days'
+             union all
+            select f.agent_id, f.schools, f.sections
+              from agent_former f
+             where f.tenant = p_set.tenant
+               and f.until > now() - interval '7 days') a
+     where (a.sections is null or p_set.section = any (a.sections))
        and (a.schools is null
             or in_schools(school_names(a.schools), p_set.family_id, p_set.child_id))
        and not is_family_of(a.id, p_set.account_id, v_families);
@@ -27,7 +39,7 @@ end
 $$;
 
 comment on function deciders(change_set) is
-    'Agents who may decide a request, but for what they themselves have done about it.';
+    'Agents who count as others where a request takes two: who may decide it, or could in the last seven days, but for who is_new() and what they themselves have done about it.';
 
 
 create or replace function has_filed(p_set change_set, p_agent bigint) returns boolean
@@ -56,7 +68,11 @@ create or replace function filing_bars(p_set change_set, p_agent bigint) returns
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     -- where all have filed some of it, all but the last one may
-    return has_filed(p_set, p_agent)
+    return (has_filed(p_set, p_agent)
+            or is_new(p_agent)
+               and exists (select from change_event e
+                            where e.set_id = p_set.id
+                              and e.event in ('filed', 'filed_more')))
            and exists (select
                          from deciders(p_set) d (id)
                         where d.id <> p_agent
@@ -71,7 +87,7 @@ end
 $$;
 
 comment on function filing_bars(change_set, bigint) is
-    'Whether an agent has filed or completed a request at the counter and another one may decide it: then that one does. Trigger change_set_decided asks it too, whoever writes.';
+    'Whether an agent has filed or completed a request at the counter, or is_new() and it was filed, and another one may decide it: then that one does. Trigger change_set_decided asks it too, whoever writes.';
 
 
 create or replace function own_filing(p_set change_set) returns boolean
@@ -116,7 +132,7 @@ begin
            and exists (select
                          from town t
                         where t.id = p_set.tenant
-                          and t.bank_agents = 'two');
+                          and (t.bank_agents = 'two' or rule_holds(t.id, 'bank_agents')));
 end
 $$;
 
@@ -161,7 +177,9 @@ create or replace function second_bars(p_set change_set, p_agent bigint) returns
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return wants_two(p_set)
-           and coalesce((stands_for(p_set)).by_id, p_agent) = p_agent
+           and (coalesce((stands_for(p_set)).by_id, p_agent) = p_agent
+                or is_new((stands_for(p_set)).by_id)
+                or is_new(p_agent))
            and exists (select
                          from deciders(p_set) d (id)
                         where d.id <> p_agent
@@ -170,7 +188,7 @@ end
 $$;
 
 comment on function second_bars(change_set, bigint) is
-    'Whether an agent who accepts an IBAN has to leave it to another one to say so too: the town wants two, has two, and nobody else stands for it, see stands_for(). Trigger change_set_iban asks it too, whoever writes.';
+    'Whether an agent who accepts an IBAN has to leave it to another one to say so too: the town wants two, has two, and nobody else stands for it, see stands_for(), or either of them is_new(). Trigger change_set_iban asks it too, whoever writes.';
 
 
 create or replace function awaits_second(p_set change_set) returns change_event
@@ -197,7 +215,11 @@ comment on function awaits_second(change_set) is
 create or replace function agree(p_set change_set) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 begin
-    if (stands_for(p_set)).event = 'agreed' then
+    if is_new(my_agent()) then
+        return refused('', 'rights_new', 403);
+    end if;
+
+    if (stands_for(p_set)).event = 'agreed' and (stands_for(p_set)).by_id = my_agent() then
         return refused('', 'own_agreement', 403);
     end if;
 
@@ -209,4 +231,4 @@ end
 $$;
 
 comment on function agree(change_set) is
-    'An agent accepts what another one has to accept too: noted, and back to the queue; the file and the family hear of nothing. Error: 403 own_agreement.';
+    'An agent accepts what another one has to accept too: noted, and back to the queue; the file and the family hear of nothing. Errors: 403 own_agreement, rights_new.';

@@ -102,7 +102,7 @@ create or replace function settings_values(p_town town, p_page text) returns jso
             'validation_days', p_town.validation_days,
             'subscription_effect', p_town.subscription_effect,
             'uploads_waiting', p_town.uploads_waiting, 'upload_space', p_town.upload_space,
-            'bank_agents', p_town.bank_agents)
+            'bank_agents', p_town.bank_agents, 'export_agents', p_town.export_agents)
         when 'retention' then jsonb_build_object(
             'keep_request', p_town.keep_request, 'keep_document', p_town.keep_document,
             'keep_photo', p_town.keep_photo, 'keep_inactive', p_town.keep_inactive,
@@ -242,14 +242,21 @@ begin
         'previews', coalesce(input->>'page' = 'texts', false),
         'preview', coalesce(input->>'step' = 'check', false),
         'confirms', coalesce((v_values->>'purge_mode' = 'approval'
-                              or v_values->>'bank_agents' = 'two')
+                              or v_values->>'bank_agents' = 'two'
+                              or v_values->>'export_agents' = 'two')
                              and not stepped_up(), false),
+        'rules', (select coalesce(json_agg(json_build_object('town_rule', r.rule,
+                             'until', r.until) order by r.rule), '[]')
+                    from town_rule r
+                    join town t on t.id = r.tenant
+                   where r.until > now()
+                     and v_values->>r.rule in ('one', 'automatic')),
         'values', v_values || jsonb_build_object('version', document_version(v_values::json)));
 end
 $$;
 
 comment on function settings_form(jsonb) is
-'A page of settings. Input: page, of settings_path(); step: check shows what would be said. Result: {"status": 200, "version", "settings_page", "path", "previews": it can be, "preview": it is, "confirms": one of its settings asks for a code first, "values": settings_values() and version}. For administrators.';
+'A page of settings. Input: page, of settings_path(); step: check shows what would be said. Result: {"status": 200, "version", "settings_page", "path", "previews": it can be, "preview": it is, "confirms": one of its settings asks for a code first, "rules": those given up that still hold: [{"town_rule", "until"}], "values": settings_values() and version}. For administrators.';
 
 
 create or replace function settings_asked(input jsonb, p_values jsonb) returns jsonb
@@ -298,6 +305,28 @@ comment on function settings_stale(jsonb, text) is
     'Whether settings were changed by somebody else since the page was opened. Input: version of the page or If-Match; the version of now, its rows locked. Result: null to go on, or 428 version_needed, 412 version_changed, 409 settings_changed.';
 
 
+create or replace function tell_rules(p_changed jsonb) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    perform post(gen_random_uuid(), a.email, a.email_mac, 'town_rule', 'fr',
+                 jsonb_build_object('origin', t.agent_origin, 'by', agent_name(my_agent()),
+                                    'day', day_of(now() + interval '7 days'),
+                                    'path', case when p_changed ? 'purge_mode'
+                                                 then '/reglages/conservation'
+                                                 else '/reglages/delais' end))
+       from agent a
+       join town t on t.id = a.tenant
+      where (p_changed->>'purge_mode' = 'automatic' or p_changed->>'bank_agents' = 'one'
+             or p_changed->>'export_agents' = 'one')
+        and (a.role = 'administrator' and a.state = 'active'
+             or a.id in (select x from administrators_lately() x));
+end
+$$;
+
+comment on function tell_rules(jsonb) is
+    'Mails all administrators, also who was one in the last seven days, that a rule that asks for two is given up. Input: what has changed in the settings.';
+
+
 create or replace function save_settings(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -330,7 +359,9 @@ begin
              when v_changed->>'purge_mode' = 'automatic' and not coalesce(stepped_up(), false)
                  then refused('purge_mode', 'step_up_needed')
              when v_changed->>'bank_agents' = 'one' and not coalesce(stepped_up(), false)
-                 then refused('bank_agents', 'step_up_needed') end);
+                 then refused('bank_agents', 'step_up_needed')
+             when v_changed->>'export_agents' = 'one' and not coalesce(stepped_up(), false)
+                 then refused('export_agents', 'step_up_needed') end);
 
     if v_refusal is not null then
         return done(input, v_refusal);
@@ -344,6 +375,7 @@ begin
     end if;
 
     perform settings_write(v_town);
+    perform tell_rules(v_changed);
     perform note('save_settings', v_page, 'town', v_town.id::bigint, null,
         (select array_agg(n order by n) from jsonb_object_keys(v_changed) n));
 
@@ -352,7 +384,7 @@ end
 $$;
 
 comment on function save_settings(jsonb) is
-'Changes settings of the town; they hold from the next request on. Input: page; its settings (absent: stays), version of the page or If-Match; step: save (absent), or check, which shows what would be said and changes nothing; idempotency key. Result: moved to the page, or the page. The audit has one row with the names of what was changed. Errors: settings_stale(), nothing_asked, settings_faults(), step_up_needed of purge_mode and bank_agents: from two people back to one asks for another code, see step_up.sql. For administrators.';
+'Changes settings of the town; they hold from the next request on. Input: page; its settings (absent: stays), version of the page or If-Match; step: save (absent), or check, which shows what would be said and changes nothing; idempotency key. Result: moved to the page, or the page. The audit has one row with the names of what was changed. Errors: settings_stale(), nothing_asked, settings_faults(), step_up_needed of purge_mode, bank_agents and export_agents: from two people back to one asks for another code, see step_up.sql, is told to all administrators and counts after seven days, see rule_holds(). For administrators.';
 
 
 create or replace function settings_write(p_town town) returns void
@@ -385,6 +417,7 @@ begin
            verify_reminder = p_town.verify_reminder,
            purge_mode = p_town.purge_mode,
            bank_agents = p_town.bank_agents,
+           export_agents = p_town.export_agents,
            service = p_town.service,
            family_service = p_town.family_service,
            phone = p_town.phone,

@@ -21,6 +21,8 @@ create or replace function agent_row(p_agent agent) returns json
         'link_until', (select k.expires_at from agent_token k
                         where k.tenant = (p_agent).tenant and k.agent_id = (p_agent).id
                           and k.used_at is null and k.expires_at > now()),
+        'new_until', case when is_new((p_agent).id) and (p_agent).role <> 'reader'
+                          then (p_agent).since + interval '7 days' end,
         'recovery_left', (select count(*) from agent_recovery r
                            where r.tenant = (p_agent).tenant and r.agent_id = (p_agent).id
                              and r.used_at is null));
@@ -37,19 +39,21 @@ begin
     return json_build_object('status', 200, 'people', (
         select json_agg(agent_row(a) order by a.state = 'disabled', a.last_name, a.first_name,
                         a.id)
-          from agent a));
+          from agent a
+         where a.email is not null));
 end
 $$;
 
 comment on function agents(jsonb) is
-    'The agents of the town. Result: {"status": 200, "people": [agent_row()]}. For administrators.';
+    'The agents of the town, but for who left more than 30 days ago. Result: {"status": 200, "people": [agent_row()]}. For administrators.';
 
 
 create or replace function agent_version(p_agent agent) returns text
     language sql stable
     return document_version(to_json((p_agent).id), to_json((p_agent).epoch),
         to_json((p_agent).role), to_json((p_agent).state), to_json((p_agent).granted_role),
-        to_json((p_agent).schools), to_json((p_agent).sections));
+        to_json((p_agent).schools), to_json((p_agent).sections),
+        to_json((p_agent).since));
 
 comment on function agent_version(agent) is 'Version of agent_account(), which a change names.';
 
@@ -61,7 +65,10 @@ declare
 begin
     perform require_agent('administrator');
 
-    select a.* into v_agent from agent a where a.id = to_id(input->>'agent');
+    select a.* into v_agent
+      from agent a
+     where a.id = to_id(input->>'agent')
+       and a.email is not null;
 
     if not found then
         return json_build_object('status', 404, 'errors', json_build_array());
@@ -72,6 +79,9 @@ begin
         'changes', v_agent.id <> my_agent(),
         'confirms', v_agent.granted_role is not null and v_agent.granted_by <> my_agent()
                     and v_agent.id <> my_agent(),
+        'vouches', is_new(v_agent.id) and v_agent.role <> 'reader'
+                   and my_agent() not in (v_agent.id, v_agent.since_by)
+                   and not is_new(my_agent()),
         'limitable', v_agent.id <> my_agent() and v_agent.role <> 'administrator',
         'section_limits', (select json_agg(json_build_object('section', s.name, 'chosen',
                                coalesce(s.name = any (v_agent.sections), false))
@@ -87,7 +97,7 @@ end
 $$;
 
 comment on function agent_account(jsonb) is
-'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": limit_offered(), "letters": they are so many that their first letters lead there, "values": of the form}; 404. For administrators.';
+'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "vouches": they may confirm what another one has given alone, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": limit_offered(), "letters": they are so many that their first letters lead there, "values": of the form}; 404. For administrators.';
 
 
 create or replace function invitation(p_agent agent, p_token jsonb) returns void
@@ -109,6 +119,24 @@ $$;
 
 comment on function invitation(agent, jsonb) is
     'Sends the link by which an agent enrols, 24 hours good; the one before is void. Input: the agent, the token that nginx made.';
+
+
+create or replace function tell_rights(p_agent agent) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    -- also who was one until now: what one does, all of them hear of
+    perform post(gen_random_uuid(), a.email, a.email_mac, 'agent_rights', 'fr',
+                 jsonb_build_object('origin', t.agent_origin, 'by', agent_name(my_agent()),
+                                    'name', agent_name(p_agent.id), 'agent', p_agent.id))
+       from agent a
+       join town t on t.id = a.tenant
+      where a.role = 'administrator' and a.state = 'active'
+         or a.id in (select x from administrators_lately() x);
+end
+$$;
+
+comment on function tell_rights(agent) is
+    'Mails all administrators, who has done it too, that an agent''s rights were changed.';
 
 
 create or replace function invite_agent(input jsonb) returns json
@@ -141,6 +169,7 @@ begin
     end if;
 
     perform invitation(v_agent, input->'token');
+    perform tell_rights(v_agent);
     perform note('invite_agent', 'ok', 'agent', v_agent.id);
 
     return done(input, moved('/agents/' || v_agent.id, null, 'agent_invited'));
@@ -184,7 +213,10 @@ begin
         raise exception using errcode = 'PT403', message = 'not for them';
     end if;
 
-    select a.* into v_agent from agent a where a.id = to_id(input->>'agent');
+    select a.* into v_agent
+      from agent a
+     where a.id = to_id(input->>'agent')
+       and a.email is not null;
 
     v_schools := limit_schools(input->>'schools', v_agent.schools);
 
@@ -200,8 +232,13 @@ begin
                  then refused('', 'request_changed', 409)
                  when v_step in ('confirm', 'deny') and v_agent.granted_role is null
                  then refused('', 'request_changed', 409)
+                 when v_step = 'vouch' and not is_new(v_agent.id)
+                 then refused('', 'request_changed', 409)
                  when v_step = 'confirm' and v_agent.granted_by = my_agent()
+                      or v_step = 'vouch' and v_agent.since_by = my_agent()
                  then refused('', 'second_needed', 403)
+                 when v_step in ('confirm', 'vouch') and is_new(my_agent())
+                 then refused('', 'rights_new', 403)
                  when v_step = 'role' and input->>'role' is null
                  then refused('role', 'required')
                  when v_step in ('schools', 'sections') and v_agent.role = 'administrator'
@@ -237,7 +274,9 @@ begin
                                  when 'schools' then v_schools.schools else a.schools end,
            sections = case v_step when 'confirm' then null
                                   when 'sections' then limit_sections(input)
-                                  else a.sections end
+                                  else a.sections end,
+           since = case v_step when 'vouch' then '-infinity' else a.since end,
+           since_by = case when v_step <> 'vouch' then a.since_by end
      where a.id = v_agent.id
     returning a.* into v_agent;
 
@@ -258,6 +297,10 @@ begin
         returning s.hash)
     select array_agg(e.hash) into v_ended from ended e;
 
+    if v_step <> 'deny' then
+        perform tell_rights(v_agent);
+    end if;
+
     perform note('change_agent', v_step, 'agent', v_agent.id);
 
     return done(input, moved('/agents/' || v_agent.id,
@@ -267,8 +310,8 @@ end
 $$;
 
 comment on function change_agent(jsonb) is
-'Changes an agent''s rights, which ends their sessions. Input: agent, step (role | confirm | deny: what another administrator has given | disable | enable | invite: again, when authenticator or password are lost | schools, sections: what they are for), role, schools (one a line; empty: all), a section: yes (none: all), token, version or If-Match; idempotency key.
-Result: moved to the agent. Errors: 404; 403 own_rights, second_needed; 409 request_changed, sees_all (an administrator); 412; 422 school_unknown; 428 version_needed. For administrators, of others only.';
+'Changes an agent''s rights, which ends their sessions. Input: agent, step (role | confirm | deny: what another administrator has given | disable | enable | invite: again, when authenticator or password are lost | schools, sections: what they are for | vouch: confirms what another one has given alone, see is_new()), role, schools (one a line; empty: all), a section: yes (none: all), token, version or If-Match; idempotency key.
+Result: moved to the agent. Errors: 404; 403 own_rights, second_needed, rights_new; 409 request_changed, sees_all (an administrator); 412; 422 school_unknown; 428 version_needed. For administrators, of others only.';
 
 
 -- enrolment ----------------------------------------------------------------

@@ -211,7 +211,8 @@ comment on function reasons_chart(timestamptz[], text) is
 'Why requests were refused, or partly, in the last 12 months, most frequent first; what was said fewer than 5 times stands together. Input: month_starts(), the language of the page. Result: chart(), rows with "reason" (ready words), "short" (their beginning), "own": words of the agents'' own, "few".';
 
 
-create or replace function linked_chart(p_starts timestamptz[], p_all bigint) returns jsonb
+create or replace function linked_chart(p_starts timestamptz[], p_all bigint, p_keep int)
+    returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     -- a family is linked in a month when it is at its end, or now
@@ -228,8 +229,14 @@ begin
            and ((select my_schools()) is null or u.family_id in (select x from my_families() x))
          group by u.family_id
     )
+    -- of a month from whose end on something may be erased there is the number that
+    -- was kept, of all families; of some schools' alone nobody knows any more
     select jsonb_agg(month_row(n, 366) || jsonb_build_object('values', jsonb_build_array(
-               (select count(*) from linked l where (l.months >> (n - 1)) & 1 = 1)))
+               case when n = 12 or p_starts[n + 1] > now() - make_interval(days => p_keep)
+                    then (select count(*) from linked l where (l.months >> (n - 1)) & 1 = 1)
+                    when my_schools() is null
+                    then (select f.linked from month_figure f
+                           where f.month = (p_starts[n] at time zone 'Europe/Paris')::date) end))
                order by n)
       into v_rows
       from generate_series(1, 12) n;
@@ -238,8 +245,8 @@ begin
 end
 $$;
 
-comment on function linked_chart(timestamptz[], bigint) is
-'How many families had an account connected, at the end of each month. Input: month_starts(), how many families there are. Result: chart(), its longest bar is all families.';
+comment on function linked_chart(timestamptz[], bigint, int) is
+'How many families had an account connected, at the end of each month. Input: month_starts(), how many families there are, days that what has ended is kept. Result: chart(), its longest bar is all families; null: not known any more.';
 
 
 create or replace function attempts_charts(p_starts timestamptz[], p_keep int) returns jsonb
@@ -403,7 +410,7 @@ begin
     select count(*) into v_all
       from family f
      where (select my_schools()) is null or f.id in (select x from my_families() x);
-    v_linked := linked_chart(v_starts, v_all);
+    v_linked := linked_chart(v_starts, v_all, v_town.keep_closed);
     v_now := (v_linked #>> '{rows,11,bars,0,value}')::bigint;
 
     return jsonb_build_object('status', 200, 'limits', my_limits(),

@@ -251,3 +251,33 @@ $$;
 
 comment on function erase_town(text, text) is
 'Erases a town with all that is held of it; of its audit the links stay, over which that of the others is verified. Not to be taken back: export_town() first. Input: its slug, and its name as who means it writes it. Result: {"status": 200, "rows"}. Errors, raised: PT404. Live sessions end with the next request, as the town is no more; copies in Redis by themselves.';
+
+
+create or replace function lift_waits(p_slug text) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_town  int := (select t.id from town t where t.slug = p_slug);
+    v_set   text;
+begin
+    if v_town is null then
+        raise exception using errcode = 'PT404', message = 'no such town';
+    end if;
+
+    v_set := set_config('portal.tenant', v_town::text, true)
+          || set_config('portal.account', '0', true)
+          || set_config('portal.family', '0', true)
+          || set_config('portal.session', '', true)
+          || set_config('portal.request', '', true);
+
+    delete from town_rule r where r.tenant = v_town;
+    delete from agent_former f where f.tenant = v_town;
+    update agent a set since = '-infinity', since_by = null where a.tenant = v_town;
+
+    perform note('lift_waits', 'ok', 'town', v_town);
+
+    return json_build_object('status', 200);
+end
+$$;
+
+comment on function lift_waits(text) is
+    'Ends the seven days for which what an administrator does alone does not count where two are asked for: rules that were given up, agents who were taken rights or given some. For the operator, who has asked the town in person. Input: the town''s slug.';

@@ -279,7 +279,9 @@ begin
                     and in_queue(o)
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
-        'decides', v_decides, 'own_filing', v_filed, 'may_reverse', v_reverse,
+        'decides', v_decides, 'own_filing', v_filed and has_filed(p_set, my_agent()),
+        'rights_new', v_filed and not has_filed(p_set, my_agent()),
+         'may_reverse', v_reverse,
         'told', told_changes(p_set), 'has_told', exists (select from change x
                                                          where x.set_id = p_set.id),
         'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')
@@ -296,7 +298,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(); "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json
@@ -407,7 +409,8 @@ begin
 
     refusal := case
         when own_request(request) then refused('', 'own_family', 403)
-        when own_filing(request) then refused('', 'own_filing', 403)
+        when own_filing(request) then refused('', case
+            when has_filed(request, my_agent()) then 'own_filing' else 'rights_new' end, 403)
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
             then refused('', 'request_decided', 409)
@@ -432,7 +435,7 @@ end
 $$;
 
 comment on function locked_request(jsonb) is
-'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404, also of what the agent does not see; 403 own_family, own_filing; 409 request_gone, request_decided, request_not_accepted, request_reversed, taken_by_other, request_changed; 428 version_needed.';
+'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404, also of what the agent does not see; 403 own_family, own_filing, rights_new; 409 request_gone, request_decided, request_not_accepted, request_reversed, taken_by_other, request_changed; 428 version_needed.';
 
 
 create or replace function mark_items(p_set change_set, p_step text, input jsonb)

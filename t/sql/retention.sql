@@ -163,7 +163,7 @@ rollback to a;
 create temp table ends (name text, how text, parent text);
 insert into ends
 select x.name, 'purge', null
-  from unnest('{account,attempt,captcha_used,idempotency,token,session,device,agent_session,agent_device,code,subscription,change_set,collect_ban,upload,outbox,webhook_message,audit,audit_erased,elimination,retention_run,import_piece,import_key,import_line,import,import_conflict}'::text[]) x (name)
+  from unnest('{account,agent,attempt,captcha_used,idempotency,token,session,device,agent_session,agent_device,code,subscription,change_set,collect_ban,upload,outbox,webhook_message,audit,audit_erased,elimination,mass_export,agent_former,subscription_past,month_figure,retention_run,import_piece,import_key,import_line,import,import_conflict}'::text[]) x (name)
 union all values
     ('change', 'with', 'change_set'), ('change_event', 'with', 'change_set'), ('change_item', 'with', 'change_set'),
     ('import_removed', 'with', 'change_set'), ('upload_piece', 'with', 'upload'), ('elimination_item', 'with', 'elimination'),
@@ -174,9 +174,9 @@ union all values
     ('child_family', 'with', 'child'), ('authorisation', 'with', 'child'), ('child_photo', 'with', 'child'), ('contact', 'with', 'child_family'),
     ('health', 'with', 'child'), ('insurance', 'with', 'child'), ('schooling', 'with', 'child'),
     ('family', 'the file is the town''s', null), ('child', 'the file is the town''s', null),
-    ('agent', 'what they have done names them', null), ('machine', 'a name, which the journal shows', null), ('webhook', 'the town takes it out', null),
+    ('machine', 'a name, which the journal shows', null), ('webhook', 'the town takes it out', null),
     ('code_order', 'numbers, no person', null), ('letter_lot', 'numbers, no person', null),
-    ('town', 'settings', null), ('town_theme', 'settings', null), ('logo', 'settings', null), ('town_number', 'settings', null), ('authorisation_text', 'settings', null), ('field_policy', 'settings', null),
+    ('town', 'settings', null), ('town_theme', 'settings', null), ('logo', 'settings', null), ('town_number', 'settings', null), ('town_rule', 'settings', null), ('authorisation_text', 'settings', null), ('field_policy', 'settings', null),
     ('refusal', 'settings', null), ('school', 'settings', null), ('section_document', 'settings', null), ('setting', 'settings', null),
     ('field', 'the product''s', null), ('section', 'the product''s', null), ('visibility', 'the product''s', null), ('migration', 'the product''s', null), ('job', 'the product''s', null);
 select results_eq($$select relname::text from pg_class where relnamespace = 'portal'::regnamespace and relkind in ('r', 'p')
@@ -185,7 +185,7 @@ select results_eq($$select name from ends except select relname from pg_class wh
     $$select ''::text where false$$, 'and there');
 select results_eq($$select e.name from ends e where e.how = 'purge' and not exists (
         select from pg_proc p where p.pronamespace = 'portal'::regnamespace
-           and p.proname in ('erase_accounts', 'erase_traces', 'erase_imports', 'purge')
+           and p.proname in ('erase_accounts', 'erase_traces', 'erase_imports', 'erase_agents', 'purge')
            and p.prosrc ~ ('delete from ' || e.name || '\M')) order by 1$$, $$select ''::text where false$$, 'the job takes what is the job''s');
 select results_eq($$select e.name from ends e where e.how = 'with' and not exists (
         select from pg_constraint c where c.contype = 'f' and c.confdeltype = 'c'
