@@ -273,7 +273,7 @@ async function agents(browser) {
   await decide(agent, "base", "La demande est acceptée en partie.", (page) =>
     button(page, "Accepter en partie").click());
 
-  town(`update portal.address set line1 = '${mark} impasse du Verger'
+  town(`update portal.address set street = '${mark} impasse du Verger'
     where guardian_id = (select guardian_id from portal.change_set
       where number = '${asked.address.number}')`);
   await take(agent, "address");

@@ -58,7 +58,7 @@ async function enter(page, agent) {
     where a.email = '${portal.account.email}' and u.ended_at is null limit 1`)}`;
   const sent = (url) => /^\/famille\/demandes\/\d+$/.test(url.pathname);
 
-  await filled(page, `${self}/adresse`, "line1", `${scripts ? 4 : 5} allée du Clavier`);
+  await filled(page, `${self}/adresse`, "street", `${scripts ? 4 : 5} allée du Clavier`);
   await heading(page, "Vérifiez votre demande", "Enter in an address is « Continuer »");
   ok(await main(page).getByText(/justificatif-1\.pdf/).first().isVisible(), "with its document");
   await page.goto(`${portal.url}${self}/adresse`);
