@@ -31,6 +31,12 @@ async function family(page) {
   await heading(page, "Modifier « Adresse »", "a form");
   await thumb(page, "a form");
 
+  const [number, index, street] = await Promise.all(["street_number", "repetition", "street"].map(
+    (name) => page.locator(`[name=${name}]`).boundingBox()));
+  ok(number.y === index.y && number.x + number.width < index.x
+    && index.x + index.width <= street.x + street.width + 1 && index.width > 100,
+    "a number and its index share a row");
+
   await button(page, "English").click();
   await page.goto(`${portal.url}/famille`);
   await heading(page, "Family file", "in English");
