@@ -81,10 +81,10 @@ select f.tenant, f.id, g.rank, g.title, g.last_name, g.birth_name, g.first_name,
   join family f on f.tenant = t.id and f.number = g.family
  order by g.n;
 
-insert into address (tenant, guardian_id, family_id, line1, line2, postal_code, city,
-                     hosted_by, city_code)
-select g.tenant, g.id, g.family_id,
-       1 + abs(hashint8(g.family_id)::bigint) % 90 || ' ' ||
+insert into address (tenant, guardian_id, family_id, street_number, repetition, street,
+                     complement, postal_code, city, hosted_by, city_code)
+select g.tenant, g.id, g.family_id, 1 + abs(hashint8(g.family_id)::bigint) % 90,
+       case when g.family_id % 7 = 0 then 'bis' end,
        pg_temp.pick('{rue des Tilleuls,rue de l’Église,avenue Jean-Jaurès,impasse du Moulin,place du Marché,chemin des Écoliers,rue Olympe-de-Gouges}', g.family_id),
        case when g.family_id % 4 = 0 then 'Bâtiment B, 2e étage' end,
        case t.slug when 'beaulieu' then '67300' else '59100' end, t.name,

@@ -65,10 +65,10 @@ select :town, :g0 + 2 * n - 2 + r, :f0 + n, r, md5('guardian' || n || '-' || r):
        case when n % 4 > 0 then 'Employé' end, case when n % 4 > 1 then 'Entreprise du canton' end
   from generate_series(1, :count) n, names, generate_series(1, 2) r;
 
-insert into address (tenant, guardian_id, family_id, line1, postal_code, city, city_code)
-select :town, :g0 + 2 * n - 2 + r, :f0 + n,
-       1 + abs(hashint8(n)::bigint) % 120 || ' ' || pg_temp.pick(streets, n), '59000',
-       'Grandville', '59350'
+insert into address (tenant, guardian_id, family_id, street_number, street, postal_code, city,
+                     city_code)
+select :town, :g0 + 2 * n - 2 + r, :f0 + n, 1 + abs(hashint8(n)::bigint) % 120,
+       pg_temp.pick(streets, n), '59000', 'Grandville', '59350'
   from generate_series(1, :count) n, names, generate_series(1, 2) r;
 
 \warn children

@@ -68,19 +68,19 @@ sub live { scalar $portal->psql("select $_[0] from portal.guardian where id = $m
     my $j = as_json($c);
     my $old = $c->get($address);
     my $csrf = $j->get('/session')->json->{csrf};
-    my $id = id_of(json_post($j, $address, { line2 => 'Étage 5' }));
+    my $id = id_of(json_post($j, $address, { complement => 'Étage 5' }));
     my $mine = $c->get("/famille/demandes/$id");
     is $mine->status, 200, 'T086 before';
 
     $portal->psql("update portal.subscription set ended_at = now() where account_id = $account->{id}");
     my $rows = rows();
-    my $r = $c->submit($old, { line1 => '1 rue Vieille', step => 'send' }, form => $address);
+    my $r = $c->submit($old, { street => 'rue Vieille', step => 'send' }, form => $address);
     ok $r->status == 403 || ($r->location // '') eq '/mes-abonnements', 'T086 an old tab: no request'
         or diag $r->status, $r->content;
     $r = $c->submit($mine, {}, form => "/famille/demandes/$id");
     ok $r->status == 403 || ($r->location // '') eq '/mes-abonnements', 'T086 nor taken back';
     is $j->post($_->[0], { csrf => $csrf, %{ $_->[1] } })->status, 403, "T086 JSON: $_->[0]"
-        for [$address, { line1 => 'x' }], ["/famille/demandes/$id", {}],
+        for [$address, { street => 'x' }], ["/famille/demandes/$id", {}],
         ['/famille/enfants/ajout', { last_name => 'A', first_name => 'B', birth_date => '2020-01-02' }];
     is rows(), $rows, 'T086 nothing was done';
     my $data = $j->get('/mes-donnees');

@@ -85,11 +85,11 @@ sub decide {
 
 my @ASKED = (
     ["$page/base", { profession => 'Relieuse' }],
-    ["$page/adresse", { line2 => 'Bâtiment C' }],
+    ["$page/adresse", { complement => 'Bâtiment C' }],
     ["$page/fiscales", { reference_income => '41237' }],
     ["$page/bancaires", { iban => 'FR1420041010050500013M02606', holder => 'Camille Martin',
         mandate => 'yes' }],
-    ["/famille/responsables/$him/adresse", { line2 => 'Bâtiment D' }],
+    ["/famille/responsables/$him/adresse", { complement => 'Bâtiment D' }],
     ['/famille/responsables/ajout', { last_name => 'Nouveau', first_name => 'Ana',
         link => 'other' }],
     ['/famille/enfants/ajout', { last_name => 'Nouvel', first_name => 'Ulysse',
@@ -145,9 +145,9 @@ my $base = last_set();
         values (1, 'guardian_basic', 'employer', 'shown'), (1, 'guardian_basic', 'profession', 'hidden')");
 
     for (['a stranger', 404, "guardian_address $stranger", 'not_allowed',
-            sub { ask("/famille/responsables/$stranger/adresse", { line1 => 'x' }) }],
+            sub { ask("/famille/responsables/$stranger/adresse", { street => 'x' }) }],
         ['only to look', 404, "guardian_address $stranger", 'not_allowed',
-            sub { ask("/famille/responsables/$stranger/adresse", { line1 => 'x', step => 'check' }) }],
+            sub { ask("/famille/responsables/$stranger/adresse", { street => 'x', step => 'check' }) }],
         ['nobody', 404, 'guardian_basic 999999', 'not_allowed',
             sub { ask('/famille/responsables/999999/base', { profession => 'x' }) }],
         ['the other guardian\'s account', 404, "guardian_bank $him", 'not_allowed',
@@ -227,9 +227,9 @@ for my $path ('/famille/responsables/ajout', "/famille/enfants/$nina/retrait") {
 one_ok('taking back', 200, 'withdraw_change ok',
     sub { $j->post('/famille/demandes/' . $set{"$child/autorisations"}, { csrf => $csrf{$j} }) });
 {
-    my $line2 = $p->psql("select coalesce(line2, '') from portal.address where guardian_id = $him");
+    my $complement = $p->psql("select coalesce(complement, '') from portal.address where guardian_id = $him");
     one_ok('asking for what is there', 200, 'withdraw_change ok',
-        sub { ask("/famille/responsables/$him/adresse", { line2 => $line2 }) });
+        sub { ask("/famille/responsables/$him/adresse", { complement => $complement }) });
 }
 
 $p->psql("insert into portal.field_policy (tenant, section, field, policy, validation)

@@ -107,7 +107,7 @@ sub want_to_be_more {
         my $text = "'" . $vector =~ s/'/''/gr . "'";
         my ($table, $column) = (['child', 'first_name'], ['child', 'last_name'],
             ['guardian', 'profession'], ['contact', 'first_name'],
-            ['address', 'line2'], ['guardian', 'first_name'])[$n++]->@*;
+            ['address', 'complement'], ['guardian', 'first_name'])[$n++]->@*;
         $portal->psql("update portal.$table set $column = $text
             where tenant = 1");
     }

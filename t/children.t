@@ -646,7 +646,7 @@ is $jh->get('/famille')->status, 200, 'Julien reads on';
 like agent_client()->get("/demandes/$id")->text,
     qr/Lien avec les enfants Père.*Autorité parentale Oui.*Abonné au portail Oui/s, 'agents see who he is';
 my @his = map { request_of($_, 'his own') }
-    json_post($jj, "/famille/responsables/$julien/adresse", { line1 => '1 rue Neuve' }),
+    json_post($jj, "/famille/responsables/$julien/adresse", { street => 'rue Neuve' }),
     json_post($jj, "$page/generales", { birth_place => 'Arras' });
 my $town = agent_client();
 my $open = $town->get("/demandes/$his[0]");

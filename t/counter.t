@@ -62,7 +62,7 @@ sub decide {
         is $c->get($path)->status, 404, 'and on the families\' host there is no such page';
     }
     my $before = counted(qw(change_set upload change_event outbox));
-    is json_post($reader, "$place/responsables/$camille/adresse", { line1 => '1 rue X', step => 'send' }, page => '/session')->status,
+    is json_post($reader, "$place/responsables/$camille/adresse", { street => 'rue X', step => 'send' }, page => '/session')->status,
         403, 'a reader files nothing';
     is json_post($reader, "$place/responsables/$camille/bancaires", { iban => 'FR1420041010050500013M02606' }, page => '/session')->status,
         403, 'nor what is sealed';
@@ -121,7 +121,7 @@ sub decide {
 ### the same form, filled with the file; filed, marked
 
 my $address = "$place/responsables/$camille/adresse";
-my $street = row("select line1 from portal.address where guardian_id = $camille");
+my $street = row("select street from portal.address where guardian_id = $camille");
 my $id;
 {
     my $own = as_json($c)->get("/famille/responsables/$camille/adresse")->json;
@@ -136,13 +136,13 @@ my $id;
     $r = $agent->get($address);
     like $r->text, qr/Demande au guichet.*Camille Martin.*pièce d’identité vue/s, 'the page says for whom';
     ok !grep({ m{^/famille/} } keys %{ $r->links }), 'and leads to no page of families';
-    $r = $agent->submit($r, { line1 => '', step => 'check' }, form => $address);
+    $r = $agent->submit($r, { street => '', step => 'check' }, form => $address);
     is $r->status, 422, 'the same checks';
     like $r->text, qr/Camille Martin.*pièce d’identité vue/s, 'on the same page';
-    $r = $agent->submit($r, { line1 => '9 rue du Guichet', step => 'check' }, form => $address);
+    $r = $agent->submit($r, { street => 'rue du Guichet', step => 'check' }, form => $address);
     like $r->text, qr/Vérifiez la demande de cette personne.*Relisez-la avec la personne.*Modifier la demande/s, 'in an agent\'s words';
     unlike $r->text, qr/votre demande|ma demande|demandé à la mairie/, 'not in a parent\'s';
-    like $r->text, qr/Rien n’est encore déposé.*9 rue du Guichet/s, 'shown again before it is sent';
+    like $r->text, qr/Rien n’est encore déposé.*rue du Guichet/s, 'shown again before it is sent';
     is row('select count(*) from portal.change_set where filed_by is not null'), 0, 'nothing is stored for that';
     $r = $agent->submit($r, { step => 'send' }, form => $address);
     is $r->status, 303, 'filed';
@@ -155,7 +155,7 @@ my $id;
     unlike $r->text, qr/Message de la famille/, 'what an agent has written is no family\'s word';
     is row("select state || ' ' || identified || ' ' || asker_id || ' ' || (account_id is not null) from portal.change_set where id = $id"),
         "sent document $camille true", 'it waits, and is hers';
-    is row("select line1 from portal.address where guardian_id = $camille"), $street, 'nothing has changed in the file';
+    is row("select street from portal.address where guardian_id = $camille"), $street, 'nothing has changed in the file';
     my ($in) = grep { $_->{id} == $id } @{ $desk->get('/')->json->{requests} };
     is $in->{filed}, JSON::PP::true(), 'the queue says so';
     like $agent->get('/')->text, qr/Guichet/, 'to people, too';
@@ -213,12 +213,12 @@ sub filed_by_herself {
     is state_of($id), 'sent', 'it waits';
     is $other->get("/demandes/$id")->json->{decides}, JSON::PP::true(), 'another one does';
     is decide($other, $id, 'accept')->status, 200, 'accepted';
-    is row("select line1 from portal.address where guardian_id = $camille"), '9 rue du Guichet', 'the file holds it';
+    is row("select street from portal.address where guardian_id = $camille"), 'rue du Guichet', 'the file holds it';
     is decide($desk, $id, 'reverse', reason => 'Non')->status, 403, 'nor does who filed it undo it';
     ok letter($people{camille}{email}, 'change_accepted'), 'the answer goes to her';
 
     my $key = $portal->machine(rights => 'feed');
-    my ($change) = grep { $_->{field} && $_->{field} eq 'line1' } @{ client(json => 1, agents => 1)->get('/api/changements?limite=500',
+    my ($change) = grep { $_->{field} && $_->{field} eq 'street' } @{ client(json => 1, agents => 1)->get('/api/changements?limite=500',
         headers => { Authorization => "Bearer $key" })->json->{changes} };
     is $change->{at_counter}, JSON::PP::true(), 'the town\'s software is told how it came';
     like client(agents => 1)->get('/api/changements.csv', headers => { Authorization => "Bearer $key" })->text,
@@ -407,7 +407,7 @@ sub filed_by_herself {
     is join(' ', map { $_->{what} } @{ $page->{family_forms} }), 'add_guardian_basic', 'of who is added, too';
     is $few->get("$place/responsables/$camille/base")->status, 200, 'and opens it';
     is $few->get($address)->status, 404, 'nothing else is there';
-    is json_post($few, $address, { line1 => '1 rue X', step => 'send' }, page => '/session')->status, 404, 'nor filed';
+    is json_post($few, $address, { street => 'rue X', step => 'send' }, page => '/session')->status, 404, 'nor filed';
     is send_file($few, "$place/responsables/$camille/base", {}, document => $PDF)->status, 422, 'nor sent with something else';
     is $far->get($_)->status, 404, "of no child in their schools: $_" for "/familles/$family/guichet", $place, $address;
 }

@@ -163,7 +163,7 @@ is value(\@rows, 'Informations fiscales', 'Julien Martin', $_), '', "CSV: no $_ 
     for 'Numéro fiscal', 'Quotient familial, en euros';
 
 # of a child's other family four things
-my ($thomas) = $portal->psql("select g.email, g.phone_mobile, a.line1, g.birth_date
+my ($thomas) = $portal->psql("select g.email, g.phone_mobile, a.street, g.birth_date
     from portal.guardian g join portal.address a on a.guardian_id = g.id
     where g.first_name = 'Thomas' and g.last_name = 'Moreau'");
 my $sophie = in('sophie');
@@ -190,7 +190,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
         profession => '=HYPERLINK("http://x.example","?")', birth_place => '+1+1',
         employer => "\t=1+1",
     );
-    my %line = (line1 => '-2+3', line2 => '@SUM(1)', locality => '＝1+1',
+    my %line = (street => '-2+3', complement => '@SUM(1)', locality => '＝1+1',
         hosted_by => qq{Dit "Jo"; l'autre\r\nà côté});
     my $set = sub {
         my (%v) = @_;
@@ -211,7 +211,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
     is $base->('Profession'), "'$typed{profession}", 'T197 =';
     is $base->('Lieu de naissance'), "'+1+1", 'T197 +';
     is $base->('Employeur'), "'\t=1+1", 'T197 TAB';
-    is $address->('Numéro et voie'), "'-2+3", 'T197 -';
+    is $address->('Nom de la rue ou de la voie'), "'-2+3", 'T197 -';
     is $address->('Complément'), q{'@SUM(1)}, 'T197 @';
     is $address->('Lieu-dit'), "'＝1+1", 'T197 full width';
     is $address->('Hébergé par'), $line{hosted_by}, 'quotes, semicolons and lines stay';
@@ -397,7 +397,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
         subscription => 'id account_id family_id guardian_id code_id', code => 'id family_id guardian_id mac seal_id copy used_by lot_id printable',
         session => 'hash account_id epoch absolute_until', device => 'account_id mac epoch',
         guardian => 'family_id seal_id search search_first search_birth search_email external_id',
-        address => 'guardian_id family_id city_code', tax => 'guardian_id family_id caf_mac tax_number_mac notice_reference_mac reference_income_mac',
+        address => 'guardian_id family_id city_code ban_id ban_score ban_date', tax => 'guardian_id family_id caf_mac tax_number_mac notice_reference_mac reference_income_mac',
         bank => 'guardian_id family_id iban iban_mac', child => 'seal_id search search_first external_id',
         health => 'child_id allergies_mac allergy_action_mac treatment_mac notes_mac', insurance => 'child_id', schooling => 'child_id',
         authorisation => 'child_id text_id rank answered_on', contact => 'family_id child_id');

@@ -64,10 +64,10 @@ unlike $camille->get("/famille/responsables/$me/base")->content, qr/name="docume
 for my $wrong (['<html><script>alert(1)</script>', 'x.pdf', 'application/pdf'], ["PK\3\4", 'x.pdf'],
     ["RIFF\x24\0\0\0WEBPVP8 ", 'x.png', 'image/png'])
 {
-    my $r = send_form($camille, $camille->get($page), { line1 => '9 rue Neuve', step => 'check' }, $wrong);
+    my $r = send_form($camille, $camille->get($page), { street => 'rue Neuve', step => 'check' }, $wrong);
     is $r->status, 415, 'T118: ' . substr($wrong->[0], 0, 4) . " as $wrong->[1]";
     like $r->text, qr/Choisissez un PDF/, 'in words, beside the field';
-    is { @{ $r->form($page)->{fields} } }->{line1}, '9 rue Neuve', 'the rest is there';
+    is { @{ $r->form($page)->{fields} } }->{street}, 'rue Neuve', 'the rest is there';
 }
 is kept(), 0, 'nothing is kept';
 is send_form($camille, $camille->get($page), { step => 'check' }, ['%PDF-' . 'x' x 10_485_760])->status,
@@ -76,7 +76,7 @@ is send_form($camille, $camille->get($page), { step => 'check' }, ['%PDF-' . 'x'
 
 ### kept while another field is refused, and over the check
 
-my $r = send_form($camille, $camille->get($page), { line1 => '', step => 'check' },
+my $r = send_form($camille, $camille->get($page), { street => '', step => 'check' },
     [$pdf, '../../facture"; filename="édf.pdf']);
 is $r->status, 422, 'another field is refused';
 like $r->text, qr/Justificatifs déjà envoyés\s*justificatif-1\.pdf – 1 ko \(PDF\)/, 'the document is kept';
@@ -85,15 +85,15 @@ is kept(), 1, 'once';
 unlike $julien->get($page =~ s/$me/$me/r)->text, qr/déjà envoyés/, 'the other guardian sees none of it';
 
 my $png = "\x89PNG\r\n\x1a\n<script>alert(document.domain)</script>";
-$r = send_form($camille, $r, { line1 => '3 rue des Lilas', step => 'edit' }, [$png, 'a.png', 'image/png']);
+$r = send_form($camille, $r, { street => 'rue des Lilas', step => 'edit' }, [$png, 'a.png', 'image/png']);
 is $r->status, 200, 'one more';
 like $r->text, qr/justificatif-1\.pdf.*justificatif-2\.png – 1 ko \(PNG\)/s, 'two are kept';
-$r = send_form($camille, $r, { line1 => '3 rue des Lilas', step => undef, drop => 1 });
+$r = send_form($camille, $r, { street => 'rue des Lilas', step => undef, drop => 1 });
 is $r->status, 200, 'the first is taken out';
 like $r->text, qr/justificatif-1\.png/, 'the second is left';
 unlike $r->text, qr/justificatif-2|\(PDF\)/, 'alone';
-is { @{ $r->form($page)->{fields} } }->{line1}, '3 rue des Lilas', 'and what was typed';
-$r = send_form($camille, $r, { line1 => '3 rue des Lilas', step => 'check' }, [$pdf]);
+is { @{ $r->form($page)->{fields} } }->{street}, 'rue des Lilas', 'and what was typed';
+$r = send_form($camille, $r, { street => 'rue des Lilas', step => 'check' }, [$pdf]);
 like $r->text, qr/Justificatifs joints :\s*justificatif-1\.png.*justificatif-2\.pdf/s, 'the check shows both';
 my $sent = $camille->submit($r, { step => 'send' }, form => $page);
 is $sent->status, 303, 'sent';
@@ -197,23 +197,23 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
         join portal.family f on f.id = g.family_id where f.number = '104201' order by g.rank desc");
     local $page = "/famille/responsables/$his/adresse";
     my $f = $julien->get($page);
-    $f = send_form($julien, $f, { line1 => '5 rue des Cinq', step => 'edit' }, ["$pdf$_"]) for 1 .. 4;
-    my @sent = map { send_form($julien, $f, { line1 => '5 rue des Cinq', step => 'send' }, ["${pdf}5"]) } 1 .. 3;
+    $f = send_form($julien, $f, { street => 'rue des Cinq', step => 'edit' }, ["$pdf$_"]) for 1 .. 4;
+    my @sent = map { send_form($julien, $f, { street => 'rue des Cinq', step => 'send' }, ["${pdf}5"]) } 1 .. 3;
     is $sent[0]->status, 303, 'sent with the fifth';
     is $portal->psql('select count(*) from portal.upload where set_id = ' . number_of($sent[0])), 5, 'it has five';
     is $_->status . ' ' . number_of($_), '303 ' . number_of($sent[0]), 'sent again it is that one'
         for @sent[1, 2];
     is kept(), 0, 'with nothing beside it';
-    my $other = send_form($julien, $f, { line1 => '5 rue des Cinq', step => 'send' }, ["${pdf}6"]);
+    my $other = send_form($julien, $f, { street => 'rue des Cinq', step => 'send' }, ["${pdf}6"]);
     is $other->status, 422, 'another document under its key is one too many';
     like $other->text, qr/Cinq justificatifs au plus/, 'in words';
 
     # nor does what is full by then matter
     { local $page = "/famille/responsables/$me/adresse";
-      send_form($camille, $camille->get($page), { line1 => '', step => 'check' }, ["${pdf}8"]); }
+      send_form($camille, $camille->get($page), { street => '', step => 'check' }, ["${pdf}8"]); }
     is kept(), 1, 'one waits';
     $portal->psql("update portal.town set uploads_waiting = 1 where id = 1");
-    is number_of(send_form($julien, $f, { line1 => '5 rue des Cinq', step => 'send' }, ["${pdf}5"])),
+    is number_of(send_form($julien, $f, { street => 'rue des Cinq', step => 'send' }, ["${pdf}5"])),
         number_of($sent[0]), 'nor does a full space matter';
     $portal->psql("update portal.town set uploads_waiting = 20 where id = 1");
     $portal->psql('delete from portal.upload where set_id is null');
@@ -224,10 +224,10 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
 
 {
     my $f = $camille->get($page);
-    my $again = send_form($camille, $f, { line1 => '4 rue Y', step => 'check' }, [$pdf]);
-    $again = send_form($camille, $again, { line1 => '4 rue Y', step => 'check' }, [$pdf]);
+    my $again = send_form($camille, $f, { street => 'rue Y', step => 'check' }, [$pdf]);
+    $again = send_form($camille, $again, { street => 'rue Y', step => 'check' }, [$pdf]);
     is kept(), 1, 'sent twice it is kept once';
-    is send_form($camille, $again, { line1 => '4 rue Y', step => 'check' }, ["$pdf "])->status, 200,
+    is send_form($camille, $again, { street => 'rue Y', step => 'check' }, ["$pdf "])->status, 200,
         'another one';
     is kept(), 2, 'is another';
     $portal->psql('delete from portal.upload where set_id is null');
@@ -237,7 +237,7 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
         $f = $camille->get($page);
         my $large = $pdf . $round x ($round % 2 ? 10 : 600_000);
         my @r = Portal::Pending->pages(map { send_form($camille, $f,
-            { line1 => "$round rue du Double", step => 'send' }, [$large], pending => 1) } 1, 2);
+            { street => "$round rue du Double", step => 'send' }, [$large], pending => 1) } 1, 2);
         is join(' ', map { $_->status } @r), '303 303', "pressed twice, $round";
         is number_of($r[0]), number_of($r[1]), 'one request';
         is $portal->psql("select count(*) from portal.upload where set_id = " . number_of($r[0])
@@ -256,7 +256,7 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
     $portal->psql("update portal.town set uploads_waiting = 3 where id = 1");
     my $f = $camille->get($page);
     $portal->psql("delete from portal.upload where section = 'guardian_address'");
-    my @answers = Portal::Pending->pages(map { send_form($camille, $f, { line1 => '', step => 'check' },
+    my @answers = Portal::Pending->pages(map { send_form($camille, $f, { street => '', step => 'check' },
         ["$pdf$_"], pending => 1) } 1 .. 50);
     is scalar(grep { $_->status == 422 } @answers), 50, 'T131: fifty forms at once';
     is kept(), 3, 'T131: three files are kept';
@@ -264,7 +264,7 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
         where not exists (select from portal.upload u where u.id = p.upload_id)'), 0, 'and no piece beside them';
     $portal->psql("update portal.town set uploads_waiting = 20, upload_space = 1 where id = 1;
         delete from portal.upload where set_id is null");
-    @answers = Portal::Pending->pages(map { send_form($camille, $f, { line1 => '', step => 'check' },
+    @answers = Portal::Pending->pages(map { send_form($camille, $f, { street => '', step => 'check' },
         [$pdf . 'x' x 300_000 . $_], pending => 1) } 1 .. 8);
     is kept(), 3, 'T131: nor more bytes than may be';
     is scalar(grep { $_->text =~ /beaucoup de fichiers/ } @answers), 5, 'in words';
@@ -276,15 +276,15 @@ $portal->psql("update portal.town set agent_readings = 300 where id = 1");
 ### what the town says
 
 $portal->psql("insert into portal.section_document values (1, 'guardian_address', 'required')");
-$r = send_form($camille, $camille->get($page), { line1 => '8 rue Haute', step => 'check' });
+$r = send_form($camille, $camille->get($page), { street => 'rue Haute', step => 'check' });
 is $r->status, 422, 'where a document must be none is refused';
 like $r->text, qr/Joignez un justificatif/, 'in words';
-$r = send_form($camille, $r, { line1 => '8 rue Haute', step => 'check' }, [$pdf]);
+$r = send_form($camille, $r, { street => 'rue Haute', step => 'check' }, [$pdf]);
 is $r->status, 200, 'with one it goes on';
 $id = number_of($camille->submit($r, { step => 'send' }, form => $page));
 $portal->psql("update portal.section_document set needed = 'no'");
 unlike $camille->get($page)->content, qr/name="document"/, 'where none is wanted there is no field';
-is send_form($camille, $camille->get($page), { line1 => '1 rue Y', step => 'check' }, [$pdf])->status, 422,
+is send_form($camille, $camille->get($page), { street => 'rue Y', step => 'check' }, [$pdf])->status, 422,
     'nor is one taken';
 is kept(), 0, 'or kept';
 
@@ -316,7 +316,7 @@ $portal->psql("update portal.town set keep_document = null where id = 1;
     is $agent->get("/demandes/$n/justificatif-1")->content, $pdf, 'with it';
 }
 
-$r = send_form($camille, $camille->get($page), { line1 => '2 rue Z', step => 'check' }, [$pdf]);
+$r = send_form($camille, $camille->get($page), { street => 'rue Z', step => 'check' }, [$pdf]);
 $id = number_of($camille->submit($r, { step => 'send' }, form => $page));
 $camille->submit($camille->get("/famille/demandes/$id"), {}, form => "/famille/demandes/$id");
 $portal->psql("update portal.change_set set updated_at = now() - interval '10 years' where id = $id;

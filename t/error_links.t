@@ -172,8 +172,8 @@ unlike $r->content, qr/<a href="#insurer">/, 'no field to go to';
 kept($r, $id, 'reverse');
 
 # whole sections have no lines to decide
-$id = ask("/famille/responsables/$me/adresse", line1 => '1 rue du Test');
-$portal->psql("update portal.change_item set asked = '\"1234\"', field = 'postal_code' where set_id = $id and field = 'line1'");
+$id = ask("/famille/responsables/$me/adresse", street => 'rue du Test');
+$portal->psql("update portal.change_item set asked = '\"1234\"', field = 'postal_code' where set_id = $id and field = 'street'");
 $r = refused($id, { step => 'accept' });
 is $r->status, 422, 'an address that is none';
 unlike $r->content, qr/<a href="#postal_code">/, 'is no field of the page';

@@ -126,7 +126,7 @@ is_deeply [map { $_->{first_name} } @{ $hugo->{other_guardians} }], ['Thomas', '
     'its guardians';
 is_deeply [sort keys %{ $hugo->{other_guardians}[0] }],
     [sort qw(first_name last_name link authority)], 'T085 name, link and authority only';
-my ($thomas) = $portal->psql("select g.id, g.email, g.phone_mobile, a.line1, g.birth_date
+my ($thomas) = $portal->psql("select g.id, g.email, g.phone_mobile, a.street, g.birth_date
     from portal.guardian g join portal.address a on a.guardian_id = g.id
     where g.first_name = 'Thomas' and g.last_name = 'Moreau'");
 my @pages = ($sj->get('/famille'), $sh->get('/famille'),

@@ -292,7 +292,7 @@ is scalar($portal->psql('select count(*) from portal.change_set')), 0, 'nothing 
 
 ### automatic
 
-for my $case (['guardian_basic', profession => 'Horlogère'], ['guardian_address', line2 => 'Bâtiment C'],
+for my $case (['guardian_basic', profession => 'Horlogère'], ['guardian_address', complement => 'Bâtiment C'],
     ['child_general', diet => 'vegetarian'], ['child_health', doctor_name => 'Dr Canari'])
 {
     my ($section, $field, $value) = @$case;

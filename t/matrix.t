@@ -125,7 +125,7 @@ my %id = map { @$_ } $portal->psql("select 'responsable', g.id from portal.guard
     union all select 'famille', f.id from portal.family f where f.number = '104201'");
 
 my %asked = (
-    change => ["/famille/responsables/$id{responsable}/adresse", { line1 => '3 rue des Lilas' }],
+    change => ["/famille/responsables/$id{responsable}/adresse", { street => 'rue des Lilas' }],
     guardian => ['/famille/responsables/ajout', { last_name => 'Petit', first_name => 'Rose',
         link => 'other' }],
     child => ['/famille/enfants/ajout', { last_name => 'Petit', first_name => 'Rose',

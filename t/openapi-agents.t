@@ -252,7 +252,7 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
     answered(agentPhotoBefore => $c->get("/demandes/$photo/photo-avant.jpg"), 200);
     answered(agentPhotoNow => $c->get("/demandes/$photo/photo-actuelle.jpg"), 200);
     answered(agentPhoto => $c->get('/demandes/999999/photo.jpg'), 404);
-    my ($with) = send_file($family, "/famille/responsables/$me/adresse", { line2 => 'Escalier 9' },
+    my ($with) = send_file($family, "/famille/responsables/$me/adresse", { complement => 'Escalier 9' },
         document => "%PDF-1.4\n%%EOF\n")->json->{location} =~ /(\d+)/;
     answered(agentDocument => $c->get("/demandes/$with/justificatif-1"), 200);
     answered(agentDocument => $c->get("/demandes/$with/justificatif-2"), 404);
@@ -571,7 +571,7 @@ my %bearer;
     my ($g, $kid) = ("$there/$me/courrier/responsables", "$there/$me/telephone/enfants");
     my %body = (
         GuardianBasic => ["$g/$me/base", { employer => 'Guichet' }],
-        GuardianAddress => ["$g/$me/adresse", { line2 => 'Guichet' }],
+        GuardianAddress => ["$g/$me/adresse", { complement => 'Guichet' }],
         GuardianTax => ["$g/$me/fiscales", { shares => '4' }],
         GuardianBank => ["$g/$me/bancaires", { holder => 'Camille Guichet', iban => 'FR7630006000011234567890189', mandate => 'yes' }],
         GuardianRemoval => ["$g/$mate/retrait", { comment => 'Parti.' }],
@@ -606,7 +606,7 @@ my %bearer;
         post(decide => $c, "/demandes/$filed", { step => 'accept', version => $now->("/demandes/$filed") }, 403, "$form: by who filed it");
         answered("counter$form" => $c->get($path), 200, 'once it is asked for');
     }
-    post(fileGuardianAddress => $c, $body{GuardianAddress}[0], { line2 => 'Encore', step => $_ }, 200, $_) for qw(check edit);
+    post(fileGuardianAddress => $c, $body{GuardianAddress}[0], { complement => 'Encore', step => $_ }, 200, $_) for qw(check edit);
     answered(counterGuardian => $c->get("$there/$me/connu"), 200, 'with what is asked for');
     answered(queue => $c->get('/'), 200, 'with what was filed');
     answered(agentFamily => $c->get("/familles/$family"), 200, 'with what was filed');

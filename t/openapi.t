@@ -405,7 +405,7 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
     ask(requestPhotoBefore => $c, id => $sent);
 
     my $paper = $send->(sendGuardianAddress => "/famille/responsables/$guardian/adresse", 200,
-        'document', "%PDF-1.4\n", [line1 => '4 rue du Papier'])->json->{location} =~ s/.*\///r;
+        'document', "%PDF-1.4\n", [street => 'rue du Papier'])->json->{location} =~ s/.*\///r;
     ask(requestDocument => $c, id => [$paper, 1]);
     ask(requestDocument => $c, id => [$paper, 2], status => 404);
 
@@ -539,7 +539,7 @@ for my $id (sort grep { $op{$_}{method} eq 'GET' && @{ $op{$_}{security} // [] }
     is $?, 0, 'docs/json.md: the walk' or diag $said;
     like $said, qr{"/inscription/envoyee"\n"valid"\n"confirmed"\n\{.*"family_number".*\}
         \n"subscribed"\n"signed_out"\n"/mon-espace"\n"\d+"\n.*"password_changed"\n
-        \{"field":"line1","asked":"3\ rue\ des\ Lilas"\}\n"20\d\d-\d{7}"\n"sent"\n"withdrawn"\n$}sx,
+        (?:\{"field":"street_number","asked":"3"\}\n)?\{"field":"street","asked":"rue\ des\ Lilas"\}\n"20\d\d-\d{7}"\n"sent"\n"withdrawn"\n$}sx,
         'docs/json.md: what each step says';
 }
 

@@ -183,7 +183,7 @@ my @STORED = (
         where tenant = 1',
     'update portal.guardian set profession = left(%s, 60), first_name = left(%s, 60)
         where tenant = 1',
-    'update portal.address set line1 = left(%s, 60), line2 = left(%s, 60)
+    'update portal.address set street = left(%s, 60), complement = left(%s, 60)
         where tenant = 1',
     'update portal.contact set first_name = left(%s, 60), last_name = left(%s, 60)
         where tenant = 1',

@@ -40,7 +40,7 @@ my $address = "$page/adresse";
 sub live {
     my ($column, $id) = @_;
 
-    my $table = $column =~ /^(line1|line2|city|postal_code|country|hosted_by)$/
+    my $table = $column =~ /^(street_number|repetition|street|complement|city|postal_code|country|hosted_by)$/
         ? 'address' : 'guardian';
     my $key = $table eq 'address' ? 'guardian_id' : 'id';
     return Encode::decode('UTF-8', scalar $portal->psql(
@@ -50,7 +50,7 @@ sub live {
 sub outside {
     my ($column, $value, $id) = @_;
 
-    my $table = $column =~ /^(line1|line2|city)$/ ? 'address' : 'guardian';
+    my $table = $column =~ /^(street|complement|city)$/ ? 'address' : 'guardian';
     my $key = $table eq 'address' ? 'guardian_id' : 'id';
     $portal->psql(Encode::encode('UTF-8', "update portal.$table set $column = "
         . (defined $value ? "'$value'" : 'null') . " where $key = " . ($id // $me)));
@@ -85,29 +85,29 @@ sub decide {
 
 ### the form, the check, the receipt
 
-my $street = live('line1');
+my $street = live('street');
 my $form = $camille->get($address);
 
 is $form->status, 200, 'the form';
 like $form->title, qr/Adresse/, 'says which section';
 my %field = @{ $form->form($address)->{fields} };
-is $field{line1}, $street, 'opens with what the file holds';
+is $field{street}, $street, 'opens with what the file holds';
 like $field{version}, qr/^[0-9a-f]{32}$/, 'and its version';
 is $field{country}, 'FR', 'the country is chosen';
 like $form->content, qr/<option value="FR" selected>France/, 'by its name';
 unlike $form->text, qr/authority|guardian_|NULL/, 'no technical word';
 
 my $rows = counted(qw(change_set change_item outbox audit idempotency));
-my $check = $camille->submit($form, { line1 => '3 rue des Lilas', step => 'check' },
+my $check = $camille->submit($form, { street_number => '3', street => 'rue des Lilas', step => 'check' },
     form => $address);
 
 is $check->status, 200, 'the check';
 like $check->title, qr/Vérifiez votre demande/, 'its title';
-like $check->text, qr/Numéro et voie.*\Q$street\E.*3 rue des Lilas/s, 'both values';
+like $check->text, qr/Numéro Avant : \d+ Demandé : 3 Nom de la rue ou de la voie Avant : \Q$street\E Demandé : rue des Lilas/, 'both values';
 is counted(qw(change_set change_item outbox audit idempotency)), $rows, 'stores nothing';
 
 my $again = $camille->submit($check, { step => 'edit' }, form => $address);
-is { @{ $again->form($address)->{fields} } }->{line1}, '3 rue des Lilas',
+is { @{ $again->form($address)->{fields} } }->{street}, 'rue des Lilas',
     '« Modifier ma demande »: what was typed';
 is counted(qw(change_set change_item)), join(' ', (split ' ', $rows)[0 .. 3]),
     'nothing stored either';
@@ -117,15 +117,15 @@ like $none->text, qr/Vous n’avez rien modifié/, 'a check of nothing says so';
 is $camille->submit($camille->get($address), { step => 'send' }, form => $address)->status,
     422, 'nothing cannot be sent';
 
-for my $bad ([line1 => '', 'Saisissez le numéro et la voie'], [postal_code => '4400', '75001'],
+for my $bad ([street => '', 'Saisissez le nom de la rue'], [postal_code => '4400', '75001'],
     [city => 'x' x 101, 'plus court'], [country => 'ZZ', '']) {
     my ($name, $value, $words) = @$bad;
     my $r = $camille->submit($camille->get($address),
-        { line1 => '9 rue Kept', $name => $value, step => 'check' }, form => $address);
+        { street => 'rue Kept', $name => $value, step => 'check' }, form => $address);
     is $r->status, 422, "$name = « " . substr($value, 0, 8) . " » is refused";
     like $r->content, qr/id="$name-error"/, 'beside the field';
     like $r->text, qr/$words/, 'with words that help';
-    is { @{ $r->form($address)->{fields} } }->{line1} // '', $name eq 'line1' ? '' : '9 rue Kept',
+    is { @{ $r->form($address)->{fields} } }->{street} // '', $name eq 'street' ? '' : 'rue Kept',
         'what was typed is there';
 }
 
@@ -139,18 +139,18 @@ like $receipt->text, qr/Votre demande est envoyée/, 'the receipt says so';
 ok $number, 'it has a number';
 like $receipt->text, qr/En attente de validation/, 'a state';
 like $receipt->text, qr/Réponse prévue avant le \d+/, 'a day';
-like $receipt->text, qr/\Q$street\E.*3 rue des Lilas/s, 'and what was asked';
-is live('line1'), $street, 'the file has not changed';
+like $receipt->text, qr/\Q$street\E.*rue des Lilas/s, 'and what was asked';
+is live('street'), $street, 'the file has not changed';
 
 my $mail = letter('camille.martin@exemple.fr', 'change_sent');
 like $mail->{subject}, qr/\Q$number\E/, 'the mail has the number';
-like $mail->{text}, qr/Numéro et voie/, 'names the fields';
+like $mail->{text}, qr/Numéro\b.*Nom de la rue ou de la voie/s, 'names the fields';
 unlike $mail->{text}, qr/Lilas|\Q$street\E/, 'and gives no value';
 like $mail->{html}, qr{/famille/demandes/$id}, 'it leads to the request';
 
 my $shown = $camille->get($page);
-like $shown->text, qr/Numéro et voie \Q$street\E/, "the person's page: today's value";
-like $shown->text, qr/Modification demandée.*3 rue des Lilas/s, 'the asked one beside it';
+like $shown->text, qr/Numéro et voie \d+ \Q$street\E/, "the person's page: today's value";
+like $shown->text, qr/Modification demandée.*Demandé : 3 .*Demandé : rue des Lilas/s, 'the asked one beside it';
 like $camille->get('/famille/demandes')->text, qr/En cours.*\Q$number\E.*Terminées/s,
     '« Mes demandes »';
 
@@ -158,28 +158,28 @@ like $camille->get('/famille/demandes')->text, qr/En cours.*\Q$number\E.*Termin�
 ### as JSON
 
 my $doc = $j->get($address)->json;
-is $doc->{values}{line1}, '3 rue des Lilas', 'JSON: the form opens with what is asked';
-is $doc->{current}{line1}, $street, 'and says what the file holds';
+is "$doc->{values}{street_number} $doc->{values}{street}", '3 rue des Lilas', 'JSON: the form opens with what is asked';
+is $doc->{current}{street}, $street, 'and says what the file holds';
 is $doc->{request}{number}, $number, 'and which request';
-is $doc->{policy}{line1}, 'required', 'and the policy';
-is $j->get("/famille/demandes/$id")->json->{request}{items}[0]{asked}, '3 rue des Lilas',
+is $doc->{policy}{street}, 'required', 'and the policy';
+is join(' ', map { $_->{asked} } @{ $j->get("/famille/demandes/$id")->json->{request}{items} }), '3 rue des Lilas',
     'the request';
 is $j->get('/famille/demandes')->json->{open}[0]{id}, $id, 'the list';
 
 
 ### a new one replaces it; the same twice counts once
 
-my $r = json_post($j, $address, { line2 => 'Bâtiment B' });
+my $r = json_post($j, $address, { complement => 'Bâtiment B' });
 is $r->status, 200, 'JSON: another field alone';
 my $second = $r->json->{location} =~ m{(\d+)\?*} ? $1 : 0;
 is state_of($id), 'replaced', 'the former one is replaced';
 is_deeply [map { $_->{field} } @{ $j->get("/famille/demandes/$second")->json->{request}{items} }],
-    [qw(line1 line2)], 'what was asked before is still asked';
+    [qw(street_number street complement)], 'what was asked before is still asked';
 is scalar($portal->psql("select replaces from portal.change_set where id = $second")), $id,
     'it says which one it replaces';
 like $camille->get("/famille/demandes/$id")->text, qr/Remplacée par une autre/, 'and so does the page';
 
-$r = json_post($j, $address, { line1 => undef });
+$r = json_post($j, $address, { street => undef });
 is $r->status, 422, 'a required field cannot be emptied';
 is $r->json->{errors}[0]{code}, 'required', 'and that is the reason';
 is json_post($j, $address, { rank => 1 })->status, 422, 'a field of no form';
@@ -191,9 +191,9 @@ is json_post($j, $address, { country => 'BE' })->status, 200,
 my ($third) = map { $_->{id} } @{ $j->get('/famille/demandes')->json->{open} };
 
 my $etag = $j->get($address)->header('etag');
-is json_post($j, $address, { line2 => 'C' }, headers => { 'If-Match' => '"old"' })->status, 412,
+is json_post($j, $address, { complement => 'C' }, headers => { 'If-Match' => '"old"' })->status, 412,
     'If-Match of another version';
-is json_post($j, $address, { line2 => 'C' }, headers => { 'If-Match' => $etag })->status, 200,
+is json_post($j, $address, { complement => 'C' }, headers => { 'If-Match' => $etag })->status, 200,
     'If-Match of this one';
 
 
@@ -211,21 +211,21 @@ unlike $agent->get("/demandes/$open")->text, qr/par vous/, 'not by the agent';
     like $agent->get("/?numero=$number")->text, qr/Annulée par la famille/, 'nor in the queue';
 }
 like $camille->get($r->location)->text, qr/Votre demande est annulée/, 'and the page says so';
-is { @{ $camille->get($address)->form($address)->{fields} } }->{line1}, $street,
+is { @{ $camille->get($address)->form($address)->{fields} } }->{street}, $street,
     'the form opens with the file again';
 
-$id = number_of(ask($camille, $address, { line1 => '5 rue Une' }));
-$r = ask($camille, $address, { line1 => $street });
+$id = number_of(ask($camille, $address, { street => 'rue Une' }));
+$r = ask($camille, $address, { street => $street });
 is state_of($id), 'withdrawn', 'asking for what the file holds withdraws the request';
 
 
 ### accepted: read back by the family and by the other guardian
 
-$id = number_of(ask($camille, $address, { line1 => '3 rue des Lilas', line2 => 'Étage 2' }));
+$id = number_of(ask($camille, $address, { street_number => '3', street => 'rue des Lilas', complement => 'Étage 2' }));
 unlike $julien->get($page)->text, qr/Lilas/, 'the other guardian sees no proposal';
 unlike $julien->get('/famille/demandes')->text, qr/Adresse/, 'nor the request';
 is $julien->get("/famille/demandes/$id")->status, 404, 'nor at its address';
-my $his = number_of(ask($julien, $address, { line1 => '8 place Ronde' }));
+my $his = number_of(ask($julien, $address, { street => 'place Ronde' }));
 ok $his, 'he may ask about the same address';
 
 my $queue = $agent->get('/');
@@ -236,13 +236,13 @@ like $case->text, qr/Vu par la famille.*Dans le dossier aujourd’hui.*Demandé/
 like $case->text, qr/Une autre demande porte sur les mêmes informations/,
     'it says that there is another one';
 like $case->text, qr/entier/, 'an address is accepted whole';
-is decide($agent, $id, { step => 'partly', line1 => 'accept' }, $case)->status, 422,
+is decide($agent, $id, { step => 'partly', street => 'accept' }, $case)->status, 422,
     'never in part';
 
 $r = decide($agent, $id, { step => 'accept' }, $case);
 is $r->status, 303, 'accepted';
-is live('line1'), '3 rue des Lilas', 'the file says so';
-is live('line2'), 'Étage 2', 'all of it';
+is live('street'), 'rue des Lilas', 'the file says so';
+is live('complement'), 'Étage 2', 'all of it';
 like $camille->get($page)->text, qr/Numéro et voie 3 rue des Lilas/, 'read back by the family';
 like $julien->get($page)->text, qr/Numéro et voie 3 rue des Lilas/, 'and by the other guardian';
 like $camille->get("/famille/demandes/$id")->text, qr/Acceptée/, 'the request says so';
@@ -261,7 +261,7 @@ like letter('camille.martin@exemple.fr', 'change_accepted')->{subject}, qr/accep
 
 $case = $agent->get("/demandes/$his");
 like $case->text, qr/A changé/, "the other guardian's request: both have moved";
-like $case->text, qr/\Q$street\E.*3 rue des Lilas.*8 place Ronde/s, 'all three values';
+like $case->text, qr/\Q$street\E.*rue des Lilas.*place Ronde/s, 'all three values';
 is decide($agent, $his, { step => 'refuse' }, $case)->status, 422, 'a refusal needs a reason';
 $r = decide($agent, $his, { step => 'refuse', reason => 'Votre conjointe a donné une autre adresse.' },
     $case);
@@ -274,10 +274,10 @@ unlike $camille->get("/famille/demandes/$id")->text, qr/conjointe/, 'she does no
 
 ### half an address is none: what was not asked for is compared too
 
-$id = number_of(ask($camille, $address, { line2 => 'Étage 4' }));
+$id = number_of(ask($camille, $address, { complement => 'Étage 4' }));
 my $whole = $aj->get("/demandes/$id")->json;
 is_deeply [map { $_->{field} } @{ $whole->{rest} }],
-    [qw(line1 locality postal_code city country hosted_by)], 'what is not asked for is there';
+    [qw(street_number repetition street locality postal_code city country hosted_by)], 'what is not asked for is there';
 is_deeply [grep { $_->{conflict} } @{ $whole->{rest} }], [], 'as it was';
 ok !$whole->{conflict}, 'nothing to warn of';
 unlike $agent->get("/demandes/$id")->text, qr/A changé|Le dossier a changé/, 'nor on the page';
@@ -556,17 +556,17 @@ is $camille->submit($form, { profession => 'Autre', step => 'send' }, form => $b
 # what is empty and what is wrong are told at once, in the order of the page
 {
     my $said = sub { join ' ', $_[0]->content =~ m{<a href="#(?!contenu|menu|pied)(\w+)">}g };
-    my $r = $camille->submit($camille->get($address), { line1 => '', postal_code => '591',
+    my $r = $camille->submit($camille->get($address), { street => '', postal_code => '591',
         step => 'check' }, form => $address);
     is $r->status, 422, 'two mistakes';
-    is $said->($r), 'line1 postal_code', 'both are said';
-    like $r->content, qr/id="line1-error"/, 'beside the field, too';
-    is $said->($camille->submit($camille->get($address), { line1 => '', step => 'check' },
-        form => $address)), 'line1', 'the function says the same of what is empty';
-    is $said->($camille->submit($camille->get($address), { postal_code => '591', line1 => undef,
+    is $said->($r), 'street postal_code', 'both are said';
+    like $r->content, qr/id="street-error"/, 'beside the field, too';
+    is $said->($camille->submit($camille->get($address), { street => '', step => 'check' },
+        form => $address)), 'street', 'the function says the same of what is empty';
+    is $said->($camille->submit($camille->get($address), { postal_code => '591', street => undef,
         step => 'check' }, form => $address)), 'postal_code',
         'what was not sent is in the file, and not empty';
-    is $said->($camille->submit($camille->get($address), { postal_code => '591', line2 => '',
+    is $said->($camille->submit($camille->get($address), { postal_code => '591', complement => '',
         step => 'check' }, form => $address)), 'postal_code', 'what may be empty is not said';
 
     my ($kid) = $camille->get('/famille')->content =~ m{/famille/enfants/(\d+)};
@@ -650,8 +650,8 @@ my $stranger = $portal->psql("select g.id from portal.guardian g join portal.fam
 for my $c ($camille, $j) {
     my $path = '/famille/responsables/' . $stranger . '/adresse';
     is $c->get($path)->status, 404, "another family's guardian";
-    my $r = $c->{json} ? json_post($c, $path, { line1 => 'x' }, page => $address)
-        : $c->submit($camille->get($address), { line1 => 'x', step => 'send' }, form => $address);
+    my $r = $c->{json} ? json_post($c, $path, { street => 'x' }, page => $address)
+        : $c->submit($camille->get($address), { street => 'x', step => 'send' }, form => $address);
     ok $r->status == 404 || !$c->{json}, 'nor to ask about';
 }
 is json_post($aj, "/demandes/$id", { step => 'accept' })->status, 428,
@@ -667,17 +667,17 @@ is json_post($aj, "/demandes/$id", { step => 'accept',
 {
     my $other = $camille->get("/famille/responsables/$him/adresse");
     like $other->text, qr/Reprendre l’adresse d’un autre responsable.*Camille Martin/, 'who lives at the same place';
-    my $his = live('line1', $him);
-    outside(line1 => '12 rue du Moulin', $him);
+    my $his = live('street', $him);
+    outside(street => 'rue du Moulin', $him);
     my $copied = $camille->get("/famille/responsables/$him/adresse?copie=$me");
-    is { @{ $copied->form("/famille/responsables/$him/adresse")->{fields} } }->{line1},
-        live('line1'), 'the form begins with that address';
+    is { @{ $copied->form("/famille/responsables/$him/adresse")->{fields} } }->{street},
+        live('street'), 'the form begins with that address';
     my $r = $camille->submit($copied, { postal_code => '1', step => 'check' },
         form => "/famille/responsables/$him/adresse");
     is $r->status, 422, 'with a postcode that is none';
-    is { @{ $r->form("/famille/responsables/$him/adresse")->{fields} } }->{line1},
-        live('line1'), 'a copy is not what was left as it was';
-    outside(line1 => $his, $him);
+    is { @{ $r->form("/famille/responsables/$him/adresse")->{fields} } }->{street},
+        live('street'), 'a copy is not what was left as it was';
+    outside(street => $his, $him);
     is $camille->get("/famille/responsables/$him/adresse?copie=$stranger")->status, 404,
         "never with another family's";
     is $camille->get("/famille/responsables/$him/adresse?copie=$him")->status, 404,
@@ -694,14 +694,73 @@ is json_post($aj, "/demandes/$id", { step => 'accept',
     for my $n (1 .. 20) {
         my $pid = fork // die;
         next if $pid && push @sockets, $pid;
-        my $r = $camille->submit($form, { line1 => '20 rue Vingt', step => 'send' }, form => $address);
+        my $r = $camille->submit($form, { street => 'rue Vingt', step => 'send' }, form => $address);
         POSIX::_exit($r->status == 303 ? 0 : 1);
     }
     my $bad = 0;
     for (@sockets) { waitpid $_, 0; $bad++ if $? }
     is $bad, 0, 'twenty submissions of one form: each is led to the receipt';
     is scalar($portal->psql("select count(*) from portal.change_set s join portal.change_item i
-        on i.set_id = s.id where i.asked = '\"20 rue Vingt\"'")), 1, 'and there is one request';
+        on i.set_id = s.id where i.asked = '\"rue Vingt\"'")), 1, 'and there is one request';
+}
+
+
+### an address in its parts
+
+{
+    my $place = sub { Encode::decode('UTF-8', scalar $portal->psql("select concat_ws(' ', coalesce(street_number, '-'),
+        coalesce(repetition, '-'), street, coalesce(city_code, '-'), coalesce(ban_id, '-'))
+        from portal.address where guardian_id = $me")) };
+    my $typed = sub {
+        $camille->submit($camille->get($address), { step => 'check', @_ }, form => $address);
+    };
+    my $wrong = sub { join ' ', $_[0]->content =~ /id="(\w+)-error"/g };
+
+    $portal->psql("update portal.address set street_number = '1', repetition = null, street = 'rue Haute',
+        city_code = '59512', ban_id = '59512_1_1', ban_score = 0.9, ban_date = current_date where guardian_id = $me");
+
+    my $file = '/familles/' . $portal->psql("select id from portal.family where number = '$FAMILY'");
+    like $agent->get($file)->text, qr/Code Insee de la commune 59512 Base adresse nationale 59512_1_1, vue le [^(]+ \(score 0[.,]9\d*\)/, 'agents see the codes';
+    is $aj->get($file)->json->{guardians}[0]{codes}{ban_id}, '59512_1_1', 'JSON: too';
+
+    my $r = $typed->(street_number => 'douze', repetition => 'bis bis', street => 'rue des Lilas');
+    is $r->status . ' ' . $wrong->($r), '422 street_number repetition', 'no number, no index';
+    like $r->text, qr/en chiffres, par exemple 12.*12-14.*bis, ter, quater ou une seule lettre/s, 'in words that help';
+    is { @{ $r->form($address)->{fields} } }->{street_number}, 'douze', 'as it was typed';
+    is $wrong->($typed->(street_number => '', repetition => 'bis')), 'repetition', 'an index without a number';
+    is_deeply [map { "$_->{field}:$_->{code}" } @{ json_post($j, $address, { street_number => '12345' })->json->{errors} }],
+        ['street_number:street_number'], 'JSON: by its code';
+    is $wrong->($typed->(street_number => '12-14', street => 'rue Haute')), 'street_number', 'two numbers';
+    like $typed->(street_number => '', street => '12-14 rue Haute')->text,
+        qr/Nom de la rue ou de la voie Avant : \S+ \S+ Demandé : 12-14 rue Haute/, 'stand before the street, as the message says';
+
+    like $typed->(street_number => '12 Bis')->text, qr/Numéro Avant : \S+ Demandé : 12 Bis, ter… Avant : Non renseigné Demandé : bis/,
+        'the index in the number\'s box is read as such';
+    $r = $typed->(street_number => '', street => '3B, allée du Parc', hosted_by => 'Mme Denise Laurent');
+    like $r->text, qr/Demandé : 3 .*Demandé : B .*Demandé : allée du Parc .*Demandé : Mme Denise Laurent/, 'and a whole line in the street\'s';
+    my $id = number_of($camille->submit($r, { step => 'send' }, form => $address));
+    my $case = $agent->get("/demandes/$id");
+    like $case->text, qr/Numéro .*3.*Bis, ter… .*B.*Nom de la rue ou de la voie .*allée du Parc/s, 'the agent reads the parts';
+    is decide($agent, $id, { step => 'accept' }, $case)->status, 303, 'accepted';
+    is $place->(), '3 B allée du Parc 59512 -', 'the file has them; the town\'s code stays, the address\' own goes';
+    like $camille->get($page)->text, qr/Numéro et voie 3 B allée du Parc/, 'one line where it is read';
+
+    for ($page, $address, '/famille', '/mes-donnees', "/famille/demandes/$id") {
+        unlike $camille->get($_)->content, qr/59512|city_code|ban_id/, "no code on $_";
+        unlike $j->get($_)->content, qr/59512|city_code|ban_id/, 'nor for a program';
+    }
+    is json_post($j, $address, { $_ => '59350' })->json->{errors}[0]{code}, 'unknown_field', "and nobody asks for $_" for qw(city_code ban_id);
+
+    $id = number_of(ask($camille, $address, { postal_code => '59000', city => 'Lille' }));
+    is decide($agent, $id, { step => 'accept' }, $agent->get("/demandes/$id"))->status, 303, 'another town';
+    is $place->(), '3 B allée du Parc - -', 'has another code, which nobody knows yet';
+
+    $id = number_of(ask($camille, $address, { country => 'GB', postal_code => 'SW1A 2AA', city => 'London',
+        street_number => '', repetition => '', street => '10 Downing Street' }));
+    is decide($agent, $id, { step => 'accept' }, $agent->get("/demandes/$id"))->status, 303, 'abroad';
+    is $place->(), '- - 10 Downing Street - -', 'a line is a line';
+    is decide($agent, $id, { step => 'reverse', reason => 'Erreur' }, $agent->get("/demandes/$id"))->status, 303, 'undone';
+    is $place->(), '3 B allée du Parc - -', 'the parts are there again';
 }
 
 

@@ -266,7 +266,7 @@ is town('keep_document is null'), 't', 'as long as the request';
     is codes(change($desk, $base, last_name => 'editable_agent', birth_name => 'shown')), 'last_name:choice',
         'nor is it left to choose';
     is row("select count(*) from portal.field_policy where field in ('last_name', 'birth_name')"), 0, 'nothing is half done';
-    is codes(change($desk, $base, line1 => 'shown')), 'line1:unknown_field', 'a field of another section';
+    is codes(change($desk, $base, street => 'shown')), 'street:unknown_field', 'a field of another section';
     is codes(change($desk, $base, employer => 'hidden')), ':nothing_asked', 'as it is';
     is codes(change($desk, $base, employer => 'x')), 'employer:choice', 'nothing else';
     is json_post($desk, $base, { employer => 'shown' })->status, 428, 'over a version';

@@ -60,8 +60,107 @@ my @migrations = map { m{/((\d+)_(\w+)\.sql)$} ? [$1, $2 + 0, $3] : () }
     sort glob "$sql/migrations/*.sql";
 cmp_ok scalar(@migrations), '>', 6, 'there are migrations';
 
+# what 075 finds: addresses in one line, and all that holds such a line
+spew("$dir/lines.sql", <<'SQL');
+insert into portal.town (id, slug, name, service, family_service, origin, host, theme, phone,
+                         email, office, hours, counter, mail_from, mail_name, captcha_questions)
+values (1, 'ville', 'Ville', 'P', 'F', 'https://ville.example', 'ville.example',
+        '{"brand": "#0f5257", "brand_dark": "#0a3a3e", "brand_light": "#e4f1f0", "on_brand": "#ffffff", "accent": "#f6c453", "radius": ".75rem"}',
+        '+33353010100', 'a@ville.example', 'M', 'H', 'C', 'b@ville.example', 'P',
+        (select jsonb_agg(jsonb_build_object('q', n)) from generate_series(1, 40) n));
+insert into portal.family (tenant, id, number, label) values (1, 1, '1', 'Un');
+insert into portal.guardian (tenant, id, family_id, rank, last_name, first_name, link)
+select 1, n, 1, n, 'N', 'P', 'mother' from generate_series(1, 9) n;
+insert into portal.address (tenant, guardian_id, family_id, line1, line2, postal_code, city,
+                            country, city_code)
+select 1, n, 1, line, 'Bât. B', '59100', 'Roubaix', country, '59512'
+  from (values (1, '12, rue des Lilas', 'FR'), (2, '7 Bis avenue X', 'FR'), (3, '5B place Y', 'FR'),
+               (4, '12-14 rue Z', 'FR'), (5, '8 mai 1945', 'FR'), (6, 'Ferme du Bois', 'FR'),
+               (7, '221 Baker Street', 'GB'), (8, '5 L ORÉE DU BOIS', 'FR'),
+               (9, '3 C chemin du Puits', 'FR')) as x (n, line, country);
+insert into portal.change_set (tenant, id, number, family_id, section, action, guardian_id,
+                               subject, due_on, state, decided_at, rest)
+select 1, n, '2026-000000' || n, 1, 'guardian_address', 'change', g, 'P N', '2026-12-01', state,
+       case when state = 'accepted' then now() end, rest::jsonb
+  from (values (1, 1, 'sent', '{"line2": {"value": "Bât. B"}, "city": {"value": "Roubaix"}}'),
+               (2, 2, 'sent', '{"line1": {"value": "7 Bis avenue X"}}'),
+               (3, 3, 'accepted', null), (4, 4, 'accepted', null)) as x (n, g, state, rest);
+insert into portal.change_item (tenant, set_id, field, old, asked, found, state)
+values (1, 1, 'line1', '"12, rue des Lilas"', '"14 rue des Lilas"', null, null),
+       (1, 2, 'line2', '"Bât. B"', 'null', null, null),
+       (1, 3, 'line1', '"2 rue A"', '"5B place Y"', '"2 rue A"', 'accepted'),
+       (1, 4, 'line1', '"12 rue Z"', '"12-14 rue Z"', '"12 rue Z"', 'accepted');
+insert into portal.change (tenant, id, position, set_id, field, family_id, person_kind, person_id,
+                           decided_role, state, settled_at, settled_kind, answered)
+overriding system value
+values (1, 11, 5, 3, 'line1', 1, 'guardian', 3, 'validator', 'open', null, null, null),
+       (1, 12, 6, 4, 'line1', 1, 'guardian', 4, 'validator', 'recorded', now(), 'machine', 'recorded');
+select setval(pg_get_serial_sequence('portal.change', 'id'), 100);
+insert into portal.import (tenant, id, source, name, dry, state) overriding system value
+values (1, 1, 'psql', 'a.csv', true, 'checked');
+insert into portal.import_line (tenant, import_id, file, line, stage, step, outcome, records, detail)
+values (1, 1, 'a.csv', 2, 3, 1, 'kept',
+        '[{"kind": "address", "key": "a", "values": {"line1": "1 rue B", "line2": null}}]',
+        '[{"kind": "address", "key": "a", "field": "line1", "code": "kept"}]');
+insert into portal.import_conflict (tenant, import_id, guardian_id, section, field, was, asked,
+                                    imported, state, decided_at)
+values (1, 1, 2, 'guardian_address', 'line1', '"7 bis avenue X"', '"7 bis avenue Y"',
+        '"9 bis avenue X"', 'open', null),
+       (1, 1, 2, 'guardian_address', 'line1', '"1 rue V"', '"1 rue V"', '"2 rue V"', 'kept', now());
+insert into portal.field_policy (tenant, section, field, policy, validation)
+values (1, 'guardian_address', 'line1', 'required', 'automatic'), (1, 'guardian_address', 'line2', 'hidden', 'agent');
+insert into portal.outbox (tenant, recipient, template, message_id, data)
+values (1, 'a@b.example', 'change_sent', 'a@b', '{"section": "guardian_address", "items": [{"field": "line1", "refused": false}]}');
+SQL
+
+sub addresses_are_split {
+    my ($database) = @_;
+
+    my $all = sub {
+        open my $in, '-|', 'psql', '-XAtq', @host, '-d', $database, '-c', shift or die "psql: $!\n";
+        chomp(my @rows = <$in>);
+        close $in;
+        return \@rows;
+    };
+
+    is_deeply $all->("select concat_ws('/', coalesce(street_number, '-'), coalesce(repetition, '-'), street,
+            complement, coalesce(city_code, '-')) from portal.address order by guardian_id"),
+        ['12/-/rue des Lilas/Bât. B/59512', '7/bis/avenue X/Bât. B/59512', '5/B/place Y/Bât. B/59512',
+         '-/-/12-14 rue Z/Bât. B/59512', '-/-/8 mai 1945/Bât. B/59512', '-/-/Ferme du Bois/Bât. B/59512',
+         '-/-/221 Baker Street/Bât. B/-', '5/-/L ORÉE DU BOIS/Bât. B/59512', '3/C/chemin du Puits/Bât. B/59512'],
+        'an address is split where that is certain';
+    is_deeply $all->("select concat_ws(' ', set_id, field, old, asked, found, state) from portal.change_item order by set_id, field"),
+        ['1 street_number "12" "14"', '2 complement "Bât. B" null',
+         '3 repetition null "B" null accepted', '3 street "rue A" "place Y" "rue A" accepted',
+         '3 street_number "2" "5" "2" accepted', '4 street "rue Z" "12-14 rue Z" "rue Z" accepted',
+         '4 street_number "12" null "12" accepted'], 'what is asked for, by what differs';
+    is_deeply $all->("select concat_ws(' ', id, jsonb_path_query_array(rest, '\$.keyvalue().key'),
+            rest #>> '{street,value}', rest #>> '{repetition,value}', rest #>> '{complement,value}')
+            from portal.change_set where rest is not null order by id"),
+        ['1 ["city", "street", "complement", "repetition"] rue des Lilas Bât. B',
+         '2 ["street", "repetition", "street_number"] avenue X bis'], 'and what was there of the rest';
+    is_deeply $all->("select concat_ws(' ', set_id, field, state, position) from portal.change order by id"),
+        ['3 street_number open 5', '4 street_number recorded 6', '3 repetition open', '3 street open'],
+        'the feed goes on, and tells the parts that are new after it';
+    is_deeply $all->("select concat_ws(' ', state, field, was, asked, imported) from portal.import_conflict order by state desc, field"),
+        ['open street "avenue X" "avenue Y" "avenue X"', 'open street_number "7" "7" "9"',
+         'kept repetition null null null', 'kept street "rue V" "rue V" "rue V"',
+         'kept street_number "1" "1" "2"'], 'conflicts';
+    is_deeply $all->("select records #>> '{0,values}', detail #>> '{0,field}' from portal.import_line"),
+        ['{"street": "1 rue B", "complement": null}|street'], 'an import that waits is read as one line';
+    is_deeply $all->("select concat_ws(' ', field, policy, validation) from portal.field_policy order by field"),
+        ['complement hidden agent', 'repetition editable automatic', 'street required automatic',
+         'street_number editable automatic'], 'what the town has decided';
+    is_deeply $all->("select data #>> '{items,0,field}' from portal.outbox"), ['street'], 'and a mail';
+}
+
 for my $m (@migrations) {
     my ($file, $number, $name) = @$m;
+
+    if ($number == 75) {
+        psql('addresses in one line', 'older', '-c', 'set session_replication_role = replica',
+            '-f', "$dir/lines.sql");
+    }
 
     # one transaction, as sql/migrate has it
     psql("$file over a version that was in use", 'older', '-1',
@@ -71,6 +170,7 @@ for my $m (@migrations) {
 }
 
 run_ok('and its functions', "$sql/migrate", @host, '-d', 'older');
+addresses_are_split('older');
 run_ok('once more', "$sql/migrate", @host, '-d', 'older');
 run_ok('from nothing', "$sql/migrate", @host, '-d', 'fresh');
 

@@ -386,7 +386,7 @@ as_the_table_says($b, 'accepted');
     my ($first) = send_file($thomas, $photo, {}, photo => grey(200))->json->{location} =~ /(\d+)/;
     is decide($first, 'accept')->status, 200, 'a photo is in the file';
     my ($request) = send_file($thomas, $photo, {}, photo => grey(90))->json->{location} =~ /(\d+)/;
-    my ($with) = send_file($thomas, $path{guardian_address}, { line2 => 'Escalier 9' },
+    my ($with) = send_file($thomas, $path{guardian_address}, { complement => 'Escalier 9' },
         document => "%PDF-1.4\nCanari\n%%EOF\n")->json->{location} =~ /(\d+)/;
 
     for my $viewer (qw(self same_family other_family)) {

@@ -66,7 +66,7 @@ my %section = (
     base => { name => 'guardian_basic', table => 'guardian', key => 'id', whole => 0,
         fields => [qw(profession employer birth_place)] },
     adresse => { name => 'guardian_address', table => 'address', key => 'guardian_id',
-        whole => 1, fields => [qw(line2 locality hosted_by)] },
+        whole => 1, fields => [qw(complement locality hosted_by)] },
 );
 my @VALUES = ('Un', 'Deux', 'Trois', 'Quatre', 'Été à l’œuvre', undef);
 

@@ -59,9 +59,10 @@ begin atomic
                'profession', case when w.basic then g.profession end,
                'employer', case when w.basic then g.employer end,
                'address', case when w.address and a.guardian_id is not null then
-                   json_build_object('line1', a.line1, 'line2', a.line2,
-                       'locality', a.locality, 'postal_code', a.postal_code,
-                       'city', a.city, 'country', a.country,
+                   json_build_object('street_number', a.street_number,
+                       'repetition', a.repetition, 'street', a.street,
+                       'complement', a.complement, 'locality', a.locality,
+                       'postal_code', a.postal_code, 'city', a.city, 'country', a.country,
                        'hosted_by', a.hosted_by) end,
                'tax', case when w.tax and t.guardian_id is not null then
                    json_build_object(

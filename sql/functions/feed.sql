@@ -340,7 +340,9 @@ begin atomic
                        when 'phone_work' then 'telephoneProResp'
                        when 'email' then 'emailResp' end
                    when 'guardian_address' then case t.field
-                       when 'line1' then 'adrNumeroVoie'
+                       when 'street_number' then 'adrNumeroVoie'
+                       when 'repetition' then 'adrNumeroVoie'
+                       when 'street' then 'adrNumeroVoie'
                        when 'postal_code' then 'adrcodePostal'
                        when 'city' then 'adrLocalite' end
                    when 'guardian_bank' then case t.field
@@ -359,6 +361,14 @@ begin atomic
                     when t.new #>> '{}' ~ '^\+33[1-9][0-9]{8}$'
                     then to_json(regexp_replace(t.new #>> '{}',
                              '^\+33(.)(..)(..)(..)(..)$', '0\1 \2 \3 \4 \5'))
+                    -- one column: the line as the request makes it
+                    when t.field in ('street_number', 'repetition', 'street')
+                    then to_json(address_line(coalesce((select address_values((p_set).guardian_id)),
+                                                       '{}')
+                             || (select jsonb_object_agg(i.field, i.asked)
+                                   from change_item i
+                                  where i.set_id = (p_set).id
+                                    and i.state = 'accepted')))
                     else t.new end as value
           from told t)
     select coalesce(json_object_agg(c.name, c.value) filter (where c.name is not null), '{}')

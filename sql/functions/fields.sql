@@ -204,13 +204,7 @@ begin
                  where g.id = p_id);
 
     when 'guardian_address' then
-        return (select jsonb_build_object('line1', a.line1, 'line2', a.line2,
-                           'locality', a.locality, 'postal_code', a.postal_code,
-                           'city', a.city, 'country', coalesce(a.country, 'FR'),
-                           'hosted_by', a.hosted_by)
-                  from guardian g
-                  left join address a on a.tenant = g.tenant and a.guardian_id = g.id
-                 where g.id = p_id);
+        return address_values(p_id);
 
     when 'guardian_tax' then
         return tax_values(p_id);
@@ -262,6 +256,7 @@ begin
     v_input := coalesce(v_input, input);
 
     return case p_section
+        when 'guardian_address' then address_input(v_input, p_now, p_open)
         when 'guardian_bank' then bank_input(v_input, p_now, p_open)
         when 'child_health' then health_input(v_input, p_now, p_open)
         when 'child_photo' then child_photo_input(v_input)
@@ -334,17 +329,12 @@ comment on function copied_address(bigint, text) is
 create or replace function section_faults(p_section text, v jsonb) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    if p_section = 'guardian_address' and v->>'country' = 'FR'
-       and v->>'postal_code' !~ '^(0[1-9]|[1-8][0-9]|9[0-8])[0-9]{3}$'
-    then
-        return fault('postal_code', 'postal_code');
-    end if;
-
     if p_section = 'guardian_bank' and v->>'mandate' = 'no' then
         return fault('mandate', 'mandate_needed');
     end if;
 
     return case p_section
+               when 'guardian_address' then address_faults(v)
                when 'child_health' then health_faults(v)
                when 'child_general' then child_general_faults(v)
                when 'child_contact' then child_contact_faults(v)
@@ -378,21 +368,7 @@ begin
          where g.id = p_id;
 
     when 'guardian_address' then
-        insert into address as a (tenant, guardian_id, family_id, line1, line2, locality,
-                                  postal_code, city, country, hosted_by)
-        select g.tenant, g.id, g.family_id, v->>'line1', v->>'line2', v->>'locality',
-               v->>'postal_code', v->>'city', v->>'country', v->>'hosted_by'
-          from guardian g
-         where g.id = p_id
-            on conflict (tenant, guardian_id) do update
-           set line1 = excluded.line1, line2 = excluded.line2,
-               locality = excluded.locality, postal_code = excluded.postal_code,
-               city = excluded.city, country = excluded.country,
-               hosted_by = excluded.hosted_by,
-               -- the town's code was of the old place
-               city_code = case when (a.postal_code, a.city)
-                                     = (excluded.postal_code, excluded.city)
-                                then a.city_code end;
+        perform address_apply(p_id, v);
 
     when 'guardian_tax' then
         perform tax_apply(p_id, v);

@@ -127,12 +127,16 @@ begin
         select x->>'key' as key, x->'values' as v
           from unnest(p_ops) x
          where x->>'do' = 'address')
-    insert into address (tenant, guardian_id, family_id, line1, line2, locality,
-                         postal_code, city, country, hosted_by)
-    select here(), g.id, g.family_id, v->>'line1', v->>'line2', v->>'locality',
-           v->>'postal_code', v->>'city', coalesce(v->>'country', 'FR'), v->>'hosted_by'
+    insert into address (tenant, guardian_id, family_id, street_number, repetition, street,
+                         complement, locality, postal_code, city, country, hosted_by,
+                         city_code, ban_id, ban_score, ban_date)
+    select here(), g.id, g.family_id, v->>'street_number', v->>'repetition', v->>'street',
+           v->>'complement', v->>'locality', v->>'postal_code', v->>'city',
+           coalesce(v->>'country', 'FR'), v->>'hosted_by', c.city_code, c.ban_id,
+           c.ban_score, c.ban_date
       from o
-      join guardian g on g.external_id = o.key;
+      join guardian g on g.external_id = o.key
+     cross join lateral address_codes(o.v) c;
     get diagnostics v_rows = row_count;
     perform import_must((select count(*) from unnest(p_ops) o where o->>'do' = 'address'),
                         v_rows, 'unknown_guardian');

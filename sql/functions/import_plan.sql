@@ -176,6 +176,11 @@ begin
         v_now := section_values(v_section, v_guardian.id);
     end if;
 
+    if r->>'kind' = 'address' then
+        r := address_read(v_guardian.id, v_now, r);
+        v := (r->'values') - '{city_code,ban_id,ban_score,ban_date}'::text[];
+    end if;
+
     if r->>'kind' = 'bank' then
         v := v - '{mandate_reference,mandate_date}'::text[]
              || case when v ? 'mandate_date'
@@ -237,6 +242,10 @@ begin
         v_plan := import_plan_of('created', jsonb_build_object(
             'do', case r->>'kind' when 'address' then 'address' else 'apply' end,
             'section', v_section, 'key', r->>'key', 'id', v_guardian.id, 'values', v));
+    end if;
+
+    if r->>'kind' = 'address' then
+        v_plan := address_coded(v_plan, v_guardian.id, v_now, r->'values');
     end if;
 
     -- the software's own reference of the mandate goes with the account

@@ -656,7 +656,8 @@ begin
                'guardian', g.id, 'family_number', f.number,
                'expires_on', last_day(k.expires_at),
                'address', case when d.guardian_id is not null then json_build_object(
-                   'hosted_by', d.hosted_by, 'line1', d.line1, 'line2', d.line2,
+                   'hosted_by', d.hosted_by, 'line', address_line(to_jsonb(d)),
+                   'complement', d.complement,
                    'locality', d.locality, 'postal_code', d.postal_code, 'city', d.city,
                    'country', nullif(d.country, 'FR')) end) order by g.search, g.id), '[]')
       into v_letters
@@ -681,7 +682,7 @@ end
 $$;
 
 comment on function letters(jsonb) is
-'The letters of a lot that are not printed yet, with their codes; the audit says who has read them (read_letters), and it counts as a reading of sealed data. Input: lot. Result: {"status": 200, "lot": lot_row(), "link": what a code is put behind to be an address, "letters": by name: [{"code", "qr": null, "title", "first_name", "last_name", "guardian", "family_number", "expires_on", "address": {"hosted_by", "line1", "line2", "locality", "postal_code", "city", "country": null for France} or null}], "without_address": [{"guardian", "name"}], "some_without": there are such, "day"}; 404; 403 step_up_needed, export_needed where there is more than one; 429 too_many_readings. For administrators.';
+'The letters of a lot that are not printed yet, with their codes; the audit says who has read them (read_letters), and it counts as a reading of sealed data. Input: lot. Result: {"status": 200, "lot": lot_row(), "link": what a code is put behind to be an address, "letters": by name: [{"code", "qr": null, "title", "first_name", "last_name", "guardian", "family_number", "expires_on", "address": {"hosted_by", "line": address_line(), "complement", "locality", "postal_code", "city", "country": null for France} or null}], "without_address": [{"guardian", "name"}], "some_without": there are such, "day"}; 404; 403 step_up_needed, export_needed where there is more than one; 429 too_many_readings. For administrators.';
 
 
 create or replace function print_letters(input jsonb) returns json

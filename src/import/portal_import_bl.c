@@ -23,7 +23,7 @@
     { "emailresp" #n, guardian, "email", 0 }
 
 #define PORTAL_BL_ADDRESS(n)                                                  \
-    { "adrnumerovoie", n, "line1", PORTAL_IMPORT_REQUIRED },                  \
+    { "adrnumerovoie", n, "street", PORTAL_IMPORT_REQUIRED },                  \
     { "adrcodepostal", n, "postal_code", PORTAL_IMPORT_REQUIRED },            \
     { "adrlocalite", n, "city", PORTAL_IMPORT_REQUIRED }
 
@@ -39,11 +39,11 @@ const portal_import_kind_t  portal_import_bl_famille = {
         { "guardian", PORTAL_IMPORT_BASIC, 0, "/1", 0, "last_name first_name",
           "rank=1,payer=yes", 0, 0 },
         { "address", PORTAL_IMPORT_ADDRESS, 0, "/1", -1,
-          "line1 postal_code city", NULL, 0, 2 },
+          "street postal_code city", NULL, 0, 2 },
         { "guardian", PORTAL_IMPORT_BASIC, 0, "/2", 0, "last_name first_name",
           "rank=2", 0, 0 },
         { "address", PORTAL_IMPORT_ADDRESS, 0, "/2", -1,
-          "line1 postal_code city", NULL, 0, 4 },
+          "street postal_code city", NULL, 0, 4 },
     },
     .columns = {
         { "id", -1, "id", 0 },

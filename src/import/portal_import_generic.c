@@ -86,15 +86,24 @@ const portal_import_kind_t  portal_import_addresses = {
     },
     .columns = {
         { PORTAL_GUARDIAN_ID " id", -1, "guardian", 0 },
-        { "line1 adresse adresse1 voie numeroetvoie", 0, "line1",
-          PORTAL_IMPORT_REQUIRED },
-        { "line2 adresse2 complement complementdadresse", 0, "line2", 0 },
+        { "streetnumber numero numerodevoie", 0, "street_number", 0 },
+        { "repetition indice indicederepetition", 0, "repetition", 0 },
+
+        /* with the number before it, where that has no column */
+        { "street voie rue line1 adresse adresse1 numeroetvoie nomdelavoie", 0,
+          "street", PORTAL_IMPORT_REQUIRED },
+        { "complement line2 adresse2 complementdadresse", 0, "complement",
+          0 },
         { "locality lieudit", 0, "locality", 0 },
         { "postalcode codepostal cp", 0, "postal_code",
           PORTAL_IMPORT_REQUIRED },
         { "city ville commune localite", 0, "city", PORTAL_IMPORT_REQUIRED },
         { "country pays", 0, "country", PORTAL_IMPORT_REQUIRED },
         { "hostedby chez hebergepar", 0, "hosted_by", 0 },
+        { "citycode codeinsee insee codecommune", 0, "city_code", 0 },
+        { "banid idban identifiantban", 0, "ban_id", 0 },
+        { "banscore scoreban", 0, "ban_score", 0 },
+        { "bandate dateban", 0, "ban_date", 0 },
     }
 };
 

@@ -44,6 +44,7 @@ static int portal_import_give(portal_import_making_t *making,
 static int portal_import_with(portal_import_making_t *making);
 static int portal_import_check(portal_import_making_t *making, int own);
 static int portal_import_own_values(portal_import_making_t *making);
+static int portal_import_codes_values(portal_import_making_t *making);
 static int portal_import_fault(portal_import_making_t *making,
     const char *field, const char *code);
 static const char *portal_import_number(char *number);
@@ -73,11 +74,15 @@ const char  portal_import_own[] =
     "field mandate_reference  text     max=35\n"
     "field mandate_date       date     min=1990-01-01 max=today\n"
     "field year               text     max=20\n"
+    "field city_code          text     max=5\n"
+    "field ban_id             text     max=60\n"
+    "field ban_score          text     max=12\n"
+    "field ban_date           date     min=2000-01-01 max=today\n"
     "partial\n";
 
 const char *const  portal_import_codes[] = {
     "quote", "long", "cells", "number_format", "year_format", "json", "kind",
-    "no_guardian", NULL
+    "no_guardian", "city_code_format", "ban_format", NULL
 };
 
 
@@ -590,6 +595,10 @@ portal_import_own_values(portal_import_making_t *making)
         (void) json_object_del(making->values, "payer");
     }
 
+    if (portal_import_codes_values(making) != 0) {
+        return -1;
+    }
+
     value = json_object_get(making->values, "number");
 
     if (json_is_string(value)
@@ -618,6 +627,44 @@ portal_import_own_values(portal_import_making_t *making)
     (void) json_object_del(making->values, "year");
 
     return portal_import_fault(making, "year", "year_format");
+}
+
+
+/* what the State calls an address; a code that is none is left out */
+
+static int
+portal_import_codes_values(portal_import_making_t *making)
+{
+    size_t       i;
+    json_t      *value;
+
+    static const struct {
+        const char  *field;
+        const char  *code;
+        int        (*well)(const char *text);
+    } codes[] = {
+        { "city_code", "city_code_format", portal_import_city_code },
+        { "ban_id", "ban_format", portal_import_ban_id },
+        { "ban_score", "ban_format", portal_import_ban_score },
+    };
+
+    for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        value = json_object_get(making->values, codes[i].field);
+
+        if (!json_is_string(value)
+            || codes[i].well(json_string_value(value)))
+        {
+            continue;
+        }
+
+        (void) json_object_del(making->values, codes[i].field);
+
+        if (portal_import_fault(making, codes[i].field, codes[i].code) != 0) {
+            return -1;
+        }
+    }
+
+    return 0;
 }
 
 

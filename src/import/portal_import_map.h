@@ -120,6 +120,8 @@ int portal_import_kind_type(const char *type, size_t len);
  *   json           no object of JSON
  *   kind           a "type" of NDJSON that there is not
  *   no_guardian    tax or a mandate of whom neither file nor import knows
+ *   city_code_format  no code of INSEE's
+ *   ban_format     no key of the national address base, or no score
  */
 extern const char *const  portal_import_codes[];
 
@@ -203,6 +205,13 @@ void portal_import_fold(const char *text, size_t len, char *out,
     size_t outlen);
 /* one of words, a space between */
 int portal_import_word(const char *words, const char *word);
+/*
+ * Codes of an address, as the table has them: INSEE's of a town, the national
+ * address base's key, and how well it was found there, 0 to 1.
+ */
+int portal_import_city_code(const char *text);
+int portal_import_ban_id(const char *text);
+int portal_import_ban_score(const char *text);
 
 
 /*

@@ -255,3 +255,53 @@ portal_import_word(const char *words, const char *word)
 
     return 0;
 }
+
+
+int
+portal_import_city_code(const char *text)
+{
+    size_t  digits;
+
+    /* two digits, or Corsica's 2A and 2B, and three */
+
+    digits = strspn(text, "0123456789");
+
+    if (digits == 1 && text[0] == '2' && (text[1] == 'A' || text[1] == 'B')) {
+        digits = 2 + strspn(text + 2, "0123456789");
+    }
+
+    return digits == 5 && text[5] == '\0';
+}
+
+
+int
+portal_import_ban_id(const char *text)
+{
+    static const char  chars[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-";
+
+    return text[0] != '\0' && text[0] != '_' && text[0] != '-'
+           && text[strspn(text, chars)] == '\0';
+}
+
+
+int
+portal_import_ban_score(const char *text)
+{
+    size_t  n;
+
+    /* 0.9521, as the State's service says it; 0,9521 in a French sheet */
+
+    if (text[0] != '0' && text[0] != '1') {
+        return 0;
+    }
+
+    if (text[1] == '\0') {
+        return 1;
+    }
+
+    n = strspn(text + 2, text[0] == '0' ? "0123456789" : "0");
+
+    return (text[1] == '.' || text[1] == ',') && n > 0
+           && text[n + 2] == '\0';
+}

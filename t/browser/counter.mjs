@@ -53,7 +53,7 @@ run(async (browser) => {
     .getByRole("link", { name: /^Adresse/ }).click();
   await page.waitForURL(/\/adresse$/);
   const field = (label) => page.getByLabel(label, { exact: true });
-  const line = field("Numéro et voie");
+  const line = field("Nom de la rue ou de la voie");
   ok(await line.inputValue() !== "", "the form is filled with the file");
   await look(page, "her address");
   await line.fill("");

@@ -123,12 +123,12 @@ async function guardian(page, self) {
   await refused(page, "Continuer", /5 chiffres/, "address");
   await page.setViewportSize({ width: 390, height: 844 });
   await field(page, /^Code postal/).fill("59100");
-  await field(page, /^Numéro et voie/).fill(`${mark} rue des Tilleuls`);
-  await checked(page, `${mark} rue des Tilleuls`, "address");
+  await field(page, /^Nom de la rue/).fill(`${mark} rue des Tilleuls`);
+  await checked(page, "rue des Tilleuls", "address");
   await page.setViewportSize({ width: 390, height: 844 });
   await button(page, "Modifier ma demande").click();
   await heading(page, "Modifier « Adresse »", "address: back to the form");
-  ok(await field(page, /^Numéro et voie/).inputValue()
+  ok(await field(page, /^Nom de la rue/).inputValue()
     === `${mark} rue des Tilleuls`, "as it was filled");
   await button(page, "Continuer").click();
   await heading(page, "Vérifiez votre demande", "address: once more");
@@ -273,7 +273,7 @@ async function agents(browser) {
   await decide(agent, "base", "La demande est acceptée en partie.", (page) =>
     button(page, "Accepter en partie").click());
 
-  town(`update portal.address set line1 = '${mark} impasse du Verger'
+  town(`update portal.address set street = '${mark} impasse du Verger'
     where guardian_id = (select guardian_id from portal.change_set
       where number = '${asked.address.number}')`);
   await take(agent, "address");
@@ -323,7 +323,7 @@ async function answers(page, self, name) {
   await link(page, "Compléter ma demande").click();
   await page.getByText("Quel est le numéro ?").waitFor();
   ok(true, "the form says what is missing");
-  await field(page, /^Numéro et voie/).fill(`${mark} bis rue des Tilleuls`);
+  await field(page, /^Nom de la rue/).fill(`${mark} bis rue des Tilleuls`);
   await look(page, "to be completed");
   await button(page, "Continuer").click();
   await heading(page, "Vérifiez votre demande", "completed: shown again");

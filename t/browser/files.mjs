@@ -53,7 +53,7 @@ run(async (browser) => {
   await button(page, "Envoyer ce fichier et en ajouter un autre").click();
   await page.getByText(/justificatif-1\.pdf/).waitFor();
   await inspect(page, "a document that is kept", true);
-  await page.getByLabel("Numéro et voie").fill("3 rue des Lilas");
+  await page.getByLabel("Nom de la rue ou de la voie").fill("3 rue des Lilas");
   await button(page, "Continuer").click();
   await page.getByText("Justificatifs joints").waitFor();
   await inspect(page, "the check with a document");

@@ -31,6 +31,12 @@ async function family(page) {
   await heading(page, "Modifier « Adresse »", "a form");
   await thumb(page, "a form");
 
+  const [number, index, street] = await Promise.all(["street_number", "repetition", "street"].map(
+    (name) => page.locator(`[name=${name}]`).boundingBox()));
+  ok(number.y === index.y && number.x + number.width < index.x
+    && index.x + index.width <= street.x + street.width + 1 && index.width > 100,
+    "a number and its index share a row");
+
   await button(page, "English").click();
   await page.goto(`${portal.url}/famille`);
   await heading(page, "Family file", "in English");
@@ -58,7 +64,7 @@ async function enter(page, agent) {
     where a.email = '${portal.account.email}' and u.ended_at is null limit 1`)}`;
   const sent = (url) => /^\/famille\/demandes\/\d+$/.test(url.pathname);
 
-  await filled(page, `${self}/adresse`, "line1", `${scripts ? 4 : 5} allée du Clavier`);
+  await filled(page, `${self}/adresse`, "street", `${scripts ? 4 : 5} allée du Clavier`);
   await heading(page, "Vérifiez votre demande", "Enter in an address is « Continuer »");
   ok(await main(page).getByText(/justificatif-1\.pdf/).first().isVisible(), "with its document");
   await page.goto(`${portal.url}${self}/adresse`);

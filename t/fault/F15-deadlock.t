@@ -129,7 +129,7 @@ sub asks {
     my %act = (
         "/famille/responsables/$guardian/base" =>
             { profession => word(), employer => word() },
-        "/famille/responsables/$guardian/adresse" => { line2 => word() },
+        "/famille/responsables/$guardian/adresse" => { complement => word() },
         "/famille/responsables/$guardian/fiscales" =>
             { reference_income => 10_000 + int rand 50_000 },
         "/famille/responsables/$guardian/retrait" => { comment => 'Parti' },

@@ -54,6 +54,9 @@ create temp table try (n serial, value text) on commit drop;
 insert into try (value) values ('Zzyx'), ('other'), ('mother'), ('mr'), ('mrs'), ('f'), ('yes'), ('no'), ('vegetarian'), ('msa'), ('caf'), ('ce1'), ('BE'),
     ('69001'), ('BNPAFRPPXXX'), ('A1B2'), ('+33612345679'), ('zz@exemple.fr'), ('2031-2032'), (repeat('B', 60)), ('Z-1'), ('75056'), ('image_web'),
     ('2019-03-04'), ('true'), ('false'), ('7'), ('0.75'), ('c1d2e3f4-0000-4000-8000-000000000001'), (tap.mac('other')), ('\x' || tap.mac('other')), (null);
+-- codes of an address are there together, and none abroad
+update portal.address a set city_code = null, ban_id = '59512_0001', ban_score = 0.5, ban_date = '2026-01-02' where a.family_id in (select id from picked);
+insert into try (value) values ('B');
 insert into try (value) select id::text from picked union all select id::text from portal.guardian where family_id in (select id from picked)
     union all select child_id::text from portal.child_family where family_id in (select id from picked)
     union all select id::text from portal.account where email in ('ines.faure@exemple.fr', 'sophie.dubois@exemple.fr');
@@ -117,7 +120,7 @@ select is((select string_agg(tab || '.' || col, ' ' order by tab collate "C", co
     'address.family_id address.guardian_id authorisation.child_id authorisation.code bank.family_id child.id child_family.child_id child_family.family_id contact.family_id family.id guardian.family_id guardian.id health.child_id subscription.ended_at subscription.family_id tax.family_id',
     'keys that nothing may take alone: see below');
 select is((select string_agg(tab || '.' || col, ' ' order by tab collate "C", col collate "C") from shaken where what = 'still'),
-    'address.city_code authorisation.text_id bank.iban bank.iban_mac child.external_id child_photo.upload_id family.accounting_code family.external_id family.label family.updated_at family.version guardian.external_id health.allergies_mac health.allergy_action_mac health.notes_mac health.treatment_mac subscription.code_id subscription.effective_at subscription.id subscription.since tax.caf_mac tax.notice_reference_mac tax.reference_income_mac tax.tax_number_mac',
+    'address.ban_date address.ban_id address.ban_score address.city_code authorisation.text_id bank.iban bank.iban_mac child.external_id child_photo.upload_id family.accounting_code family.external_id family.label family.updated_at family.version guardian.external_id health.allergies_mac health.allergy_action_mac health.notes_mac health.treatment_mac subscription.code_id subscription.effective_at subscription.id subscription.since tax.caf_mac tax.notice_reference_mac tax.reference_income_mac tax.tax_number_mac',
     'what no document shows');
 
 -- rows that go and come

@@ -176,5 +176,15 @@ select is_empty($$ select p.name from unnest(array['insert', 'update', 'delete']
      where has_table_privilege('portal_web', 'portal.change', p.name) or has_table_privilege('portal_jobs', 'portal.change', p.name)
         or has_table_privilege('portal_api', 'portal.change', 'delete') $$, 'nobody takes a change back');
 
+-- number and street are one column of BL.enfance's
+
+select pg_temp.agent_is('validator');
+update portal.address set street_number = '7', repetition = 'bis', street = 'rue Haute', complement = null where guardian_id = tap.guardian('104201', 1);
+create temp table moved on commit drop as select pg_temp.accepted('guardian_address', '{"street_number": "9", "repetition": null, "complement": "Étage 3"}') as id;
+select is((select string_agg(concat_ws(' ', c.field, portal.bl_cells(s, portal.change_document(c, s, false))), ', ' order by c.id)
+    from portal.change c join portal.change_set s on s.id = c.set_id where c.set_id = (select id from moved)),
+    'street_number { "adrNumeroVoie" : "9 rue Haute" }, repetition { "adrNumeroVoie" : "9 rue Haute" }, complement {}',
+    'the whole line with each of its parts');
+
 select * from finish();
 rollback;

@@ -52,8 +52,8 @@ create temp table export on commit drop as select '[
   [{"kind": "family", "key": "900", "values": {"number": "900", "accounting_code": "ALI-900"}},
    {"kind": "guardian", "key": "900/1", "ref": "900", "values": {"title": "mrs", "last_name": "Ünal", "first_name": "Zoé", "payer": "yes", "phone_mobile": "+33639980001"}},
    {"kind": "guardian", "key": "900/2", "ref": "900", "values": {"title": "mr", "last_name": "O’Hara", "first_name": "Sean"}},
-   {"kind": "address", "key": "900/1", "values": {"line1": "1 rue Haute", "postal_code": "59100", "city": "Roubaix"}},
-   {"kind": "address", "key": "900/2", "values": {"line1": "1 rue Haute", "postal_code": "59100", "city": "Roubaix"}}],
+   {"kind": "address", "key": "900/1", "values": {"street": "1 rue Haute", "postal_code": "59100", "city": "Roubaix"}},
+   {"kind": "address", "key": "900/2", "values": {"street": "1 rue Haute", "postal_code": "59100", "city": "Roubaix"}}],
   [{"kind": "family", "key": "901", "values": {"number": "901"}},
    {"kind": "guardian", "key": "901/1", "ref": "901", "values": {"last_name": "Petit", "first_name": "Luc"}}],
   {"kind": "child", "key": "50", "values": {"last_name": "Ünal", "first_name": "Noé", "birth_date": "2018-03-02", "sex": "m"}},
@@ -97,13 +97,13 @@ select is((select count(*) from portal.audit where action = 'import' and outcome
 
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(
     pg_temp.g('900/1', '{"phone_mobile": "+33639980002"}'), pg_temp.g('900/2', '{"title": null}'), pg_temp.g('901/1', '{"last_name": null}'),
-    pg_temp.rec('address', '900/1', null, '{"line1": "2 rue Basse"}'), pg_temp.rec('address', '901/1', null, '{"line1": "3 rue Basse"}'),
+    pg_temp.rec('address', '900/1', null, '{"street": "2 rue Basse"}'), pg_temp.rec('address', '901/1', null, '{"street": "3 rue Basse"}'),
     pg_temp.rec('family', '900', null, '{"accounting_code": null}'), pg_temp.rec('schooling', '50', null, '{"school_level": "ce1"}'),
     pg_temp.rec('schooling', '50', null, '{"school_name": "École d’avant", "year": "2019-2020"}'),
     pg_temp.rec('contact', '50', null, '{"last_name": "unal", "first_name": "Meme", "collect": "no", "phone_home": "+33320000001"}')))),
     'updated, updated, refused last_name=required, updated, refused postal_code=required, updated, updated, created, created', 'what a line comes to');
 select results_eq($$select phone_mobile::text, title, last_name::text from portal.guardian where external_id = '900/1'$$, $$values ('+33639980002', 'mrs', 'Ünal')$$, 'what is not named is left');
-select results_eq($$select line1, postal_code from portal.address a join portal.guardian g on g.id = a.guardian_id where g.external_id = '900/1'$$, $$values ('2 rue Basse', '59100')$$, 'of an address too');
+select results_eq($$select portal.address_line(to_jsonb(a)), street_number, postal_code from portal.address a join portal.guardian g on g.id = a.guardian_id where g.external_id = '900/1'$$, $$values ('2 rue Basse', '2', '59100')$$, 'of an address too');
 select is((select title from portal.guardian where external_id = '900/2'), null, 'an empty cell empties');
 select is((select accounting_code from portal.family where external_id = '900'), null, 'of a family too');
 select results_eq($$select f.number, k.collect from portal.contact k join portal.child c on c.id = k.child_id join portal.family f on f.id = k.family_id where c.external_id = '50' order by 1$$,
@@ -122,9 +122,9 @@ select is(pg_temp.outcomes(pg_temp.import('[
   {"kind": "guardian", "key": "910/4", "ref": "910", "values": {"last_name": "A", "first_name": "C", "birth_date": "never"}},
   {"kind": "guardian", "key": "910/5", "ref": "910", "values": {"last_name": "Bon", "first_name": "C"}},
   {"kind": "guardian", "key": "900/1", "ref": "910", "values": {"last_name": "A", "first_name": "C"}},
-  {"kind": "address", "key": "910/9", "values": {"line1": "1", "postal_code": "59000", "city": "X"}},
-  {"kind": "address", "key": "910/3", "values": {"line1": "1", "postal_code": "59000", "city": "X"}},
-  {"kind": "address", "key": "910/5", "values": {"line1": "1", "postal_code": "00000", "city": "X"}},
+  {"kind": "address", "key": "910/9", "values": {"street": "1", "postal_code": "59000", "city": "X"}},
+  {"kind": "address", "key": "910/3", "values": {"street": "1", "postal_code": "59000", "city": "X"}},
+  {"kind": "address", "key": "910/5", "values": {"street": "1", "postal_code": "00000", "city": "X"}},
   {"kind": "child_family", "key": "50", "ref": "none", "values": {}},
   {"kind": "child_family", "key": "none", "ref": "910", "values": {}}]')),
   'created, refused duplicate, unchanged, refused number=number_taken, refused family=unknown_family, refused first_name=required, refused not_accepted, refused format, created, '
@@ -256,18 +256,63 @@ select is((select count(*) from portal.change_item i where i.set_id in ((select 
 create function pg_temp.home(vals jsonb) returns text language sql as $$
     select pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('address', 'R104201-1', null, vals)))) $$;
 create function pg_temp.lives() returns text language sql as $$
-    select concat_ws('|', line1, line2, postal_code, city) from portal.address where guardian_id = tap.guardian('104201', 1) $$;
-update portal.address set line1 = '1 rue A', line2 = null, postal_code = '59100', city = 'Roubaix' where guardian_id = tap.guardian('104201', 1);
-create temp table moved on commit drop as select pg_temp.ask('guardian_address', '{"line1": "2 rue B", "postal_code": "59000", "city": "Lille", "line2": null, "locality": null, "country": "FR", "hosted_by": null}') as id;
+    select concat_ws('|', portal.address_line(to_jsonb(address)), complement, postal_code, city) from portal.address where guardian_id = tap.guardian('104201', 1) $$;
+update portal.address set street_number = '1', repetition = null, street = 'rue A', complement = null, postal_code = '59100', city = 'Roubaix' where guardian_id = tap.guardian('104201', 1);
+create temp table moved on commit drop as select pg_temp.ask('guardian_address', '{"street_number": "2", "street": "rue B", "postal_code": "59000", "city": "Lille", "complement": null, "locality": null, "country": "FR", "hosted_by": null}') as id;
 select pg_temp.accept((select id from moved));
 select is(pg_temp.lives(), '2 rue B|59000|Lille', 'an accepted address');
-select is(pg_temp.home('{"line1": "1 rue A", "line2": null, "postal_code": "59100", "city": "Roubaix"}'), 'kept line1=kept postal_code=kept city=kept', 'the old one is kept off');
-select is(pg_temp.home('{"line1": "1 rue A", "line2": "Bât. C", "postal_code": "59100", "city": "Roubaix"}'),
-    'conflict line1=conflict line2=conflict postal_code=conflict city=conflict', 'the old one with something new is a conflict of all');
+select is(pg_temp.home('{"street": "1 rue A", "complement": null, "postal_code": "59100", "city": "Roubaix"}'), 'kept street_number=kept street=kept postal_code=kept city=kept', 'the old one is kept off');
+select is(pg_temp.home('{"street": "1 rue A", "complement": "Bât. C", "postal_code": "59100", "city": "Roubaix"}'),
+    'conflict street_number=conflict street=conflict complement=conflict postal_code=conflict city=conflict', 'the old one with something new is a conflict of all');
 select is(pg_temp.lives(), '2 rue B|59000|Lille', 'no half address');
 select pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict where state = 'open' and field = 'city'), 'act', 'take'));
 select is(pg_temp.lives(), '1 rue A|Bât. C|59100|Roubaix', 'taken as a whole');
 select is_empty($$select from portal.import_conflict where state = 'open'$$, 'all of its fields at once');
+
+-- an address in parts, or in one line
+
+create function pg_temp.place() returns text language sql as $$
+    select concat_ws('|', coalesce(street_number, '-'), coalesce(repetition, '-'), street, coalesce(city_code, '-'), coalesce(ban_id, '-')) from portal.address where guardian_id = tap.guardian('104201', 1) $$;
+select is(pg_temp.home('{"street": "14 bis, rue des Lilas"}'), 'updated', 'a line');
+select is(pg_temp.place(), '14|bis|rue des Lilas|-|-', 'is split');
+select is(pg_temp.home('{"street": "14 bis, rue des Lilas"}'), 'unchanged', 'and is the same again');
+select is(pg_temp.home('{"street_number": "14", "repetition": "BIS", "street": "rue des Lilas"}'), 'unchanged', 'as are its parts');
+select is(pg_temp.home('{"street": "14 bis rue des Lilas"}'), 'unchanged', 'and the line as we write it');
+select is(pg_temp.home('{"street": "rue des Lilas"}'), 'updated', 'a line without a number');
+select is(pg_temp.place(), '-|-|rue des Lilas|-|-', 'has none');
+select is(pg_temp.home('{"street_number": "12-14", "repetition": null, "street": "rue des Lilas"}'), 'updated', 'two numbers');
+select is(pg_temp.place(), '-|-|12-14 rue des Lilas|-|-', 'stand before the street');
+select is(pg_temp.home('{"street_number": null, "street": "9 C rue Basse"}'), 'updated', 'a column of numbers that is empty');
+select is(pg_temp.place(), '9|C|rue Basse|-|-', 'is no reason not to split');
+update portal.address set street_number = '12', repetition = null, street = '4 Chemins' where guardian_id = tap.guardian('104201', 1);
+select is(pg_temp.home('{"street": "12 4 Chemins"}'), 'unchanged', 'what the file calls so is that');
+update portal.address set street_number = '1', street = 'rue A' where guardian_id = tap.guardian('104201', 1);
+create temp table odd on commit drop as select pg_temp.ask('guardian_address', '{"street_number": "12", "street": "4 Chemins"}') as id;
+select is(pg_temp.home('{"street": "12 4 Chemins"}'), 'kept street_number=kept street=kept', 'and what a request does');
+select pg_temp.accept((select id from odd));
+select is(pg_temp.home('{"street": "12 4 Chemins"}'), 'unchanged', 'accepted it is in the software by that line');
+select is((select count(*) from portal.change_item where set_id = (select id from odd) and acknowledged_at is null), 0::bigint, 'each part of it');
+
+-- and its codes
+
+select is(pg_temp.home('{"city_code": "59512"}'), 'updated', 'a code');
+select is(pg_temp.place(), '12|-|4 Chemins|59512|-', 'for the place that is there');
+select is(pg_temp.home('{"city_code": "59512"}'), 'unchanged', 'once');
+select is(pg_temp.home('{"street": "1 rue B", "ban_id": "k", "ban_score": "0,5", "ban_date": "2026-01-02"}'), 'updated', 'with another address');
+select is(pg_temp.place(), '1|-|rue B|59512|k', 'of the same town');
+select is(pg_temp.home('{"street": "1 rue B", "ban_id": "k", "ban_score": "0.5", "ban_date": "2026-01-02"}'), 'unchanged', 'the same again');
+select is(pg_temp.home('{"street": "1 rue B", "ban_id": "k", "ban_score": "0.7"}'), 'updated', 'found better');
+select is(pg_temp.home('{"street": "2 rue B"}'), 'updated', 'another number without codes');
+select is(pg_temp.place(), '2|-|rue B|59512|-', 'has no key');
+select is(pg_temp.home('{"postal_code": "59000"}'), 'updated', 'another postcode');
+select is(pg_temp.place(), '2|-|rue B|-|-', 'no code of a town');
+create temp table held on commit drop as select pg_temp.ask('guardian_address', '{"city": "Lille", "postal_code": "59800"}') as id;
+select is(pg_temp.home('{"postal_code": "59100", "city": "Roubaix", "city_code": "59512"}'), 'conflict postal_code=conflict', 'of a place that is held off');
+select is(pg_temp.place(), '2|-|rue B|-|-', 'no code comes either');
+select pg_temp.outcomes(pg_temp.import('[{"kind": "guardian", "key": "900/3", "ref": "900", "values": {"last_name": "Neuf", "first_name": "Luc"}},
+    {"kind": "address", "key": "900/3", "values": {"street": "3A rue C", "postal_code": "20000", "city": "Ajaccio", "city_code": "2A004", "ban_id": "z"}}]'));
+select is((select concat_ws('|', street_number, repetition, street, city_code, ban_id, ban_date = portal.today()) from portal.address a join portal.guardian g on g.id = a.guardian_id
+    where g.external_id = '900/3'), '3|A|rue C|2A004|z|t', 'and a new address with its codes');
 
 -- sealed values are compared by their MACs
 

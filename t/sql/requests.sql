@@ -28,17 +28,17 @@ select throws_ok($$ select pg_temp.put('{"state": "withdrawn", "decided_at": "20
 select throws_ok($$ select pg_temp.put('{"state": "withdrawn", "number": "12"}') $$, '23514', null, 'a number has its form');
 select lives_ok($$ select pg_temp.put('{"state": "withdrawn", "number": "2026-0000001"}') $$, 'a number');
 select throws_ok($$ select pg_temp.put('{"state": "withdrawn", "number": "2026-0000001"}') $$, '23505', null, 'is one request''s');
-select throws_ok($$ insert into portal.change_item (tenant, set_id, field, old, asked) select 1, max(id), 'line1', '{}', '"x"' from portal.change_set $$, '23514', null, 'a value is a text, a number or nothing');
-select throws_ok($$ insert into portal.change_item (tenant, set_id, field, old, asked) select 2, max(id), 'line1', 'null', '"x"' from portal.change_set $$, '23503', null, 'a field is of its request''s town');
+select throws_ok($$ insert into portal.change_item (tenant, set_id, field, old, asked) select 1, max(id), 'street', '{}', '"x"' from portal.change_set $$, '23514', null, 'a value is a text, a number or nothing');
+select throws_ok($$ insert into portal.change_item (tenant, set_id, field, old, asked) select 2, max(id), 'street', 'null', '"x"' from portal.change_set $$, '23503', null, 'a field is of its request''s town');
 select throws_ok($$ insert into portal.field_policy values (1, 'guardian_basic', 'email', 'secret') $$, '23514', null, 'a policy is one of four');
 select throws_ok($$ insert into portal.refusal values (1, 'x', 1, 'refused', '{"en": "x"}') $$, '23514', null, 'ready words are there in French');
 
 -- the list of fields
 
 select is_empty($$ select f.section, f.name from portal.field f, lateral portal.field_policies(f.section) p where p.name = f.name and p.policy <> f.policy $$, 'without a word of the town the file''s policy holds');
-insert into portal.field_policy values (1, 'guardian_address', 'line1', 'editable'), (1, 'guardian_address', 'line2', 'required'), (1, 'guardian_basic', 'gone', 'hidden');
-select is((select policy from portal.field_policies('guardian_address') where name = 'line1'), 'required', 'what the file cannot be without stays required');
-select is((select policy from portal.field_policies('guardian_address') where name = 'line2'), 'required', 'the town asks for more');
+insert into portal.field_policy values (1, 'guardian_address', 'street', 'editable'), (1, 'guardian_address', 'complement', 'required'), (1, 'guardian_basic', 'gone', 'hidden');
+select is((select policy from portal.field_policies('guardian_address') where name = 'street'), 'required', 'what the file cannot be without stays required');
+select is((select policy from portal.field_policies('guardian_address') where name = 'complement'), 'required', 'the town asks for more');
 select is_empty($$ select 1 from portal.field_policies('guardian_basic') where name = 'gone' $$, 'a row of no field counts for nothing');
 select is_empty($$ select s.name from portal.section s where not exists (select from portal.visibility v where v.field_group = s.field_group) $$, 'each section has a group of the table of visibility');
 select is_empty($$ select f.section, f.name from portal.field f where portal.section_values(f.section, case when f.section like 'guardian%' then guardian('104201', 1) when f.section = 'child_contact' then (select min(k.id) from portal.contact k where k.tenant = 1) else (select min(c.id) from portal.child c where c.tenant = 1) end) ? f.name is not true $$, 'each field has a value, if only none');

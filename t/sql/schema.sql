@@ -238,7 +238,7 @@ select results_eq($$select f.number from portal.family f join before b using (id
 delete from before; insert into before select id, number, version from portal.family;
 update portal.contact set rank = rank where false;
 select is_empty('select 1 from portal.family f join before b using (id) where f.version <> b.version', 'no change, no bump');
-update portal.address set line2 = 'x' where family_id = (select id from portal.family where number = '104201');
+update portal.address set complement = 'x' where family_id = (select id from portal.family where number = '104201');
 select results_eq($$select f.number from portal.family f join before b using (id) where f.version <> b.version$$,
     $$values ('104201')$$, 'an address bumps its family');
 select is((select count(*) from portal.authorisation a where child_id = (select min(id) from portal.child)), 7::bigint,

@@ -64,7 +64,7 @@ select is(pg_temp.keys(c), format('%s:authorisations+contact+general+health %s:a
 select is((select string_agg(b->>'block', ' ') from jsonb_array_elements(pg_temp.page(c)->'blocks') b where b->'guardian' <> 'null'),
     'responsable-' || guardian('104201', 1), 'who is connected answers for themselves') from who;
 select is(pg_temp.page(c)->>'school_year', '2027-2028', 'for the coming year') from who;
-select ok(pg_temp.block(c, 'responsable-' || guardian('104201', 1)) #> '{guardian,address,line1}' is not null, 'with what the town holds') from who;
+select ok(pg_temp.block(c, 'responsable-' || guardian('104201', 1)) #> '{guardian,address,street}' is not null, 'with what the town holds') from who;
 
 select is(pg_temp.say(c, pg_temp.nina(), '{"version": "x"}'), '409 verify_changed', 'over another version: nothing') from who;
 select is(pg_temp.say(c, pg_temp.nina(), '{"version": null}'), '409 verify_changed', 'over none') from who;

@@ -159,16 +159,16 @@ bl(void)
           "\"phone_home\":\"+33298001122\",\"phone_mobile\":\"+33612345678\","
           "\"phone_work\":null,\"rank\":1,\"title\":\"mrs\"}},"
           "{\"key\":\"1042/1\",\"kind\":\"address\",\"values\":"
-          "{\"city\":\"Quimper\",\"line1\":\"3 rue de l'Église\","
-          "\"postal_code\":\"29000\"}},"
+          "{\"city\":\"Quimper\",\"postal_code\":\"29000\","
+          "\"street\":\"3 rue de l'Église\"}},"
           "{\"key\":\"1042/2\",\"kind\":\"guardian\",\"ref\":\"1042\","
           "\"values\":{\"birth_date\":\"1984-02-29\",\"email\":null,"
           "\"first_name\":\"Yann\",\"last_name\":\"O’Brien\","
           "\"phone_home\":null,\"phone_mobile\":\"+33612345679\","
           "\"phone_work\":null,\"rank\":2,\"title\":\"mr\"}},"
           "{\"key\":\"1042/2\",\"kind\":\"address\",\"values\":"
-          "{\"city\":\"Quimper\",\"line1\":\"3 rue de l'Église\","
-          "\"postal_code\":\"29000\"}}]}\nDONE",
+          "{\"city\":\"Quimper\",\"postal_code\":\"29000\","
+          "\"street\":\"3 rue de l'Église\"}}]}\nDONE",
           "famille.csv, with both");
 
     reads("Famille (2).csv", FAMILLE
@@ -244,8 +244,27 @@ generic(void)
     says("adresses.csv", "Responsable;Adresse;Code postal;Ville;Pays\n"
          "g1;\"1 rue\nHaute\";1000;Bourg;France\n",
          "\"values\":{\"city\":\"Bourg\",\"country\":\"FR\","
-         "\"line1\":\"1 rue Haute\",\"postal_code\":\"01000\"}",
+         "\"postal_code\":\"01000\",\"street\":\"1 rue Haute\"}",
          "a spreadsheet's postcode, a line break in a cell");
+    says("adresses.csv", "Responsable;Numéro;Indice;Rue;Code postal;Ville;Pays;"
+         "Code Insee;Ban Id;Ban Score;Ban Date\n"
+         "g1;3;Bis;rue Haute;20000;Ajaccio;;2A004;2A004_0318_00003_bis;0,97;"
+         "25/11/2026\n",
+         "\"values\":{\"ban_date\":\"2026-11-25\","
+         "\"ban_id\":\"2A004_0318_00003_bis\",\"ban_score\":\"0,97\","
+         "\"city\":\"Ajaccio\",\"city_code\":\"2A004\","
+         "\"postal_code\":\"20000\",\"repetition\":\"Bis\","
+         "\"street\":\"rue Haute\",\"street_number\":\"3\"}",
+         "an address in its parts, with its codes");
+    says("adresses.csv", "Responsable;Rue;Code postal;Ville;"
+         "Code Insee;Ban Id;Ban Score\n"
+         "g1;3 rue Haute;20000;Ajaccio;2C004;2A 004;1,5\n",
+         "\"errors\":[{\"code\":\"city_code_format\","
+         "\"column\":\"Code Insee\",\"field\":\"city_code\","
+         "\"left\":true},{\"code\":\"ban_format\",\"column\":\"Ban Id\","
+         "\"field\":\"ban_id\",\"left\":true},{\"code\":\"ban_format\","
+         "\"column\":\"Ban Score\",\"field\":\"ban_score\","
+         "\"left\":true}]", "codes that are none are left out");
     says("adresses.csv", "Responsable;Adresse;Code postal;Ville;Pays\n"
          "g1;1 rue;1000;Bruxelles;BE\n", "\"postal_code\":\"1000\"",
          "but not abroad");
