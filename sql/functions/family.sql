@@ -128,13 +128,17 @@ begin atomic
                    json_build_object('insurer', i.insurer, 'policy', i.policy,
                        'until', i.until) end,
                'authorisations', case when 'child_authorisations' = any (p_same) then
-                   (select json_agg(json_build_object('code', z.code, 'answer', z.answer,
-                                        'date', z.answered_on,
-                                        'school_year', z.school_year))
-                      from (select a.code, a.answer, a.answered_on, a.school_year
-                              from authorisation a
-                             where a.tenant = c.tenant and a.child_id = c.id
-                             order by a.rank) z)
+                   (select coalesce(json_agg(json_build_object('code', z.code,
+                                        'answer', z.answer, 'date', z.answered_on,
+                                        'school_year', z.school_year)), '[]')
+                      from (select k.code, coalesce(a.answer, 'unanswered') as answer,
+                                   a.answered_on, a.school_year
+                              from authorisation_kinds() k
+                              left join authorisation a on a.tenant = c.tenant
+                                                       and a.child_id = c.id
+                                                       and a.code = k.code
+                             where k.withdrawn_on is null
+                             order by k.rank) z)
                    else json_build_array() end,
                'health', case when 'child_health' = any (p_same) then
                    json_build_object('doctor_name', h.doctor_name,
