@@ -145,7 +145,7 @@ create or replace function agreement(p_child bigint, p_code text) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return (select jsonb_build_object('text', a.text_id, 'year', a.school_year,
-                       'date', a.answered_on)
+                       'date', a.answered_on, 'guardian', a.guardian_id)
               from authorisation a
              where a.child_id = p_child
                and a.code = p_code
@@ -158,12 +158,76 @@ comment on function agreement(bigint, text) is
     'What an answer that counts was given by, as change_item.old_agreement; null when there is none.';
 
 
+create or replace function may_answer() returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return not exists (select
+                         from guardian g
+                        where g.id = coalesce(counter_guardian(), my_guardian())
+                          and g.authority is false);
+end
+$$;
+
+comment on function may_answer() is
+    'Whether who asks may answer authorisations: one guardian with parental authority is enough, and who is known to have none gives no answer.';
+
+
+create or replace function other_answer(p_child bigint, p_code text, p_asked text,
+    p_asker bigint)
+    returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select json_build_object('name', g.first_name || ' ' || g.last_name,
+                       'link', g.link, 'answer', a.answer, 'date', a.answered_on)
+              from authorisation a
+              join guardian g on g.tenant = a.tenant and g.id = a.guardian_id
+             where a.child_id = p_child
+               and a.code = p_code
+               and a.answer <> 'unanswered'
+               and a.answer <> coalesce(p_asked, 'unanswered')
+               and a.guardian_id is distinct from p_asker
+               and answer_counts(a));
+end
+$$;
+
+comment on function other_answer(bigint, text, text, bigint) is
+    'What another guardian has answered otherwise, and counts: {"name", "link", "answer", "date"}; null: nobody. Input: child, code, the answer that is asked for, the guardian who asks.';
+
+
+create or replace function differs(p_child bigint, p_code text, p_asked text)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_asker  bigint := coalesce(counter_guardian(), my_guardian());
+begin
+    return other_answer(p_child, p_code, p_asked, v_asker) is not null
+        or exists (select
+                     from change_set c
+                     join change_item i on i.tenant = c.tenant and i.set_id = c.id
+                    where c.child_id = p_child
+                      and c.section = 'child_authorisations'
+                      and c.state in ('sent', 'taken', 'incomplete')
+                      and c.asker_id is distinct from v_asker
+                      and i.field = p_code
+                      and i.asked #>> '{}' is distinct from p_asked);
+end
+$$;
+
+comment on function differs(bigint, text, text) is
+    'Whether another guardian has answered an authorisation otherwise, or asks to: then an agent decides, whatever the town lets count at once. Input: child, code, the answer that is asked for.';
+
+
 create or replace function agreed_items(p_child bigint, p_items jsonb, input jsonb,
     p_open bigint)
     returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return (select coalesce(jsonb_agg(i.item || jsonb_build_object(
+    return (select coalesce(jsonb_agg(i.item
+                   -- what another guardian has answered, or asks for, is not replaced by
+                   -- itself
+                   || case when differs(p_child, i.item->>'field', i.item->>'asked')
+                           then '{"validation": "agent"}' else '{}' end::jsonb
+                   || jsonb_build_object(
                        'old_agreement', agreement(p_child, i.item->>'field'),
                        'agreement', case
                            when coalesce(i.item->>'asked', 'unanswered') = 'unanswered'
@@ -182,7 +246,7 @@ end
 $$;
 
 comment on function agreed_items(bigint, jsonb, jsonb, bigint) is
-    'section_items() of child_authorisations with what each answer is given by: the text that the form shows now, the school year that it is for, see answer_year_of(). Input: child, items, the form, the open request.';
+    'section_items() of child_authorisations with what each answer is given by: the text that the form shows now, the school year that it is for, see answer_year_of(); and whether an agent has to decide, see differs(). Input: child, items, the form, the open request.';
 
 
 create or replace function agreement_shown(p_agreement jsonb, p_day date) returns json
@@ -252,23 +316,28 @@ create or replace function child_authorisations_apply(p_id bigint, v jsonb) retu
     language plpgsql set search_path = portal, pg_temp as $$
 begin
     insert into authorisation as a (tenant, child_id, code, answer, answered_on, school_year,
-                                    text_id)
+                                    text_id, guardian_id)
     select here(), p_id, n.code, n.answer::answer,
            case when n.answer <> 'unanswered'
                 then coalesce((n.agreement->>'date')::date, n.day) end,
            case when n.answer <> 'unanswered' then
                 case when n.agreement ? 'year' then n.agreement->>'year'
                      else answer_year_of(n.day) end end,
-           case when n.answer <> 'unanswered' then (n.agreement->>'text')::bigint end
+           case when n.answer <> 'unanswered' then (n.agreement->>'text')::bigint end,
+           case when n.answer <> 'unanswered' then
+                (select g.id from guardian g
+                  where g.id = (case when n.agreement ? 'guardian' then n.agreement->'guardian'
+                                     else v->'_asker' end #>> '{}')::bigint) end
       from (select e.key as code, coalesce(nullif(v->>e.key, ''), 'unanswered') as answer,
                    e.value as agreement,
                    coalesce((v->>'_day')::date, today()) as day
               from jsonb_each(v->'_agreements') e) n
         on conflict (tenant, child_id, code) do update
        set answer = excluded.answer, answered_on = excluded.answered_on,
-           school_year = excluded.school_year, text_id = excluded.text_id;
+           school_year = excluded.school_year, text_id = excluded.text_id,
+           guardian_id = excluded.guardian_id;
 end
 $$;
 
 comment on function child_authorisations_apply(bigint, jsonb) is
-    'section_apply() of child_authorisations: of what is accepted ("_agreements" {code: change_item.agreement}) the answer, the day when it was asked for, the school year it holds for and the text that was read.';
+    'section_apply() of child_authorisations: of what is accepted ("_agreements" {code: change_item.agreement}) the answer, the day when it was asked for, the school year it holds for, the text that was read and whose it is ("_asker", or of an answer that comes back who had given it).';

@@ -369,14 +369,14 @@ begin
 
     return json_build_object('status', case when v_result is null then 404 else 200 end,
         'child', v_result, 'school_year', case when v_result is not null then
-            school_year() end, 'answers_from', case when v_result is not null then
+            school_year() end, 'may_answer', case when v_result is not null then may_answer() end, 'answers_from', case when v_result is not null then
             answers_from() end, 'sections', case when v_result is not null then
             sections_of('child', to_id(input->>'child')) end);
 end
 $$;
 
 comment on function child(jsonb) is
-    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., with_texts(), "school_year": of today, "answers_from": day from which answers are for the next one, "sections": sections_of()}; 404 with null for any other, existing or not.';
+    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., with_texts(), "school_year": of today, "may_answer": who asks has parental authority, as far as is known, "answers_from": day from which answers are for the next one, "sections": sections_of()}; 404 with null for any other, existing or not.';
 
 
 grant execute on function family(jsonb), guardian(jsonb), child(jsonb) to portal_web;

@@ -127,14 +127,16 @@ begin
         end if;
     end if;
 
-    if not may(v_group, v_viewer) then
+    if not may(v_group, v_viewer)
+       or p_section = 'child_authorisations' and not may_answer()
+    then
         subject.id := null;
     end if;
 end
 $$;
 
 comment on function subject(text, jsonb) is
-'The person that a request is about, when the account, or the guardian at the counter, may ask about that section of them: id null for any other, existing or not. Input: action (absent: change), guardian, child, contact (from the address of the page). Who is added has no row yet: it is about the family, or the child that gets a contact.';
+'The person that a request is about, when the account, or the guardian at the counter, may ask about that section of them: id null for any other, existing or not. Input: action (absent: change), guardian, child, contact (from the address of the page). Who is added has no row yet: it is about the family, or the child that gets a contact. Authorisations are for who may_answer().';
 
 
 create or replace function fault(field text, code text) returns jsonb

@@ -232,6 +232,9 @@ begin
                'withdrawn_on', (select k.withdrawn_on from authorisation_kinds() k
                                  where p_set.section = 'child_authorisations'
                                    and k.code = i.field),
+               'other_answer', case when p_set.section = 'child_authorisations' and v_open
+                   then other_answer(p_set.child_id, i.field, i.asked #>> '{}',
+                                     p_set.asker_id) end,
                'refused', coalesce(i.state = 'refused', false)) order by i.rank), '[]'),
            coalesce(bool_or(i.conflict), false)
       into v_items, v_conflict
@@ -254,6 +257,9 @@ begin
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
+        'has_other_answers', coalesce((select bool_or(x->'other_answer' is not null
+                                          and json_typeof(x->'other_answer') = 'object')
+                                         from json_array_elements(v_items) x), false),
         'rest', v_rest, 'leaves', v_leaves,
         'conflict', v_open and (v_conflict or v_moved),
         'iban_page', iban_page(p_set),
