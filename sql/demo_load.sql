@@ -132,15 +132,19 @@ select c.tenant, c.id, pg_temp.pick('{Mutuelle scolaire,Assurance des familles}'
  where d.n % 4 <> 0;
 
 update authorisation a
-   set answer = case when (d.n + a.rank) % 4 = 0 then 'no' else 'yes' end,
-       answered_on = (split_part(pg_temp.school_year(), '-', 1) || '-06-15')::date + a.rank,
+   set answer = case when (d.n + k.rank) % 4 = 0 then 'no' else 'yes' end,
+       answered_on = (split_part(pg_temp.school_year(), '-', 1) || '-06-15')::date + k.rank::int,
        school_year = pg_temp.school_year()
   from d_child d
   join town t on t.slug = d.town
   join child c on c.tenant = t.id and c.external_id = 'E' || d.n
+ cross join unnest(array['image_internal', 'image_press', 'image_web', 'leave_alone',
+                         'transport', 'hospital', 'swimming'])
+            with ordinality as k (code, rank)
  where a.tenant = c.tenant
    and a.child_id = c.id
-   and (d.n + a.rank) % 5 <> 0;
+   and k.code = a.code
+   and (d.n + k.rank) % 5 <> 0;
 
 insert into contact (tenant, family_id, child_id, rank, last_name, first_name, link,
                      phone_mobile, phone_home, collect, emergency)

@@ -123,3 +123,4 @@ grant execute on function here(), import_enter(int), import_note(text, text, big
 grant execute on function place_changes(), webhook_stats(), webhook_news(int), webhook_delay(int),
     webhook_body(webhook_message), webhook_note(text, bigint), webhook_warn(bigint, text)
    to portal_batch;
+grant execute on function authorisation_names(town, text) to portal_batch;

@@ -189,7 +189,7 @@ is row("select answer from portal.authorisation where child_id = $leo
 $portal->psql("update portal.change_set set created_at = now() - interval '3 days' where id = $id");
 accepted_ok($id, 'accepted');
 is row("select string_agg(code || ' ' || answer || ' '
-        || coalesce((current_date - answered_on)::text, '-'), ', ' order by rank)
+        || coalesce((current_date - answered_on)::text, '-'), ', ' order by code)
         from portal.authorisation where child_id = $leo
          and code in ('leave_alone', 'image_web', 'swimming')"),
     'image_web yes 3, leave_alone yes 3, swimming unanswered -',

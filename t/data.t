@@ -400,7 +400,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
         address => 'guardian_id family_id city_code ban_id ban_score ban_date', tax => 'guardian_id family_id caf_mac tax_number_mac notice_reference_mac reference_income_mac',
         bank => 'guardian_id family_id iban iban_mac', child => 'seal_id search search_first external_id',
         health => 'child_id allergies_mac allergy_action_mac treatment_mac notes_mac', insurance => 'child_id', schooling => 'child_id',
-        authorisation => 'child_id text_id rank answered_on', contact => 'family_id child_id');
+        authorisation => 'child_id text_id answered_on guardian_id', contact => 'family_id child_id');
     for my $table (sort keys %told) {
         my %key = map { $_ => 1 } 'tenant', keys %{ $told{$table} }, split ' ', $not{$table};
         is join(' ', grep { !$key{$_} } map { $_->[0] } $portal->psql("select attname from pg_attribute

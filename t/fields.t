@@ -19,6 +19,9 @@ my ($forms, $sections) = (forms(), sections());
 my $api = YAML::PP->new(boolean => 'JSON::PP')->load_file(top() . '/docs/openapi.yaml')->{components};
 my %labels = map { $_ => JSON::PP->new->utf8->decode(slurp(top() . "/src/lang/$_.json")) } qw(fr en);
 my $portal = portal();
+# a town that has added all the authorisations that it can
+$portal->psql("update portal.town set authorisations = (select jsonb_object_agg('own_' || n, jsonb_build_object('rank', n, 'fr', 'Autorisation ' || n))
+    from generate_series(1, 12) n) where id = 1");
 
 # what a form has besides its section's fields: words, and where the town asks
 # for any, documents

@@ -221,6 +221,8 @@ sub post_of {
         : $path =~ m{^/imports/conflits/} ? (act => 'keep')
         : $path eq '/recopie' ? (change => 987654)
         : $path eq '/refus' ? (change => 987654, act => 'resend')
+        : $path eq '/reglages/autorisations/ajout' ? (title_fr => 'A', words_fr => 'B.', version => 'x')
+        : $path =~ m{^/reglages/autorisations/.*/liste$} ? (step => 'withdraw', version => 'x')
         : $path eq '/reglages/logiciel' ? (url => 'https://logiciel.example/', webhook_events => 'both')
         : $path =~ m{^/reglages/logiciel/} ? (step => 'test')
         : $path eq '/codes' ? (step => 'all')

@@ -695,6 +695,24 @@ answered(settingsRefusals => $admin->get('/reglages/motifs'), 200);
 answered(settingsRefusals => $c->get('/reglages/motifs'), 403, 'a validator');
 answered(settingsAuthorisations => $admin->get('/reglages/autorisations'), 200);
 answered(settingsAuthorisations => $c->get('/reglages/autorisations'), 403, 'a validator');
+for ([moveAuthorisation => 'settingsAuthorisations'], [addAuthorisation => 'newAuthorisation'], [withdrawAuthorisation => 'listedAuthorisation']) {
+    my ($name, $of) = @$_;
+    my $path = $op{$name}{path} =~ s/\{autorisation\}/swimming/r;
+    my $example = seen($op{$name}{requestBody})->{content}{'application/json'}{example};
+    answered($of => $admin->get($path), 200);
+    answered($of => $c->get($path), 403, 'a validator');
+    post($name => $c, $path, { %$example, version => 'x' }, 403, 'a validator');
+    post($name => $admin, $path, $example, 428);
+    post($name => $admin, $path, $example, 412, undef, 'If-Match' => '"0"');
+    post($name => $admin, $path, { %$example, version => 'x' }, 409, 'another version');
+    post($name => $admin, $path, { %$example, version => $admin->get($path)->json->{version} }, 200, 'its example');
+    post($name => $admin, $path, { %$example, version => $admin->get($path)->json->{version} }, 422, 'once more') if $name ne 'moveAuthorisation';
+    answered($of => $admin->get($path), 200, 'and then');
+}
+answered(listedAuthorisation => $admin->get('/reglages/autorisations/rien/liste'), 404);
+post(withdrawAuthorisation => $admin, '/reglages/autorisations/rien/liste', { step => 'withdraw', version => 'x' }, 404);
+answered(settingsAuthorisations => $admin->get('/reglages/autorisations'), 200, 'with one that was added, and one that was taken out');
+answered(settingsAuthorisation => $admin->get('/reglages/autorisations/own_1'), 200, 'one of the town\'s own');
 answered(settingsSchools => $admin->get('/reglages/ecoles'), 200);
 answered(settingsSchools => $c->get('/reglages/ecoles'), 403, 'a validator');
 post(takeSchools => $c, '/reglages/ecoles', {}, 403, 'a validator');

@@ -453,6 +453,9 @@ as_the_table_says($b, 'a town that shares tax', 'guardian_tax same_family' => 1)
 
 ### who may ask
 
+# whoever has no parental authority answers no authorisation: t/authorisation-authors.t
+$portal->psql("update portal.guardian set authority = null where tenant = 1 and not authority");
+
 for my $section (sort keys %$sections) {
     my $group = $sections->{$section}{group};
 

@@ -191,7 +191,7 @@ begin
                              when p_set.section = 'child_contact'
                              then '{"collect": "no", "emergency": "no"}'
                              else '{}' end, v_items)
-           || jsonb_build_object('_day', day_of(p_set.created_at),
+           || jsonb_build_object('_day', day_of(p_set.created_at), '_asker', p_set.asker_id,
                '_agreements', (select coalesce(jsonb_object_agg(i->>'field', i->'agreement'),
                                                '{}')
                                  from jsonb_array_elements(v_items) i));

@@ -320,6 +320,7 @@ begin
                   from section s
                  where starts_with(s.name, p_kind || '_')
                    and s.name <> 'child_contact'
+                   and (s.name <> 'child_authorisations' or may_answer())
                    and exists (select from field_policies(s.name) p
                                 where p.policy <> 'hidden')
                  union all

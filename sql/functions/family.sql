@@ -129,13 +129,17 @@ begin atomic
                    json_build_object('insurer', i.insurer, 'policy', i.policy,
                        'until', i.until) end,
                'authorisations', case when 'child_authorisations' = any (p_same) then
-                   (select json_agg(json_build_object('code', z.code, 'answer', z.answer,
-                                        'date', z.answered_on,
-                                        'school_year', z.school_year))
-                      from (select a.code, a.answer, a.answered_on, a.school_year
-                              from authorisation a
-                             where a.tenant = c.tenant and a.child_id = c.id
-                             order by a.rank) z)
+                   (select coalesce(json_agg(json_build_object('code', z.code,
+                                        'answer', z.answer, 'date', z.answered_on,
+                                        'school_year', z.school_year)), '[]')
+                      from (select k.code, coalesce(a.answer, 'unanswered') as answer,
+                                   a.answered_on, a.school_year
+                              from authorisation_kinds() k
+                              left join authorisation a on a.tenant = c.tenant
+                                                       and a.child_id = c.id
+                                                       and a.code = k.code
+                             where k.withdrawn_on is null
+                             order by k.rank) z)
                    else json_build_array() end,
                'health', case when 'child_health' = any (p_same) then
                    json_build_object('doctor_name', h.doctor_name,
@@ -366,14 +370,14 @@ begin
 
     return json_build_object('status', case when v_result is null then 404 else 200 end,
         'child', v_result, 'school_year', case when v_result is not null then
-            school_year() end, 'answers_from', case when v_result is not null then
+            school_year() end, 'may_answer', case when v_result is not null then may_answer() end, 'answers_from', case when v_result is not null then
             answers_from() end, 'sections', case when v_result is not null then
             sections_of('child', to_id(input->>'child')) end);
 end
 $$;
 
 comment on function child(jsonb) is
-    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., with_texts(), "school_year": of today, "answers_from": day from which answers are for the next one, "sections": sections_of()}; 404 with null for any other, existing or not.';
+    'A child of the session''s family. Input: child. Result: {"status": 200, "child": .., with_texts(), "school_year": of today, "may_answer": who asks has parental authority, as far as is known, "answers_from": day from which answers are for the next one, "sections": sections_of()}; 404 with null for any other, existing or not.';
 
 
 grant execute on function family(jsonb), guardian(jsonb), child(jsonb) to portal_web;

@@ -299,6 +299,8 @@ begin
                       'external_id', v_who.external_id, 'name', p_set.subject),
         'child', v_who.child,
         'section', p_set.section, 'action', p_set.action, 'field', c.field,
+        'title', case when p_set.section = 'child_authorisations'
+                      then authorisation_title(c.field, 'fr') end,
         'old', change_value(v_seal, v_who.seal_id, c.field, v_sealed, p_open,
                             coalesce(v_item.found, v_item.old)),
         'new', change_value(v_seal, v_who.seal_id, c.field, v_sealed, p_open,
@@ -316,7 +318,7 @@ end
 $$;
 
 comment on function change_document(change, change_set, boolean) is
-'A change as the feed tells it: {"cursor", "id", "state", "family": {"external_id", "number"}, "person": {"kind", "id": ours, "external_id": the software''s or null, "name"}, "child": of a contact {"id", "external_id", "last_name", "first_name"}, "section", "action", "field", "old", "new", "withheld": it is sealed and not for this machine, "fields": [{"field", "new"}] of somebody added, "words" of a report, "mandate_reference" of an account, "decided_at", "decided_by": role, "effective_on", "request": its number, "at_counter": an agent filed it for the family}. Input: change, its request, whether sealed values are opened.';
+'A change as the feed tells it: {"cursor", "id", "state", "family": {"external_id", "number"}, "person": {"kind", "id": ours, "external_id": the software''s or null, "name"}, "child": of a contact {"id", "external_id", "last_name", "first_name"}, "section", "action", "field", "title": of an authorisation what the town calls it, in French, else null, "old", "new", "withheld": it is sealed and not for this machine, "fields": [{"field", "new"}] of somebody added, "words" of a report, "mandate_reference" of an account, "decided_at", "decided_by": role, "effective_on", "request": its number, "at_counter": an agent filed it for the family}. Input: change, its request, whether sealed values are opened.';
 
 
 create or replace function bl_cells(p_set change_set, p_change json) returns json

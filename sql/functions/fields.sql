@@ -19,7 +19,9 @@ create or replace function field_policies(p_section text)
     returns table (name text, rank smallint, policy text, validation text, sealed boolean)
     language sql stable
 begin atomic
-    select f.name, f.rank,
+    select f.name,
+           case when w.authorisations ? f.name
+                then (w.authorisations->f.name->>'rank')::smallint else f.rank end,
            -- what the file cannot be without stays so
            case when f.policy = 'required' and t.policy = 'editable' then 'required'
                 else coalesce(t.policy, f.policy) end,
@@ -27,11 +29,16 @@ begin atomic
       from field f
       left join field_policy t on t.tenant = here() and t.section = f.section
                               and t.field = f.name
-     where f.section = p_section;
+      left join town w on w.id = here() and f.section = 'child_authorisations'
+     where f.section = p_section
+       -- an authorisation is a field while it is on the town's list
+       and case when w.authorisations ? f.name
+                then not w.authorisations->f.name ? 'withdrawn'
+                else w.id is null or f.name not like 'own\_%' end;
 end;
 
 comment on function field_policies(text) is
-    'The fields of a section as this town has decided about them.';
+    'The fields of a section as this town has decided about them; of authorisations those that are on its list, see town.authorisations.';
 
 
 create or replace function is_hidden(p_section text, p_field text) returns boolean
@@ -120,14 +127,16 @@ begin
         end if;
     end if;
 
-    if not may(v_group, v_viewer) then
+    if not may(v_group, v_viewer)
+       or p_section = 'child_authorisations' and not may_answer()
+    then
         subject.id := null;
     end if;
 end
 $$;
 
 comment on function subject(text, jsonb) is
-'The person that a request is about, when the account, or the guardian at the counter, may ask about that section of them: id null for any other, existing or not. Input: action (absent: change), guardian, child, contact (from the address of the page). Who is added has no row yet: it is about the family, or the child that gets a contact.';
+'The person that a request is about, when the account, or the guardian at the counter, may ask about that section of them: id null for any other, existing or not. Input: action (absent: change), guardian, child, contact (from the address of the page). Who is added has no row yet: it is about the family, or the child that gets a contact. Authorisations are for who may_answer().';
 
 
 create or replace function fault(field text, code text) returns jsonb

@@ -68,6 +68,7 @@ begin
                'office', town_text(t.texts, 'office', c.lang, t.office), 'phone', t.phone,
                'from', t.mail_from,
                'from_name', town_text(t.texts, 'mail_name', c.lang, t.mail_name),
+               'names', authorisation_names(t, c.lang),
                'recipient', c.recipient, 'template', c.template, 'lang', c.lang,
                'data', c.data, 'token', c.token_sealed, 'message_id', c.message_id)
                order by c.created_at)
@@ -81,7 +82,7 @@ $$;
 
 comment on function mail_claim(jsonb) is
 'Takes mails to send, of all towns. Input: {"limit": 1..100, "lease": seconds}. Another caller may take them again once the lease is over.
-Result: [{"id", "tenant", "origin", "town_name", "service", "office", "phone", "from", "from_name", "recipient", "template", "lang", "data", "token": sealed or null, "message_id"}].
+Result: [{"id", "tenant", "origin", "town_name", "service", "office", "phone", "from", "from_name", "names": authorisation_names(), "recipient", "template", "lang", "data", "token": sealed or null, "message_id"}].
 A mail older than its link is marked expired, one older than three days failed; neither is given. For portal_jobs.';
 
 

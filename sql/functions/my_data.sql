@@ -210,7 +210,9 @@ begin
                 'children', coalesce((select json_agg(json_build_object(
                                           'person', (c.document->>'first_name') || ' '
                                                   || (c.document->>'last_name'),
-                                          'of', with_texts(c.document)) order by c.rank)
+                                          'of', with_texts(c.document),
+                                          'former_authorisations', former_authorisations(
+                                              (c.document->>'id')::bigint)) order by c.rank)
                                         from child_documents(f.id, null, v_same,
                                                              today()) c),
                                      '[]'::json))
@@ -220,7 +222,7 @@ end
 $$;
 
 comment on function data_family(bigint, bigint) is
-    'A family as an account may see it: the documents of its pages, each with the person''s name. What the town hides on these is here (GDPR art. 15): the person is told all that is held and may be seen.';
+    'A family as an account may see it: the documents of its pages, each with the person''s name; beside a child''s former_authorisations(). What the town hides on these is here (GDPR art. 15): the person is told all that is held and may be seen.';
 
 
 create or replace function data_requests(p_account account) returns json

@@ -66,9 +66,11 @@ begin
                'refused', coalesce(i.state = 'refused', false),
                -- said of each where it is not said of all
                'held_on', case when v_all is null then r.recorded_on end)
-               order by f.rank), '[]')
+               order by coalesce(k.rank, f.rank)), '[]')
       from change_item i
       left join field f on f.section = (p_set).section and f.name = i.field
+      left join authorisation_kinds() k on (p_set).section = 'child_authorisations'
+                                       and k.code = i.field
       left join recorded_items(p_set) r on r.field = i.field
      where i.tenant = (p_set).tenant
        and i.set_id = (p_set).id

@@ -181,6 +181,15 @@ begin
                     and not (p_section = 'guardian_bank'
                              and p_after->>'iban' is null
                              and coalesce(input->>'stop' = 'yes', false))))
+           -- an authorisation that is not on the town's list
+           || (select coalesce(jsonb_agg(jsonb_build_object('field', f.name,
+                          'code', 'unknown_field') order by f.rank), '[]')
+                 from field f
+                where f.section = p_section
+                  and p_section = 'child_authorisations'
+                  and input ? f.name
+                  and not exists (select from field_policies(p_section) p
+                                   where p.name = f.name))
            || section_faults(p_section, p_after);
 end
 $$;
@@ -335,6 +344,9 @@ begin
         'copies', v_copies, 'has_copies', json_array_length(v_copies) > 0,
         'check', null, 'kept', v_kept, 'has_kept', json_array_length(v_kept) > 0,
         'about', section_about(v_section, v_who.id), 'hints', v_hints,
+        'order', case when v_section = 'child_authorisations'
+                      then (select json_agg(p.name order by p.rank)
+                              from field_policies(v_section) p) end,
         'schools', case when v_section = 'child_general'
                         then schools_offered(v_now->>'school_name') else '[]' end,
         'classes', case when v_section = 'child_general'
@@ -344,7 +356,7 @@ end
 $$;
 
 comment on function section_form(jsonb) is
-'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "counter": counter_about() where an agent asks for a guardian, else null, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state", "is_incomplete", "reason": what the town asks for more} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "hints": {field: text that is agreed to} of authorisations, else null, "schools", "classes": schools_offered(), classes_offered() of a child''s general information, "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
+'The page that asks for changes of a section, for somebody new, for somebody to be taken out of the file, or that reports who must not collect a child. Input: section, action (change, add, remove, report; absent: change), and guardian, child or contact; of an addition also request: the open one to be mended, and copy: the contact of another child, of an address the other guardian, to begin with. Result: {"status": 200, "version", "section", "action", "what": both in one word, "person": {"kind", "id", "name", "path"}, "counter": counter_about() where an agent asks for a guardian, else null, "values": what the form opens with: what is asked already, else what the file holds, "current": what the file holds, "policy": {field: shown | editable | required}, "request": {"id", "number", "state", "is_incomplete", "reason": what the town asks for more} of the account''s open request or null, "changes", "adds", "reports": the action, "checked": it is shown again before it is sent, "copies": [{"id", "name", "link", "child"}] that a new contact, or an address, may begin with, "check": null, "kept": kept_uploads(), "about": section_about(), "hints": {field: text that is agreed to} of authorisations, else null, "order": [field] of authorisations as the town''s list has them, else null, "schools", "classes": schools_offered(), classes_offered() of a child''s general information, "days": in which the town answers}; 404 for what the account may not ask about. Hidden fields are nowhere; a value with a hint is never given to the form.';
 
 
 create or replace function section_items(p_section text, input jsonb, p_now jsonb,

@@ -26,31 +26,17 @@ create or replace function authorisation_values(p_code text) returns jsonb
     return case when authorisation_words(p_code, 'fr') is not null
         then jsonb_build_object('words_fr', authorisation_words(p_code, 'fr'),
                  'words_en', authorisation_words(p_code, 'en'), 'again', null,
-                 'alone', null) end;
+                 'alone', null)
+             || (select case when k.own then jsonb_build_object(
+                            'title_fr', authorisation_title(p_code, 'fr'),
+                            'title_en', (select w.authorisations->p_code->'en'
+                                           from town w where w.id = here()))
+                             else '{}' end
+                   from authorisation_kinds() k
+                  where k.code = p_code) end;
 
 comment on function authorisation_values(text) is
-    'The texts of an authorisation as their form has them, where nothing is chosen for whoever changes them; null: there is none of that code.';
-
-
-create or replace function authorisation_list(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
-begin
-    perform require_agent('administrator');
-
-    return (select json_build_object('status', 200, 'authorisations', json_agg(
-                json_build_object('code', p.name,
-                    'choice', field_choice(p.policy, p.validation),
-                    'words', coalesce(authorisation_words(p.name, input->'_'->>'lang'),
-                                      authorisation_words(p.name, 'fr')),
-                    'since', (select day_of(max(t.since)) from authorisation_text t
-                               where t.code = p.name))
-                order by p.rank))
-              from field_policies('child_authorisations') p);
-end
-$$;
-
-comment on function authorisation_list(jsonb) is
-'The authorisations. Result: {"status": 200, "authorisations": [{"code", "choice": field_choice(), "words": the text, "since": the day when it was last changed}]}. For administrators.';
+    'The texts of an authorisation as their form has them, and the titles of one of the town''s own, where nothing is chosen for whoever changes them; null: there is none of that code.';
 
 
 create or replace function authorisation_answers(p_code text) returns int
@@ -88,6 +74,7 @@ declare
     v_code     text := input->>'code';
     v_values   jsonb := authorisation_values(v_code);
     v_version  text := authorisation_version(v_code);
+    v_kind     record;
 begin
     perform require_agent('administrator');
 
@@ -95,7 +82,11 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
+    select k.own, k.withdrawn_on into v_kind from authorisation_kinds() k where k.code = v_code;
+
     return json_build_object('status', 200, 'version', v_version, 'code', v_code,
+        'title', authorisation_title(v_code, input->'_'->>'lang'), 'own', v_kind.own,
+        'withdrawn_on', v_kind.withdrawn_on,
         'answers', authorisation_answers(v_code),
         'former', (select coalesce(json_agg(json_build_object('lang', f.lang,
                               'words', f.text, 'since', f.since) order by f.id desc), '[]')
@@ -106,19 +97,24 @@ begin
                             order by t.id desc
                             limit 50) f
                     where f.n > 1),
+        'policy', (select json_object_agg(p.name, case when p.name in ('words_fr', 'again',
+                                                                       'title_fr')
+                              then 'required' else 'editable' end)
+                     from jsonb_object_keys(v_values) p (name)),
         'values', v_values || jsonb_build_object('version', v_version));
 end
 $$;
 
 comment on function authorisation_form(jsonb) is
-'An authorisation''s texts. Input: code. Result: {"status": 200, "version", "code", "answers": authorisation_answers(), "former": [{"lang", "words", "since"}] of before, newest first, "values": authorisation_values() and version}; 404. For administrators.';
+'An authorisation''s texts. Input: code. Result: {"status": 200, "version", "code", "title", "own": the town has added it, "withdrawn_on": day since which it is not asked, "answers": authorisation_answers(), "policy": what its form has, "former": [{"lang", "words", "since"}] of before, newest first, "values": authorisation_values() and version}; 404. For administrators.';
 
 
 create or replace function authorisation_faults(p_values jsonb, p_changed jsonb) returns json
     language sql immutable
     return case
         when p_changed->'words_en' = 'null' then refused('words_en', 'text_stays')
-        when not coalesce(p_changed ?| '{words_fr,words_en}', false)
+        when p_changed->'title_en' = 'null' then refused('title_en', 'text_stays')
+        when not coalesce(p_changed ?| '{words_fr,words_en,title_fr,title_en}', false)
              and p_changed->>'again' is distinct from 'yes' then refused('', 'nothing_asked')
         -- the other language would go on saying what the text said before
         when p_changed ? 'words_fr' <> (p_changed ? 'words_en')
@@ -126,10 +122,11 @@ create or replace function authorisation_faults(p_values jsonb, p_changed jsonb)
              and p_changed->>'alone' is distinct from 'yes'
             then refused(case when p_changed ? 'words_fr' then 'words_en' else 'words_fr' end,
                          'language_alone')
-        when p_changed->>'again' is null then refused('again', 'required') end;
+        when p_changed->>'again' is null and p_changed ?| '{words_fr,words_en}'
+            then refused('again', 'required') end;
 
 comment on function authorisation_faults(jsonb, jsonb) is
-    'What is wrong with another text: a language that is taken away (text_stays), nothing_asked, a language that alone is written anew while nobody says that the other one still says the same (language_alone), or no answer to whether families are asked again. Input: authorisation_values() of now, what a form changes. Null: nothing.';
+    'What is wrong with another text: a language that is taken away (text_stays), nothing_asked, a language that alone is written anew while nobody says that the other one still says the same (language_alone), or no answer to whether families are asked again, where a text changes. Input: authorisation_values() of now, what a form changes. Null: nothing.';
 
 
 create or replace function save_authorisation(input jsonb) returns json
@@ -154,16 +151,24 @@ begin
             then json_build_object('status', 404, 'errors', json_build_array())
         else coalesce(
             settings_stale(input, authorisation_version(v_code)),
-            authorisation_faults(v_values, v_changed)) end;
+            authorisation_faults(v_values, v_changed),
+            title_faults(v_code, v_changed)) end;
 
     if v_refusal is not null then
         return done(input, v_refusal);
     end if;
 
     perform write_authorisation(v_code, v_values || v_changed, v_changed);
+
+    if v_changed ?| '{title_fr,title_en}' then
+        perform keep_authorisations(authorisation_order(false) || authorisation_order(true),
+            v_code, jsonb_strip_nulls(jsonb_build_object('fr', v_changed->'title_fr',
+                                                         'en', v_changed->'title_en')));
+    end if;
+
     perform note('save_authorisation', 'ok', 'authorisation_text', null, null,
         v_code || array(select k.key from jsonb_each(v_changed) k
-                         where k.key like 'words%' or k.value = '"yes"' and k.key = 'again'
+                         where k.key like 'words%' or k.key like 'title%' or k.value = '"yes"' and k.key = 'again'
                          order by k.key));
 
     return done(input, moved('/reglages/autorisations', null, 'settings_saved'));
@@ -171,7 +176,7 @@ end
 $$;
 
 comment on function save_authorisation(jsonb) is
-'Writes another text for an authorisation, from the next page on. Who has answered keeps the answer with its text. Input: code; words_fr, words_en (absent: stays); again: no, or yes, and answers of before count no more; alone: yes, the language that is not written anew still says the same; version of the page or If-Match; idempotency key. Result: moved to the list. The audit has one row: the code and the names of what was changed. Errors: 404, settings_stale(), authorisation_faults(). For administrators.';
+'Writes another text for an authorisation, from the next page on. Who has answered keeps the answer with its text. Input: code; words_fr, words_en, of an own one also title_fr, title_en (absent: stays); again: no, or yes, and answers of before count no more; alone: yes, the language that is not written anew still says the same; version of the page or If-Match; idempotency key. Result: moved to the list. The audit has one row: the code and the names of what was changed. Errors: 404, settings_stale(), authorisation_faults(), title_faults(). For administrators.';
 
 
 create or replace function write_authorisation(p_code text, p_values jsonb, p_changed jsonb)
@@ -198,6 +203,6 @@ comment on function write_authorisation(text, jsonb, jsonb) is
     'Adds the rows that another text is. Input: code, authorisation_values() as they are to be, what has changed. The caller holds the town''s row.';
 
 
-grant execute on function authorisation_list(jsonb), authorisation_form(jsonb),
+grant execute on function authorisation_form(jsonb),
     save_authorisation(jsonb)
    to portal_web;

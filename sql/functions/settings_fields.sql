@@ -141,11 +141,11 @@ begin atomic
       from (select distinct x.name from field x
              where split_part(x.section, '_', 1) = split_part(p_section, '_', 1)) f
      where input->>f.name is not null
-       and not exists (select from field x where x.section = p_section and x.name = f.name);
+       and not exists (select from field_policies(p_section) x where x.name = f.name);
 end;
 
 comment on function foreign_fields(jsonb, text) is
-    'Fields of another section of the same kind of person, which share a form, as errors; null: none.';
+    'Fields of another section of the same kind of person, which share a form, and authorisations that are not on the town''s list, as errors; null: none.';
 
 
 grant execute on function settings_fields(jsonb), save_fields(jsonb) to portal_web;

@@ -26,7 +26,7 @@ create or replace function decision_items(p_set change_set, p_now jsonb)
                    agreement jsonb, state text, conflict boolean, done boolean)
     language sql stable
 begin atomic
-    select i.field, f.rank, coalesce(f.sealed, false), i.old, i.old_hint,
+    select i.field, coalesce(k.rank, f.rank), coalesce(f.sealed, false), i.old, i.old_hint,
            coalesce(p_now->i.field, 'null'), p_now #>> array['_hint', i.field],
            i.asked, i.asked_hint, i.agreement, i.state,
            not same(i.old, i.old_mac, p_now->i.field, value_mac(p_now, i.field))
@@ -34,6 +34,8 @@ begin atomic
            same(i.asked, i.asked_mac, p_now->i.field, value_mac(p_now, i.field))
       from change_item i
       left join field f on f.section = (p_set).section and f.name = i.field
+      left join authorisation_kinds() k on (p_set).section = 'child_authorisations'
+                                       and k.code = i.field
      where i.tenant = (p_set).tenant
        and i.set_id = (p_set).id;
 end;
@@ -227,6 +229,12 @@ begin
                'picture', p_set.section = 'child_photo',
                'agreement', agreement_shown(i.agreement, day_of(p_set.created_at)),
                'conflict', i.conflict, 'done', i.done, 'state', i.state,
+               'withdrawn_on', (select k.withdrawn_on from authorisation_kinds() k
+                                 where p_set.section = 'child_authorisations'
+                                   and k.code = i.field),
+               'other_answer', case when p_set.section = 'child_authorisations' and v_open
+                   then other_answer(p_set.child_id, i.field, i.asked #>> '{}',
+                                     p_set.asker_id) end,
                'refused', coalesce(i.state = 'refused', false)) order by i.rank), '[]'),
            coalesce(bool_or(i.conflict), false)
       into v_items, v_conflict
@@ -249,6 +257,9 @@ begin
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
+        'has_other_answers', coalesce((select bool_or(x->'other_answer' is not null
+                                          and json_typeof(x->'other_answer') = 'object')
+                                         from json_array_elements(v_items) x), false),
         'rest', v_rest, 'leaves', v_leaves,
         'conflict', v_open and (v_conflict or v_moved),
         'iban_page', iban_page(p_set),

@@ -100,11 +100,16 @@ begin atomic
                   and exists (select from authorisation x
                                where x.child_id = p.id
                                  and x.answer <> 'unanswered'
-                                 and not answer_counts(x)) as asked) a;
+                                 and not answer_counts(x)
+                                 and exists (select
+                                               from field_policies('child_authorisations') o
+                                              where o.name = x.code))
+                  or r.section = 'child_authorisations'
+                     and authorisation_added(p.id, d.day) as asked) a;
 end;
 
 comment on function verification_rows(bigint, bigint) is
-    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, as answers to authorisations that the town asks for again are, and whether it waits for others alone. Input: family, the guardian who asks or null.';
+    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, as answers to authorisations that the town asks for again are, and those to one that it has added since, and whether it waits for others alone. Input: family, the guardian who asks or null.';
 
 
 create or replace function my_guardian() returns bigint
@@ -197,7 +202,7 @@ begin
      where a.child_id = p_child
        and a.answer <> 'unanswered'
        and (a.school_year < answer_year_of(today()) or not answer_counts(a))
-     order by a.rank;
+     order by p.rank;
 end
 $$;
 
@@ -242,7 +247,8 @@ begin
                else '/' || (select s.path from section s where s.name = r.section) end,
            verification_lacks(r.section, v.value),
            r.section = 'child_authorisations'
-               and exists (select from renewals(r.id) n where n.lapsed or n.reworded),
+               and (exists (select from renewals(r.id) n where n.lapsed or n.reworded)
+                    or authorisation_added(r.id, r.verified_on)),
            v.value
       from verification_rows(my_family(), v_me) r
      cross join lateral subject(r.section, jsonb_build_object(r.kind, r.id::text, 'action',
@@ -269,7 +275,7 @@ end
 $$;
 
 comment on function verification_due() is
-    'What the account has to verify in its family, and may ask to change: sections of its children, of itself and of guardians who are not connected. edit: where it is changed, lacks: verification_lacks(), again: authorisations that have to be answered again, value: verification_value().';
+    'What the account has to verify in its family, and may ask to change: sections of its children, of itself and of guardians who are not connected. edit: where it is changed, lacks: verification_lacks(), again: authorisations that have to be answered again, or are new and have to be answered, value: verification_value().';
 
 
 create or replace function verification_person(p_kind text, p_id bigint, p_due text[])

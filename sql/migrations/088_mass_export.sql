@@ -20,7 +20,8 @@ grant update (export_agents) on town to portal_api;
 alter table town_number
     drop constraint town_number_kind_check,
     add constraint town_number_kind_check
-        check (kind in ('elimination', 'letter_lot', 'mass_export'));
+        check (kind in ('elimination', 'letter_lot', 'collect_ban', 'family_note', 'import',
+                        'import_conflict', 'school', 'webhook', 'mass_export'));
 
 create table mass_export (
     tenant      int not null references town,

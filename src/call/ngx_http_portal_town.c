@@ -388,13 +388,14 @@ ngx_http_portal_town_languages(ngx_http_portal_town_t *town, json_t *codes)
 /*
  * "texts" of the document are the town's own words, plain or by language; one
  * named as a column of the town says it in another language than the first.
+ * "names" are what it calls what it has added to lists of ours.
  */
 
 static json_t *
 ngx_http_portal_town_shown(ngx_http_portal_town_t *town, json_t *document,
     ngx_uint_t language)
 {
-    json_t      *shown, *texts, *own, *value;
+    json_t      *shown, *texts, *names, *own, *value;
     ngx_uint_t   i;
     const char  *name;
 
@@ -420,6 +421,17 @@ ngx_http_portal_town_shown(ngx_http_portal_town_t *town, json_t *document,
     }
 
     json_object_set_new(shown, "texts", texts);
+
+    names = json_object();
+    own = json_object_get(document, "names");
+
+    json_object_foreach(own, name, value) {
+        value = ngx_http_portal_town_text(town, value, language);
+        json_object_set(names, name, value ? value : json_null());
+    }
+
+    json_object_set_new(shown, "names", names);
+
     json_object_set_new(shown, "phone_display",
                         ngx_http_portal_phone(json_object_get(document,
                                                               "phone")));

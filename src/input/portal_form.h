@@ -55,7 +55,7 @@ typedef enum {
 } portal_field_e;
 
 #define PORTAL_FIELD_OPTIONS  32
-#define PORTAL_FORM_FIELDS    64
+#define PORTAL_FORM_FIELDS    96
 #define PORTAL_FORM_FILES     8
 #define PORTAL_FILE_MAX       10485760  /* bytes, where the form says nothing */
 #define PORTAL_FILE_MOST      52428800  /* and what it may say */

@@ -51,12 +51,13 @@ ngx_http_portal_mail_render(void *data, ngx_str_t *row_json, ngx_pool_t *pool,
                                       json_string_length(lang));
     language = n == NGX_ERROR ? 0 : (ngx_uint_t) n;
 
-    context = json_pack("{s:{s:O?, s:O?, s:O?, s:O?, s:o}, s:n, s:O?, s:O?, "
-                        "s:s}",
+    context = json_pack("{s:{s:O?, s:O?, s:O?, s:O?, s:O?, s:o}, s:n, s:O?, "
+                        "s:O?, s:s}",
                         "town",
                         "name", json_object_get(row, "town_name"),
                         "service", json_object_get(row, "service"),
                         "office", json_object_get(row, "office"),
+                        "names", json_object_get(row, "names"),
                         "phone", json_object_get(row, "phone"),
                         "phone_display",
                         ngx_http_portal_phone(json_object_get(row, "phone")),

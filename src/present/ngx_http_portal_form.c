@@ -45,6 +45,8 @@ static const char *ngx_http_portal_field_error(ngx_http_request_t *r,
 static const char *ngx_http_portal_field_label(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
     const char *what);
+static const char *ngx_http_portal_field_named(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, const char *field);
 static const char *ngx_http_portal_field_hint(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field);
 static const char *ngx_http_portal_type_hint(ngx_http_request_t *r,
@@ -105,6 +107,8 @@ ngx_http_portal_form_model(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
             return NULL;
         }
     }
+
+    fields = ngx_http_portal_form_ordered(ctx, fields, by_name);
 
     ngx_http_portal_form_rows(ctx, by_name);
 
@@ -522,22 +526,15 @@ json_t *
 ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_t *error)
 {
-    char                          name[PORTAL_BODY_NAME + 16];
-    size_t                        len;
-    ngx_uint_t                    here;
-    const char                   *field, *message, *label;
-    portal_form_t                *form;
-    const portal_field_t         *declared;
-    ngx_http_portal_main_conf_t  *pmcf;
-
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    size_t                 len;
+    ngx_uint_t             here;
+    const char            *field, *message, *label;
+    portal_form_t         *form;
+    const portal_field_t  *declared;
 
     field = json_string_value(json_object_get(error, "field"));
     message = ngx_http_portal_error_message(r, ctx, error);
     here = ngx_http_portal_field_on_page(ctx, field);
-
-    ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z", field);
-    name[sizeof(name) - 1] = '\0';
 
     form = ctx->verdict->form;
     declared = here && form && ngx_http_portal_form_row(ctx, field) == NULL
@@ -545,7 +542,7 @@ ngx_http_portal_form_error(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     label = declared != NULL && !declared->hidden
             ? ngx_http_portal_field_label(r, ctx, declared, ".label")
-            : portal_views_label(pmcf->views[ctx->language], name);
+            : ngx_http_portal_field_named(r, ctx, field);
 
     len = label ? ngx_strlen(label) : 0;
 
@@ -683,10 +680,30 @@ ngx_http_portal_field_label(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return label;
     }
 
-    /* a field of the file, as requests name it */
+    return ngx_http_portal_field_named(r, ctx, field->name);
+}
 
-    ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z",
-                 field->name);
+
+/* a field of the file, as requests name it; one of the town's own as it says */
+
+static const char *
+ngx_http_portal_field_named(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    const char *field)
+{
+    char                          name[PORTAL_BODY_NAME + 16];
+    const char                   *own;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    own = field == NULL ? NULL : json_string_value(
+              json_object_get(json_object_get(ctx->town->public[ctx->language],
+                                              "names"), field));
+    if (own != NULL) {
+        return own;
+    }
+
+    ngx_snprintf((u_char *) name, sizeof(name), "list.field.%s%Z", field);
     name[sizeof(name) - 1] = '\0';
 
     return portal_views_label(pmcf->views[ctx->language], name);

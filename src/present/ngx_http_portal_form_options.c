@@ -10,10 +10,12 @@
 
 
 /*
- * What a field offers to choose from, in the person's language.
+ * What a field offers to choose from, in the person's language; and in which
+ * order fields are, where the town says it.
  */
 
 
+static ngx_uint_t ngx_http_portal_form_names(json_t *order, const char *name);
 static ngx_uint_t ngx_http_portal_option_offered(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field, const char *option);
 static ngx_uint_t ngx_http_portal_option_line(const char *value,
@@ -26,6 +28,59 @@ static void ngx_http_portal_field_listed(ngx_http_portal_ctx_t *ctx,
 static void ngx_http_portal_field_countries(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
     const char *value);
+
+
+/* takes over the reference to fields */
+
+json_t *
+ngx_http_portal_form_ordered(ngx_http_portal_ctx_t *ctx, json_t *fields,
+    json_t *by_name)
+{
+    size_t   i;
+    json_t  *order, *name, *field, *all;
+
+    order = json_object_get(ctx->document, "order");
+
+    if (!json_is_array(order) || fields == NULL) {
+        return fields;
+    }
+
+    all = json_array();
+
+    json_array_foreach(order, i, name) {
+        (void) json_array_append(all, json_object_get(by_name,
+                                                  json_string_value(name)));
+    }
+
+    json_array_foreach(fields, i, field) {
+        name = json_object_get(field, "name");
+
+        if (!ngx_http_portal_form_names(order, json_string_value(name))) {
+            (void) json_array_append(all, field);
+        }
+    }
+
+    json_decref(fields);
+
+    return all;
+}
+
+
+static ngx_uint_t
+ngx_http_portal_form_names(json_t *order, const char *name)
+{
+    size_t   i;
+    json_t  *other;
+
+    json_array_foreach(order, i, other) {
+
+        if (ngx_strcmp(json_string_value(other), name) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
 
 
 json_t *

@@ -189,10 +189,41 @@ portal_render_variable(portal_render_t *r, const portal_mop_t *op)
 }
 
 
+/*
+ * What a town has added to a list itself is called as the town says, in the
+ * language of the page: "names" of the town, which is below all else.
+ */
+
+static json_t *
+portal_render_own(const portal_render_t *r, const json_t *value)
+{
+    unsigned     i;
+    json_t      *name;
+    const char  *p;
+
+    p = json_string_value(value);
+
+    if (p == NULL || strncmp(p, "own_", 4) != 0) {
+        return NULL;
+    }
+
+    for (i = 0; i < r->top; i++) {
+        name = json_object_get(json_object_get(json_object_get(r->stack[i],
+                                                               "town"),
+                                               "names"), p);
+        if (json_is_string(name)) {
+            return name;
+        }
+    }
+
+    return NULL;
+}
+
+
 static int
 portal_render_display(portal_render_t *r, const portal_mop_t *op)
 {
-    json_t                  *value, *list, *field;
+    json_t                  *value, *list, *field, *own;
     unsigned                 unit;
     const portal_display_t  *display;
 
@@ -213,6 +244,13 @@ portal_render_display(portal_render_t *r, const portal_mop_t *op)
             unit = portal_display_unit(json_string_value(field),
                                        json_string_length(field));
         }
+    }
+
+    own = list ? portal_render_own(r, value) : NULL;
+
+    if (own) {
+        value = own;
+        list = NULL;
     }
 
     return portal_display_value(r->view->views, list, unit,

@@ -65,6 +65,27 @@ run(async (browser) => {
   await page.goto(`${portal.agents_url}/reglages/autorisations/transport`);
   await inspect(page, "a text of before");
 
+  await page.goto(`${portal.agents_url}/reglages/autorisations/ajout`);
+  await inspect(page, "settings", true);
+  await field("Nom en français").fill("Sorties à vélo");
+  await field("Texte en français").fill("J’autorise mon enfant à sortir à vélo.");
+  await field("Nom en anglais").fill("Bicycle outings");
+  await field("Texte en anglais").fill("I allow my child to go out by bicycle.");
+  await button(main(page), "Ajouter à la liste").click();
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  const up = main(page).getByRole("button", { name: "Monter – Sorties à vélo" });
+  await up.focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("Les réglages sont enregistrés").waitFor();
+  await main(page).getByRole("button", { name: "Descendre – Sorties à vélo" }).waitFor();
+  await inspect(page, "authorisations");
+  await main(page).getByRole("link", { name: "Sorties à vélo" }).click();
+  await main(page).getByRole("link", { name: "Ne plus demander cette autorisation" }).click();
+  await inspect(page, "settings", true);
+  await button(main(page), "Ne plus demander cette autorisation").click();
+  await page.getByText("Autorisations qui ne sont plus demandées").waitFor();
+  await inspect(page, "an authorisation that is not asked any more");
+
   await page.goto(`${portal.agents_url}/reglages/ecoles`);
   await button(main(page), "Ajouter toutes ces écoles, avec leurs classes").click();
   await page.getByText("Les réglages sont enregistrés").waitFor();

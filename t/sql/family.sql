@@ -77,7 +77,7 @@ select is(ask('saint-aubin', 'guardian', jsonb_build_object('guardian', guardian
 select is(ask('saint-aubin', 'child', jsonb_build_object('child', d->'children'->0->>'id'), account('camille.martin@exemple.fr'), family('104201'))->'child', portal.with_texts((d->'children'->0)::json)::jsonb, 'a child''s too, with the texts that its answers were given by') from doc;
 select is(ask('saint-aubin', 'guardian', jsonb_build_object('guardian', x), account('camille.martin@exemple.fr'), family('104201')), '{"status": 404, "guardian": null, "sections": null}', 'no such guardian here: ' || x)
   from unnest(array[guardian('104202', 1)::text, guardian('20301', 1)::text, '999999999', 'x', '']) x;
-select is(ask('saint-aubin', 'child', jsonb_build_object('child', x), account('camille.martin@exemple.fr'), family('104201')), '{"status": 404, "child": null, "school_year": null, "answers_from": null, "sections": null}', 'no such child here: ' || x)
+select is(ask('saint-aubin', 'child', jsonb_build_object('child', x), account('camille.martin@exemple.fr'), family('104201')), '{"status": 404, "child": null, "school_year": null, "may_answer": null, "answers_from": null, "sections": null}', 'no such child here: ' || x)
   from unnest(array[(select id::text from portal.child where first_name = 'Hugo'), (select id::text from portal.child where first_name = 'Alice'), '999999999', '1 or 1=1']) x;
 select is(ask('saint-aubin', 'family', '{}', account('ines.faure@exemple.fr')), '{"status": 404, "family": null, "families": [], "guardians": [], "children": [], "asked": []}', 'no family');
 select is(jsonb_array_length(ask('saint-aubin', 'family', '{}', account('monique.petit@exemple.fr'), family('104210'))->'families'), 2, 'two families to choose from');

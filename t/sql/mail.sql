@@ -15,7 +15,7 @@ values (1, 'a@exemple.fr', 'confirm', repeat('A', 60), now() + interval '1 day',
 create temp table claimed on commit drop as select * from json_array_elements(as_jobs('mail_claim', '{"limit": 10, "lease": 60}'));
 select is((select string_agg(value->>'recipient', ' ') from claimed), 'a@exemple.fr b@exemple.fr', 'what is due, of all towns');
 select is((select string_agg(k, ' ' order by k) from claimed, json_object_keys(value) k where value->>'recipient' = 'a@exemple.fr'),
-    'data from from_name id lang message_id office origin phone recipient service template tenant token town_name', 'each key');
+    'data from from_name id lang message_id names office origin phone recipient service template tenant token town_name', 'each key');
 select is(as_jobs('mail_claim', '{"limit": 10}')::text, '[]', 'taken once');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry', 'detail', '451')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'again later');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'sent')::jsonb)->>'state' from claimed where value->>'recipient' = 'b@exemple.fr'), 'sent', 'sent');

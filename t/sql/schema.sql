@@ -85,7 +85,7 @@ select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
-$$, $$ select unnest(array['acknowledge_changes', 'add_note', 'add_webhook', 'address_link', 'address_password', 'agent_accept', 'agent_account',
+$$, $$ select unnest(array['acknowledge_changes', 'add_authorisation', 'add_note', 'add_webhook', 'address_link', 'address_password', 'agent_accept', 'agent_account',
     'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_iban', 'agent_invitation', 'agent_note',
     'agent_photo', 'agent_recover', 'agent_recovery_codes', 'agent_request', 'agent_sign_in',
     'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_step_up', 'agent_step_up_lookup', 'agent_tax', 'agents', 'ask_change', 'ask_export',
@@ -96,16 +96,16 @@ $$, $$ select unnest(array['acknowledge_changes', 'add_note', 'add_webhook', 'ad
     'counter', 'counter_change', 'counter_form', 'counter_guardian_page',
     'decide', 'decide_conflict', 'decide_elimination', 'decide_export', 'decide_import', 'elimination_list', 'elimination_sheet', 'eliminations', 'end_ban', 'end_others', 'enter', 'enter_agent',
     'enter_machine', 'export_request', 'exports', 'family', 'family_search', 'forget_import', 'forgot_password', 'guardian', 'guardian_code',
-    'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'logo_file', 'logo_form', 'make_elimination',
-    'may_machine', 'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests',
-    'my_session', 'my_space', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'publish_theme', 'queue', 'refusal_form',
+    'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'listed_authorisation', 'logo_file', 'logo_form', 'make_elimination',
+    'may_machine', 'move_authorisation', 'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests',
+    'my_session', 'my_space', 'new_authorisation', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'publish_theme', 'queue', 'refusal_form',
     'refusal_list', 'refused_changes', 'request_document_file', 'request_iban', 'request_photo', 'resend_change', 'resend_confirmation', 'reset_link',
     'reset_password', 'save_authorisation', 'save_fields', 'save_guardian_code', 'save_logo', 'save_refusal', 'save_school', 'save_settings', 'save_theme', 'schema_version',
     'school_form', 'school_list', 'seal_place', 'search_families',
     'section_form', 'session_lost', 'session_owner', 'set_language', 'set_reminders', 'settings', 'settings_fields',
     'settings_form', 'sign_in', 'sign_in_lookup', 'sign_out', 'sign_up', 'sign_up_sent', 'start_import', 'statistics',
     'store_import', 'store_logo', 'store_upload', 'subscribe', 'subscription', 'subscriptions', 'take_schools', 'theme_form', 'theme_preview', 'town', 'undo_address',
-    'undo_link', 'unsubscribe', 'verification', 'verify', 'webhook', 'webhooks', 'withdraw_note', 'withdraw_request']) $$, 'what portal_web may call');
+    'undo_link', 'unsubscribe', 'verification', 'verify', 'webhook', 'webhooks', 'withdraw_authorisation', 'withdraw_note', 'withdraw_request']) $$, 'what portal_web may call');
 
 select results_eq($$
     select p.proname::text collate "default" from pg_proc p

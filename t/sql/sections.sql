@@ -148,8 +148,8 @@ select is(portal.form_path(b, s, a, 7, 9), p, p)
                ('/famille/enfants/1', 'child_contact', 'remove', '/famille/enfants/1/contacts/7/retrait'), ('/famille/enfants/1', 'child_contact', 'report', '/famille/enfants/1/contacts/interdiction'),
                ('/famille/enfants/1', 'child_general', 'remove', '/famille/enfants/1/retrait'), ('/famille/enfants/1', 'child_general', 'change', '/famille/enfants/1/generales')) as x (b, s, a, p);
 
-select is((select count(*) from portal.field where section = 'child_authorisations'), (select count(*) from portal.authorisation where child_id = pg_temp.child('Nina')), 'a field for each authorisation');
-select is_empty($$ select name from portal.field where section = 'child_authorisations' except select code from portal.authorisation $$, 'of the same name');
+select is((select count(*) from portal.field where section = 'child_authorisations' and name not like 'own%'), (select count(*) from portal.authorisation where child_id = pg_temp.child('Nina')), 'a field for each authorisation');
+select is_empty($$ select name from portal.field where section = 'child_authorisations' and name not like 'own%' except select code from portal.authorisation $$, 'of the same name');
 
 -- the texts that authorisations are answered by
 
@@ -169,6 +169,25 @@ end $$;
 insert into portal.authorisation_text (tenant, code, lang, text) values (1, 'swimming', 'fr', 'Nouveau'), (1, 'swimming', 'de', 'Neu'), (2, 'swimming', 'fr', 'Ailleurs');
 select is((select string_agg(l || ' ' || coalesce(x.text, '-'), ', ' order by l) from unnest('{fr,en,de,it}'::text[]) l cross join lateral (select pg_temp.text_in(l)) x (text)),
     'de Neu, en I allow my child to take part in swimming and water games watched over by a lifeguard., fr Nouveau, it Nouveau', 'the latest, in the language of the account, else in French');
+
+
+-- the town's own list
+
+create function pg_temp.listed() returns text language sql as $$ select string_agg(p.name, ' ' order by p.rank) from portal.field_policies('child_authorisations') p $$;
+select is(pg_temp.listed(), 'image_internal image_press image_web leave_alone transport hospital swimming', 'own ones are in no list before they are made');
+select throws_ok(format('update portal.town set authorisations = %L where id = 1', v), '23514', null, 'no list: ' || v)
+  from unnest('{"[]","{\"other\": {\"rank\": 1}}","{\"own_13\": {\"rank\": 1, \"fr\": \"x\"}}","{\"swimming\": {}}","{\"swimming\": {\"rank\": 0}}","{\"own_1\": {\"rank\": 1}}","{\"own_1\": {\"rank\": 1, \"fr\": \"\"}}"}'::text[]) v;
+update portal.town set authorisations = '{"own_2": {"rank": 1, "fr": "Vélo", "en": "Bicycle", "since": "2026-11-01"}, "swimming": {"rank": 2, "withdrawn": "2026-11-02"}}' where id = 1;
+select is(pg_temp.listed(), 'own_2 image_internal image_press image_web leave_alone transport hospital', 'own ones, the order, without what is out of it');
+select is(portal.authorisation_title(c, l), t, l || ' ' || c) from (values ('own_2', 'fr', 'Vélo'), ('own_2', 'en', 'Bicycle'), ('own_2', 'de', 'Vélo'), ('swimming', 'de', 'Participer aux baignades')) as x (c, l, t);
+select is((select string_agg(k.code || ' ' || k.own || ' ' || coalesce(k.since::text, '-') || ' ' || coalesce(k.withdrawn_on::text, '-'), ', ' order by k.code) from portal.authorisation_kinds() k where k.code in ('own_1', 'own_2', 'swimming')),
+    'own_2 true 2026-11-01 -, swimming false - 2026-11-02', 'all that the town knows');
+select is(portal.authorisation_added(pg_temp.child('Nina'), d::date), y, 'new since ' || coalesce(d, 'ever')) from (values ('2026-10-31', true), ('2026-11-01', true), ('2026-11-02', false), (null, true)) as x (d, y);
+select is(portal.child_authorisations_values(pg_temp.child('Nina'))->>'own_2', 'unanswered', 'no row is no answer');
+select throws_ok($$ insert into portal.authorisation (tenant, child_id, code) values (1, pg_temp.child('Nina'), 'own_13') $$, '23514', null, 'there are twelve');
+insert into portal.authorisation (tenant, child_id, code, answer, answered_on) values (1, pg_temp.child('Nina'), 'own_2', 'no', '2026-11-03');
+select is(portal.authorisation_added(pg_temp.child('Nina'), null), false, 'an answered one is not new');
+select is(portal.child_authorisations_values(pg_temp.child('Nina'))->>'own_2', 'no', 'its answer');
 
 select * from finish();
 rollback;
