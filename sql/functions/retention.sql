@@ -378,6 +378,7 @@ begin
         when 'idempotency' then 1
         when 'captcha_used' then 0
         when 'agent_former' then 7
+        when 'removed' then p_town.keep_photo
         when 'webhook_message' then 14
         else p_town.keep_audit end);
 
@@ -545,6 +546,14 @@ begin
          where b.tenant = p_town.id
            and b.id in (select due_bans(p_town, p_limit, 'purge'));
 
+    when 'removed' then
+        delete from removed r
+         where r.tenant = p_town.id
+           and r.set_id in (select d.set_id from removed d
+                             where d.tenant = p_town.id and d.removed_at < v_before
+                             limit p_limit)
+           and r.removed_at < v_before;
+
     when 'upload' then
         delete from upload u
          where u.tenant = p_town.id
@@ -612,7 +621,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), subscription_past (of which the audit tells nothing more), month_figure (400 days), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit, mass_export, agent_former (a week) or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), subscription_past (of which the audit tells nothing more), month_figure (400 days), change_set, collect_ban (that has ended), removed (what undoing a removal needs), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit, mass_export, agent_former (a week) or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int
@@ -785,7 +794,7 @@ begin
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
             'session', 'device', 'agent_session', 'agent_device', 'code_copy', 'change_set',
-            'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run',
+            'collect_ban', 'removed', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run',
             'elimination', 'mass_export', 'agent_former', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
@@ -850,7 +859,7 @@ begin
         'subscription', v_town.keep_closed, 'code', v_town.keep_audit,
         'change_set', v_town.keep_request, 'collect_ban', v_town.keep_request,
         'document', coalesce(v_town.keep_document, v_town.keep_request),
-        'photo', v_town.keep_photo, 'audit', v_town.keep_audit,
+        'photo', v_town.keep_photo, 'removed', v_town.keep_photo, 'audit', v_town.keep_audit,
         'outbox', v_town.keep_mail, 'session', v_town.keep_session,
         'token', v_town.keep_token, 'attempt', v_town.keep_attempt, 'device', 90,
         'code_copy', 30, 'import', 365, 'webhook_message', 14);
@@ -865,7 +874,8 @@ begin
             from unnest(array['account_unconfirmed', 'account_warned', 'account_inactive',
                               'account_closed', 'subscription', 'change_set',
                               'collect_ban', 'document',
-                              'photo', 'audit', 'outbox', 'session', 'token', 'attempt',
+                              'photo', 'removed', 'audit', 'outbox', 'session', 'token',
+                              'attempt',
                               'device', 'code_copy', 'code', 'import', 'webhook_message'])
                  with ordinality as k (kind, n)
            cross join lateral (select case

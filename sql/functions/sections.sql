@@ -388,6 +388,8 @@ comment on function remove_faults(text, bigint) is
 create or replace function section_remove(p_set change_set) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
+    perform keep_removed(p_set);
+
     case p_set.section
 
     when 'child_general' then
@@ -438,7 +440,7 @@ end
 $$;
 
 comment on function section_remove(change_set) is
-    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it; what else ends is end_access()''s. An import does not bring them back, see import_removed.';
+    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it; what else ends is end_access()''s. What goes is kept for a while, see removed. An import does not bring them back, see import_removed.';
 
 
 create or replace function record_ban(p_set change_set) returns void
