@@ -409,7 +409,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
     }
 
     my %why = (
-        told => join(' ', sort keys %told) . ' verification family family_note family_document child_family child_photo
+        told => join(' ', sort keys %told) . ' verification family family_note family_document child_family child_photo child_pai
             change change_set change_item change_event authorisation_text upload upload_piece outbox token audit',
         machine => 'subscription_past attempt captcha_used idempotency audit_erased job migration setting field section visibility',
         others => 'collect_ban code_bar agent agent_former agent_device agent_recovery agent_session agent_token machine

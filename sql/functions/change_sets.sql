@@ -262,6 +262,10 @@ begin
         v_values := change_values(p_set);
         perform section_apply(p_set.section, request_subject(p_set), v_values);
 
+        if p_set.section = 'child_health' then
+            perform pai_apply(p_set);
+        end if;
+
     end case;
 end
 $$;

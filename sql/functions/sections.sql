@@ -169,10 +169,14 @@ create or replace function late_faults(p_section text, p_items jsonb, v jsonb) r
                      and (v->>'valid_until')::date < today()
                      and not isempty(contact_period(v))
                 then fault('valid_until', 'valid_until_past')
+                when p_section = 'child_health'
+                     and p_items @? '$[*].field ? (@ == "vaccines_until")'
+                     and (v->>'vaccines_until')::date < today()
+                then fault('vaccines_until', 'valid_until_past')
                 else '[]'::jsonb end;
 
 comment on function late_faults(text, jsonb, jsonb) is
-    'What may be in the file but no more be asked for: a contact''s last day that is past. Input: section, items, the section as it would be.';
+    'What may be in the file but no more be asked for: a contact''s last day, or that of missing vaccines, that is past. Input: section, items, the section as it would be.';
 
 
 create or replace function child_contact_apply(p_id bigint, v jsonb) returns void

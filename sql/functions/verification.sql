@@ -100,11 +100,21 @@ begin atomic
                   and exists (select from authorisation x
                                where x.child_id = p.id
                                  and x.answer <> 'unanswered'
-                                 and not answer_counts(x)) as asked) a;
+                                 and not answer_counts(x))
+                  -- nor is a plan, or the day of missing vaccines, that has ended
+                  -- since
+                  or r.section = 'child_health'
+                     and exists (select from health h
+                                  where h.child_id = p.id
+                                    and coalesce(d.day, '-infinity') <= greatest(
+                                        case when h.pai_end < today()
+                                             then h.pai_end end,
+                                        case when h.vaccines_until < today()
+                                             then h.vaccines_until end)) as asked) a;
 end;
 
 comment on function verification_rows(bigint, bigint) is
-    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, as answers to authorisations that the town asks for again are, and whether it waits for others alone. Input: family, the guardian who asks or null.';
+    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, as answers to authorisations that the town asks for again are, and health data where a plan (PAI) or the day of missing vaccines has ended since, and whether it waits for others alone. Input: family, the guardian who asks or null.';
 
 
 create or replace function my_guardian() returns bigint

@@ -171,7 +171,7 @@ union all values
     ('agent_token', 'with', 'agent'), ('agent_recovery', 'with', 'agent'),
     ('address', 'with', 'guardian'), ('bank', 'with', 'guardian'), ('tax', 'with', 'guardian'), ('guardian', 'the file is the town''s', null),
     ('code_bar', 'with', 'family'), ('family_note', 'with', 'family'), ('family_document', 'with', 'family'), ('verification', 'with', 'family'),
-    ('child_family', 'with', 'child'), ('authorisation', 'with', 'child'), ('child_photo', 'with', 'child'), ('contact', 'with', 'child_family'),
+    ('child_family', 'with', 'child'), ('child_pai', 'with', 'child'), ('authorisation', 'with', 'child'), ('child_photo', 'with', 'child'), ('contact', 'with', 'child_family'),
     ('health', 'with', 'child'), ('insurance', 'with', 'child'), ('schooling', 'with', 'child'),
     ('family', 'the file is the town''s', null), ('child', 'the file is the town''s', null),
     ('machine', 'a name, which the journal shows', null), ('webhook', 'the town takes it out', null),
