@@ -67,6 +67,8 @@ alter function import_analyze(text) owner to portal_owner;
 grant execute on function import_analyze(text) to portal_batch;
 alter function numbered() owner to portal_batch;
 alter function numbered_id() owner to portal_batch;
+alter function end_pais(int, int) owner to portal_apply;
+grant execute on function end_pais(int, int) to portal_batch;
 alter function take_imported(bigint) owner to portal_apply;
 grant execute on function take_imported(bigint) to portal_api;
 

@@ -95,6 +95,7 @@ static const char  *ngx_http_portal_mails[] = {
     "change_filed",
     "change_accepted", "change_partly", "change_refused", "change_incomplete",
     "change_reversed", "change_iban", "contact_asked", "guardian_removed",
+    "guardian_restored",
     NULL
 };
 

@@ -409,12 +409,12 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
     }
 
     my %why = (
-        told => join(' ', sort keys %told) . ' verification family family_note family_document child_family child_photo
+        told => join(' ', sort keys %told) . ' verification family family_note family_document child_family child_photo child_pai
             change change_set change_item change_event authorisation_text upload upload_piece outbox token audit',
         machine => 'subscription_past attempt captcha_used idempotency audit_erased job migration setting field section visibility',
         others => 'collect_ban code_bar agent agent_former agent_device agent_recovery agent_session agent_token machine
             mass_export elimination elimination_item code_order letter_lot retention_run webhook webhook_attempt webhook_message',
-        undecided => 'import import_conflict import_file import_key import_line import_piece import_removed',
+        undecided => 'import import_conflict import_file import_key import_line import_piece import_removed removed',
         town => 'town month_figure town_rule town_number town_theme logo field_policy refusal school section_document',
     );
     my %known = map { $_ => 1 } map { split } values %why;

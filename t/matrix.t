@@ -144,6 +144,11 @@ my %request;
     my $doc = $desk->get("/demandes/$first")->json;
     is $desk->post("/demandes/$first", { csrf => $doc->{csrf}, version => $doc->{version},
         step => 'accept' })->status, 200, 'a photo is in the file';
+    my ($plan) = send_file($camille, "/famille/enfants/$id{enfant}/sante", { pai => 'yes' },
+        document => "%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\n%%EOF\n")->json->{location} =~ m{(\d+)};
+    $doc = $desk->get("/demandes/$plan")->json;
+    is $desk->post("/demandes/$plan", { csrf => $doc->{csrf}, version => $doc->{version},
+        step => 'accept' })->status, 200, 'and the document of a plan';
     ($request{photo}) = send_file($camille, $path, {}, photo => grey(90))->json->{location} =~ m{(\d+)};
 }
 $id{numero} = 1;

@@ -256,6 +256,12 @@ post(decide => $c, '/demandes/999999', { step => 'accept', version => 'x' }, 404
         document => "%PDF-1.4\n%%EOF\n")->json->{location} =~ /(\d+)/;
     answered(agentDocument => $c->get("/demandes/$with/justificatif-1"), 200);
     answered(agentDocument => $c->get("/demandes/$with/justificatif-2"), 404);
+    my $plan = '/familles/' . $portal->psql("select family_id from portal.guardian where id = $me") . "/enfants/$child/pai";
+    $portal->psql("update portal.health set pai = 'yes' where child_id = $child;
+        insert into portal.child_pai (tenant, child_id, upload_id, set_id)
+        select 1, $child, id, $with from portal.upload where set_id = $with");
+    answered(agentChildPai => $c->get("$plan-1"), 200);
+    answered(agentChildPai => $c->get("$plan-2"), 404);
     my @all = $portal->psql("select id from portal.change_set order by id");
     cmp_ok scalar @all, '>', 6, 'requests of all kinds';
     is join(' ', sort map { grep { /^is_/ } keys %{ $_->{leaves} // {} } }
@@ -802,6 +808,9 @@ sub json_of { twin($_[0], json => 1) }
     answered(agentPhotoBefore => $own->get("/demandes/$photo/photo-avant.jpg"), 403, 'their own');
     answered(agentPhotoNow => $own->get("/demandes/$photo/photo-actuelle.jpg"), 403, 'their own');
     answered(agentDocument => $own->get("/demandes/$with/justificatif-1"), 403, 'their own');
+    answered(agentChildPai => $own->get("/familles/$_->[0]/enfants/$_->[1]/pai-1"), 403, 'their own') for $portal->psql("select m.family_id,
+        p.child_id from portal.child_pai p join portal.child_family m using (child_id) join portal.guardian g on g.family_id = m.family_id
+        where g.id = $me");
     answered(ban => $own->get("/interdictions/$ban"), 403, 'their own');
     my $note = join '/notes/', @{ ($portal->psql('select family_id, max(id) from portal.family_note group by 1'))[0] };
     answered(agentNote => $own->get("/familles/$note"), 403, 'their own');

@@ -322,6 +322,7 @@ ask(prolong => $c);
 ask($_ => $c, status => 403, id => 1)
     for qw(family guardian child requests verification request),
     grep { /^(?:ask[A-Z]|childPhoto|request[A-Z])/ } sort keys %op;
+ask(childPai => $c, status => 403, id => [1, 1]);
 ask($_ => $c, status => 404, id => 999999) for qw(subscription unsubscribe);
 ask(chooseFamily => $c, status => 404, fields => { family => 999999 });
 
@@ -408,6 +409,12 @@ ask($_ => $c) for qw(session mySpace myData subscriptions);
         'document', "%PDF-1.4\n", [street => 'rue du Papier'])->json->{location} =~ s/.*\///r;
     ask(requestDocument => $c, id => [$paper, 1]);
     ask(requestDocument => $c, id => [$paper, 2], status => 404);
+
+    $p->psql("update portal.health set pai = 'yes' where child_id = $child;
+        insert into portal.child_pai (tenant, child_id, upload_id, set_id)
+        select 1, $child, id, $paper from portal.upload where set_id = $paper");
+    ask(childPai => $c, id => [$child, 1]);
+    ask(childPai => $c, id => [$child, 2], status => 404);
 
     my $open = ask(requests => $c)->json->{open};
     cmp_ok scalar @$open, '>', 8, 'requests are open';

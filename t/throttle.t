@@ -9,7 +9,7 @@ use utf8;
 
 use feature qw(state);
 
-use Portal::Declared qw(locations);
+use Portal::Declared qw(forms locations);
 use Portal::Test;
 use Portal::Fault qw(twin);
 
@@ -258,6 +258,37 @@ for (['/inscription', 150], ['/inscription/renvoi', 150], ['/mot-de-passe/oubli'
     });
     cmp_ok $n, '>=', 300, 'T038 links: many from one address';
     ok defined $r, 'T038 but who tries them at random is stopped';
+}
+
+# forms that files come with: wherever there is one, and by what it sends
+{
+    my $forms = forms();
+    my %files = map { my $name = $_;
+        (grep { $_->{type} eq 'file' } values %{ $forms->{$name}{fields} }) ? ($name => 1) : () } keys %$forms;
+    my @places = map { my $list = $_; map { { %$_, list => $list } }
+        grep { $files{ ($_->{body} =~ /portal_post\s+\w+\s+([\w-]+);/)[0] // '' } } locations($list) } qw(pages agents);
+    cmp_ok scalar(@places), '>', 20, 'files come at many addresses';
+    is join(' ', map { "$_->{list}:$_->{path}" } grep { $_->{body} !~ /limit_req\s+zone=portal_(?:document|file)\s/ } @places),
+        '', 'each of them has its limit';
+
+    my $send = sub {
+        my ($ip, $type, %o) = @_;
+
+        return client(source => '127.0.5.10', %o)->post($o{path} // '/famille/enfants/1/sante', "--b--\r\n",
+            headers => { 'X-Forwarded-For' => $ip, 'Content-Type' => $type });
+    };
+    my ($n, $r) = flood(360, sub { $send->('198.51.100.30', 'multipart/form-data; boundary=b') });
+    cmp_ok $n, '>=', 300, 'many documents from one address';
+    ok defined $r, 'and documents do not come for ever' or BAIL_OUT('no limit');
+    is $r->header('retry-after'), 60, 'it says when again';
+    like $r->text, qr/Réessayez dans une minute\./, 'in words';
+    is $send->('198.51.100.30', 'multipart/form-data; boundary=b', json => 1)->status, 429, 'to a program as well';
+    is $send->('198.51.100.30', 'Multipart/Form-Data; boundary=b', path => '/famille/responsables/1/adresse')->status, 429,
+        'all such forms together, however the type is written';
+    is $send->('198.51.100.30', 'multipart/form-data; boundary=b', agents => 1,
+        path => '/familles/1/guichet/1/piece/enfants/1/sante')->status, 429, 'at the counter too';
+    isnt $send->('198.51.100.31', 'multipart/form-data; boundary=b')->status, 429, 'another address goes on';
+    isnt post_from('198.51.100.30', '/famille/enfants/1/sante')->status, 429, 'so does what brings no files';
 }
 
 {

@@ -103,7 +103,7 @@ sub canary {
 
 # what the values of no pattern are; the rest stays as it is
 my %other = (guardian_address => { postal_code => '59100', country => 'FR' },
-    guardian_bank => { mandate => 'yes' }, child_health => { pai => 'yes' },
+    guardian_bank => { mandate => 'yes' }, child_health => { pai => 'yes', vaccines => 'no' },
     child_contact => { link => 'friend', collect => 'no', emergency => 'yes' },
     guardian_basic => { link => 'father' }, guardian_tax => {}, child_general => {},
     child_authorisations => {});

@@ -241,7 +241,6 @@ create or replace function change_apply(p_set change_set) returns void
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_values  jsonb;
-    v_id      bigint := request_subject(p_set);
 begin
     case p_set.action
 
@@ -251,21 +250,28 @@ begin
     when 'report' then
         perform record_ban(p_set);
 
-    else
-        v_values := change_values(p_set);
-
-        if p_set.action = 'add' then
-            v_id := section_add(p_set, v_values);
+    when 'add' then
+        if p_set.reverses is not null then
+            perform restore_removed(p_set);
+        else
+            v_values := change_values(p_set);
+            perform section_apply(p_set.section, section_add(p_set, v_values), v_values);
         end if;
 
-        perform section_apply(p_set.section, v_id, v_values);
+    else
+        v_values := change_values(p_set);
+        perform section_apply(p_set.section, request_subject(p_set), v_values);
+
+        if p_set.section = 'child_health' then
+            perform pai_apply(p_set);
+        end if;
 
     end case;
 end
 $$;
 
 comment on function change_apply(change_set) is
-    'Writes a request into the file: the accepted items over what it holds now, whom it adds, whom it takes out, or what it reports. The caller has locked whom it is about, see lock_subject(), and has asked change_faults().';
+    'Writes a request into the file: the accepted items over what it holds now, whom it adds or puts back, whom it takes out, or what it reports. The caller has locked whom it is about, see lock_subject(), and has asked change_faults().';
 
 
 create or replace function new_request(p_section text, p_action text, p_guardian bigint,

@@ -144,7 +144,9 @@ begin atomic
                'health', case when 'child_health' = any (p_same) then
                    json_build_object('doctor_name', h.doctor_name,
                        'doctor_phone', h.doctor_phone, 'vaccines', h.vaccines,
+                       'vaccines_until', h.vaccines_until,
                        'pai', h.pai, 'pai_start', h.pai_start, 'pai_end', h.pai_end,
+                       'pai_documents', pai_documents(c.id),
                        'allergies', sealed_value('child', c.seal_id, 'allergies',
                            h.allergies),
                        'allergy_action', sealed_value('child', c.seal_id,
@@ -248,6 +250,8 @@ begin
         union all
         -- what belongs to a field that is hidden, and parts that nothing is left of
         select '{bank,mandate_reference}' where p_hidden @? '$.guardian_bank.mandate'
+        union all
+        select '{health,pai_documents}' where p_hidden @? '$.child_health.pai'
         union all
         select '{school,year}' where v_general ? 'school_name'
         union all

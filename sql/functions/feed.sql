@@ -313,12 +313,14 @@ begin
             then (select b.mandate_reference from bank b where b.guardian_id = v_who.id) end,
         'decided_at', c.created_at, 'decided_by', c.decided_role,
         'effective_on', day_of(coalesce(p_set.decided_at, c.created_at)),
-        'request', p_set.number, 'at_counter', p_set.filed_by is not null);
+        'request', p_set.number,
+        'reverses', (select o.number from change_set o where o.id = p_set.reverses),
+        'at_counter', p_set.filed_by is not null);
 end
 $$;
 
 comment on function change_document(change, change_set, boolean) is
-'A change as the feed tells it: {"cursor", "id", "state", "family": {"external_id", "number"}, "person": {"kind", "id": ours, "external_id": the software''s or null, "name"}, "child": of a contact {"id", "external_id", "last_name", "first_name"}, "section", "action", "field", "title": of an authorisation what the town calls it, in French, else null, "old", "new", "withheld": it is sealed and not for this machine, "fields": [{"field", "new"}] of somebody added, "words" of a report, "mandate_reference" of an account, "decided_at", "decided_by": role, "effective_on", "request": its number, "at_counter": an agent filed it for the family}. Input: change, its request, whether sealed values are opened.';
+'A change as the feed tells it: {"cursor", "id", "state", "family": {"external_id", "number"}, "person": {"kind", "id": ours, "external_id": the software''s or null, "name"}, "child": of a contact {"id", "external_id", "last_name", "first_name"}, "section", "action", "field", "title": of an authorisation what the town calls it, in French, else null, "old", "new", "withheld": it is sealed and not for this machine, "fields": [{"field", "new"}] of somebody added, "words" of a report, "mandate_reference" of an account, "decided_at", "decided_by": role, "effective_on", "request": its number, "reverses": that of the one it undoes, "at_counter": an agent filed it for the family}. Input: change, its request, whether sealed values are opened.';
 
 
 create or replace function bl_cells(p_set change_set, p_change json) returns json

@@ -13,7 +13,7 @@ begin atomic
                'allergies', h.allergies, 'allergy_action', h.allergy_action,
                'treatment', h.treatment, 'notes', h.notes, 'pai', h.pai,
                'pai_start', h.pai_start, 'pai_end', h.pai_end, 'glasses', h.glasses,
-               'hearing_aid', h.hearing_aid, 'swims', h.swims,
+               'vaccines_until', h.vaccines_until, 'hearing_aid', h.hearing_aid, 'swims', h.swims,
                '_mac', jsonb_build_object(
                    'allergies', encode(h.allergies_mac, 'hex'),
                    'allergy_action', encode(h.allergy_action_mac, 'hex'),
@@ -31,22 +31,31 @@ create or replace function health_input(input jsonb, p_now jsonb, p_open bigint)
     returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_asked  text;
+    v_asked  jsonb := (select coalesce(jsonb_object_agg(i.field, i.asked), '{}')
+                         from change_item i
+                        where i.set_id = p_open);
+    v_meant  jsonb := p_now || v_asked || jsonb_strip_nulls(input);
+    v_input  jsonb := input;
 begin
-    select i.asked #>> '{}' into v_asked
-      from change_item i
-     where i.set_id = p_open and i.field = 'pai';
-
-    if coalesce(input->>'pai', v_asked, p_now->>'pai') = 'yes' then
-        return input;
+    if v_meant->>'pai' is distinct from 'yes' then
+        v_input := v_input || '{"pai_start": null, "pai_end": null}';
     end if;
 
-    return input || '{"pai_start": null, "pai_end": null}';
+    if v_meant->>'vaccines' is distinct from 'no' then
+        v_input := v_input || '{"vaccines_until": null}';
+    -- a child is admitted for three months to make up for what is missing
+    elsif p_now->>'vaccines' is distinct from 'no' and v_meant->>'vaccines_until' is null
+    then
+        v_input := v_input || jsonb_build_object('vaccines_until',
+                                  (today() + interval '3 months')::date);
+    end if;
+
+    return v_input;
 end
 $$;
 
 comment on function health_input(jsonb, jsonb, bigint) is
-    'section_input() of child_health: without a plan (PAI) its dates are emptied.';
+    'section_input() of child_health: without a plan (PAI) its dates are emptied, and the day of missing vaccines where none is missing; who says that some are and no day has three months, for which the law admits a child (décret 2018-42).';
 
 
 create or replace function health_faults(v jsonb) returns jsonb
@@ -72,6 +81,8 @@ begin
            allergy_action_mac = value_mac(v, 'allergy_action'),
            treatment = v->>'treatment', treatment_mac = value_mac(v, 'treatment'),
            notes = v->>'notes', notes_mac = value_mac(v, 'notes'),
+           vaccines_until = case when v->>'vaccines' = 'no'
+                                 then (v->>'vaccines_until')::date end,
            pai = v->>'pai',
            -- also where only the answer was accepted
            pai_start = case when v->>'pai' = 'yes' then (v->>'pai_start')::date end,

@@ -261,7 +261,8 @@ begin
         v_requests := array(select due_requests(p_town, p_limit, p_which));
     end if;
 
-    -- what no request names after a day; a photo that is no longer needed
+    -- what no request names after a day; a photo that is no longer needed; not
+    -- what the file holds, nor what has just left it
     return query
     select d.id
       from upload d
@@ -270,9 +271,10 @@ begin
        and (c.id is null and d.left_at is null and p_which <> 'unlisted'
                 and d.created_at < now() - interval '1 day'
                 and not is_kept(p_town, upload_kind(d.section), d.id::text)
-            or (d.left_at < v_before
+            or (d.left_at < v_before and (d.section = 'child_photo' or c.id is null)
                 or d.section <> 'child_photo' and c.decided_at
                    <= now() - make_interval(days => p_town.keep_document)
+                   and coalesce(d.left_at < v_before, true)
                 or d.section = 'child_photo' and c.updated_at < v_before
                    and c.state in ('refused', 'replaced', 'withdrawn'))
                and (v_listed is null or d.id = any (v_listed))
@@ -282,6 +284,9 @@ begin
                     or d.set_id <> all (v_requests)
                        and may_erase(p_town, 'change_set', d.set_id::text, p_which)))
        and not exists (select from child_photo p
+                        where p.tenant = d.tenant
+                          and p.upload_id = d.id)
+       and not exists (select from child_pai p
                         where p.tenant = d.tenant
                           and p.upload_id = d.id)
      limit p_limit;
@@ -378,6 +383,7 @@ begin
         when 'idempotency' then 1
         when 'captcha_used' then 0
         when 'agent_former' then 7
+        when 'removed' then p_town.keep_photo
         when 'webhook_message' then 14
         else p_town.keep_audit end);
 
@@ -545,6 +551,17 @@ begin
          where b.tenant = p_town.id
            and b.id in (select due_bans(p_town, p_limit, 'purge'));
 
+    when 'removed' then
+        delete from removed r
+         where r.tenant = p_town.id
+           and r.set_id in (select d.set_id from removed d
+                             where d.tenant = p_town.id and d.removed_at < v_before
+                             limit p_limit)
+           and r.removed_at < v_before;
+
+    when 'child_pai' then
+        return end_pais(coalesce(p_town.keep_document, p_town.keep_request), p_limit);
+
     when 'upload' then
         delete from upload u
          where u.tenant = p_town.id
@@ -612,7 +629,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), subscription_past (of which the audit tells nothing more), month_figure (400 days), change_set, collect_ban (that has ended), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit, mass_export, agent_former (a week) or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), subscription_past (of which the audit tells nothing more), month_figure (400 days), change_set, collect_ban (that has ended), removed (what undoing a removal needs), child_pai (the documents of plans that are over, which leave the file), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit, mass_export, agent_former (a week) or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int
@@ -785,7 +802,8 @@ begin
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
             'session', 'device', 'agent_session', 'agent_device', 'code_copy', 'change_set',
-            'collect_ban', 'upload', 'outbox', 'webhook_message', 'audit', 'retention_run',
+            'collect_ban', 'removed', 'child_pai', 'upload', 'outbox', 'webhook_message', 'audit',
+            'retention_run',
             'elimination', 'mass_export', 'agent_former', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
@@ -835,57 +853,4 @@ comment on function purge(jsonb) is
 Result: {"status": 200, "rows", "note": what of which town or null, "more": the limit was reached, call again}. retention_run keeps what was done. For portal_jobs.';
 
 
-create or replace function periods(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
-declare
-    v_town  town;
-    v_days  jsonb;
-begin
-    perform require_agent('administrator');
-
-    select t.* into v_town from town t where t.id = here();
-    v_days := jsonb_build_object('account_unconfirmed', v_town.keep_unconfirmed,
-        'account_warned', v_town.keep_inactive - 30,
-        'account_inactive', v_town.keep_inactive, 'account_closed', v_town.keep_closed,
-        'subscription', v_town.keep_closed, 'code', v_town.keep_audit,
-        'change_set', v_town.keep_request, 'collect_ban', v_town.keep_request,
-        'document', coalesce(v_town.keep_document, v_town.keep_request),
-        'photo', v_town.keep_photo, 'audit', v_town.keep_audit,
-        'outbox', v_town.keep_mail, 'session', v_town.keep_session,
-        'token', v_town.keep_token, 'attempt', v_town.keep_attempt, 'device', 90,
-        'code_copy', 30, 'import', 365, 'webhook_message', 14);
-
-    return json_build_object('status', 200, 'approval', lists_first(v_town),
-        'periods', (select json_agg(json_build_object('purge_kind', k.kind,
-                               'period', period(greatest((v_days->>k.kind)::int, 1)),
-                               'counted', d.due is not null, 'due', d.due,
-                               'due_most', coalesce(d.due = 1000, false),
-                               'last_at', r.last_at, 'rows', r.rows)
-                               order by k.n)
-            from unnest(array['account_unconfirmed', 'account_warned', 'account_inactive',
-                              'account_closed', 'subscription', 'change_set',
-                              'collect_ban', 'document',
-                              'photo', 'audit', 'outbox', 'session', 'token', 'attempt',
-                              'device', 'code_copy', 'code', 'import', 'webhook_message'])
-                 with ordinality as k (kind, n)
-           cross join lateral (select case
-                when k.kind like 'account%'
-                then (select count(*) from due_accounts(k.kind, v_town, 1000))
-                when k.kind = 'change_set'
-                then (select count(*) from due_requests(v_town, 1000, 'all')) end) d (due)
-            left join lateral (select max(x.at), sum(x.rows)
-                                 from retention_run x
-                                where x.at >= now() - interval '30 days'
-                                  -- files are erased together, whichever they were
-                                  and x.kind = case when k.kind in ('document', 'photo')
-                                                    then 'upload' else k.kind end)
-                 r (last_at, rows) on true));
-end
-$$;
-
-comment on function periods(jsonb) is
-'How long the town keeps what, what of accounts and requests the next purge will take, and what it has erased. Result: {"status": 200, "approval": requests, files and bans wait for an approved list, "periods": [{"purge_kind", "period": period(), "counted", "due": how many the next purge takes, 1000 at most, null where that is not counted, "due_most": there may be more, "last_at", "rows": erased in the last 30 days; of documents and photos together}]}. Counts only. For administrators.';
-
-
-grant execute on function periods(jsonb) to portal_web;
 grant execute on function purge(jsonb) to portal_jobs;

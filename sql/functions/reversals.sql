@@ -70,6 +70,8 @@ declare
 begin
     if p_set.action = 'add' then
         return reverse_addition(p_set, input);
+    elsif p_set.action = 'remove' then
+        return reverse_removal(p_set, input);
     elsif v_now is null then
         return refused('', 'subject_gone', 409);
     end if;
@@ -115,4 +117,4 @@ end
 $$;
 
 comment on function reverse_request(change_set, jsonb) is
-    'Undoes an accepted request by another one that asks for what the file held when it was accepted, or takes whom it has added out again; history stays, and who had asked finds both among their own. Result: moved to the new request; 409 subject_gone, photo_gone; 422 when what was there does not go with what the file holds now, and nothing is written.';
+    'Undoes an accepted request by another one that asks for what the file held when it was accepted, takes whom it has added out again, or puts back whom it has taken out; history stays, and who had asked finds both among their own. Result: moved to the new request; 409 subject_gone, photo_gone, and of a removal as reverse_removal(); 422 when what was there does not go with what the file holds now, and nothing is written.';

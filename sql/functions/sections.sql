@@ -169,10 +169,14 @@ create or replace function late_faults(p_section text, p_items jsonb, v jsonb) r
                      and (v->>'valid_until')::date < today()
                      and not isempty(contact_period(v))
                 then fault('valid_until', 'valid_until_past')
+                when p_section = 'child_health'
+                     and p_items @? '$[*].field ? (@ == "vaccines_until")'
+                     and (v->>'vaccines_until')::date < today()
+                then fault('vaccines_until', 'valid_until_past')
                 else '[]'::jsonb end;
 
 comment on function late_faults(text, jsonb, jsonb) is
-    'What may be in the file but no more be asked for: a contact''s last day that is past. Input: section, items, the section as it would be.';
+    'What may be in the file but no more be asked for: a contact''s last day, or that of missing vaccines, that is past. Input: section, items, the section as it would be.';
 
 
 create or replace function child_contact_apply(p_id bigint, v jsonb) returns void
@@ -388,6 +392,8 @@ comment on function remove_faults(text, bigint) is
 create or replace function section_remove(p_set change_set) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
+    perform keep_removed(p_set);
+
     case p_set.section
 
     when 'child_general' then
@@ -438,7 +444,7 @@ end
 $$;
 
 comment on function section_remove(change_set) is
-    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it; what else ends is end_access()''s. An import does not bring them back, see import_removed.';
+    'Takes whom a request is about out of the family: a contact, the child (its row stays), a guardian whose subscription ends with it; what else ends is end_access()''s. What goes is kept for a while, see removed. An import does not bring them back, see import_removed.';
 
 
 create or replace function record_ban(p_set change_set) returns void

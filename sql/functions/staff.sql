@@ -436,6 +436,19 @@ comment on function agent_family(jsonb) is
 'The file of a family as the town''s staff sees it; the audit says who has read it, and it counts as a reading. Input: family. Result: {"status": 200, "family": {"id", "number", "label", "updated"}, "sees": {group: true} for those of agent_groups(), "guardians": agent_guardians(), "children": agent_children(), "school_year", "notes": agent_notes(), "counter": path of counter() for who may file requests for the family, else null, "requests": [queue_row()], the latest 50}; 404; 429 too_many_readings. For agents.';
 
 
+create or replace function with_paths(p_health json, p_family bigint) returns json
+    language sql stable
+    return (p_health::jsonb || jsonb_build_object('pai_documents', (
+                select coalesce(jsonb_agg(d.e || jsonb_build_object('path',
+                           replace(d.e->>'path', '/famille/', '/familles/' || p_family || '/'))
+                           order by d.n), '[]')
+                  from jsonb_array_elements(p_health::jsonb->'pai_documents')
+                       with ordinality d (e, n))))::json;
+
+comment on function with_paths(json, bigint) is
+    'A child''s health data with the addresses at which agents are sent the documents of its plan. Input: "health" of child_documents(), family.';
+
+
 create or replace function agent_health(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -463,7 +476,8 @@ begin
     return coalesce(v_refusal, json_build_object('status', 200, 'family',
         json_build_object('id', v_family.id, 'number', v_family.number),
         'child', json_build_object('id', v_child->'id', 'first_name', v_child->'first_name',
-            'last_name', v_child->'last_name', 'health', v_child->'health'),
+            'last_name', v_child->'last_name', 'health', with_paths(v_child->'health',
+                                                                     v_family.id)),
         'declared', declared((v_child->>'id')::bigint, v_family.id, agent_groups(), true)));
 end
 $$;

@@ -59,7 +59,10 @@ begin atomic
        and w.stored = w.pieces
        and (w.set_id = p_open
             or w.set_id is null and w.created_at > now() - interval '1 day'
-               and sent_here(w))
+               and w.left_at is null and sent_here(w))
+       and not exists (select from child_pai p
+                        where p.tenant = w.tenant and p.upload_id = w.id
+                          and w.set_id is null)
        and not exists (select from child_photo p
                         where p.tenant = w.tenant and p.upload_id = w.id)
      order by w.set_id is null, w.created_at, w.id;
@@ -111,7 +114,9 @@ begin
     end if;
 
     select t.* into v_town from town t where t.id = here();
-    select count(*) filter (where w.set_id is null
+    select count(*) filter (where w.set_id is null and w.left_at is null
+                            and not exists (select from child_pai p
+                                             where p.upload_id = w.id)
                             and not exists (select from child_photo p
                                              where p.upload_id = w.id)), sum(w.size)
       into v_waiting, v_space

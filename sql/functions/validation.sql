@@ -201,6 +201,7 @@ declare
     v_reversed  json := reversed_by(p_set);
     v_reverse   boolean := p_set.state in ('accepted', 'partly')
                            and (p_set.action = 'change'
+                                or p_set.action = 'remove' and is_removed(p_set)
                                 or p_set.action = 'add'
                                    and change_faults(as_removal(p_set)) = '[]')
                            and v_reversed is null and not v_filed
@@ -425,9 +426,9 @@ begin
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
             then refused('', 'request_decided', 409)
-        -- who has gone is no value that could be put back
+        -- what a parent has reported is ended by its own page
         when v_step = 'reverse' and (request.state not in ('accepted', 'partly')
-                                     or request.action not in ('change', 'add'))
+                                     or request.action = 'report')
             then refused('', 'request_not_accepted', 409)
         -- what one has undone is not accepted again by one
         when v_step = 'reverse' and undid_iban(request)

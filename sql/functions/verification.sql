@@ -105,11 +105,21 @@ begin atomic
                                                from field_policies('child_authorisations') o
                                               where o.name = x.code))
                   or r.section = 'child_authorisations'
-                     and authorisation_added(p.id, d.day) as asked) a;
+                     and authorisation_added(p.id, d.day)
+                  -- nor is a plan, or the day of missing vaccines, that has ended
+                  -- since
+                  or r.section = 'child_health'
+                     and exists (select from health h
+                                  where h.child_id = p.id
+                                    and coalesce(d.day, '-infinity') <= greatest(
+                                        case when h.pai_end < today()
+                                             then h.pai_end end,
+                                        case when h.vaccines_until < today()
+                                             then h.vaccines_until end)) as asked) a;
 end;
 
 comment on function verification_rows(bigint, bigint) is
-    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, as answers to authorisations that the town asks for again are, and those to one that it has added since, and whether it waits for others alone. Input: family, the guardian who asks or null.';
+    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, as answers to authorisations that the town asks for again are, those to one that it has added since, and health data where a plan (PAI) or the day of missing vaccines has ended since, and whether it waits for others alone. Input: family, the guardian who asks or null.';
 
 
 create or replace function my_guardian() returns bigint

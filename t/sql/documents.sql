@@ -14,9 +14,13 @@ select 1, account('ines.faure@exemple.fr'), family('104203'), guardian('104203',
 
 insert into portal.upload (tenant, id, family_id, section, field, kind, size, pieces)
 select 1, id::uuid, family('104201'), 'child_photo', 'photo', 'jpeg', 100, 1
-  from unnest('{c1d2e3f4-0000-4000-8000-000000000001,c1d2e3f4-0000-4000-8000-000000000002,c1d2e3f4-0000-4000-8000-000000000003}'::text[]) id;
+  from unnest('{c1d2e3f4-0000-4000-8000-000000000001,c1d2e3f4-0000-4000-8000-000000000002,c1d2e3f4-0000-4000-8000-000000000003,c1d2e3f4-0000-4000-8000-000000000004}'::text[]) id;
 insert into portal.child_photo (tenant, child_id, upload_id)
 select 1, id, ('c1d2e3f4-0000-4000-8000-00000000000' || case first_name when 'Nina' then 2 else 3 end)::uuid from portal.child where tenant = 1 and first_name in ('Nina', 'Hugo');
+
+insert into portal.child_pai (tenant, child_id, upload_id, set_id, until)
+select 1, id, 'c1d2e3f4-0000-4000-8000-000000000004', 1, '2030-01-01' from portal.child where tenant = 1 and first_name = 'Nina';
+update portal.health set vaccines = 'no' where child_id in (select child_id from portal.child_pai);
 
 -- reads the file of each connected account, so that a document of it is kept
 create function pg_temp.warm() returns bigint language sql as $$
@@ -108,7 +112,7 @@ select distinct c.relname::text as tab
   from pg_depend d join pg_class c on c.oid = d.refobjid
  where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_class'::regclass
    and d.objid in (select oid from pg_proc where proname in ('guardian_documents', 'child_documents'))
-union select 'family';
+union select 'family' union select 'child_pai';    -- pai_documents() is no part of what PostgreSQL knows
 
 create temp table shaken on commit drop as
 select tab, a.attname::text as col, pg_temp.shake(tab, a.attname::text, b.built) as what
@@ -120,7 +124,7 @@ select is((select string_agg(tab || '.' || col, ' ' order by tab collate "C", co
     'address.family_id address.guardian_id authorisation.child_id authorisation.code bank.family_id child.id child_family.child_id child_family.family_id contact.family_id family.id guardian.family_id guardian.id health.child_id subscription.ended_at subscription.family_id tax.family_id',
     'keys that nothing may take alone: see below');
 select is((select string_agg(tab || '.' || col, ' ' order by tab collate "C", col collate "C") from shaken where what = 'still'),
-    'address.ban_date address.ban_id address.ban_score address.city_code authorisation.guardian_id authorisation.text_id bank.iban bank.iban_mac child.external_id child_photo.upload_id family.accounting_code family.external_id family.label family.updated_at family.version guardian.external_id health.allergies_mac health.allergy_action_mac health.notes_mac health.treatment_mac subscription.code_id subscription.effective_at subscription.id subscription.since tax.caf_mac tax.notice_reference_mac tax.reference_income_mac tax.tax_number_mac',
+    'address.ban_date address.ban_id address.ban_score address.city_code authorisation.guardian_id authorisation.text_id bank.iban bank.iban_mac child.external_id child_pai.set_id child_pai.until child_pai.upload_id child_photo.upload_id family.accounting_code family.external_id family.label family.updated_at family.version guardian.external_id health.allergies_mac health.allergy_action_mac health.notes_mac health.treatment_mac subscription.code_id subscription.effective_at subscription.id subscription.since tax.caf_mac tax.notice_reference_mac tax.reference_income_mac tax.tax_number_mac',
     'what no document shows');
 
 -- rows that go and come

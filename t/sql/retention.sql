@@ -163,7 +163,7 @@ rollback to a;
 create temp table ends (name text, how text, parent text);
 insert into ends
 select x.name, 'purge', null
-  from unnest('{account,agent,attempt,captcha_used,idempotency,token,session,device,agent_session,agent_device,code,subscription,change_set,collect_ban,upload,outbox,webhook_message,audit,audit_erased,elimination,mass_export,agent_former,subscription_past,month_figure,retention_run,import_piece,import_key,import_line,import,import_conflict}'::text[]) x (name)
+  from unnest('{account,agent,attempt,captcha_used,idempotency,token,session,device,agent_session,agent_device,code,subscription,change_set,collect_ban,removed,upload,outbox,webhook_message,audit,audit_erased,elimination,mass_export,agent_former,subscription_past,month_figure,retention_run,import_piece,import_key,import_line,import,import_conflict}'::text[]) x (name)
 union all values
     ('change', 'with', 'change_set'), ('change_event', 'with', 'change_set'), ('change_item', 'with', 'change_set'),
     ('import_removed', 'with', 'change_set'), ('upload_piece', 'with', 'upload'), ('elimination_item', 'with', 'elimination'),
@@ -171,7 +171,7 @@ union all values
     ('agent_token', 'with', 'agent'), ('agent_recovery', 'with', 'agent'),
     ('address', 'with', 'guardian'), ('bank', 'with', 'guardian'), ('tax', 'with', 'guardian'), ('guardian', 'the file is the town''s', null),
     ('code_bar', 'with', 'family'), ('family_note', 'with', 'family'), ('family_document', 'with', 'family'), ('verification', 'with', 'family'),
-    ('child_family', 'with', 'child'), ('authorisation', 'with', 'child'), ('child_photo', 'with', 'child'), ('contact', 'with', 'child_family'),
+    ('child_family', 'with', 'child'), ('child_pai', 'with', 'child'), ('authorisation', 'with', 'child'), ('child_photo', 'with', 'child'), ('contact', 'with', 'child_family'),
     ('health', 'with', 'child'), ('insurance', 'with', 'child'), ('schooling', 'with', 'child'),
     ('family', 'the file is the town''s', null), ('child', 'the file is the town''s', null),
     ('machine', 'a name, which the journal shows', null), ('webhook', 'the town takes it out', null),

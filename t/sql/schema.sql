@@ -87,10 +87,10 @@ select results_eq($$
        and has_function_privilege('portal_web', p.oid, 'execute') order by 1
 $$, $$ select unnest(array['acknowledge_changes', 'add_authorisation', 'add_note', 'add_webhook', 'address_link', 'address_password', 'agent_accept', 'agent_account',
     'agent_child_photo', 'agent_document_file', 'agent_family', 'agent_health', 'agent_iban', 'agent_invitation', 'agent_note',
-    'agent_photo', 'agent_recover', 'agent_recovery_codes', 'agent_request', 'agent_sign_in',
+    'agent_pai_file', 'agent_photo', 'agent_recover', 'agent_recovery_codes', 'agent_request', 'agent_sign_in',
     'agent_sign_in_lookup', 'agent_sign_out', 'agent_start', 'agent_step_up', 'agent_step_up_lookup', 'agent_tax', 'agents', 'ask_change', 'ask_export',
     'authorisation_form', 'authorisation_list', 'ban',
-    'bans', 'change_address', 'change_agent', 'change_password', 'change_webhook', 'changes', 'child', 'child_photo',
+    'bans', 'change_address', 'change_agent', 'change_password', 'change_webhook', 'changes', 'child', 'child_pai_file', 'child_photo',
     'choose_family', 'close_my_account', 'closing', 'code_attempts', 'code_guardians', 'codes', 'confirm',
     'confirm_address', 'confirmation', 'confirmation_secret', 'conflict', 'connections', 'copied', 'copies',
     'counter', 'counter_change', 'counter_form', 'counter_guardian_page',
@@ -136,7 +136,7 @@ select is_empty($$
     select c.relname, p.name from pg_class c, unnest(array['insert', 'update', 'delete']) p (name)
      where c.relnamespace = 'portal'::regnamespace
        and c.relname in ('guardian', 'address', 'tax', 'bank', 'child', 'child_family', 'schooling',
-                         'insurance', 'authorisation', 'health', 'contact', 'child_photo')
+                         'insurance', 'authorisation', 'health', 'contact', 'child_photo', 'child_pai')
        and (has_table_privilege('portal_api', c.oid, p.name)
             or p.name <> 'delete' and has_any_column_privilege('portal_api', c.oid, p.name))
 $$, 'what answers requests writes nothing into the families'' file');
@@ -144,8 +144,8 @@ $$, 'what answers requests writes nothing into the families'' file');
 select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace and pg_get_userbyid(p.proowner) = 'portal_apply' order by 1
-$$, $$ values ('change_apply'), ('import_merge'), ('put_external_id'), ('take_imported') $$,
-    'four functions do: requests, imports, where they do not agree, and what the software calls whom it is told of');
+$$, $$ values ('change_apply'), ('end_pais'), ('import_merge'), ('put_external_id'), ('take_imported') $$,
+    'five functions do: requests, plans that are over, imports, where they do not agree, and what the software calls whom it is told of');
 
 select ok(not has_any_column_privilege('portal_api', 'portal.audit', 'update'),
     'the functions cannot change the audit');

@@ -1,0 +1,254 @@
+#!/usr/bin/perl
+
+# An accepted removal is undone by another request: who was taken out is in the
+# file again, with what hung on them, as it was; or the agent reads why not.
+
+use strict;
+use warnings;
+use utf8;
+
+use Portal::Fault qw(as_json);
+use Portal::Test;
+
+my $portal = portal(jobs => 'purge=300ms');
+my $FAMILY = '104201';                                         # Camille and Julien Martin
+my %people = map { ($_->{email} =~ /^(\w+)/)[0] => $_ } @{ $portal->demo->{accounts} };
+my $camille = client();
+sign_in($camille, $people{camille});
+my $cj = as_json($camille);
+my $desk = agent_client();
+my $agent = as_json($desk);
+
+sub row { return Encode::decode('UTF-8', scalar $portal->psql($_[0]) // '') }
+sub codes { return join ' ', map { "$_->{field}:$_->{code}" } @{ $_[0]->json->{errors} // [] } }
+
+my $family = row("select id from portal.family where number = '$FAMILY'");
+my ($me, $julien) = map { $_->[0] } $portal->psql("select id from portal.guardian where family_id = $family order by rank");
+my $leo = row("select c.id from portal.child c join portal.child_family m on m.child_id = c.id
+    where m.family_id = $family order by m.rank limit 1");
+my $contact = row("select id from portal.contact where family_id = $family and child_id = $leo order by rank limit 1");
+my $account = row("select account_id from portal.subscription where guardian_id = $julien and ended_at is null");
+
+# all that hangs on somebody, to the last column
+sub held {
+    my ($who, $id) = @_;
+
+    my %of = (guardian => [[guardian => 'id'], [address => 'guardian_id'], [tax => 'guardian_id'], [bank => 'guardian_id']],
+        contact => [[contact => 'id']], child => [[child_family => 'child_id'], [contact => 'child_id']]);
+    my $rows = join "\n", map {
+        my ($table, $key) = @$_;
+        map { "$table $_->[0]" } $portal->psql("select to_jsonb(x) from portal.$table x where x.$key = $id
+            and x.family_id = $family order by 1");
+    } @{ $of{$who} };
+    return $rows . row("select string_agg(concat_ws(' ', c.id, c.guardian_id, c.asker_id, c.contact_id), ',' order by c.id)
+        from portal.change_set c where c.family_id = $family and c.reverses is null and c.action <> 'remove'")
+        . row("select string_agg(concat_ws(' ', v.section, v.guardian_id, v.child_id, v.by_guardian, v.verified_on), ',' order by v.section,
+            v.guardian_id, v.child_id, v.by_guardian) from portal.verification v
+            where v.family_id = $family and $id in (v.guardian_id, v.by_guardian)");
+}
+
+sub decided {
+    my ($id, $step, %more) = @_;
+
+    return json_post($agent, "/demandes/$id", { step => $step, version => $agent->get("/demandes/$id")->json->{version},
+        %more }, page => '/session');
+}
+
+# asked for by the family and accepted; its number
+sub removal {
+    my ($path) = @_;
+
+    my $r = json_post($cj, "/famille/$path/retrait", { comment => 'Ce n’est plus d’actualité.' });
+    my ($id) = ($r->json->{location} // '') =~ /(\d+)$/;
+    ok $id, "$path: asked" or diag $r->content;
+    is decided($id, 'accept')->status, 200, 'accepted';
+    return $id;
+}
+
+sub undone {
+    my ($id, %more) = @_;
+
+    my $r = decided($id, 'reverse', reason => 'Retrait accepté par erreur.', %more);
+    is $r->status, 200, 'undone' or diag $r->content;
+    my ($undo) = ($r->json->{location} // '') =~ /(\d+)$/;
+    return $undo;
+}
+
+sub not_undone {
+    my ($id, $code, $words, $what) = @_;
+
+    my $before = row('select count(*) from portal.change_set') . held(child => $leo) . held(guardian => $julien);
+    my $r = decided($id, 'reverse', reason => 'Erreur.');
+    is $r->status . codes($r), "409:$code", $what;
+    my $page = $desk->get("/demandes/$id");
+    $r = $desk->submit($page, { step => 'reverse', reason => 'Erreur.' }, form => "/demandes/$id");
+    is $r->status, 409, 'on the page too';
+    like $r->text, $words, 'which says why';
+    is row('select count(*) from portal.change_set') . held(child => $leo) . held(guardian => $julien), $before, 'nothing is done';
+}
+
+
+### a contact
+
+my $path = "enfants/$leo/contacts/$contact";
+$portal->psql("update portal.contact set collect = true where id = $contact");
+{
+    my $before = held(contact => $contact);
+    my $id = removal($path);
+    is row("select count(*) from portal.contact where id = $contact"), 0, 'taken out';
+    is codes(decided($id, 'reverse')), 'reason:reason_needed', 'undoing wants a reason';
+    my $page = $desk->get("/demandes/$id");
+    like $page->content, qr/value="reverse"/, 'the page offers to undo it';
+    my $r = $desk->submit($page, { step => 'reverse', reason => 'Retrait accepté par erreur.' }, form => "/demandes/$id");
+    is $r->status, 303, 'undone' or diag $r->text;
+    my ($undo) = $r->location =~ /(\d+)/;
+    is held(contact => $contact), $before, 'the contact is as it was, under its number';
+    is row("select concat_ws(' ', action, state, reverses, contact_id) from portal.change_set where id = $undo"),
+        "add accepted $id $contact", 'by a request';
+    is row("select string_agg(event || by_kind, ' ' order by version) from portal.change_event where set_id = $id"),
+        'sentfamily acceptedagent', 'the removal\'s own history stays';
+    is row("select action || ' ' || outcome from portal.audit where object_id = $undo and action = 'reverse_request'"),
+        'reverse_request ok', 'in the audit';
+    my $name = row("select first_name || ' ' || last_name from portal.contact where id = $contact");
+    like $camille->get("/famille/enfants/$leo")->text, qr/\Q$name\E/, 'the family has it on its page';
+    like $camille->get("/famille/demandes/$id")->text, qr/annulé cette modification/, 'and reads it by the removal';
+    like $camille->get("/famille/demandes/$undo")->text, qr/Retrait accepté par erreur\./, 'with the reason';
+    like letter('camille.martin@exemple.fr', 'change_reversed')->{text}, qr{/famille/demandes/$undo\b}, 'and by mail';
+    like letter('julien.martin@exemple.fr', 'contact_asked')->{text}, qr/\Q$name\E/, 'who may collect the child again is told to the other guardian';
+    unlike $desk->get("/demandes/$id")->content, qr/value="reverse"/, 'once';
+    is codes(decided($id, 'reverse', reason => 'Encore.')), ':request_reversed', 'and not twice';
+
+    my $told = row("select count(*) from portal.change where set_id in ($id, $undo)");
+    is $told, 2, 'the town\'s software is told of both';
+    my $key = $portal->machine(rights => 'feed');
+    my ($change) = grep { $_->{action} eq 'add' && $_->{section} eq 'child_contact' } @{ client(json => 1, agents => 1)
+        ->get('/api/changements?limite=500', headers => { Authorization => "Bearer $key" })->json->{changes} };
+    is $change->{reverses}, row("select number from portal.change_set where id = $id"), 'and which one it undoes';
+    is $change->{person}{id}, $contact, 'with whom it is about';
+    is row("select count(*) from portal.removed where set_id = $id"), 0, 'nothing of it is kept beside the file';
+
+    # undone again, and that as well
+    my $out = undone($undo);
+    is row("select count(*) from portal.contact where id = $contact"), 0, 'undoing that takes it out';
+    undone($out);
+    is held(contact => $contact), $before, 'and undoing that brings it back';
+}
+
+
+### a child
+
+{
+    my $before = held(child => $leo);
+    my $r = json_post($cj, "/famille/$path/modifier", { phone_home => '03 21 00 00 00', step => 'send' });
+    my ($asked) = ($r->json->{location} // '') =~ /(\d+)$/;
+    ok $asked, 'a request about one of its contacts' or diag $r->content;
+    my $id = removal("enfants/$leo");
+    is row("select count(*) from portal.contact where child_id = $leo and family_id = $family"), 0, 'gone with its contacts';
+    is row("select contact_id is null from portal.change_set where id = $asked"), 't', 'what was asked of one is about nobody';
+    my $undo = undone($id);
+    is row("select contact_id from portal.change_set where id = $asked"), $contact, 'and of them again';
+    $portal->psql("delete from portal.change_set where id = $asked");
+    is held(child => $leo), $before, 'child and contacts are there as they were';
+    is $cj->get("/famille/enfants/$leo")->status, 200, 'the family has it';
+    is row("select count(*) from portal.import_removed where set_id = $id"), 0, 'imports may write there';
+    my @fields = map { $_->{field} } @{ $agent->get("/demandes/$undo")->json->{items} };
+    like "@fields", qr/last_name.*birth_date/, 'the request shows who it is';
+}
+
+
+### a guardian, and what is sealed
+
+my $his = client();
+{
+    sign_in($his, $people{julien});
+    my $hj = as_json($his);
+    json_post($hj, "/famille/responsables/$julien/base", { profession => 'Soudeur' });
+    my $tax = $hj->get("/famille/responsables/$julien/fiscales")->json->{current};
+    my $before = held(guardian => $julien);
+    my $id = removal("responsables/$julien");
+    isnt $his->get('/famille')->status, 200, 'his access has ended';
+    my $ended = row("select to_jsonb(u) from portal.subscription u where account_id = $account");
+    undone($id);
+    is held(guardian => $julien), $before, 'he is back, address, tax and bank too';
+    is row("select string_agg(to_jsonb(u)::text, ' ' order by id) from portal.subscription u
+        where account_id = $account and ended_at is not null"), $ended, 'the subscription that ended stays as it ended';
+    is row("select count(*) from portal.subscription where account_id = $account and guardian_id = $julien and ended_at is null"), 1,
+        'he has another one';
+    my $mail = letter('julien.martin@exemple.fr', 'guardian_restored');
+    like $mail->{text}, qr/vous êtes de nouveau responsable dans le dossier/, 'he is told';
+    unlike $mail->{text}, qr/Camille|par erreur/, 'not by whom or why';
+    $his = client();
+    sign_in($his, $people{julien});
+    $hj = as_json($his);
+    is $his->get('/famille')->status, 200, 'and has his family again';
+    is_deeply $hj->get("/famille/responsables/$julien/fiscales")->json->{current}, $tax, 'where what is sealed opens';
+}
+
+
+### where the world has moved on
+
+{
+    my $id = removal($path);
+    $portal->psql("insert into portal.contact (tenant, family_id, child_id, rank, last_name, first_name, link, phone_mobile)
+        select x.tenant, x.family_id, x.child_id, 29, upper(x.last_name), x.first_name, 'friend', '+33612345678'
+          from portal.removed d, jsonb_to_record(d.rows->'contacts'->0) x (tenant int, family_id bigint, child_id bigint, last_name text, first_name text)
+         where d.set_id = $id");
+    not_undone($id, 'removed_back', qr/déjà revenue dans le dossier/, 'a contact who was added anew');
+    $portal->psql("delete from portal.contact where rank = 29");
+
+    my $gone = removal("enfants/$leo");
+    not_undone($id, 'subject_gone', qr/n’est plus dans le dossier/, 'a contact of a child who has gone');
+    $portal->psql("insert into portal.child_family (tenant, family_id, rank, child_id) values (1, $family, 20, $leo)");
+    not_undone($gone, 'removed_back', qr/déjà revenue dans le dossier/, 'a child who is there again');
+    $portal->psql("delete from portal.child_family where child_id = $leo and family_id = $family");
+    $portal->psql("with c as (insert into portal.child (tenant, last_name, first_name, birth_date)
+            select tenant, last_name, first_name, birth_date from portal.child where id = $leo returning id)
+        insert into portal.child_family (tenant, family_id, rank, child_id) select 1, $family, 20, id from c");
+    not_undone($gone, 'removed_back', qr/déjà revenue dans le dossier/, 'or another row of the same child');
+    $portal->psql("delete from portal.child_family where family_id = $family and rank = 20");
+    undone($gone);
+    undone($id);
+}
+{
+    my $id = removal("responsables/$julien");
+    $portal->psql("insert into portal.guardian (tenant, family_id, rank, last_name, first_name, link)
+        values (1, $family, 15, 'Autre', 'Personne', 'other')");
+    $portal->psql("insert into portal.subscription (tenant, account_id, family_id, guardian_id)
+        select 1, $account, $family, id from portal.guardian where family_id = $family and rank = 15");
+    not_undone($id, 'account_elsewhere', qr/relié à un autre responsable/, 'an account that is another guardian\'s now');
+    $portal->psql("delete from portal.subscription where account_id = $account and ended_at is null;
+        delete from portal.guardian where family_id = $family and rank = 15");
+
+    # two agents at once: one of them brings him back
+    my $version = $agent->get("/demandes/$id")->json->{version};
+    my $second = as_json(agent_client(as => new_agent(name => 'Odile Seconde')));
+    my @r = map { json_post($_, "/demandes/$id", { step => 'reverse', version => $version, reason => 'Erreur.' }, page => '/session') }
+        $agent, $second;
+    is join(' ', map { $_->status } @r), '200 409', 'two agents: one of them';
+    is row("select count(*) from portal.guardian where family_id = $family and id = $julien"), 1, 'he is there once';
+
+    # an account that was closed meanwhile connects nobody
+    $id = removal("responsables/$julien");
+    $portal->psql("update portal.account set state = 'closed' where id = $account");
+    undone($id);
+    is row("select count(*) from portal.subscription where guardian_id = $julien and ended_at is null"), 0,
+        'without an account he is there, not connected';
+}
+
+
+### as long as it is kept
+
+{
+    my $id = removal($path);
+    $portal->psql("update portal.removed set removed_at = now() - interval '29 days'");
+    my $late = removal("enfants/$leo");
+    $portal->psql("update portal.removed set removed_at = now() - interval '31 days' where set_id = $id");
+    ok wait_for(patient(30), sub { !row("select count(*) from portal.removed where set_id = $id") }), 'the job erases what is past its time';
+    is row("select count(*) from portal.removed where set_id = $late"), 1, 'and no more';
+    unlike $desk->get("/demandes/$id")->content, qr/value="reverse"/, 'then nothing is offered';
+    is codes(decided($id, 'reverse', reason => 'Erreur.')), ':removal_over', 'and the answer says why';
+    my $admin = agent_client(role => 'administrator', as => new_agent(role => 'administrator', name => 'Alma Chef'));
+    like $admin->get('/durees')->text, qr/De quoi annuler le retrait d’une personne/, 'the town\'s periods name it';
+}
+
+done_testing;
