@@ -65,7 +65,7 @@ is codes($born[1]), 'birth_date:date_future', 'one of tomorrow is to come';
         $portal->psql("create or replace function portal.today() returns date
             language sql stable return date '$day'");
         $portal->psql("update portal.authorisation set answer = 'unanswered', answered_on = null,
-            school_year = null, text_id = null where child_id = $leo and code = 'image_press'");
+            school_year = null, text_id = null, guardian_id = null where child_id = $leo and code = 'image_press'");
         my ($id) = json_post($j, "$page/autorisations", { image_press => $says })->json->{location}
             =~ m{/demandes/(\d+)};
         is $j->get("/famille/demandes/$id")->json->{request}{items}[0]{agreement}{school_year}, $for,

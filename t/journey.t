@@ -218,7 +218,7 @@ for (['responsables', 'guardian', 'guardians', qw(address tax bank)],
     my $one = $family->{$list}[0];
     my $alone = $j->get("/famille/$path/$one->{id}")->json->{$name};
     # what the ready document does not have: words, and what depends on today
-    delete @$_{qw(text asked_again)} for @{ $alone->{authorisations} // [] };
+    delete @$_{qw(text title asked_again)} for @{ $alone->{authorisations} // [] };
     delete @$_{qw(to_come ended)}
         for map { @{ $_->{contacts} // [] } } $alone, $one;
     is_deeply $alone, $one, "JSON: /famille/$path/{id}";

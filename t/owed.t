@@ -53,7 +53,7 @@ like $text, qr/Délégué à la protection des données, Mairie, 1 place/,
 like $text, qr/CNIL/, 'and whom to complain to';
 
 like $text, qr/$_/, "what is asked for and sent: $_" for 'Vos demandes : ',
-    'Justificatifs, après la réponse de la mairie 2 ans', 'retirées ou refusées 30 jours',
+    'Justificatifs, après la réponse de la mairie 2 ans', 'annuler le retrait d.une personne 30 jours',
     'appuyez sur « Modifier »';
 
 # each page that has a name of its own is on the map, for who may go there; what

@@ -405,7 +405,7 @@ $portal->psql("insert into portal.upload (tenant, id, family_id, section, field,
     from portal.family f, generate_series(1, 2) where f.number = '104201'");
 my $full = send_photo($camille, [$jpeg]);
 is $full->status, 422, 'too many that wait';
-like $full->text, qr/trop de fichiers/, 'in words';
+like $full->text, qr/Trop de fichiers/, 'in words';
 $portal->psql("update portal.upload set created_at = now() - interval '25 hours' where set_id is null");
 $portal->psql('select portal.purge()');
 is kept(), 0, 'after a day they go';

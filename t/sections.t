@@ -75,7 +75,7 @@ my %SECTION = (
         moves => sub { my $third = neither(@_[1, 2]);
             "update portal.authorisation set answer = '$third', answered_on = "
                 . ($third eq 'unanswered' ? 'null' : 'current_date')
-                . ", school_year = null, text_id = null where child_id = $child and code = 'leave_alone'" } },
+                . ", school_year = null, text_id = null, guardian_id = null where child_id = $child and code = 'leave_alone'" } },
     child_health => { path => "$of_child/sante", field => 'notes',
         value => sub { "Dort avec le doudou n° $_[0]" },
         now => sub { $_[0]{child}{health}{notes} },

@@ -82,6 +82,8 @@ sub canary {
     my $tax = 3023217000 + $n;
     my $tax_number = sprintf '%010d%03d', $tax, $tax % 511;
 
+    return ['' . (7000 + $n), sprintf '(?<!\d)%d(?!\d)', 7000 + $n]
+        if $field eq 'street_number';
     return [$word, $word] if $type =~ /^(?:text|name|lines)$/ && $field ne 'locality';
     return [$day, qr/$day|\b0?$d(?:er)?(?:$name)$y|\b0?$d\/0?$m\/$y/] if $type eq 'date';
     return ['+33' . $mobile, $mobile] if $type eq 'phone' && $field !~ /home|work|doctor/;
@@ -102,7 +104,7 @@ sub canary {
 }
 
 # what the values of no pattern are; the rest stays as it is
-my %other = (guardian_address => { postal_code => '59100', country => 'FR' },
+my %other = (guardian_address => { postal_code => '59100', country => 'FR', repetition => 'ter' },
     guardian_bank => { mandate => 'yes' }, child_health => { pai => 'yes', vaccines => 'no' },
     child_contact => { link => 'friend', collect => 'no', emergency => 'yes' },
     guardian_basic => { link => 'father' }, guardian_tax => {}, child_general => {},

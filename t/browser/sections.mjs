@@ -51,7 +51,7 @@ function sections() {
         const third = Object.keys(ANSWERS).find((one) => ANSWERS[one] === this.value(last));
         return `update portal.authorisation set answer = '${third}', answered_on =
           ${third === "unanswered" ? "null" : "current_date"},
-          school_year = null, text_id = null where child_id = ${child} and code = 'swimming'`;
+          school_year = null, text_id = null, guardian_id = null where child_id = ${child} and code = 'swimming'`;
       } },
     child_health: { page: kid, path: "sante", field: "doctor_name",
       value: word("Docteur"),
