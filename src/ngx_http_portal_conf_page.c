@@ -95,7 +95,9 @@ static const char  *ngx_http_portal_mails[] = {
     "change_filed",
     "change_accepted", "change_partly", "change_refused", "change_incomplete",
     "change_reversed", "change_iban", "contact_asked", "guardian_removed",
-    "guardian_restored",
+    "guardian_restored", "verification_reminder", "agent_invited",
+    "agent_recovered", "agent_rights", "town_rule", "export_asked",
+    "export_agreed", "export_refused", "webhook_late", "webhook_over",
     NULL
 };
 

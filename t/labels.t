@@ -182,6 +182,10 @@ is join(', ', @unsaid), '', 'each error that is told has a message';
 
 # a kind of mail, or what the audit notes, is shown at /mes-donnees
 my @kinds = map { m{mail/(\w+)\.subject} ? "mail.$1" : () } template_files();
+my ($checked) = slurp(top() . '/src/ngx_http_portal_conf_page.c')
+    =~ /ngx_http_portal_mails\[\] = \{(.*?)\}/s;
+is join(' ', sort map { "mail.$_" } $checked =~ /"(\w+)"/g), join(' ', sort @kinds),
+    'nginx -t checks each mail';
 push @kinds, "action.$1", $2 ? "outcome.$2" : ()
     while $sql =~ /\b(?:note\(|into audit\b[^;]*?\bselect \w+, )'(\w+)',\s*(?:'(\w+)')?/g;
 is join(', ', grep { !exists $labels{fr}{"list.$_"} } @kinds), '',

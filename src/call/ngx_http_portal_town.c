@@ -186,6 +186,12 @@ ngx_http_portal_town_refresh(ngx_http_portal_town_t *town)
         return;
     }
 
+    /* who asked before had their turn of waiting */
+
+    if (town->op != NULL) {
+        return;
+    }
+
     portal_pg_stats(ngx_http_portal.pg, &stats);
 
     if (stats.open <= stats.busy) {

@@ -76,7 +76,7 @@ const char  portal_import_own[] =
     "field year               text     max=20\n"
     "field city_code          text     max=5\n"
     "field ban_id             text     max=60\n"
-    "field ban_score          text     max=12\n"
+    "field ban_score          text     max=24\n"
     "field ban_date           date     min=2000-01-01 max=today\n"
     "partial\n";
 
