@@ -207,4 +207,21 @@ for my $path ('/', '/connexion', '/inscription', '/mon-espace', '/famille', '/ai
     }
 }
 
+
+### a worker that has just started has heard of no town yet: an answer that a filter
+### refused cannot wait for it
+
+my @pids = $portal->pg->pids;
+kill 'STOP', @pids;
+$portal->reload;
+my ($until, %seen) = (time + 3);
+while (time < $until) {
+    for (['If-Match' => '"x"'], [Range => 'bytes=9999999-']) {
+        $seen{ client()->get('/static/portal.css', headers => {@$_})->status }++;
+    }
+}
+is join(' ', sort keys %seen), '412 416', 'each is answered, by old workers and new ones';
+kill 'CONT', @pids;
+ok all_ready(), 'which hear of it later';
+
 done_testing;

@@ -106,11 +106,13 @@ ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
     }
 
-    if (ctx->town->asked && ctx->town->document != NULL) {
+    if (!plcf->error && ctx->town->asked && ctx->town->document != NULL) {
         ngx_http_portal_town_refresh(ctx->town);
     }
 
-    if (!ctx->town->asked) {
+    /* what a filter has refused, as 412, nginx lets answer at once or never */
+
+    if (!ctx->town->asked && !r->filter_finalize) {
 
         if (!ctx->town_waiting) {
             ctx->town_waiting = 1;
