@@ -132,6 +132,20 @@ sub later {
     # or the operator says so
     is change(chief => 'odile', 'enable')->status, 200, 'back';
     later('8 days');
+
+    # away for three days: at no moment is the other one alone
+    is change(chief => 'odile', 'disable')->status, 200, 'away';
+    later('3 days');
+    is change(chief => 'odile', 'enable')->status, 200, 'and back before seven days';
+    later('5 days');
+    $id = asked();
+    decide(chief => $id, 'accept');
+    is state_of($id), 'sent', '2.3.5 eight days after, one still waits for them';
+    is codes(decide(odile => $id, 'accept')), ':rights_new', 'whose word is not old enough';
+    later('3 days');
+    is decide(odile => $id, 'accept')->status, 200, 'and then';
+    is state_of($id), 'accepted', 'is';
+
     is change(chief => 'odile', 'disable')->status, 200, 'and away';
     $id = asked();
     decide(chief => $id, 'accept');
@@ -181,6 +195,15 @@ sub later {
     is codes(json_post(who('other'), $export, { step => 'agree' })), ':rights_new', '2.3.5 nor do they open many families';
     $portal->psql("update portal.agent set granted_role = 'administrator', granted_by = $id{chief} where id = $id{odile}");
     is codes(change(other => 'odile', 'confirm')), ':rights_new', '2.3.5 nor make a third one';
+
+    # nor is what they ask for another one's to say yes to
+    $portal->psql("update portal.agent set granted_by = $id{other} where id = $id{odile}");
+    is codes(change(chief => 'odile', 'confirm')), ':asker_new', '2.3.5 nor give one that another confirms';
+    like join(' ', map { ref ? @$_ : $_ } $portal->psql("begin; set local portal.tenant = '1'; set local portal.agent = '$id{chief}'; set local portal.role = 'administrator';
+        set local role portal_api; update portal.agent set role = 'administrator', granted_role = null, granted_by = null where id = $id{odile};
+        select 'new ' || portal.is_new($id{odile}); rollback")), qr/new true/, '2.3.5 the table says so too';
+    $export = json_post(who('other'), '/exports', { wanted => 'journal', reason => 'x' })->json->{location};
+    is codes(json_post(who('chief'), $export, { step => 'agree' })), ':asker_new', '2.3.5 nor ask for many families';
     $portal->psql("update portal.agent set granted_role = null, granted_by = null where id = $id{odile}");
     later('8 days');
 

@@ -113,7 +113,11 @@ is_deeply [@{ answer('own_1') }{qw(answer title text)}], ['unanswered', 'Sorties
 like $parent->get("$page/autorisations")->text, qr/Sorties à vélo.*J’autorise mon enfant à sortir à vélo/s, 'the form asks';
 like $parent->get("$page/autorisations")->content, qr/name="own_1" type="radio"/, 'with an answer to choose';
 ok blocks()->{"enfant-$child"}, '« Tout vérifier » asks for it';
-ok !blocks()->{"enfant-$child"}{can}, 'and it is to be answered, not passed over';
+ok blocks()->{"enfant-$child"}{can}, 'though nobody has to answer it';
+$portal->psql("insert into portal.field_policy (tenant, section, field, policy, validation) values (1, 'child_authorisations', 'own_1', 'required', 'agent')");
+ok !blocks()->{"enfant-$child"}{can}, 'made compulsory it is to be answered, not passed over';
+like $parent->get("/famille/verification?bloc=enfant-$child")->text, qr/Il manque une information.*?: Sorties à vélo\./s, 'in words';
+$portal->psql("delete from portal.field_policy where tenant = 1 and section = 'child_authorisations' and field = 'own_1'");
 like $parent->get("/famille/verification?bloc=enfant-$child")->text, qr/Sorties à vélo/, 'by its name';
 like $parent->get('/mes-donnees')->text, qr/Sorties à vélo/, '« Mes données » has it';
 like $admin->get('/reglages/enfants/autorisations')->text, qr/Sorties à vélo/, 'it can be made compulsory';
@@ -125,6 +129,9 @@ like $admin->get('/reglages/enfants/autorisations')->text, qr/Sorties à vélo/,
     like $h->get("$page/autorisations")->text, qr/Bicycle outings.*I allow my child to go out by bicycle/s, 'the form too';
     $h->submit($h->get('/langue'), { lang => 'fr' }, form => '/langue#');
 }
+is json_post($jp, '/famille/verification', { block => "enfant-$child", version => blocks()->{"enfant-$child"}{version} })->status, 200, 'who leaves it says so';
+is blocks()->{"enfant-$child"}, undef, 'and is asked no more';
+$portal->psql("update portal.verification set verified_on = verified_on - 1 where child_id = $child and verified_on = portal.today()");
 
 
 ### an answer, all the way

@@ -71,7 +71,8 @@ begin
                      from authorisation_kinds() k
                      join field_policies('child_authorisations') p
                           on p.name = k.code and p.policy in ('editable', 'required')
-                    where (k.since >= p_day or k.since is not null and p_day is null)
+                    where (k.since > p_day or k.since is not null and p_day is null
+                           or k.since = p_day and p.policy = 'required')
                       and not exists (select
                                         from authorisation a
                                        where a.child_id = p_child
@@ -81,7 +82,7 @@ end
 $$;
 
 comment on function authorisation_added(bigint, date) is
-    'Whether the town asks for an authorisation that it did not ask for before that day (null: ever), and nobody has answered it for the child.';
+    'Whether the town asks for an authorisation that it did not ask for before that day (null: ever), and nobody has answered it for the child; one that has to be answered also where that was on the day on which it was added.';
 
 
 create or replace function authorisation_texts()
@@ -235,18 +236,25 @@ begin
                            -- sent before, and not asked again
                            when o.agreement is not null and not input ? o.field
                            then o.agreement
+                           -- given again, it stays whose it is
                            else jsonb_build_object('text', t.id, 'year',
                                                    answer_year_of(today()))
+                                || case when i.item->>'asked' = i.item->>'old'
+                                             and g.guardian <> 'null'
+                                        then jsonb_build_object('guardian', g.guardian)
+                                        else '{}' end
                            end) order by i.n), '[]')
               from jsonb_array_elements(p_items) with ordinality as i (item, n)
               left join authorisation_texts() t on t.code = i.item->>'field'
               left join change_item o on o.tenant = here() and o.set_id = p_open
-                                     and o.field = i.item->>'field');
+                                     and o.field = i.item->>'field'
+             cross join lateral (select agreement(p_child, i.item->>'field')->'guardian')
+                   as g (guardian));
 end
 $$;
 
 comment on function agreed_items(bigint, jsonb, jsonb, bigint) is
-    'section_items() of child_authorisations with what each answer is given by: the text that the form shows now, the school year that it is for, see answer_year_of(); and whether an agent has to decide, see differs(). Input: child, items, the form, the open request.';
+    'section_items() of child_authorisations with what each answer is given by: the text that the form shows now, the school year that it is for, see answer_year_of(), and whose it is where it is only given again; and whether an agent has to decide, see differs(). Input: child, items, the form, the open request.';
 
 
 create or replace function agreement_shown(p_agreement jsonb, p_day date) returns json

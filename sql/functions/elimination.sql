@@ -289,6 +289,8 @@ begin
         when v_step = 'approve' and v_list.made_by = my_agent() then
             refused('', 'other_needed')
         when v_step = 'approve' and is_new(my_agent()) then refused('', 'rights_new', 403)
+        when v_step = 'approve' and is_new(v_list.made_by)
+            then refused('', 'asker_new', 403)
         when v_step = 'approve' and (v_page #>> '{list,listed}')::int = 0 then
             refused('', 'nothing_due')
         when v_step = 'keep' and coalesce(input->>'reason', '') = '' then
@@ -332,7 +334,7 @@ end
 $$;
 
 comment on function decide_elimination(jsonb) is
-'Decides about an open list. Input: list, version as it was shown, step: keep (item and reason: that thing is not destroyed, nor listed for a year), approve (by another administrator than who drew it up: the job destroys what is listed), cancel (nothing of it is); If-Match; idempotency key. Result: moved to the list. Errors: 404; 412 version_changed; 409 elimination_changed; 403 rights_new; other_needed, nothing_due, item_needed, reason required. For administrators.';
+'Decides about an open list. Input: list, version as it was shown, step: keep (item and reason: that thing is not destroyed, nor listed for a year), approve (by another administrator than who drew it up: the job destroys what is listed), cancel (nothing of it is); If-Match; idempotency key. Result: moved to the list. Errors: 404; 412 version_changed; 409 elimination_changed; 403 rights_new, asker_new; other_needed, nothing_due, item_needed, reason required. For administrators.';
 
 
 create or replace function end_eliminations() returns void

@@ -345,6 +345,8 @@ begin
         when v_step <> 'cancel' and v_export.asked_by = my_agent()
             then refused('', 'own_export', 403)
         when v_step = 'agree' and is_new(my_agent()) then refused('', 'rights_new', 403)
+        when v_step = 'agree' and is_new(v_export.asked_by)
+            then refused('', 'asker_new', 403)
         when v_step = 'agree' and not coalesce(stepped_up(), false)
             then refused('', 'step_up_needed') end;
 
@@ -382,7 +384,7 @@ end
 $$;
 
 comment on function decide_export(jsonb) is
-'Agrees to an export, which opens it for four hours to who has asked, or refuses it; who has asked gives it up. Input: export (its number in the town), step: agree (in a session that step_up() lets pass), refuse, cancel; idempotency key. Result: moved to it. Errors: 404; 403 own_export, rights_new; 409 export_over; step_up_needed. For administrators.';
+'Agrees to an export, which opens it for four hours to who has asked, or refuses it; who has asked gives it up. Input: export (its number in the town), step: agree (in a session that step_up() lets pass), refuse, cancel; idempotency key. Result: moved to it. Errors: 404; 403 own_export, rights_new, asker_new; 409 export_over; step_up_needed. For administrators.';
 
 
 grant execute on function exports(jsonb), ask_export(jsonb), export_request(jsonb),

@@ -239,6 +239,8 @@ begin
                  then refused('', 'second_needed', 403)
                  when v_step in ('confirm', 'vouch') and is_new(my_agent())
                  then refused('', 'rights_new', 403)
+                 when v_step = 'confirm' and is_new(v_agent.granted_by)
+                 then refused('', 'asker_new', 403)
                  when v_step = 'role' and input->>'role' is null
                  then refused('role', 'required')
                  when v_step in ('schools', 'sections') and v_agent.role = 'administrator'
@@ -311,7 +313,7 @@ $$;
 
 comment on function change_agent(jsonb) is
 'Changes an agent''s rights, which ends their sessions. Input: agent, step (role | confirm | deny: what another administrator has given | disable | enable | invite: again, when authenticator or password are lost | schools, sections: what they are for | vouch: confirms what another one has given alone, see is_new()), role, schools (one a line; empty: all), a section: yes (none: all), token, version or If-Match; idempotency key.
-Result: moved to the agent. Errors: 404; 403 own_rights, second_needed, rights_new; 409 request_changed, sees_all (an administrator); 412; 422 school_unknown; 428 version_needed. For administrators, of others only.';
+Result: moved to the agent. Errors: 404; 403 own_rights, second_needed, rights_new, asker_new: is_new() who gave the role; 409 request_changed, sees_all (an administrator); 412; 422 school_unknown; 428 version_needed. For administrators, of others only.';
 
 
 -- enrolment ----------------------------------------------------------------

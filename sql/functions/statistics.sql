@@ -332,11 +332,12 @@ declare
     v_schools  text[] := my_schools();
 begin
     with rule as materialized (
-        select r.section, r.since, r.by_all, 1 << row_number() over ()::int as bit
+        select r.section, r.since, r.by_all, 1 << row_number() over ()::int as bit,
+               r.section = 'child_authorisations' as answers
           from verification_rules() r
          where r.section like 'child%'
     ), given as not materialized (
-        select g.child_id, r.bit, r.by_all
+        select g.child_id, r.bit, r.by_all, r.answers
           from verification g
           join rule r on r.section = g.section and g.verified_on >= r.since
           left join change_set c on c.tenant = g.tenant and c.id = g.set_id
@@ -344,10 +345,14 @@ begin
            and c.state is distinct from 'withdrawn'
            and (v_schools is null or g.child_id in (select x from my_children() x))
     ), connected as (
-        select m.child_id, count(distinct u.guardian_id) as guardians
+        -- see may_answer()
+        select m.child_id, count(distinct u.guardian_id) as guardians,
+               count(distinct u.guardian_id) filter (where w.authority is not false)
+                   as answering
           from child_family m
           join subscription u on u.tenant = m.tenant and u.family_id = m.family_id
                              and u.ended_at is null
+          join guardian w on w.tenant = u.tenant and w.id = u.guardian_id
          where exists (select from rule r where r.by_all)
          group by m.child_id
     ), done as (
@@ -359,8 +364,9 @@ begin
                   from given n
                   left join connected k on k.child_id = n.child_id
                  where n.by_all
-                 group by n.child_id, n.bit, k.guardians
-                having count(*) >= coalesce(k.guardians, 0)) g
+                 group by n.child_id, n.bit, n.answers, k.guardians, k.answering
+                having count(*) >= coalesce(case when n.answers then k.answering
+                                                 else k.guardians end, 0)) g
          group by g.child_id
     ), filed as (
         -- a child counts when each of its sections does; not "having" above, or

@@ -80,12 +80,17 @@ begin atomic
                                        join subscription u on u.tenant = x.tenant
                                                           and u.family_id = x.family_id
                                                           and u.ended_at is null
+                                       join guardian w on w.tenant = u.tenant
+                                                      and w.id = u.guardian_id
                                        left join given g on g.by_guardian = u.guardian_id
                                                         and g.section = r.section
                                                         and g.child_id = p.id
                                       where x.child_id = p.id
                                         and (r.section <> 'child_contact'
                                              or x.family_id = p_family)
+                                        -- see may_answer()
+                                        and (r.section <> 'child_authorisations'
+                                             or w.authority is not false)
                                       group by u.guardian_id) y)
                        else max(g.verified_on) end as day,
                   max(g.verified_on) filter (where g.by_guardian = p_guardian) as mine
@@ -119,7 +124,7 @@ begin atomic
 end;
 
 comment on function verification_rows(bigint, bigint) is
-    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them), whether that is due again, as answers to authorisations that the town asks for again are, those to one that it has added since, and health data where a plan (PAI) or the day of missing vaccines has ended since, and whether it waits for others alone. Input: family, the guardian who asks or null.';
+    'The sections of a family''s people: when each was last verified (where each guardian has to, by the last of them; of authorisations those who may answer), whether that is due again, as answers to authorisations that the town asks for again are, those to one that it has added since, and health data where a plan (PAI) or the day of missing vaccines has ended since, and whether it waits for others alone. Input: family, the guardian who asks or null.';
 
 
 create or replace function my_guardian() returns bigint
@@ -257,8 +262,7 @@ begin
                else '/' || (select s.path from section s where s.name = r.section) end,
            verification_lacks(r.section, v.value),
            r.section = 'child_authorisations'
-               and (exists (select from renewals(r.id) n where n.lapsed or n.reworded)
-                    or authorisation_added(r.id, r.verified_on)),
+               and exists (select from renewals(r.id) n where n.lapsed or n.reworded),
            v.value
       from verification_rows(my_family(), v_me) r
      cross join lateral subject(r.section, jsonb_build_object(r.kind, r.id::text, 'action',
@@ -285,7 +289,7 @@ end
 $$;
 
 comment on function verification_due() is
-    'What the account has to verify in its family, and may ask to change: sections of its children, of itself and of guardians who are not connected. edit: where it is changed, lacks: verification_lacks(), again: authorisations that have to be answered again, or are new and have to be answered, value: verification_value().';
+    'What the account has to verify in its family, and may ask to change: sections of its children, of itself and of guardians who are not connected. edit: where it is changed, lacks: verification_lacks(), again: authorisations that have to be answered again, value: verification_value().';
 
 
 create or replace function verification_person(p_kind text, p_id bigint, p_due text[])
@@ -624,7 +628,11 @@ begin
                       and u.ended_at is null
                       and u.effective_at is not null
                       and r.due and not r.waits
-                      and (r.kind = 'child' or r.id = u.guardian_id))
+                      and (r.kind = 'child' or r.id = u.guardian_id)
+                      and (r.section <> 'child_authorisations'
+                           or not exists (select from guardian w
+                                           where w.id = u.guardian_id
+                                             and w.authority is false)))
         then
             perform post(gen_random_uuid(), v_account.email, v_account.email_mac,
                          'verification_reminder', v_account.lang,

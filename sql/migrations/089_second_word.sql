@@ -92,8 +92,13 @@ begin
         values (old.tenant, old.id, old.role, old.schools, old.sections);
     end if;
 
-    if new.role = 'administrator' and old.role <> 'administrator' then
-        -- by two, see agent_guarded()
+    if new.role = 'administrator' and old.role <> 'administrator'
+       and not exists (select from agent g
+                        where g.tenant = old.tenant
+                          and g.id = old.granted_by
+                          and g.since > now() - interval '7 days')
+    then
+        -- by two, see agent_guarded(); both have to be ones whose word counts
         new.since := '-infinity';
         new.since_by := null;
     elsif old.state = 'disabled' and new.state <> 'disabled'
@@ -104,6 +109,15 @@ begin
     then
         new.since := now();
         new.since_by := v_by;
+
+        -- until then what they could decide before still counts: at no moment is
+        -- the other one alone
+        insert into agent_former (tenant, agent_id, role, schools, sections)
+        select distinct f.tenant, f.agent_id, f.role, f.schools, f.sections
+          from agent_former f
+         where f.tenant = new.tenant
+           and f.agent_id = new.id
+           and f.until > now() - interval '7 days';
     elsif (new.since, new.since_by) is distinct from (old.since, old.since_by)
           and not (new.since = '-infinity' and new.since_by is null
                    and v_by <> old.since_by and v_by <> old.id

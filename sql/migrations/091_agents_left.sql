@@ -52,6 +52,10 @@ create trigger agent_left before insert or update on agent
     for each row execute function agent_left();
 
 
+-- what they have done, for is_named()
+create index change_event_agent on change_event (tenant, by_id) where by_kind = 'agent';
+
+
 create policy batch on agent to portal_batch using (true) with check (true);
 create policy batch on agent_token to portal_batch using (true);
 create policy batch on agent_recovery to portal_batch using (true);

@@ -80,6 +80,10 @@ select is(pg_temp.say('approve', '{"_": {"if_match": ["x"]}}'), '412 version_cha
 select pg_temp.purge();
 select is(pg_temp.left_of(), '1 2 3 4', 'an open list destroys nothing');
 select pg_temp.as_agent(b) from who;
+savepoint standing;
+update portal.agent set since = now(), since_by = (select b from who) where id = (select a from who);
+select is(pg_temp.say('approve'), '403 asker_new', 'nobody approves the list of one whose rights another one alone has just given');
+rollback to standing;
 select is(pg_temp.say('approve'), '303 elimination_approved', 'another administrator approves');
 select is(pg_temp.say('cancel'), '409 elimination_changed', 'what is approved is approved');
 select pg_temp.purge();

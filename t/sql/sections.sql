@@ -182,7 +182,10 @@ select is(pg_temp.listed(), 'own_2 image_internal image_press image_web leave_al
 select is(portal.authorisation_title(c, l), t, l || ' ' || c) from (values ('own_2', 'fr', 'Vélo'), ('own_2', 'en', 'Bicycle'), ('own_2', 'de', 'Vélo'), ('swimming', 'de', 'Participer aux baignades')) as x (c, l, t);
 select is((select string_agg(k.code || ' ' || k.own || ' ' || coalesce(k.since::text, '-') || ' ' || coalesce(k.withdrawn_on::text, '-'), ', ' order by k.code) from portal.authorisation_kinds() k where k.code in ('own_1', 'own_2', 'swimming')),
     'own_2 true 2026-11-01 -, swimming false - 2026-11-02', 'all that the town knows');
-select is(portal.authorisation_added(pg_temp.child('Nina'), d::date), y, 'new since ' || coalesce(d, 'ever')) from (values ('2026-10-31', true), ('2026-11-01', true), ('2026-11-02', false), (null, true)) as x (d, y);
+select is(portal.authorisation_added(pg_temp.child('Nina'), d::date), y, 'new since ' || coalesce(d, 'ever')) from (values ('2026-10-31', true), ('2026-11-01', false), ('2026-11-02', false), (null, true)) as x (d, y);
+insert into portal.field_policy (tenant, section, field, policy, validation) values (1, 'child_authorisations', 'own_2', 'required', 'agent');
+select is(portal.authorisation_added(pg_temp.child('Nina'), d::date), y, 'compulsory, new since ' || d) from (values ('2026-11-01', true), ('2026-11-02', false)) as x (d, y);
+delete from portal.field_policy where tenant = 1 and section = 'child_authorisations' and field = 'own_2';
 select is(portal.child_authorisations_values(pg_temp.child('Nina'))->>'own_2', 'unanswered', 'no row is no answer');
 select throws_ok($$ insert into portal.authorisation (tenant, child_id, code) values (1, pg_temp.child('Nina'), 'own_13') $$, '23514', null, 'there are twelve');
 insert into portal.authorisation (tenant, child_id, code, answer, answered_on) values (1, pg_temp.child('Nina'), 'own_2', 'no', '2026-11-03');

@@ -153,6 +153,28 @@ select is((select school_year from portal.authorisation where child_id = pg_temp
 select is((select school_year from portal.authorisation where child_id = pg_temp.child('Léo') and code = 'image_web'), '2026-2027', 'the others stay');
 rollback to a;
 
+-- given again, an answer stays whose it is
+
+update portal.authorisation set guardian_id = case code when 'image_press' then guardian('104201', 2) end where child_id = pg_temp.child('Léo');
+select is(pg_temp.say(c, pg_temp.leo()), '303 verified', 'one guardian verifies what another one has answered') from who;
+select is((select row(a.school_year, a.guardian_id)::text from portal.authorisation a where a.child_id = pg_temp.child('Léo') and a.code = 'image_press'),
+    format('(2027-2028,%s)', guardian('104201', 2)), 'for the coming year it is still the other one''s');
+select is((select row(a.school_year, a.guardian_id)::text from portal.authorisation a where a.child_id = pg_temp.child('Léo') and a.code = 'image_web'),
+    format('(2027-2028,%s)', guardian('104201', 1)), 'what was nobody''s is theirs');
+rollback to a;
+
+-- an authorisation that the town has added, which need not be answered
+
+update portal.town set authorisations = '{"own_1": {"fr": "Vélo", "rank": 90, "since": "2027-05-02"}}' where id = 1;
+select is(pg_temp.keys(c), pg_temp.leo() || ':authorisations+contact+general+health', 'verified on the day itself: it is not asked for again') from who;
+update portal.verification set verified_on = '2027-05-01' where child_id = pg_temp.child('Nina');
+select is(pg_temp.block(c, pg_temp.nina()) #>> '{due,child_authorisations,can}', 'true', 'verified before: nothing of it is compulsory') from who;
+select is(pg_temp.say(c, pg_temp.nina()), '303 verified', 'one gesture') from who;
+select is(pg_temp.keys(c), pg_temp.leo() || ':authorisations+contact+general+health', 'is enough') from who;
+insert into portal.field_policy (tenant, section, field, policy, validation) values (1, 'child_authorisations', 'own_1', 'required', 'agent');
+select is(pg_temp.block(c, pg_temp.nina()) #>> '{due,child_authorisations,can}', 'false', 'one that is compulsory is to be answered, also on the day itself') from who;
+rollback to a;
+
 -- siblings
 
 delete from portal.contact k where k.child_id in (pg_temp.child('Nina'), pg_temp.child('Léo'));
@@ -171,6 +193,16 @@ select is(pg_temp.page(c)->'waiting', '[{"name": "Nina", "section": "child_gener
 select is(portal.verified_days('child', pg_temp.child('Nina'), family('104201'))->'child_general', null, 'it is not verified yet');
 select is(pg_temp.say(j, pg_temp.nina()), '303 verified', 'the other one answers') from who;
 select is(portal.verified_days('child', pg_temp.child('Nina'), family('104201')) #>> '{child_general,verified_on}', '2027-05-02', 'then it is');
+rollback to a;
+
+-- who has no parental authority answers no authorisation, and is not waited for
+
+update portal.town set verify_both = '{child_authorisations}' where id = 1;
+select is(pg_temp.page(c)->'waiting', '[{"name": "Nina", "section": "child_authorisations"}]', 'each guardian has to') from who;
+update portal.guardian set authority = false where id = guardian('104201', 2);
+select is(pg_temp.page(c)->'waiting', '[]', 'who may') from who;
+select is(portal.verified_days('child', pg_temp.child('Nina'), family('104201')) #>> '{child_authorisations,verified_on}', '2027-05-02', 'it is verified');
+select is(pg_temp.keys(c), pg_temp.leo() || ':authorisations+contact+general+health', 'and not due') from who;
 rollback to a;
 
 -- the town's rules
@@ -217,6 +249,12 @@ update portal.town set verify_reminder = true, verify = (select jsonb_object_agg
 select as_jobs('purge', '{}');
 select is(pg_temp.told(), '', 'who has nothing to verify is not told');
 update portal.account set reminded_year = null;
+update portal.town set verify = verify - 'child_authorisations' where id = 1;
+update portal.guardian set authority = false where id = guardian('104201', 2);
+select as_jobs('purge', '{}');
+select is(pg_temp.told(), 'camille', 'nor who may verify none of it');
+update portal.town set verify = verify || '{"child_authorisations": "never"}' where id = 1;
+update portal.account set reminded_year = null;
 select is(row(r->>'rows', r->>'more')::text, '(1,true)', 'but was looked at, which counts: a turn ends') from as_jobs('purge', '{"limit": 1}') r;
 select as_jobs('purge', '{}');
 select is(row(r->>'rows', r->>'more')::text, '(0,false)', 'once a year') from as_jobs('purge', '{}') r;
@@ -236,6 +274,10 @@ select is((select r->>'verified' from jsonb_array_elements(portal.verified_chart
 rollback to a;
 update portal.schooling set year = portal.school_year();
 select is((select sum((r->>'verified')::int) from jsonb_array_elements(portal.verified_chart()->'rows') r), 1::bigint, 'a child all of which is verified counts');
+update portal.town set verify_both = '{child_authorisations}' where id = 1;
+select is((select sum((r->>'verified')::int) from jsonb_array_elements(portal.verified_chart()->'rows') r), 0::bigint, 'not before each guardian has');
+update portal.guardian set authority = false where id = guardian('104201', 2);
+select is((select sum((r->>'verified')::int) from jsonb_array_elements(portal.verified_chart()->'rows') r), 1::bigint, 'but for who may not');
 update portal.verification set verified_on = '2027-04-30' where section = 'child_health';
 select is((select sum((r->>'verified')::int) from jsonb_array_elements(portal.verified_chart()->'rows') r), 0::bigint, 'one with a section that is not does not');
 
