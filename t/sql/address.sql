@@ -78,6 +78,10 @@ select is(pg_temp.items('{"street": "12 bis rue des Lilas"}'), 'street=12 bis ru
 insert into portal.field_policy (tenant, section, field, policy) values (1, 'guardian_address', 'street_number', 'hidden');
 select is(pg_temp.items('{"street": "12 bis rue des Lilas"}'), 'street=12 bis rue des Lilas', 'and the number');
 select is(pg_temp.unknown('{"street": "12 rue des Lilas"}'), null, 'nothing is wrong');
+update portal.field_policy set policy = 'required' where section = 'guardian_address';
+select is(pg_temp.unknown('{"street": "rue B"}'), null, 'nor does anybody have to have a number or an index');
+select is(string_agg(f.name, ' ' order by f.rank), 'street_number repetition', 'no administrator can ask for them') from portal.field_settings('guardian_address') f
+ where not f.needed and 'required_agent' <> all (f.choices);
 rollback to boxes;
 
 create function pg_temp.wrong(v jsonb) returns text language sql as $$
