@@ -109,7 +109,10 @@ is $json{camille}->get("/famille/demandes/$first/justificatif-1")->content, pdf(
 my $phone = asked({ doctor_phone => '03 20 11 22 33' }, 'Carnet');
 decided($phone, 'accept');
 holds_ok('Second', 'a document about something else is no plan');
-my $no = asked({ treatment => 'Ventoline' }, 'Refus');
+my $more = asked({ treatment => 'Ventoline' }, 'Ordonnance');
+decided($more, 'accept');
+holds_ok('Second', 'nor does a prescription take the place of the plan');
+my $no = asked({ treatment => 'Cortisone' }, 'Refus');
 decided($no, 'refuse', reason => 'Illisible.');
 holds_ok('Second', 'nor is one that is refused');
 
@@ -158,7 +161,7 @@ $portal->psql("delete from portal.field_policy where field = 'pai'");
 
     $portal->psql("update portal.health set pai_end = current_date + 300 where child_id = $leo");
     decided(asked({ treatment => 'Autre' }, 'Dernier'), 'accept');
-    holds_ok('Dernier', 'one more');
+    holds_ok('Dernier', 'where there is none, what comes with a treatment is it');
 }
 
 
