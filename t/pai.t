@@ -168,6 +168,20 @@ $portal->psql("delete from portal.field_policy where field = 'pai'");
 ### vaccines that are missing
 
 {
+    my $half = asked({ vaccines => 'no' });
+    my %form = (step => 'partly', reason => 'Illisible.', vaccines => 'refuse', vaccines_until => 'accept');
+    my $page = $desk->get("/demandes/$half");
+    my $seen = $agent->get("/demandes/$half")->json->{version};
+    my $answer = json_post($agent, "/demandes/$half", { %form, version => $seen }, page => '/session');
+    is $answer->status . ' ' . join(' ', map { "$_->{field}:$_->{code}" } @{ $answer->json->{errors} // [] }),
+        '422 vaccines_until:lone_day', 'a day is not accepted without its answer';
+    $answer = $desk->submit($page, { %form }, form => "/demandes/$half");
+    is $answer->status, 422, 'nor on the page';
+    like $answer->text, qr/acceptez aussi cette réponse, ou refusez la date/, 'which says what to do';
+    is row("select count(*) from portal.change_item where set_id = $half and state is not null"), 0, 'nothing is decided';
+    decided($half, 'refuse', reason => 'Illisible.');
+}
+{
     my $id = asked({ vaccines => 'no' });
     my %item = map { $_->{field} => $_->{asked} } @{ $agent->get("/demandes/$id")->json->{items} };
     is $item{vaccines_until}, row("select (current_date + interval '3 months')::date"), 'three months, where nobody says another day';
