@@ -109,7 +109,10 @@ is $json{camille}->get("/famille/demandes/$first/justificatif-1")->content, pdf(
 my $phone = asked({ doctor_phone => '03 20 11 22 33' }, 'Carnet');
 decided($phone, 'accept');
 holds_ok('Second', 'a document about something else is no plan');
-my $no = asked({ treatment => 'Ventoline' }, 'Refus');
+my $more = asked({ treatment => 'Ventoline' }, 'Ordonnance');
+decided($more, 'accept');
+holds_ok('Second', 'nor does a prescription take the place of the plan');
+my $no = asked({ treatment => 'Cortisone' }, 'Refus');
 decided($no, 'refuse', reason => 'Illisible.');
 holds_ok('Second', 'nor is one that is refused');
 
@@ -158,12 +161,26 @@ $portal->psql("delete from portal.field_policy where field = 'pai'");
 
     $portal->psql("update portal.health set pai_end = current_date + 300 where child_id = $leo");
     decided(asked({ treatment => 'Autre' }, 'Dernier'), 'accept');
-    holds_ok('Dernier', 'one more');
+    holds_ok('Dernier', 'where there is none, what comes with a treatment is it');
 }
 
 
 ### vaccines that are missing
 
+{
+    my $half = asked({ vaccines => 'no' });
+    my %form = (step => 'partly', reason => 'Illisible.', vaccines => 'refuse', vaccines_until => 'accept');
+    my $page = $desk->get("/demandes/$half");
+    my $seen = $agent->get("/demandes/$half")->json->{version};
+    my $answer = json_post($agent, "/demandes/$half", { %form, version => $seen }, page => '/session');
+    is $answer->status . ' ' . join(' ', map { "$_->{field}:$_->{code}" } @{ $answer->json->{errors} // [] }),
+        '422 vaccines_until:lone_day', 'a day is not accepted without its answer';
+    $answer = $desk->submit($page, { %form }, form => "/demandes/$half");
+    is $answer->status, 422, 'nor on the page';
+    like $answer->text, qr/acceptez aussi cette réponse, ou refusez la date/, 'which says what to do';
+    is row("select count(*) from portal.change_item where set_id = $half and state is not null"), 0, 'nothing is decided';
+    decided($half, 'refuse', reason => 'Illisible.');
+}
 {
     my $id = asked({ vaccines => 'no' });
     my %item = map { $_->{field} => $_->{asked} } @{ $agent->get("/demandes/$id")->json->{items} };

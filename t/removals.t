@@ -145,7 +145,12 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
     my $id = removal("enfants/$leo");
     is row("select count(*) from portal.contact where child_id = $leo and family_id = $family"), 0, 'gone with its contacts';
     is row("select contact_id is null from portal.change_set where id = $asked"), 't', 'what was asked of one is about nobody';
+    my $told = "select count(*) from portal.outbox where template = 'contact_asked' and recipient = 'julien.martin\@exemple.fr'";
+    my $mails = row($told);
     my $undo = undone($id);
+    is row($told) - $mails, row("select count(*) from portal.contact where child_id = $leo and family_id = $family and collect"),
+        'the other guardian reads who may collect the child again';
+    cmp_ok row($told), '>', $mails, 'there is somebody';
     is row("select contact_id from portal.change_set where id = $asked"), $contact, 'and of them again';
     $portal->psql("delete from portal.change_set where id = $asked");
     is held(child => $leo), $before, 'child and contacts are there as they were';
@@ -163,13 +168,26 @@ my $his = client();
     sign_in($his, $people{julien});
     my $hj = as_json($his);
     json_post($hj, "/famille/responsables/$julien/base", { profession => 'Soudeur' });
+    # his answers, one of which is given anew meanwhile, and a file taken in for him
+    $portal->psql("update portal.authorisation set answer = 'yes', answered_on = '2026-09-01', guardian_id = $julien
+        where child_id = $leo and code in ('swimming', 'hospital')");
+    my $file = row('select gen_random_uuid()');
+    $portal->psql("insert into portal.upload (tenant, id, family_id, asker_id, section, field, kind, size, pieces)
+        values (1, '$file', $family, $julien, 'child_health', 'document', 'pdf', 1, 1)");
     my $tax = $hj->get("/famille/responsables/$julien/fiscales")->json->{current};
     my $before = held(guardian => $julien);
     my $id = removal("responsables/$julien");
     isnt $his->get('/famille')->status, 200, 'his access has ended';
+    my $theirs = "select string_agg(code || ':' || coalesce(guardian_id, 0), ' ' order by code) from portal.authorisation
+        where child_id = $leo and code in ('swimming', 'hospital')";
+    is row($theirs), 'hospital:0 swimming:0', 'his answers are nobody\'s';
+    $portal->psql("update portal.authorisation set answered_on = '2026-09-02' where child_id = $leo and code = 'hospital'");
     my $ended = row("select to_jsonb(u) from portal.subscription u where account_id = $account");
     undone($id);
     is held(guardian => $julien), $before, 'he is back, address, tax and bank too';
+    is row($theirs), "hospital:0 swimming:$julien", 'his answer is his again, one that was given since is not';
+    is row("select asker_id from portal.upload where id = '$file'"), $julien, 'and what was taken in for him';
+    $portal->psql("delete from portal.upload where id = '$file'");
     is row("select string_agg(to_jsonb(u)::text, ' ' order by id) from portal.subscription u
         where account_id = $account and ended_at is not null"), $ended, 'the subscription that ended stays as it ended';
     is row("select count(*) from portal.subscription where account_id = $account and guardian_id = $julien and ended_at is null"), 1,
@@ -187,6 +205,16 @@ my $his = client();
 
 ### where the world has moved on
 
+{
+    my $place = row("select rank from portal.guardian where id = $julien");
+    my $id = removal("responsables/$julien");
+    $portal->psql("insert into portal.guardian (tenant, family_id, rank, last_name, first_name, link)
+        select 1, $family, n, 'Autre' || n, 'Personne', 'other' from unnest(array[$place, 20]) n");
+    undone($id);
+    is row("select rank from portal.guardian where id = $julien"), $place + 1, 'a place that is free, where the last one is taken';
+    $portal->psql("delete from portal.guardian where family_id = $family and last_name like 'Autre%';
+        update portal.guardian set rank = $place where id = $julien");
+}
 {
     my $id = removal($path);
     $portal->psql("insert into portal.contact (tenant, family_id, child_id, rank, last_name, first_name, link, phone_mobile)

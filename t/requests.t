@@ -761,6 +761,13 @@ is json_post($aj, "/demandes/$id", { step => 'accept',
     is $place->(), '- - 10 Downing Street - -', 'a line is a line';
     is decide($agent, $id, { step => 'reverse', reason => 'Erreur' }, $agent->get("/demandes/$id"))->status, 303, 'undone';
     is $place->(), '3 B allée du Parc - -', 'the parts are there again';
+
+    $portal->psql("insert into portal.field_policy (tenant, section, field, policy) select t.id, 'guardian_address', f, 'hidden'
+        from portal.town t, unnest(array['street_number', 'repetition']) f where t.slug = 'saint-aubin'");
+    $r = $typed->(street => '12 bis rue des Lilas');
+    is $r->status, 200, 'a form without boxes for number and index';
+    like $r->text, qr/Demandé : 12 bis rue des Lilas/, 'keeps the line as it was typed';
+    $portal->psql("delete from portal.field_policy where section = 'guardian_address'");
 }
 
 

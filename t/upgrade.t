@@ -84,17 +84,23 @@ select 1, n, '2026-000000' || n, 1, 'guardian_address', 'change', g, 'P N', '202
        case when state = 'accepted' then now() end, rest::jsonb
   from (values (1, 1, 'sent', '{"line2": {"value": "Bât. B"}, "city": {"value": "Roubaix"}}'),
                (2, 2, 'sent', '{"line1": {"value": "7 Bis avenue X"}}'),
-               (3, 3, 'accepted', null), (4, 4, 'accepted', null)) as x (n, g, state, rest);
+               (3, 3, 'accepted', null), (4, 4, 'accepted', null), (5, 6, 'accepted', null),
+               (6, 6, 'accepted', null), (7, 9, 'sent', null)) as x (n, g, state, rest);
 insert into portal.change_item (tenant, set_id, field, old, asked, found, state)
 values (1, 1, 'line1', '"12, rue des Lilas"', '"14 rue des Lilas"', null, null),
        (1, 2, 'line2', '"Bât. B"', 'null', null, null),
        (1, 3, 'line1', '"2 rue A"', '"5B place Y"', '"2 rue A"', 'accepted'),
-       (1, 4, 'line1', '"12 rue Z"', '"12-14 rue Z"', '"12 rue Z"', 'accepted');
+       (1, 4, 'line1', '"12 rue Z"', '"12-14 rue Z"', '"12 rue Z"', 'accepted'),
+       (1, 5, 'line1', '"12 rue X"', '"14 rue Y"', '"12 rue X"', 'accepted'),
+       (1, 6, 'line1', '"14 rue Y"', '"14 rue Z"', '"14 rue Y"', 'accepted'),
+       (1, 7, 'line1', '"12, rue T"', '"12 rue T"', null, null);
 insert into portal.change (tenant, id, position, set_id, field, family_id, person_kind, person_id,
                            decided_role, state, settled_at, settled_kind, answered)
 overriding system value
 values (1, 11, 5, 3, 'line1', 1, 'guardian', 3, 'validator', 'open', null, null, null),
-       (1, 12, 6, 4, 'line1', 1, 'guardian', 4, 'validator', 'recorded', now(), 'machine', 'recorded');
+       (1, 12, 6, 4, 'line1', 1, 'guardian', 4, 'validator', 'recorded', now(), 'machine', 'recorded'),
+       (1, 13, 7, 5, 'line1', 1, 'guardian', 6, 'validator', 'open', null, null, null),
+       (1, 14, 8, 6, 'line1', 1, 'guardian', 6, 'validator', 'open', null, null, null);
 select setval(pg_get_serial_sequence('portal.change', 'id'), 100);
 insert into portal.import (tenant, id, source, name, dry, state) overriding system value
 values (1, 1, 'psql', 'a.csv', true, 'checked');
@@ -133,15 +139,20 @@ sub addresses_are_split {
         ['1 street_number "12" "14"', '2 complement "Bât. B" null',
          '3 repetition null "B" null accepted', '3 street "rue A" "place Y" "rue A" accepted',
          '3 street_number "2" "5" "2" accepted', '4 street "rue Z" "12-14 rue Z" "rue Z" accepted',
-         '4 street_number "12" null "12" accepted'], 'what is asked for, by what differs';
+         '4 street_number "12" null "12" accepted', '5 street "rue X" "rue Y" "rue X" accepted',
+         '5 street_number "12" "14" "12" accepted', '6 street "rue Y" "rue Z" "rue Y" accepted',
+         '7 street "rue T" "rue T"'], 'what is asked for, by what differs';
     is_deeply $all->("select concat_ws(' ', id, jsonb_path_query_array(rest, '\$.keyvalue().key'),
             rest #>> '{street,value}', rest #>> '{repetition,value}', rest #>> '{complement,value}')
             from portal.change_set where rest is not null order by id"),
         ['1 ["city", "street", "complement", "repetition"] rue des Lilas Bât. B',
          '2 ["street", "repetition", "street_number"] avenue X bis'], 'and what was there of the rest';
     is_deeply $all->("select concat_ws(' ', set_id, field, state, position) from portal.change order by id"),
-        ['3 street_number open 5', '4 street_number recorded 6', '3 repetition open', '3 street open'],
-        'the feed goes on, and tells the parts that are new after it';
+        ['3 street_number open 5', '4 street_number recorded 6', '5 street_number open 7',
+         '6 street open 8', '3 repetition open', '3 street open'],
+        'the feed goes on, and tells the parts that are new after it, none that a newer request has';
+    is_deeply $all->("select concat_ws(' ', set_id, field) from portal.change_item where acknowledged_at is not null"),
+        ['5 street'], 'for which nothing is held';
     is_deeply $all->("select concat_ws(' ', state, field, was, asked, imported) from portal.import_conflict order by state desc, field"),
         ['open street "avenue X" "avenue Y" "avenue X"', 'open street_number "7" "7" "9"',
          'kept repetition null null null', 'kept street "rue V" "rue V" "rue V"',

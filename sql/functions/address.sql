@@ -43,6 +43,24 @@ comment on function address_index(text) is
     'A repetition index as the file writes it: bis, ter, or a capital.';
 
 
+create or replace function address_typed(p_parts jsonb) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- an index that there is not goes to no box that there is not either
+    return (select case when bool_and(f.name is not null or e.value = 'null')
+                             and p_parts->>'street_number' is not null
+                        then jsonb_object_agg(e.key, e.value)
+                             filter (where f.name is not null) end
+              from jsonb_each(p_parts) e
+              left join field_policies('guardian_address') f
+                     on f.name = e.key and f.policy in ('editable', 'required'));
+end
+$$;
+
+comment on function address_typed(jsonb) is
+    'Parts that are read in what a family types, as far as there is something in them; null: there is no number, or the town''s form has no box for one of them, so that what was typed stays whole. Input: of address_parts().';
+
+
 create or replace function address_input(input jsonb, p_now jsonb, p_open bigint)
     returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
@@ -53,6 +71,8 @@ declare
     v_was     jsonb := p_now || v_open;
     v_all     jsonb := v_was || input;
     v_number  text := nullif(btrim(input->>'street_number'), '');
+    v_line    jsonb := address_parts(input->>'street', 'FR');
+    v_street  boolean;
     v_parts   jsonb;
     v         jsonb := input;
 begin
@@ -66,28 +86,36 @@ begin
 
     -- « 12 bis » in the number's box
     if v_number !~ '^[0-9]+$' and coalesce(v_all->>'repetition', '') = '' then
-        v_parts := address_parts(v_number || ' rue', 'FR');
+        v_parts := address_typed(address_parts(v_number || ' rue', 'FR') - 'street');
 
-        if v_parts->>'street_number' is not null then
-            return v || (v_parts - 'street');
+        if v_parts is not null then
+            return v || v_parts;
         end if;
     end if;
 
-    -- the whole line in the street's, as browsers fill it in; where a number was
-    -- there and is not said, a line that does begin like a street
-    if v_number is null and input->>'street' is not null
-       and input->>'street' is distinct from v_was->>'street'
-    then
-        v_parts := address_parts(input->>'street', 'FR');
+    -- the whole line in the street's, as browsers fill it in
+    v_parts := address_typed(v_line);
 
-        if v_parts->>'street_number' is not null
-           and (coalesce(v->>'repetition', '') = '' or v_parts->>'repetition' is null)
-           and (input ? 'street_number' or v_was->>'street_number' is null
-                or address_parts('1 B ' || (v_parts->>'street'), 'FR')->>'repetition' = 'B')
-        then
-            return v || case when coalesce(v->>'repetition', '') = '' then v_parts
-                             else v_parts - 'repetition' end;
-        end if;
+    if v_parts is null or input->>'street' is not distinct from v_was->>'street' then
+        return v;
+    end if;
+
+    v_street := address_parts('1 B ' || (v_line->>'street'), 'FR')->>'repetition' = 'B';
+
+    -- the number that was there, and its index, are not said where the line has them
+    if v_street and v_number = v_was->>'street_number' then
+        v_number := null;
+        v := case when v->'repetition' = v_was->'repetition' then v - 'repetition'
+                  else v end;
+    end if;
+
+    -- where a number was there and is not said, a line that does begin like a street
+    if v_number is null
+       and (coalesce(v->>'repetition', '') = '' or v_line->>'repetition' is null)
+       and (input ? 'street_number' or v_was->>'street_number' is null or v_street)
+    then
+        return v || case when coalesce(v->>'repetition', '') = '' then v_parts
+                         else v_parts - 'repetition' end;
     end if;
 
     return v;
@@ -95,7 +123,7 @@ end
 $$;
 
 comment on function address_input(jsonb, jsonb, bigint) is
-    'section_input() of guardian_address: an index as the file writes it; a number typed with its index, or before the street, becomes the parts that it is.';
+    'section_input() of guardian_address: an index as the file writes it; a number typed with its index, or before the street, becomes the parts that it is, where the town''s form has a box for each.';
 
 
 create or replace function address_faults(v jsonb) returns jsonb

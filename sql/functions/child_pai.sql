@@ -58,13 +58,19 @@ begin
             select u.id
               from upload u
              where u.set_id = p_set.id
-               -- of a doctor's telephone no document is a plan
+               -- of a doctor's telephone no document is a plan, and a
+               -- prescription is none where there is one
                and exists (select
                              from change_item i
                             where i.set_id = p_set.id
                               and i.state = 'accepted'
-                              and i.field in ('pai', 'pai_start', 'pai_end', 'allergies',
-                                              'allergy_action', 'treatment')));
+                              and (i.field in ('pai', 'pai_start', 'pai_end')
+                                   or i.field in ('allergies', 'allergy_action',
+                                                  'treatment')
+                                      and not exists (
+                                              select
+                                                from child_pai p
+                                               where p.child_id = p_set.child_id))));
 
         if v_files = '{}' then
             return;
@@ -89,7 +95,7 @@ end
 $$;
 
 comment on function pai_apply(change_set) is
-    'What an accepted request about a child''s health makes of the documents of its plan: its own take their place where it is about the plan, the allergies or the treatment; without a plan they go; what undoes it brings back those of before, as far as they are kept. Input: the request, once it is in the file.';
+    'What an accepted request about a child''s health makes of the documents of its plan: its own take their place where it is about the plan, or, while there is none, the allergies or the treatment; without a plan they go; what undoes it brings back those of before, as far as they are kept. Input: the request, once it is in the file.';
 
 
 create or replace function end_pais(p_days int, p_limit int) returns int

@@ -41,6 +41,17 @@ comment on function field_policies(text) is
     'The fields of a section as this town has decided about them; of authorisations those that are on its list, see town.authorisations.';
 
 
+create or replace function field_asked(p_field text, v jsonb) returns boolean
+    language sql immutable parallel safe
+    return case when p_field in ('pai_start', 'pai_end')
+                then coalesce(v->>'pai' = 'yes', false)
+                when p_field = 'vaccines_until' then coalesce(v->>'vaccines' = 'no', false)
+                else p_field not in ('street_number', 'repetition') end;
+
+comment on function field_asked(text, jsonb) is
+    'Whether there has to be something in a field that a town requires: in what belongs to another answer only with that answer, and not every address has a number or an index. Input: field; values of the section, {} of a form that is not filled in.';
+
+
 create or replace function is_hidden(p_section text, p_field text) returns boolean
     language sql stable
     return exists (select

@@ -35,7 +35,13 @@ begin
                        'account', (select u.account_id from subscription u
                                     where u.guardian_id = g.id and u.ended_at is null),
                        'about', sets_about('guardian_id', array[g.id]),
-                       'asked', sets_about('asker_id', array[g.id]))
+                       'asked', sets_about('asker_id', array[g.id]),
+                       'answers', (select coalesce(jsonb_agg(to_jsonb(x)), '[]')
+                                     from authorisation x
+                                    where x.guardian_id = g.id),
+                       'uploads', (select coalesce(jsonb_agg(u.id), '[]')
+                                     from upload u
+                                    where u.asker_id = g.id))
               from guardian g
               left join address a on a.tenant = g.tenant and a.guardian_id = g.id
               left join tax t on t.tenant = g.tenant and t.guardian_id = g.id
@@ -83,7 +89,7 @@ end
 $$;
 
 comment on function removed_rows(change_set) is
-'What a removal takes out of the file with whom it is about, see removed. Input: the request, before it is written. Result: of a guardian {"guardian", "address", "tax", "bank": rows, "verifications": rows, "account": the one that was connected, "about", "asked": as sets_about()}; of a contact {"contacts": rows, "about"}; of a child that, of all its household''s contacts, and "place": its rank in the family.';
+'What a removal takes out of the file with whom it is about, see removed. Input: the request, before it is written. Result: of a guardian {"guardian", "address", "tax", "bank": rows, "verifications": rows, "account": the one that was connected, "about", "asked": as sets_about(), "answers": rows of authorisation that are theirs, "uploads": ids of the files that were taken in for them}; of a contact {"contacts": rows, "about"}; of a child that, of all its household''s contacts, and "place": its rank in the family.';
 
 
 create or replace function keep_removed(p_set change_set) returns void
@@ -172,18 +178,19 @@ comment on function restore_code(change_set, jsonb) is
     'Why whom a request has taken out cannot come back: subject_gone (the child is no more, or not of the family), removed_back (they are there again, under this or another number), account_elsewhere (their account is connected with the family as another guardian), list_full; null to go on. Input: the request, whose families the caller has locked; removed.rows.';
 
 
-create or replace function free_rank(p_wanted int, p_taken int[]) returns int
+create or replace function free_rank(p_wanted int, p_taken int[], p_limit int)
+    returns int
     language sql immutable
     return case when p_wanted = any (p_taken)
                 then (select n
-                        from generate_series(1, 30) n
+                        from generate_series(1, p_limit) n
                        where n <> all (p_taken)
                        order by n < (select max(t) from unnest(p_taken) t), n
                        limit 1)
                 else p_wanted end;
 
-comment on function free_rank(int, int[]) is
-    'The place that somebody had in a list, or, where another one has it now, behind the last, as far as there is one.';
+comment on function free_rank(int, int[], int) is
+    'The place that somebody had in a list, or, where another one has it now, behind the last, as far as there is one. Input: the place, those that are taken, how many the list has.';
 
 
 create or replace function restore_requests(p_column text, p_pairs jsonb) returns void
@@ -224,7 +231,7 @@ begin
                           employer, external_id)
     values (g.tenant, g.id, g.family_id,
             free_rank(g.rank, array(select o.rank from guardian o
-                                     where o.family_id = g.family_id)),
+                                     where o.family_id = g.family_id), 20),
             g.seal_id, g.title, g.last_name, g.birth_name, g.first_name, g.birth_date,
             g.birth_place, g.link, g.authority, g.payer, g.email, g.phone_mobile,
             g.phone_home, g.phone_work, g.profession, g.employer, g.external_id);
@@ -252,11 +259,25 @@ begin
     update change_set c set guardian_id = g.id where c.id = p_set.id;
     perform restore_requests('guardian_id', p_rows->'about');
     perform restore_requests('asker_id', p_rows->'asked');
+
+    -- an answer is theirs again unless somebody has answered since
+    update authorisation a
+       set guardian_id = g.id
+      from jsonb_array_elements(p_rows->'answers') x
+     where a.child_id = (x->>'child_id')::bigint
+       and a.code = x->>'code'
+       and a.guardian_id is null
+       and to_jsonb(a) - 'guardian_id' = x - 'guardian_id';
+
+    update upload u
+       set asker_id = g.id
+      from jsonb_array_elements_text(p_rows->'uploads') x
+     where u.id = x::uuid;
 end
 $$;
 
 comment on function restore_guardian(change_set, jsonb) is
-    'Puts a guardian back under their own number: address, tax, bank, what was verified, what they had asked. Input: the request that does it, removed.rows.';
+    'Puts a guardian back under their own number: address, tax, bank, what was verified, what they had asked and answered. Input: the request that does it, removed.rows.';
 
 
 create or replace function restore_contacts(p_rows jsonb) returns void
@@ -272,7 +293,7 @@ begin
     loop
         k.rank := free_rank(k.rank, array(select o.rank from contact o
                                            where o.family_id = k.family_id
-                                             and o.child_id = k.child_id));
+                                             and o.child_id = k.child_id), 30);
         insert into contact select k.*;
     end loop;
 
@@ -299,7 +320,7 @@ begin
         select here(), p_set.family_id,
                free_rank((v_rows->>'place')::int,
                          array(select m.rank from child_family m
-                                where m.family_id = p_set.family_id)), p_set.child_id;
+                                where m.family_id = p_set.family_id), 30), p_set.child_id;
         perform restore_contacts(v_rows);
 
     when 'child_contact' then
@@ -358,6 +379,8 @@ declare
     v_set      change_set := p_set;
     v_contact  bigint;
 begin
+    -- of a child its contacts come back as well
+    v_set.section := 'child_contact';
     perform post(gen_random_uuid(), a.email, a.email_mac, 'guardian_restored', a.lang,
                  jsonb_build_object('family', f.label))
        from account a

@@ -176,6 +176,7 @@ begin
               from field_policies(p_section) f
              where (f.policy in ('hidden', 'shown') and input ? f.name)
                 or (f.policy = 'required'
+                    and field_asked(f.name, p_after)
                     and coalesce(p_after->>f.name, 'unanswered') in ('', 'unanswered')
                     -- the account goes as a whole
                     and not (p_section = 'guardian_bank'
@@ -230,11 +231,13 @@ begin
                               order by f.rank) filter (where f.name is not null), '{}'),
                'policy', (select json_object_agg(p.name, p.policy)
                             from (select q.name,
-                                         -- left empty it stays, see section_input()
-                                         case when q.policy = 'required' and coalesce(
-                                                   o.asked_hint,
-                                                   p_now #>> array['_hint', q.name])
-                                                   is not null
+                                         -- left empty it stays, see section_input();
+                                         -- or another answer may need none
+                                         case when q.policy = 'required'
+                                                   and (coalesce(o.asked_hint,
+                                                            p_now #>> array['_hint', q.name])
+                                                            is not null
+                                                        or not field_asked(q.name, '{}'))
                                               then 'editable' else q.policy end as policy,
                                          q.rank
                                     from form_policies(p_section, p_action, p_now) q

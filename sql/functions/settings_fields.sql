@@ -20,13 +20,16 @@ create or replace function field_settings(p_section text)
     language sql stable
 begin atomic
     -- a field that the file cannot be without stays required; where the operator
-    -- has decided otherwise, that may stay
+    -- has decided otherwise, that may stay; nor is anything required that would shut
+    -- people out, see field_asked()
     select p.name, p.rank, f.policy = 'required', field_choice(p.policy, p.validation),
            case when f.policy = 'required'
                 then array['required_agent', 'required_automatic']
                      || case when p.policy <> 'required' then array[p.policy] else '{}' end
-                else array['hidden', 'shown', 'editable_agent', 'editable_automatic',
-                           'required_agent', 'required_automatic'] end
+                else array['hidden', 'shown', 'editable_agent', 'editable_automatic']
+                     || case when p.name not in ('street_number', 'repetition')
+                             then array['required_agent', 'required_automatic']
+                             else '{}' end end
       from field_policies(p_section) p
       join field f on f.section = p_section and f.name = p.name;
 end;

@@ -450,6 +450,26 @@ comment on function locked_request(jsonb) is
 'A request for an act of an agent: the person and the request locked, or why not. Input: request, step, version of the page (or If-Match). Refusals: 404, also of what the agent does not see; 403 own_family, own_filing, rights_new; 409 request_gone, request_decided, request_not_accepted, request_reversed, taken_by_other, request_changed; 428 version_needed.';
 
 
+create or replace function lone_days(p_set change_set) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_values  jsonb := case when p_set.section = 'child_health' then change_values(p_set) end;
+begin
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', i.field,
+                       'code', 'lone_day') order by i.field), '[]')
+              from change_item i
+             where i.set_id = p_set.id
+               and i.state = 'accepted'
+               and i.asked <> 'null'
+               and i.field in ('pai_start', 'pai_end', 'vaccines_until')
+               and not field_asked(i.field, v_values));
+end
+$$;
+
+comment on function lone_days(change_set) is
+    'Days of a request about a child''s health that are accepted without the answer that they belong to: they would be told and not written. Input: the request, its items marked. Result: errors lone_day.';
+
+
 create or replace function mark_items(p_set change_set, p_step text, input jsonb)
     returns jsonb
     language plpgsql set search_path = portal, pg_temp as $$
@@ -474,12 +494,12 @@ begin
                         then 'accepted' else 'refused' end
      where i.set_id = p_set.id;
 
-    return '[]';
+    return lone_days(p_set);
 end
 $$;
 
 comment on function mark_items(change_set, text, jsonb) is
-    'Notes of each item whether it is accepted. Input: request, step (accept | partly | refuse), of partly each field''s accept or refuse. Result: errors.';
+    'Notes of each item whether it is accepted. Input: request, step (accept | partly | refuse), of partly each field''s accept or refuse. Result: errors: undecided, lone_days().';
 
 
 create or replace function decide(input jsonb) returns json

@@ -190,7 +190,8 @@ begin atomic
        and exists (select
                      from jsonb_array_elements(case jsonb_typeof(p_value) when 'array'
                               then p_value else jsonb_build_array(p_value) end) v
-                    where coalesce(v->>p.name, 'unanswered') in ('', 'unanswered'));
+                    where field_asked(p.name, v)
+                      and coalesce(v->>p.name, 'unanswered') in ('', 'unanswered'));
 end;
 
 comment on function verification_lacks(text, jsonb) is

@@ -136,11 +136,24 @@ parts as (
       from lines l
      cross join (values ('street_number', 1), ('repetition', 2), ('street', 3)) f (field, rank)),
 differing as (
-    select p.*, bool_or(p.o <> p.n or p.x <> p.o) over (partition by p.tenant, p.set_id) as any
+    select p.*, bool_or(p.o <> p.n or coalesce(p.x <> p.o, false))
+                    over (partition by p.tenant, p.set_id) as any
       from parts p)
 select *, row_number() over (partition by tenant, set_id order by rank) as n_of
   from differing d
  where d.o <> d.n or d.x <> d.o or not d.any and d.part = 'street';
+
+-- parts that a newer accepted request has as well: told after that they would undo it
+create temp table line_over on commit drop as
+select distinct i.tenant, i.set_id, i.part
+  from line_items i
+  join portal.change c on c.tenant = i.tenant and c.set_id = i.set_id
+                      and c.field = 'line1' and c.state in ('open', 'rejected')
+  join portal.change n on n.tenant = c.tenant and n.person_kind = c.person_kind
+                      and n.person_id = c.person_id and n.field = 'line1'
+                      and n.id > c.id and n.set_id <> c.set_id
+  join line_items l on l.tenant = n.tenant and l.set_id = n.set_id and l.part = i.part
+ where i.n_of > 1;
 
 -- what the file held of fields that were not asked about
 with rests as (
@@ -182,11 +195,13 @@ update portal.change_set s
    and s.rest is not null;
 
 insert into portal.change_item (tenant, set_id, field, old, asked, found, state, acknowledged_at)
-select i.tenant, i.set_id, i.part, i.o, i.n, i.x, i.state, i.acknowledged_at
-  from line_items i;
+select i.tenant, i.set_id, i.part, i.o, i.n, i.x, i.state,
+       coalesce(i.acknowledged_at, case when o.part is not null then now() end)
+  from line_items i
+  left join line_over o using (tenant, set_id, part);
 
 -- the feed: the line's change goes on as that of its first part, the others are told
--- after it; what is settled is settled for all
+-- after it, unless a newer request counts; what is settled is settled for all
 insert into portal.change (tenant, set_id, field, family_id, person_kind, person_id,
     external_id, decided_role, state, answered, reason, settled_at, settled_kind, settled_by,
     created_at)
@@ -198,6 +213,8 @@ select c.tenant, c.set_id, i.part, c.family_id, c.person_kind, c.person_id, c.ex
  where c.field = 'line1'
    and i.n_of > 1
    and c.state in ('open', 'rejected')
+   and not exists (select from line_over o
+                    where (o.tenant, o.set_id, o.part) = (i.tenant, i.set_id, i.part))
  order by c.tenant, c.id, i.rank;
 
 update portal.change c

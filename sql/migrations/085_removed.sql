@@ -53,7 +53,7 @@ create policy apply on verification to portal_apply
 
 grant select, insert on verification to portal_apply;
 grant update (asker_id) on change_set to portal_apply;
-grant update (guardian_id) on upload to portal_apply;
+grant update (guardian_id, asker_id) on upload to portal_apply;
 
 
 -- who takes somebody out again by undoing an addition gives an agent's reason,

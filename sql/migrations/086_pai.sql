@@ -23,7 +23,7 @@ create table child_pai (
 create index child_pai_until on child_pai (tenant, until) where until is not null;
 
 comment on table child_pai is
-    'The documents of a child''s plan (PAI), as the file holds them: those of the request that was accepted last.';
+    'The documents of a child''s plan (PAI), as the file holds them: those of the request about it that was accepted last.';
 comment on column child_pai.tenant is 'The town.';
 comment on column child_pai.child_id is 'The child.';
 comment on column child_pai.upload_id is 'The file.';

@@ -50,6 +50,40 @@ select is(pg_temp.typed('{"street_number": "4", "street": "3 rue B"}'), 'street_
 select is(pg_temp.typed('{"street": "3 rue B", "country": "BE"}'), 'street=3 rue B', 'abroad nothing is read into it');
 select is(pg_temp.typed('{"street_number": null, "street": "3 rue A"}', '{"street": "3 rue A", "country": "FR"}'), 'street_number=null street=3 rue A', 'what the file holds is as it is');
 
+-- a browser leaves the number that was there and fills in the street
+
+select is(pg_temp.typed('{"street_number": "1", "repetition": null, "street": "3 avenue Z"}'), 'street_number=3 repetition=null street=avenue Z', 'the line''s number is the one that is meant');
+select is(pg_temp.typed('{"street_number": "1", "street": "3 Fontaines"}'), 'street_number=1 street=3 Fontaines', 'not of what does not begin like a street');
+select is(pg_temp.typed(input::jsonb, '{"street_number": "12", "repetition": "bis", "street": "rue A", "country": "FR"}'), want, input) from (values
+    ('{"street_number": "12", "repetition": "bis", "street": "3 avenue Z"}', 'street_number=3 repetition=null street=avenue Z'),
+    ('{"street_number": "12", "repetition": "bis", "street": "3 ter avenue Z"}', 'street_number=3 repetition=ter street=avenue Z'),
+    ('{"street_number": "12", "repetition": "bis", "street": "avenue Z"}', 'street_number=12 repetition=bis street=avenue Z')) as x (input, want);
+
+-- a town whose form has no box for a part
+
+create function pg_temp.items(input jsonb, was jsonb default '{"street": "rue A", "country": "FR"}') returns text language sql as $$
+    select string_agg(i.field || '=' || coalesce(i.asked #>> '{}', 'null'), ' ' order by i.rank)
+      from portal.asked_items('guardian_address', portal.address_input(input, was, null), was, null) i $$;
+create function pg_temp.unknown(input jsonb) returns text language sql as $$
+    select string_agg(concat_ws(':', f->>'field', f->>'code'), ' ') from portal.address_input(input, '{"country": "FR"}', null) v,
+        jsonb_array_elements(portal.ask_faults('guardian_address', v, '{"country": "FR", "postal_code": "59000", "city": "L"}' || v)) f $$;
+savepoint boxes;
+insert into portal.field_policy (tenant, section, field, policy) values (1, 'guardian_address', 'repetition', 'hidden');
+select is(pg_temp.items('{"street": "12 rue des Lilas"}'), 'street_number=12 street=rue des Lilas', 'without an index there is a box for all');
+select is(pg_temp.unknown('{"street": "12 rue des Lilas"}'), null, 'and nothing is wrong');
+select is(pg_temp.items('{"street": "12 bis rue des Lilas"}'), 'street=12 bis rue des Lilas', 'an index that has none stays with its street');
+select is(pg_temp.items('{"street_number": "12 bis", "street": "rue B"}'), 'street_number=12 bis street=rue B', 'or is refused, not lost');
+update portal.field_policy set policy = 'shown' where field = 'repetition';
+select is(pg_temp.items('{"street": "12 bis rue des Lilas"}'), 'street=12 bis rue des Lilas', 'one that is only shown as well');
+insert into portal.field_policy (tenant, section, field, policy) values (1, 'guardian_address', 'street_number', 'hidden');
+select is(pg_temp.items('{"street": "12 bis rue des Lilas"}'), 'street=12 bis rue des Lilas', 'and the number');
+select is(pg_temp.unknown('{"street": "12 rue des Lilas"}'), null, 'nothing is wrong');
+update portal.field_policy set policy = 'required' where section = 'guardian_address';
+select is(pg_temp.unknown('{"street": "rue B"}'), null, 'nor does anybody have to have a number or an index');
+select is(string_agg(f.name, ' ' order by f.rank), 'street_number repetition', 'no administrator can ask for them') from portal.field_settings('guardian_address') f
+ where not f.needed and 'required_agent' <> all (f.choices);
+rollback to boxes;
+
 create function pg_temp.wrong(v jsonb) returns text language sql as $$
     select string_agg(concat_ws(':', f->>'field', f->>'code'), ' ') from jsonb_array_elements(portal.address_faults('{"country": "FR", "postal_code": "59000"}' || v)) f $$;
 select is(pg_temp.wrong('{"street_number": "12", "repetition": "bis"}'), null, 'a number and an index');

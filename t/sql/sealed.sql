@@ -155,6 +155,22 @@ select is(portal.urgent(x.section, jsonb_build_array(jsonb_build_object('field',
                ('child_health', 'swims', false), ('guardian_bank', 'iban', false)) x (section, field, wanted);
 select ok(not portal.urgent('child_health', '[]'), 'nothing is not');
 
+-- what a town requires of some answers alone
+savepoint needed;
+insert into portal.field_policy (tenant, section, field, policy, validation)
+select 1, 'child_health', f, 'required', 'agent' from unnest('{pai_start,pai_end,vaccines_until}'::text[]) f;
+update portal.health set pai = 'no', pai_start = null, pai_end = null, vaccines = 'yes', vaccines_until = null where child_id = pg_temp.child('Léo');
+select is(string_agg(f.value, ' '), 'editable editable editable', 'the form does not ask for it before it is known')
+  from jsonb_each_text(pg_temp.ask('section_form', jsonb_build_object('section', 'child_health', 'child', pg_temp.child('Léo')::text))->'policy') f
+ where f.key in ('pai_start', 'pai_end', 'vaccines_until');
+select is(pg_temp.health('{"doctor_name": "Dr A"}')->>'status', '303', 'without a plan its dates are not missing');
+select is(pg_temp.code(pg_temp.health('{"pai": "yes", "pai_start": "2026-09-01"}')), 'pai_end:required', 'of a plan its end is');
+select is(pg_temp.health('{"vaccines": "no"}')->>'status', '303', 'missing vaccines have three months');
+select pg_temp.accept();
+update portal.health set vaccines_until = null where child_id = pg_temp.child('Léo');
+select is(pg_temp.code(pg_temp.health('{"doctor_name": "Dr B"}')), 'vaccines_until:required', 'or a day that is asked for');
+rollback to needed;
+
 select is(pg_temp.code(pg_temp.health('{"pai": "yes", "pai_start": "2026-09-02", "pai_end": "2026-09-01"}')), 'pai_end:pai_end_early', 'a plan ends after it begins');
 select is(pg_temp.health('{"pai": "yes", "pai_start": "2026-09-01", "pai_end": "2026-09-01"}')->>'status', '303', 'or the same day');
 select ok((pg_temp.set()).urgent, 'urgent');

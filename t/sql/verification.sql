@@ -119,6 +119,8 @@ rollback to a;
 -- what is missing, what must be answered again
 
 insert into portal.field_policy (tenant, section, field, policy, validation) values (1, 'child_general', 'sex', 'required', 'agent'), (1, 'child_health', 'hearing_aid', 'required', 'agent');
+insert into portal.field_policy (tenant, section, field, policy, validation) values (1, 'child_health', 'vaccines_until', 'required', 'agent'), (1, 'child_health', 'pai_end', 'required', 'agent');
+update portal.health set vaccines = 'yes', vaccines_until = null, pai = 'no', pai_start = null, pai_end = null where child_id = pg_temp.child('Léo');
 select is(pg_temp.block(c, pg_temp.leo()) #> '{due,child_health,lacks}', '[{"field": "hearing_aid"}]', 'a required answer that is missing is named') from who;
 insert into portal.authorisation_text (tenant, code, lang, text) values (1, 'transport', 'fr', 'Autre texte');
 update portal.authorisation a set text_id = t.id from portal.authorisation_text t
