@@ -263,9 +263,14 @@ for my $section (sort keys %$sections) {
         # a value with a hint stays when it is left empty, as does a mandate;
         # a photo has no emptying but its own button
         my $kept = $name eq 'iban';
-        is $doc->json->{policy}{$name}, $kept ? 'editable' : 'required', "$what required: said in JSON";
-        like codes(json_post($j, $path, { $name => undef })), qr/(?:^| )\Q$name\E:required/,
-            "$what required: not to be emptied" if !$kept && $name !~ /^(?:mandate|photo)$/;
+        # what belongs to another answer is required with that, see field_asked();
+        # the day of missing vaccines is given where none is
+        my $apart = $name =~ /^(?:pai_(?:start|end)|vaccines_until|street_number|repetition)$/;
+        is $doc->json->{policy}{$name}, $kept || $apart ? 'editable' : 'required',
+            "$what required: said in JSON";
+        like codes(json_post($j, $path, { $name => undef,
+            $name =~ /^pai_/ ? (pai => 'yes') : () })), qr/(?:^| )\Q$name\E:required/,
+            "$what required: not to be emptied" if !$kept && $name !~ /^(?:mandate|photo|vaccines_until|street_number|repetition)$/;
 
         town($section, $name, 'editable');
         # (the form for a photo asks for one: those that were refused are not kept)
