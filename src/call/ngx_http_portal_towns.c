@@ -106,7 +106,11 @@ ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
     }
 
-    if (!plcf->error && ctx->town->asked && ctx->town->document != NULL) {
+    /* a page that makes a call hears of its town by that, and waits once */
+
+    if (plcf->get == NULL && plcf->post == NULL && !plcf->error
+        && ctx->town->asked && ctx->town->document != NULL)
+    {
         ngx_http_portal_town_refresh(ctx->town);
     }
 
