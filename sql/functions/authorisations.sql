@@ -159,18 +159,28 @@ comment on function agreement(bigint, text) is
     'What an answer that counts was given by, as change_item.old_agreement; null when there is none.';
 
 
-create or replace function may_answer() returns boolean
+create or replace function may_answer(p_guardian bigint) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return not exists (select
                          from guardian g
-                        where g.id = coalesce(counter_guardian(), my_guardian())
+                        where g.id = p_guardian
                           and g.authority is false);
 end
 $$;
 
-comment on function may_answer() is
-    'Whether who asks may answer authorisations: one guardian with parental authority is enough, and who is known to have none gives no answer.';
+comment on function may_answer(bigint) is
+    'Whether a guardian may answer authorisations: one with parental authority is enough, and who is known to have none gives no answer.';
+
+
+create or replace function may_answer() returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return may_answer(coalesce(counter_guardian(), my_guardian()));
+end
+$$;
+
+comment on function may_answer() is 'Whether who asks may answer authorisations.';
 
 
 create or replace function other_answer(p_child bigint, p_code text, p_asked text,

@@ -112,7 +112,8 @@ begin atomic
         'languages', t.languages, 'subscription_effect', t.subscription_effect,
         'session_idle', t.session_idle, 'session_absolute', t.session_absolute,
         'password_words', t.password_words,
-        'captcha_questions', t.captcha_questions, 'texts', t.texts, 'names', authorisation_names(t, null),
+        'captcha_questions', t.captcha_questions, 'texts', t.texts,
+        'names', authorisation_names(t, null),
         'copies', t.way_back = 'manual', 'feeds', t.way_back = 'feed',
         'retention', retention(t))
       from town t

@@ -101,13 +101,27 @@ comment on function journal_query(jsonb) is
 
 -- pages ----------------------------------------------------------------------------
 
+create or replace function export_what(p_kind text, p_wanted jsonb) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return jsonb_build_object('export_kind', p_kind, 'lot', p_wanted->'lot',
+        'agent', agent_name((p_wanted->>'agent')::bigint),
+        'journal_kind', nullif(p_wanted->>'kind', ''),
+        'family_number', (select f.number from family f
+                           where f.id = (p_wanted->>'family')::bigint),
+        'from', p_wanted->'from', 'until', p_wanted->'until');
+end
+$$;
+
+comment on function export_what(text, jsonb) is
+    'What an export is about, in words: {"export_kind", "lot"; "agent", "journal_kind", "family_number", "from", "until" of the journal}. Input: kind, export_wanted().';
+
+
 create or replace function export_row(p_export mass_export) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
-    v_state   text;
-    v_what    jsonb := p_export.wanted;
-    v_family  text := (select f.number from family f
-                        where f.id = (p_export.wanted->>'family')::bigint);
+    v_state  text;
+    v_what   jsonb := export_what(p_export.kind, p_export.wanted);
 begin
     v_state := case
         when p_export.used_at <= now() - interval '5 minutes' then 'used'
@@ -115,27 +129,26 @@ begin
             then 'expired'
         else p_export.state end;
 
-    return jsonb_build_object('id', p_export.number, 'export_kind', p_export.kind,
-        'export_state', v_state, 'waits', v_state = 'waiting', 'is_agreed', v_state = 'agreed',
+    return v_what || jsonb_build_object('id', p_export.number, 'export_state', v_state,
+        'waits', v_state = 'waiting', 'is_agreed', v_state = 'agreed',
         'asked_at', p_export.asked_at, 'asked_by', agent_name(p_export.asked_by),
         'mine', p_export.asked_by = my_agent(), 'reason', p_export.reason,
         'expires_at', p_export.expires_at, 'decided_at', p_export.decided_at,
         'decided_by', case when p_export.state <> 'cancelled'
                            then agent_name(p_export.decided_by) end,
         'used_at', p_export.used_at,
-        'lot', v_what->'lot', 'agent', agent_name((v_what->>'agent')::bigint),
-        'journal_kind', nullif(v_what->>'kind', ''), 'family_number', v_family,
-        'from', v_what->'from', 'until', v_what->'until',
         'href', case when v_state = 'agreed' and p_export.asked_by = my_agent() then
             case p_export.kind
             when 'letters' then '/codes/lettres/' || (v_what->>'lot')
             else '/journal.csv?'
-                 || journal_query(v_what || jsonb_build_object('family', v_family)) end end);
+                 || journal_query(p_export.wanted
+                                  || jsonb_build_object('family',
+                                         v_what->'family_number')) end end);
 end
 $$;
 
 comment on function export_row(mass_export) is
-    'What is said of an export: its number in the town as "id", "export_kind", "export_state" (waiting, agreed, refused, cancelled, used or expired), who has asked and decided when, "reason", what it is about ("lot"; "agent", "journal_kind", "family_number", "from", "until" of the journal), "href": where the agent who has asked opens it.';
+    'What is said of an export: export_what(), its number in the town as "id", "export_state" (waiting, agreed, refused, cancelled, used or expired), who has asked and decided when, "reason", "href": where the agent who has asked opens it.';
 
 
 create or replace function export_asked(input jsonb) returns jsonb
@@ -190,12 +203,8 @@ begin
     return (select json_build_object('status', 200, 'two', export_bars(),
         'from_journal', coalesce(input->>'next' like '/journal%', false),
         'asks', case when v_asked is not null and export_bars() then
-                    export_row(jsonb_populate_record(null::mass_export, jsonb_build_object(
-                        'number', 0, 'kind', v_asked->'kind', 'wanted', v_asked->'wanted',
-                        'state', 'waiting', 'asked_by', my_agent(), 'asked_at', now())))
-                    - '{id,export_state,waits,is_agreed,asked_at,asked_by,mine,reason,expires_at,decided_at,decided_by,used_at,href}'::text[]
-                    || jsonb_build_object('path', v_asked->'path')
-                end,
+                    export_what(v_asked->>'kind', v_asked->'wanted')
+                    || jsonb_build_object('path', v_asked->'path') end,
         'exports', (select coalesce(json_agg(export_row(e) order by (e).id desc), '[]')
                       from (select m as e from mass_export m order by m.id desc limit 50) x),
         'values', coalesce(v_asked->'values', '{}')));
@@ -203,7 +212,7 @@ end
 $$;
 
 comment on function exports(jsonb) is
-'Files with many families that were asked for, the latest 50. Input: as export_asked(). Result: {"status": 200, "two": another administrator has to agree, "from_journal": they were led here from the journal, "asks": what can be asked for now, as of export_row(), with "path", or null, "exports": [export_row()], "values": of the form}. For administrators.';
+'Files with many families that were asked for, the latest 50. Input: as export_asked(). Result: {"status": 200, "two": another administrator has to agree, "from_journal": they were led here from the journal, "asks": what can be asked for now, export_what() with "path", or null, "exports": [export_row()], "values": of the form}. For administrators.';
 
 
 create or replace function tell_export(p_export mass_export, p_template text) returns void

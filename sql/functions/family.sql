@@ -374,7 +374,8 @@ begin
 
     return json_build_object('status', case when v_result is null then 404 else 200 end,
         'child', v_result, 'school_year', case when v_result is not null then
-            school_year() end, 'may_answer', case when v_result is not null then may_answer() end, 'answers_from', case when v_result is not null then
+            school_year() end, 'may_answer', case when v_result is not null then
+            may_answer() end, 'answers_from', case when v_result is not null then
             answers_from() end, 'sections', case when v_result is not null then
             sections_of('child', to_id(input->>'child')) end);
 end

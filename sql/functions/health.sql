@@ -13,7 +13,8 @@ begin atomic
                'allergies', h.allergies, 'allergy_action', h.allergy_action,
                'treatment', h.treatment, 'notes', h.notes, 'pai', h.pai,
                'pai_start', h.pai_start, 'pai_end', h.pai_end, 'glasses', h.glasses,
-               'vaccines_until', h.vaccines_until, 'hearing_aid', h.hearing_aid, 'swims', h.swims,
+               'vaccines_until', h.vaccines_until, 'hearing_aid', h.hearing_aid,
+               'swims', h.swims,
                '_mac', jsonb_build_object(
                    'allergies', encode(h.allergies_mac, 'hex'),
                    'allergy_action', encode(h.allergy_action_mac, 'hex'),

@@ -263,7 +263,7 @@ begin
                           ll.number::text, me.number::text),
         -- numbers of the installation are none of a town's
         'object_id', case when a.object not in ('town', 'elimination', 'letter_lot',
-                                                     'mass_export')
+                                                'mass_export')
                           then a.object_id end,
         'family_number', coalesce(sf.number, af.number),
         'href', case when f.id is not null then '/familles/' || f.id

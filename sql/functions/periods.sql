@@ -36,9 +36,8 @@ begin
             from unnest(array['account_unconfirmed', 'account_warned', 'account_inactive',
                               'account_closed', 'subscription', 'change_set',
                               'collect_ban', 'document',
-                              'child_pai', 'photo', 'removed', 'audit', 'outbox', 'session', 'token',
-                              'attempt',
-                              'device', 'code_copy', 'code', 'import', 'webhook_message'])
+                              'child_pai', 'photo', 'removed', 'audit', 'outbox', 'session',
+                              'token', 'attempt', 'device', 'code_copy', 'code', 'import', 'webhook_message'])
                  with ordinality as k (kind, n)
            cross join lateral (select case
                 when k.kind like 'account%'

@@ -379,15 +379,16 @@ declare
     v_set      change_set := p_set;
     v_contact  bigint;
 begin
-    -- of a child its contacts come back as well
-    v_set.section := 'child_contact';
     perform post(gen_random_uuid(), a.email, a.email_mac, 'guardian_restored', a.lang,
                  jsonb_build_object('family', f.label))
        from account a
        join family f on f.tenant = a.tenant and f.id = p_set.family_id
       where a.id = (p_rows->>'account')::bigint and a.state = 'active';
 
-    -- who may collect the child again is told as who is new
+    -- who may collect the child again is told as who is new, also where they have come
+    -- back with the child
+    v_set.section := 'child_contact';
+
     for v_contact in
         select (k->>'id')::bigint from jsonb_array_elements(p_rows->'contacts') k
     loop

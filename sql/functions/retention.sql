@@ -802,9 +802,8 @@ begin
 
         foreach v_kind in array array['attempt', 'captcha_used', 'idempotency', 'token',
             'session', 'device', 'agent_session', 'agent_device', 'code_copy', 'change_set',
-            'collect_ban', 'removed', 'child_pai', 'upload', 'outbox', 'webhook_message', 'audit',
-            'retention_run',
-            'elimination', 'mass_export', 'agent_former', 'import_checked',
+            'collect_ban', 'removed', 'child_pai', 'upload', 'outbox', 'webhook_message',
+            'audit', 'retention_run', 'elimination', 'mass_export', 'agent_former', 'import_checked',
             'import_filling', 'import_piece', 'import_key', 'import_values', 'import_line',
             'import', 'import_conflict', 'account_unconfirmed', 'account_closed',
             'account_inactive', 'account_warned', 'account_reminded', 'subscription', 'code',

@@ -168,7 +168,8 @@ begin
 
     perform note('save_authorisation', 'ok', 'authorisation_text', null, null,
         v_code || array(select k.key from jsonb_each(v_changed) k
-                         where k.key like 'words%' or k.key like 'title%' or k.value = '"yes"' and k.key = 'again'
+                         where k.key like 'words%' or k.key like 'title%'
+                            or k.value = '"yes"' and k.key = 'again'
                          order by k.key));
 
     return done(input, moved('/reglages/autorisations', null, 'settings_saved'));

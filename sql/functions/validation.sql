@@ -258,9 +258,8 @@ begin
             'subject_gone', v_open and request_subject(p_set) is null
                             and p_set.action in ('change', 'remove')))::json,
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
-        'has_other_answers', coalesce((select bool_or(x->'other_answer' is not null
-                                          and json_typeof(x->'other_answer') = 'object')
-                                         from json_array_elements(v_items) x), false),
+        'has_other_answers', exists (select from json_array_elements(v_items) x
+                                      where json_typeof(x->'other_answer') = 'object'),
         'rest', v_rest, 'leaves', v_leaves,
         'conflict', v_open and (v_conflict or v_moved),
         'iban_page', iban_page(p_set),
@@ -293,7 +292,7 @@ begin
                   limit 1),
         'decides', v_decides, 'own_filing', v_filed and has_filed(p_set, my_agent()),
         'rights_new', v_filed and not has_filed(p_set, my_agent()),
-         'may_reverse', v_reverse,
+        'may_reverse', v_reverse,
         'told', told_changes(p_set), 'has_told', exists (select from change x
                                                          where x.set_id = p_set.id),
         'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')

@@ -631,9 +631,7 @@ begin
                       and r.due and not r.waits
                       and (r.kind = 'child' or r.id = u.guardian_id)
                       and (r.section <> 'child_authorisations'
-                           or not exists (select from guardian w
-                                           where w.id = u.guardian_id
-                                             and w.authority is false)))
+                           or may_answer(u.guardian_id)))
         then
             perform post(gen_random_uuid(), v_account.email, v_account.email_mac,
                          'verification_reminder', v_account.lang,

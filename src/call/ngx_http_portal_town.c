@@ -172,13 +172,13 @@ ngx_http_portal_town_ask(ngx_http_portal_town_t *town)
 
 
 /*
- * Who comes first after a while waits for it, as at a worker's start: a page
+ * Who comes first after a while and waits, waits as at a worker's start: a page
  * without a call of its own would show what was, however long ago it changed.
  * Nobody loses a turn of the database to it.
  */
 
 void
-ngx_http_portal_town_refresh(ngx_http_portal_town_t *town)
+ngx_http_portal_town_refresh(ngx_http_portal_town_t *town, ngx_uint_t waits)
 {
     portal_pg_stats_t  stats;
 
@@ -200,7 +200,7 @@ ngx_http_portal_town_refresh(ngx_http_portal_town_t *town)
 
     ngx_http_portal_town_ask(town);
 
-    if (town->op != NULL) {
+    if (waits && town->op != NULL) {
         town->asked = 0;
         ngx_add_timer(&town->patience, NGX_HTTP_PORTAL_TOWN_PATIENCE);
     }

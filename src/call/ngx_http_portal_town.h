@@ -33,8 +33,9 @@ ngx_int_t ngx_http_portal_town_start(ngx_http_portal_main_conf_t *pmcf,
     ngx_http_portal_town_t *town, ngx_log_t *log);
 void ngx_http_portal_town_ask(ngx_http_portal_town_t *town);
 
-/* of one that is shown: asks again for what is some seconds old */
-void ngx_http_portal_town_refresh(ngx_http_portal_town_t *town);
+/* asks again for what is some seconds old; who waits is released with it */
+void ngx_http_portal_town_refresh(ngx_http_portal_town_t *town,
+    ngx_uint_t waits);
 void ngx_http_portal_town_end(ngx_http_portal_town_t *town);
 ngx_http_portal_town_t *ngx_http_portal_towns_settle(
     ngx_http_portal_town_t *town);

@@ -106,12 +106,16 @@ ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
     }
 
-    /* a page that makes a call hears of its town by that, and waits once */
+    if (ctx->town->asked && ctx->town->document != NULL) {
 
-    if (plcf->get == NULL && plcf->post == NULL && !plcf->error
-        && ctx->town->asked && ctx->town->document != NULL)
-    {
-        ngx_http_portal_town_refresh(ctx->town);
+        /* who makes a call hears of the town by that, and waits once */
+
+        ngx_http_portal_town_refresh(ctx->town, plcf->view != NULL
+                                                && plcf->get == NULL
+                                                && !plcf->error
+                                                && (r->method
+                                                    & (NGX_HTTP_GET
+                                                       |NGX_HTTP_HEAD)));
     }
 
     /* what a filter has refused, as 412, nginx lets answer at once or never */

@@ -23,7 +23,7 @@
     { "emailresp" #n, guardian, "email", 0 }
 
 #define PORTAL_BL_ADDRESS(n)                                                  \
-    { "adrnumerovoie", n, "street", PORTAL_IMPORT_REQUIRED },                  \
+    { "adrnumerovoie", n, "street", PORTAL_IMPORT_REQUIRED },                 \
     { "adrcodepostal", n, "postal_code", PORTAL_IMPORT_REQUIRED },            \
     { "adrlocalite", n, "city", PORTAL_IMPORT_REQUIRED }
 

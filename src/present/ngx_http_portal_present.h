@@ -100,13 +100,15 @@ ngx_int_t ngx_http_portal_form_empty(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 json_t *ngx_http_portal_form_now(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *options);
+/*
+ * The fields, those first that "order" of the document names; takes over the
+ * reference to them.
+ */
+json_t *ngx_http_portal_form_ordered(ngx_http_portal_ctx_t *ctx,
+    json_t *fields, json_t *by_name);
 /* a choice of more is a list to open */
 #define NGX_HTTP_PORTAL_RADIOS  5
 /* of a field with this value: [{"value", "label", "selected", "id"}] */
-/* "order" of the document: the fields it names first; may be NULL after */
-json_t *ngx_http_portal_form_ordered(ngx_http_portal_ctx_t *ctx,
-    json_t *fields, json_t *by_name);
-
 json_t *ngx_http_portal_field_options(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const portal_field_t *field,
     ngx_uint_t required, const char *value);
