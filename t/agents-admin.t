@@ -148,6 +148,7 @@ my ($agent, $id);
     my %c = (reader => scalar agent_client(json => 1, as => new_agent(role => 'reader')), validator => scalar agent_client(json => 1));
     for my $role (sort keys %c) {
         is $c{$role}->get($_)->status, 403, "T202 $role: $_" for '/agents', "/agents/$id";
+        like $c{$role}->get('/agents')->json->{detail}, qr/^Votre rôle, /, "$role: the words are for agents";
         is json_post($c{$role}, '/agents', { first_name => 'A', last_name => 'B', email => 'a@b.example', role => 'reader' },
             page => '/session')->status, 403, "T202 $role invites nobody";
         is json_post($c{$role}, "/agents/$id", { step => 'role', role => 'administrator', version => 'x' },
@@ -168,13 +169,25 @@ my ($agent, $id);
 ### two make an administrator
 
 {
-    is change($admin, $id, 'role', role => 'administrator')->status, 200, '2.3.5 one proposes';
+    my $proposed = change($admin, $id, 'role', role => 'administrator');
+    is $proposed->status, 200, '2.3.5 one proposes';
+    is $proposed->json->{notice}, 'agent_proposed', '2.3.5 and is told that it is a proposal';
     is state_of($id), 'active validator administrator', '2.3.5 and nothing is given';
     is $admin->get("/agents/$id")->json->{confirms}, 0, '2.3.5 who proposes does not confirm';
     my $r = change($admin, $id, 'confirm');
     is $r->status, 403, '2.3.5 nor by sending it';
     is codes($r), ':second_needed', '2.3.5 a second one has to';
     like $page->get("/agents/$id")->text, qr/Un autre administrateur doit confirmer/, 'in words';
+    is $admin->get("/agents/$id")->json->{others}, 1, 'there is somebody who can';
+
+    my $alone = agent_client(role => 'administrator', town => 'beaulieu');
+    my $lone = agent_client(json => 1, role => 'administrator', town => 'beaulieu');
+    my ($asked, $new_there) = invite($lone);
+    is $asked->status, 200, 'another town invites';
+    change($lone, $new_there, 'role', role => 'administrator');
+    is $lone->get("/agents/$new_there")->json->{others}, 0, 'where there is nobody else';
+    like $alone->get("/agents/$new_there")->text, qr/demandez à l’hébergeur du portail/, 'the page says who can help';
+    is change($lone, $new_there, 'deny')->status, 200, 'it is taken back';
 
     change($admin, $id, 'disable');
     is state_of($id), 'disabled validator', 'who is disabled is proposed for nothing any more';

@@ -79,6 +79,9 @@ begin
         'changes', v_agent.id <> my_agent(),
         'confirms', v_agent.granted_role is not null and v_agent.granted_by <> my_agent()
                     and v_agent.id <> my_agent(),
+        'others', exists (select from agent a
+                           where a.role = 'administrator' and a.state = 'active'
+                             and a.id not in (v_agent.id, my_agent())),
         'vouches', is_new(v_agent.id) and v_agent.role <> 'reader'
                    and my_agent() not in (v_agent.id, v_agent.since_by)
                    and not is_new(my_agent()),
@@ -97,7 +100,7 @@ end
 $$;
 
 comment on function agent_account(jsonb) is
-'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "vouches": they may confirm what another one has given alone, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": limit_offered(), "letters": they are so many that their first letters lead there, "values": of the form}; 404. For administrators.';
+'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "others": the town has further administrators, "vouches": they may confirm what another one has given alone, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": limit_offered(), "letters": they are so many that their first letters lead there, "values": of the form}; 404. For administrators.';
 
 
 create or replace function invitation(p_agent agent, p_token jsonb) returns void
@@ -307,7 +310,9 @@ begin
 
     return done(input, moved('/agents/' || v_agent.id,
         ended_sessions(v_ended),
-        case v_step when 'invite' then 'agent_invited' else 'agent_changed' end));
+        case when v_step = 'invite' then 'agent_invited'
+             when v_step = 'role' and v_agent.granted_role is not null then 'agent_proposed'
+             else 'agent_changed' end));
 end
 $$;
 

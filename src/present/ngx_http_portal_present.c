@@ -469,9 +469,12 @@ ngx_int_t
 ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_uint_t status, const char *code)
 {
-    char         name[8];
-    json_t      *error;
-    const char  *title, *detail, *named, *field;
+    char                          name[8];
+    json_t                       *error;
+    const char                   *title, *detail, *named, *field;
+    ngx_http_portal_loc_conf_t   *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
 
     ngx_snprintf((u_char *) name, sizeof(name), "%ui%Z", status);
 
@@ -496,6 +499,10 @@ ngx_http_portal_problem(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     } else if (status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
         named = ngx_http_portal_file_size(r, ctx);
+        detail = named ? named : detail;
+
+    } else if (status == NGX_HTTP_FORBIDDEN && plcf->agents) {
+        named = ngx_http_portal_label(r, ctx, "problem.", name, ".agents");
         detail = named ? named : detail;
 
     } else if (status == NGX_HTTP_CONFLICT && json_array_size(ctx->errors)) {

@@ -1,0 +1,11 @@
+import { parent, agent, shot, text, browser } from './zz-w.mjs';
+import fs from 'node:fs';
+fs.writeFileSync('/tmp/h/w9/pai.pdf', '%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n');
+const p = await parent('camille');
+await p.goto(p.base + '/famille/enfants/2');
+console.log(await p.locator('main a').evaluateAll(as => as.map(a => a.getAttribute('href') + ' ' + a.innerText.trim())));
+await p.goto(p.base + '/famille/enfants/2/sante');
+console.log(await text(p));
+console.log(await p.locator('main form input, main form select, main form textarea').evaluateAll(as => as.map(a => a.name + '=' + a.type + '=' + a.value).filter(s => !/csrf/.test(s))));
+await shot(p, 'sante-form-390');
+await browser.close();

@@ -1,0 +1,13 @@
+import { parent, agent, shot, text, browser } from './zz-w.mjs';
+const p = await parent('camille', { js: false });
+const a = await agent('jeanne', { width: 390 });
+await a.goto(a.base + '/demandes/2');
+await a.locator('main textarea').last().fill('Erreur de notre part : Hervé peut toujours être appelé.');
+await shot(a, 'undo-390');
+await a.getByRole('button', { name: 'Annuler cette modification' }).click();
+console.log(a.url(), await text(a));
+await p.goto(p.base + '/famille/enfants/2');
+console.log((await text(p)).includes('Hervé Fontaine'));
+await p.goto(p.base + '/famille/demandes');
+console.log(await text(p)); await shot(p, 'demandes-390');
+await browser.close();

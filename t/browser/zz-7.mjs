@@ -1,0 +1,11 @@
+import { parent, agent, shot, text, browser } from './zz-w.mjs';
+const a = await agent('paul', { width: 1280 });
+await a.goto(a.base + '/agents');
+console.log(await text(a));
+await a.goto(a.base + '/agents/1');
+console.log(a.url(), await text(a));
+console.log(await a.locator('main button').evaluateAll(b => b.map(x => x.innerText)));
+await shot(a, 'agent-1-1280');
+await a.goto(a.base + '/reglages/delais');
+console.log(await text(a));
+await browser.close();

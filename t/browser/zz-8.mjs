@@ -1,0 +1,21 @@
+import { parent, agent, shot, text, browser } from './zz-w.mjs';
+const a = await agent('paul', { width: 390 });
+await a.goto(a.base + '/agents/1');
+await a.getByLabel('Administration').check();
+await a.getByRole('button', { name: 'Changer le rôle' }).click();
+console.log(a.url(), (await text(a)).slice(0,700));
+await a.goto(a.base + '/reglages/delais');
+await a.getByLabel('Deux administrateurs, dont un qui donne son accord').check();
+await a.getByRole('button', { name: 'Enregistrer' }).click();
+console.log(a.url(), (await text(a)).slice(0,300));
+await a.goto(a.base + '/exports');
+console.log(a.url(), (await text(a)).slice(0,1300));
+await shot(a, 'exports-390');
+const b = await agent('jeanne', { width: 390 });
+await b.goto(b.base + '/journal');
+console.log(b.url(), (await text(b)).slice(0,200));
+await a.goto(a.base + '/journal');
+console.log(await a.locator('main a, main button').evaluateAll(as => as.map(a => (a.getAttribute('href')||'') + ' ' + a.innerText.trim())));
+const l = a.getByRole('link', { name: /tableur|Demander/ });
+if (await l.count()) { await l.first().click({timeout:5000}).catch(e=>console.log(e.message)); console.log(a.url(), (await text(a)).slice(0,1500)); await shot(a,'journal-ask-390'); }
+await browser.close();
