@@ -15,7 +15,7 @@ my $p = portal(server => gate_only());
 my $person = new_account();
 
 my ($rights) = slurp(top() . '/docs/operating.md')
-    =~ /ACL SETUSER portal on >PASSWORD ((?:.+\n)+)/
+    =~ /user portal on >PASSWORD (.+)/
     or die "no ACL in docs/operating.md\n";
 
 like slurp(top() . '/conf.d/portal.conf'), qr/^portal_redis\s[^;]*\buser=portal\s/m,
