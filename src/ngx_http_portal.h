@@ -173,6 +173,9 @@ typedef struct {
     ngx_str_t                        languages[NGX_HTTP_PORTAL_LANGUAGES];
     json_t                          *labels[NGX_HTTP_PORTAL_LANGUAGES];
     portal_views_t                  *views[NGX_HTTP_PORTAL_LANGUAGES];
+    u_char                          *countries[NGX_HTTP_PORTAL_LANGUAGES];
+                                                 /* codes, by their names;
+                                                    made when first shown */
     ngx_array_t                      view_list;  /* ngx_http_portal_view_t * */
     ngx_array_t                      forms;      /* portal_form_t * */
     ngx_array_t                      towns;      /* ngx_http_portal_town_t * */

@@ -26,8 +26,11 @@ static void ngx_http_portal_field_option(ngx_http_request_t *r,
 static void ngx_http_portal_field_listed(ngx_http_portal_ctx_t *ctx,
     const portal_field_t *field, json_t *list, const char *value);
 static void ngx_http_portal_field_countries(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
-    const char *value);
+    ngx_http_portal_ctx_t *ctx, json_t *list, const char *value);
+static const u_char *ngx_http_portal_country_order(
+    ngx_http_portal_main_conf_t *pmcf, ngx_uint_t language);
+static const char *ngx_http_portal_country(ngx_http_portal_main_conf_t *pmcf,
+    ngx_uint_t language, const u_char *code);
 
 
 /* takes over the reference to fields */
@@ -136,7 +139,7 @@ ngx_http_portal_field_options(ngx_http_request_t *r,
         break;
 
     case PORTAL_FIELD_COUNTRY:
-        ngx_http_portal_field_countries(r, ctx, field, list, value);
+        ngx_http_portal_field_countries(r, ctx, list, value);
         break;
 
     case PORTAL_FIELD_TEXT:
@@ -292,33 +295,68 @@ ngx_http_portal_field_option(ngx_http_request_t *r,
 
 static void
 ngx_http_portal_field_countries(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx, const portal_field_t *field, json_t *list,
-    const char *value)
+    ngx_http_portal_ctx_t *ctx, json_t *list, const char *value)
 {
-    char                          name[32], code[3], *key, *keys[256];
-    size_t                        i, at, n;
+    size_t                        len;
+    ngx_uint_t                    found, chosen;
     const char                   *label;
+    const u_char                 *code;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
+    len = value ? ngx_strlen(value) : 0;
+    found = 0;
+
+    for (code = ngx_http_portal_country_order(pmcf, ctx->language);
+         code != NULL && *code;
+         code += 2)
+    {
+        label = ngx_http_portal_country(pmcf, ctx->language, code);
+        chosen = len == 2 && ngx_memcmp(code, value, 2) == 0;
+        found |= chosen;
+
+        (void) json_array_append_new(list,
+            json_pack("{s:s%, s:s, s:b}", "value", code, (size_t) 2,
+                      "label", label, "selected", (int) chosen));
+    }
+
+    if (!found && value != NULL && portal_is_country(value)) {
+        (void) json_array_append_new(list,
+            json_pack("{s:s, s:s, s:b}", "value", value, "label", value,
+                      "selected", 1));
+    }
+}
+
+
+/* their codes, one behind the other; NULL: no memory */
+
+static const u_char *
+ngx_http_portal_country_order(ngx_http_portal_main_conf_t *pmcf,
+    ngx_uint_t language)
+{
+    char        *key, *keys[256];
+    size_t       i, at, n;
+    u_char      *order;
+    const char  *label;
+
+    if (pmcf->countries[language] != NULL) {
+        return pmcf->countries[language];
+    }
+
+    order = ngx_palloc(ngx_cycle->pool, 2 * 256 + 1);
+    if (order == NULL) {
+        return NULL;
+    }
+
     n = 0;
-    code[2] = '\0';
 
     for (i = 0; portal_countries[i] != '\0' && n < 256; i += 2) {
-        ngx_memcpy(code, portal_countries + i, 2);
-        ngx_snprintf((u_char *) name, sizeof(name), "list.country.%s%Z",
-                     code);
 
-        label = portal_views_label(pmcf->views[ctx->language], name);
-
+        label = ngx_http_portal_country(pmcf, language,
+                                        (u_char *) portal_countries + i);
         if (label == NULL) {
-
-            if (value == NULL || ngx_strcmp(value, code) != 0) {
-                continue;
-            }
-
-            label = code;
+            continue;
         }
 
         /* É stands with E */
@@ -333,15 +371,31 @@ ngx_http_portal_field_countries(ngx_http_request_t *r,
         }
 
         keys[at] = key;
-        n++;
 
-        json_array_insert_new(list, at,
-            json_pack("{s:s, s:s, s:b}", "value", code, "label", label,
-                      "selected", value != NULL
-                                  && ngx_strcmp(value, code) == 0));
+        ngx_memmove(order + 2 * at + 2, order + 2 * at, 2 * (n - at));
+        ngx_memcpy(order + 2 * at, portal_countries + i, 2);
+        n++;
     }
+
+    order[2 * n] = '\0';
 
     while (n > 0) {
         free(keys[--n]);
     }
+
+    pmcf->countries[language] = order;
+
+    return order;
+}
+
+
+static const char *
+ngx_http_portal_country(ngx_http_portal_main_conf_t *pmcf, ngx_uint_t language,
+    const u_char *code)
+{
+    u_char  name[32];
+
+    ngx_snprintf(name, sizeof(name), "list.country.%*s%Z", (size_t) 2, code);
+
+    return portal_views_label(pmcf->views[language], (char *) name);
 }
