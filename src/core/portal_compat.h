@@ -60,48 +60,81 @@ portal_compat_cookie(ngx_http_request_t *r, ngx_uint_t n)
 
 
 /*
- * What the error log says of a request: a handler of Angie's has another type,
- * there the log keeps nginx's own words.
+ * Milliseconds since the request began; less than 0 if the clock was set back.
+ * freenginx 1.29 counts by the timers' clock.  It is known by NGINX_NAME, in
+ * which it has its name; the macro "freenginx" is not in its first versions.
  */
 
-#ifdef __has_include
-#if __has_include(<angie.h>)
-#define PORTAL_COMPAT_ANGIE  1
+static ngx_inline ngx_msec_int_t
+portal_compat_request_time(ngx_http_request_t *r)
+{
+#if ((defined freenginx || defined NGINX_NAME) && nginx_version >= 1029000)
+    return (ngx_msec_int_t) (ngx_current_msec - r->start_time);
+#else
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                             + ((ngx_msec_int_t) tp->msec
+                                - (ngx_msec_int_t) r->start_msec));
 #endif
-#endif
+}
+
+
+/*
+ * Whether a body that nobody wants is still coming.  In nginx r->discard_body
+ * says so, in freenginx 1.27 that nobody wants one.
+ */
+
+#define portal_compat_discards(r)                                             \
+    ((r)->read_event_handler == ngx_http_discarded_request_body_handler)
+
 
 /*
  * Whether the line that a log handler ends is a warning or worse.  nginx tells
- * the handler no level, but buf is within a line of NGX_MAX_ERROR_STR bytes
- * that begins with the time and " [level] "; lines for debugging have none.
+ * the handler no level, but last ends a line of NGX_MAX_ERROR_STR bytes that
+ * begins with the time and " [level] "; lines for debugging have none.
  */
 
 static ngx_inline ngx_uint_t
-portal_compat_log_grave(u_char *buf, size_t len)
+portal_compat_log_grave(u_char *last)
 {
     u_char  *level;
 
-    level = buf + len - NGX_MAX_ERROR_STR + ngx_cached_err_log_time.len;
+    level = last - NGX_MAX_ERROR_STR + ngx_cached_err_log_time.len;
 
     return ngx_strncmp(level, " [info]", 7) != 0
            && ngx_strncmp(level, " [notice]", 9) != 0;
 }
 
 
-#ifdef PORTAL_COMPAT_ANGIE
+/*
+ * Angie's error log may be JSON: there a line has another form, and what a
+ * handler that knows nothing of it has written becomes one string.
+ */
 
-#define portal_compat_log_handler(r, h)                                       \
-    (void) (h)
-#define portal_compat_logs(r, h)  0
-
+#ifdef NGX_STR_ESCAPE_JSON
+#define portal_compat_log_json(log)                                           \
+    ((log)->format.type == NGX_STR_ESCAPE_JSON)
 #else
-
-#define portal_compat_log_handler(r, h)                                       \
-    (r)->log_handler = h
-#define portal_compat_logs(r, h)                                              \
-    ((r)->log_handler == h)
-
+#define portal_compat_log_json(log)  0
 #endif
+
+
+/*
+ * What the error log says of a request.  Angie 1.12 gave the field another
+ * type, for a handler that gets the log and ngx_http_log_ctx_t: h_ext is that
+ * one.  The field's type is asked, not a version.
+ */
+
+#define portal_compat_log_choose(r, h, h_ext)                                 \
+    _Generic((r)->log_handler, ngx_http_log_handler_pt: (h), default: (h_ext))
+
+#define portal_compat_log_handler(r, h, h_ext)                                \
+    (r)->log_handler = portal_compat_log_choose(r, h, h_ext)
+#define portal_compat_logs(r, h, h_ext)                                       \
+    ((r)->log_handler == portal_compat_log_choose(r, h, h_ext))
 
 #endif
 

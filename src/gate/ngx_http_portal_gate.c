@@ -118,7 +118,7 @@ ngx_http_portal_gate_start(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     /* also where only the location says whose it is */
 
-    portal_compat_log_handler(r, ngx_http_portal_log_error);
+    ngx_http_portal_log_mine(r);
 
     rc = ngx_http_portal_town_find(r, ctx, plcf);
 

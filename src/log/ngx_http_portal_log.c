@@ -14,6 +14,8 @@
  */
 
 
+static u_char *ngx_http_portal_log_words(ngx_http_request_t *r,
+    ngx_http_request_t *sr, u_char *p, u_char *last, ngx_uint_t grave);
 static ngx_str_t *ngx_http_portal_log_id(ngx_http_request_t *r);
 
 
@@ -25,7 +27,7 @@ ngx_http_portal_log_start(ngx_http_request_t *r)
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_portal_module);
 
     if (plcf->town != NULL || plcf->tenant != NULL) {
-        portal_compat_log_handler(r, ngx_http_portal_log_error);
+        ngx_http_portal_log_mine(r);
     }
 
     return NGX_DECLINED;
@@ -51,18 +53,63 @@ ngx_http_portal_path(ngx_http_request_t *r)
 }
 
 
+/* the lines about this request are written here */
+
+void
+ngx_http_portal_log_mine(ngx_http_request_t *r)
+{
+    portal_compat_log_handler(r, ngx_http_portal_log_error,
+                              ngx_http_portal_log_error_ext);
+}
+
+
+ngx_uint_t
+ngx_http_portal_log_is_mine(ngx_http_request_t *r)
+{
+    return portal_compat_logs(r, ngx_http_portal_log_error,
+                              ngx_http_portal_log_error_ext);
+}
+
+
 u_char *
 ngx_http_portal_log_error(ngx_http_request_t *r, ngx_http_request_t *sr,
     u_char *buf, size_t len)
 {
-    u_char                      *p, *last;
+    u_char  *last;
+
+    last = buf + len;
+
+    return ngx_http_portal_log_words(r, sr, buf, last,
+                                     portal_compat_log_grave(last));
+}
+
+
+/*
+ * Angie's.  How grave a line of JSON is cannot be seen: not enough to be
+ * silent later, so that a failure may have two lines, and never none.
+ */
+
+u_char *
+ngx_http_portal_log_error_ext(ngx_log_t *log, u_char *buf, u_char *last,
+    void *data)
+{
+    ngx_http_log_ctx_t *log_ctx = data;
+
+    return ngx_http_portal_log_words(log_ctx->request,
+                                     log_ctx->current_request, buf, last,
+                                     !portal_compat_log_json(log)
+                                     && portal_compat_log_grave(last));
+}
+
+
+static u_char *
+ngx_http_portal_log_words(ngx_http_request_t *r, ngx_http_request_t *sr,
+    u_char *p, u_char *last, ngx_uint_t grave)
+{
     ngx_str_t                   *id, path;
     ngx_http_portal_ctx_t       *ctx;
     ngx_http_portal_town_t      *town;
     ngx_http_portal_loc_conf_t  *plcf;
-
-    p = buf;
-    last = buf + len;
 
     path = ngx_http_portal_path(r);
 
@@ -90,7 +137,7 @@ ngx_http_portal_log_error(ngx_http_request_t *r, ngx_http_request_t *sr,
                          r->upstream->peer.name);
     }
 
-    if (ctx != NULL && portal_compat_log_grave(buf, len)) {
+    if (ctx != NULL && grave) {
         ctx->told = 1;
     }
 
@@ -145,7 +192,6 @@ ngx_int_t
 ngx_http_portal_log_count(ngx_http_request_t *r)
 {
     ngx_uint_t                   audience, status, class;
-    ngx_time_t                  *tp;
     ngx_msec_int_t               ms;
     ngx_http_portal_ctx_t       *first;
     ngx_http_portal_town_t      *town;
@@ -177,11 +223,7 @@ ngx_http_portal_log_count(ngx_http_request_t *r)
                     * PORTAL_COUNT_AUDIENCES + audience)
                    * PORTAL_COUNT_CLASSES + class);
 
-    tp = ngx_timeofday();
-
-    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
-                           + ((ngx_msec_int_t) tp->msec
-                              - (ngx_msec_int_t) r->start_msec));
+    ms = portal_compat_request_time(r);
 
     portal_count_time(PORTAL_COUNT_REQUEST_TIME,
                       (uint64_t) ngx_max(ms, 0) * 1000);

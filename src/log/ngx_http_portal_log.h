@@ -20,8 +20,14 @@ ngx_int_t ngx_http_portal_log_start(ngx_http_request_t *r);
 ngx_str_t ngx_http_portal_path(ngx_http_request_t *r);
 /* log phase */
 ngx_int_t ngx_http_portal_log_count(ngx_http_request_t *r);
+/* from here on its lines in the error log are ours; whether they are */
+void ngx_http_portal_log_mine(ngx_http_request_t *r);
+ngx_uint_t ngx_http_portal_log_is_mine(ngx_http_request_t *r);
+/* what they are written by: nginx calls one of them, Angie the other */
 u_char *ngx_http_portal_log_error(ngx_http_request_t *r,
     ngx_http_request_t *sr, u_char *buf, size_t len);
+u_char *ngx_http_portal_log_error_ext(ngx_log_t *log, u_char *buf,
+    u_char *last, void *data);
 
 /* what operators ask for */
 

@@ -108,7 +108,7 @@ ngx_http_portal_content_handler(ngx_http_request_t *r)
 
     /* hear of a client that goes while the database works */
 
-    if (!r->discard_body) {
+    if (!portal_compat_discards(r)) {
         r->read_event_handler = ngx_http_test_reading;
     }
 

@@ -594,7 +594,7 @@ ngx_http_portal_explain(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     first = ngx_http_portal_first_ctx(r);
 
-    if (portal_compat_logs(r, ngx_http_portal_log_error)
+    if (ngx_http_portal_log_is_mine(r)
         && first != NULL && !first->told && !ctx->told)
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,

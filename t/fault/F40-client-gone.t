@@ -13,6 +13,7 @@ use Time::HiRes qw(sleep);
 
 use Portal::Fault;
 use Portal::Pending;
+use Portal::Place qw(slurp);
 
 my $p = portal();
 my $couple = account(qr/couple/);
@@ -133,6 +134,20 @@ ok wait_for(3, sub { $p->psql($count) == $had + 1 }), 'the subscription is there
 is $writer->submit($found, { step => 'add' })->status, 303,
     'the form again: the same answer';
 is $p->psql($count), $had + 1, 'and no second one';
+
+### what shows something is noticed to have no client, before PostgreSQL answers
+
+my $noticed = sub {
+    return scalar grep { m{"path":"/mon-espace","status":499,} }
+        split /^/, slurp($p->nginx->access_log);
+};
+$had = $noticed->();
+$undo = slow_function('my_space', 1);
+$sent = $c->get('/mon-espace', pending => 1, forget => 1);
+ok sleeping(1), 'it is read';
+$sent->drop(reset => 1);
+ok wait_for(3, sub { $noticed->() == $had + 1 }), 'the log says that the client has gone';
+$undo->();
 
 ### a client that leaves while PostgreSQL hangs
 
