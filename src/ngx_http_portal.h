@@ -146,6 +146,7 @@ typedef struct {
 
 
 typedef struct {
+    ngx_uint_t                       used;       /* some "portal_tenant" */
     ngx_str_t                        keys_file;
     portal_keys_t                   *keys;
 

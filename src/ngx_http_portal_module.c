@@ -313,7 +313,7 @@ ngx_http_portal_postconfiguration(ngx_conf_t *cf)
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
 
-    if (pmcf->towns.nelts == 0) {
+    if (!pmcf->used) {
 
         /* loaded and not used */
 
@@ -653,7 +653,7 @@ ngx_http_portal_init_module(ngx_cycle_t *cycle)
 
     pmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_portal_module);
 
-    if (pmcf == NULL || pmcf->towns.nelts == 0) {
+    if (pmcf == NULL || !pmcf->used) {
         return NGX_OK;
     }
 
@@ -669,7 +669,7 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
     pmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_portal_module);
 
     if ((ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
-        || pmcf == NULL || pmcf->towns.nelts == 0)
+        || pmcf == NULL || !pmcf->used)
     {
         return NGX_OK;
     }
