@@ -39,8 +39,7 @@ $p->{http} .= slurp(top() . '/conf.d/portal/many-towns.conf')
     =~ s/listen\s+80;/listen 127.0.0.1:$plain;/gr
     =~ s/^\s*ssl_.*\n//mgr
     =~ s{^server \{\s+listen 127\.0\.0\.1:9145;.*?^\}}{}msr
-    =~ s{/var/log/nginx}{$p->dir . '/nginx/logs'}er
-    =~ s{/var/log/nginx}{$p->dir . '/nginx/logs'}er
+    =~ s{/var/log/nginx}{$p->dir . '/nginx/logs'}egr
     =~ s{/usr/share/portal/static/}{$static}gr;
 
 Portal::Test::adopt($p->start);
