@@ -146,6 +146,7 @@ typedef struct {
 
 
 typedef struct {
+    ngx_uint_t                       used;       /* some "portal_tenant" */
     ngx_str_t                        keys_file;
     portal_keys_t                   *keys;
 
@@ -735,6 +736,8 @@ json_t *ngx_http_portal_document(ngx_http_request_t *r,
 /* NGX_OK, or the status that a failed call is answered with */
 ngx_int_t ngx_http_portal_call_failed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* what is done beside requests; once the database is known to be ours */
+void ngx_http_portal_jobs_start(ngx_http_portal_main_conf_t *pmcf);
 /* is the database this key file's, has it what the pages name */
 ngx_int_t ngx_http_portal_check_init(ngx_cycle_t *cycle,
     ngx_http_portal_main_conf_t *pmcf);

@@ -7,6 +7,8 @@
 #include "ngx_http_portal_conf.h"
 
 
+static char *ngx_http_portal_conf_unknown(ngx_conf_t *cf, ngx_str_t *value,
+    const char *instead);
 static ngx_int_t ngx_http_portal_conf_number(ngx_conf_t *cf, ngx_str_t *value,
     const char *name, ngx_int_t min, ngx_uint_t *out);
 static char *ngx_http_portal_conf_redis_address(ngx_conf_t *cf,
@@ -34,6 +36,26 @@ ngx_http_portal_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\"; write %s", value, instead);
     return NGX_CONF_ERROR;
+}
+
+
+/* beside passwords: whose name is mistyped, too, is not written into a log */
+
+static char *
+ngx_http_portal_conf_unknown(ngx_conf_t *cf, ngx_str_t *value,
+    const char *instead)
+{
+    u_char     *p;
+    ngx_str_t   name;
+
+    name = *value;
+    p = (u_char *) ngx_strchr(name.data, '=');
+
+    if (p != NULL) {
+        name.len = (size_t) (p + 1 - name.data);
+    }
+
+    return ngx_http_portal_conf_invalid(cf, &name, instead);
 }
 
 
@@ -287,7 +309,7 @@ ngx_http_portal_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             redis->database = (ngx_int_t) n;
 
         } else {
-            return ngx_http_portal_conf_invalid(cf, &value[i],
+            return ngx_http_portal_conf_unknown(cf, &value[i],
                        "\"user=\", \"password_file=\", \"password=\", "
                        "\"sentinel_password_file=\" or \"db=\"");
         }
@@ -495,7 +517,7 @@ ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                      && rest.len == 8
                      && ngx_strncmp(rest.data, "required", 8) == 0))
         {
-            return ngx_http_portal_conf_invalid(cf, &value[i],
+            return ngx_http_portal_conf_unknown(cf, &value[i],
                        "\"user=\", \"password_file=\", \"ca=\" or "
                        "\"starttls=required|off\"");
         }

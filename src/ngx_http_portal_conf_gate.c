@@ -23,13 +23,17 @@ ngx_http_portal_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_portal_loc_conf_t *plcf = conf;
 
-    ngx_str_t  *value;
+    ngx_str_t                    *value;
+    ngx_http_portal_main_conf_t  *pmcf;
 
     if (plcf->town != NULL || plcf->tenant != NULL) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
+    pmcf->used = 1;
 
     ngx_http_portal_conf_place(cf, plcf);
 

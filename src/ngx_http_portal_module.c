@@ -313,7 +313,7 @@ ngx_http_portal_postconfiguration(ngx_conf_t *cf)
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_portal_module);
 
-    if (pmcf->towns.nelts == 0) {
+    if (!pmcf->used) {
 
         /* loaded and not used */
 
@@ -653,7 +653,7 @@ ngx_http_portal_init_module(ngx_cycle_t *cycle)
 
     pmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_portal_module);
 
-    if (pmcf == NULL || pmcf->towns.nelts == 0) {
+    if (pmcf == NULL || !pmcf->used) {
         return NGX_OK;
     }
 
@@ -669,7 +669,7 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
     pmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_portal_module);
 
     if ((ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
-        || pmcf == NULL || pmcf->towns.nelts == 0)
+        || pmcf == NULL || !pmcf->used)
     {
         return NGX_OK;
     }
@@ -718,7 +718,32 @@ ngx_http_portal_init_process(ngx_cycle_t *cycle)
 
     ngx_http_portal_gauges_init(cycle);
 
-    return ngx_http_portal_init_jobs(cycle, pmcf);
+    return NGX_OK;
+}
+
+
+/*
+ * Not before the database is known to be this key file's: a mail whose token
+ * does not open is given up for good, and codes that are made with other keys
+ * are nobody's.
+ */
+
+void
+ngx_http_portal_jobs_start(ngx_http_portal_main_conf_t *pmcf)
+{
+    ngx_cycle_t  *cycle;
+
+    if (ngx_http_portal.jobs != NULL || ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    cycle = (ngx_cycle_t *) ngx_cycle;
+
+    if (ngx_http_portal_init_jobs(cycle, pmcf) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "portal: the jobs could not be started: no mail goes "
+                      "out and nothing is erased, restart");
+    }
 }
 
 

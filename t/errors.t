@@ -224,4 +224,16 @@ is join(' ', sort keys %seen), '412 416', 'each is answered, by old workers and 
 kill 'CONT', @pids;
 ok all_ready(), 'which hear of it later';
 
+### nor can it ask Redis whose session that is
+
+{
+    my $c = client();
+    $c->cookie('__Host-portal', 'A' x 43);
+    for (['If-Match' => '"x"', 412], [Range => 'bytes=9999999-', 416]) {
+        my ($name, $value, $want) = @$_;
+        is $c->get('/static/portal.css', headers => { $name => $value })->status, $want,
+            "$want to a session that only Redis can know";
+    }
+}
+
 done_testing;

@@ -480,7 +480,10 @@ http_refused('portal_redis 127.0.0.1:6379', qr/over TCP without a password; writ
 http_refused('portal_redis 127.0.0.1:6379 password=', qr/without a password/);
 http_refused('portal_redis redis.example:6379 password=x', qr{"unix:/path".*names are not resolved});
 http_refused('portal_redis unix:/tmp/x db=first', qr/"db=first"; write a whole number/);
-http_refused('portal_redis unix:/tmp/x pasword=x', qr/write "user=", "password_file="/);
+for ('portal_redis unix:/tmp/x pasword=', 'portal_mail smtp://localhost:25 password=') {
+    http_refused("${_}Huit9neuf", qr/parameter "pas+word="; write "user=", "password_file="/);
+    unlike slurp($nginx->dir . '/logs/test.log'), qr/Huit9neuf/, 'and the password is not said';
+}
 http_refused('portal_redis unix:/tmp/x password_file=/nonexistent', qr{"/nonexistent" failed});
 http_refused('portal_zone 1k', qr/write a size as "16m"/);
 http_refused('portal_mail http://localhost', qr{write "smtp://HOST:PORT"});

@@ -32,7 +32,11 @@ my $plain = free_port();
 my ($copied) = slurp(top() . '/conf.d/portal/example.conf')
     =~ /^(server \{\n\s*listen\s+80;.*?^\})/ms or die 'no server for port 80';
 $portal->{http} .= $copied =~ s/listen\s+80;/listen 127.0.0.1:$plain;/r
-    =~ s/^\s*listen\s+\[::\]:80;//mr;
+    =~ s/^\s*listen\s+\[::\]:80;//mr
+    =~ s{/var/log/nginx}{$portal->dir . '/nginx/logs'}er;
+# what Debian's nginx.conf has for whoever says nothing else
+my $combined = $portal->dir . '/nginx/logs/combined.log';
+$portal->{http} .= "\naccess_log $combined combined;\n";
 Portal::Test::adopt($portal->start);
 
 my $c = client();
@@ -175,6 +179,11 @@ for my $case ('Content-Length: 5|Transfer-Encoding: chunked',
         is $r->status, 301, "4.1.2 a page leads on: $path";
         is $r->header('location'), "$there$path", 'to itself';
     }
+    my $token = 'Jeton' . 'x' x 38;
+    $p->get("/inscription/confirmation?jeton=$token", headers => {%host});
+    ok wait_for(5, sub { slurp($portal->dir . '/nginx/logs/portal.log') =~ m{"/inscription/confirmation"} }),
+        'it is in the log';
+    unlike slurp($combined) // '', qr/$token/, 'without the token of a link';
     for my $json ('application/json', 'text/html, application/problem+json') {
         is $p->get('/famille', headers => { %host, Accept => $json })->status, 403,
             "4.1.2 a program is told: $json";

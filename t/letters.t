@@ -7,6 +7,8 @@ use strict;
 use warnings;
 use utf8;
 
+use Time::HiRes qw(sleep);
+
 use Portal::Fault qw(as_json);
 use Portal::Place qw(slurp spew spawn);
 use Portal::Test;
@@ -260,6 +262,17 @@ my ($full) = grep { $_->{letters} == 200 } @all;
 $r = $boss->get("/codes/lettres/$full->{id}");
 is scalar(() = $r->content =~ /<svg class="paper-qr"/g), 200, 'a lot of 200 has a page and a QR code each';
 is errors(json_post($desk, '/codes', { step => 'all' })), ':all_have_codes', 'then there is nothing to do';
+
+# drawn some at a time, and no worker that is to end goes before the last one
+my %drawn;
+for my $n (0 .. 19) {
+    my $sent = $boss->get("/codes/lettres/$full->{id}", pending => 1);
+    sleep $n * 0.005;
+    kill 'HUP', $portal->nginx->pid;
+    $drawn{ $sent->page->status }++;
+}
+is_deeply \%drawn, { 200 => 20 }, 'a reload meanwhile loses none';
+ok all_ready(), 'the new workers';
 
 
 ### for one

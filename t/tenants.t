@@ -39,8 +39,7 @@ $p->{http} .= slurp(top() . '/conf.d/portal/many-towns.conf')
     =~ s/listen\s+80;/listen 127.0.0.1:$plain;/gr
     =~ s/^\s*ssl_.*\n//mgr
     =~ s{^server \{\s+listen 127\.0\.0\.1:9145;.*?^\}}{}msr
-    =~ s{/var/log/nginx}{$p->dir . '/nginx/logs'}er
-    =~ s{/var/log/nginx}{$p->dir . '/nginx/logs'}er
+    =~ s{/var/log/nginx}{$p->dir . '/nginx/logs'}egr
     =~ s{/usr/share/portal/static/}{$static}gr;
 
 Portal::Test::adopt($p->start);
@@ -49,10 +48,11 @@ Portal::Test::adopt($p->start);
 sub hosted {
     my ($port, $host, $path, %headers) = @_;
 
+    my @pending = delete $headers{pending} ? (pending => 1) : ();
     my $c = client(town => 'neuville');
     $c->{port} = $port;
 
-    return $c->get($path, headers => { Host => $host, %headers });
+    return $c->get($path, headers => { Host => $host, %headers }, @pending);
 }
 
 # what an operator does
@@ -187,6 +187,35 @@ is hosted($plain, 'neuville.portail.example', '/aide')->header('Location'),
     'https://neuville.portail.example/aide', 'without TLS it leads on';
 is hosted($plain, 'neuville.agents.portail.example', '/api/changements',
     Authorization => 'Bearer x')->status, 403, 'but nobody who has just sent a key';
+
+
+# and nothing but that: no server names a town
+my $conf = $p->nginx->dir . '/conf/nginx.conf';
+my $all = slurp($conf);
+my $gated = 'location = /reserve { portal_allow citizen; alias /etc/hostname; }';
+spew($conf, $all =~ s{^ {4}server \{\n.*?^ {4}\}\n}{
+    $& =~ /portal_tenant\s+[a-z]/ ? '' : $& }mesgr
+    =~ s{listen 127\.0\.0\.1:$many;\n\s*server_name ~.*\n\K}{$gated\n}r, 0600);
+unlike slurp($conf), qr/portal_tenant\s+[a-z]/, 'no town in the configuration';
+$p->nginx->reload;
+ok(everywhere(sub { hosted($many, 'neuville.portail.example', '/reserve', pending => 1) },
+    sub { $_[0]->status == 303 }), 'the gate stands');
+like hosted($many, 'neuville.portail.example', '/aide')->content, qr/Neuville-sur-Lys/,
+    'its pages, then, too';
+is hosted($many, 'neuville.agents.portail.example', '/')->status, 303, 'and before agents\' pages';
+is hosted($many, 'nulle-part.portail.example', '/')->status, 421, 'who is no town is none';
+spew($conf, $all, 0600);
+$p->nginx->reload;
+ok all_ready(), 'as before';
+
+# an answer that a filter has refused does not wait for the town, so it must not
+# hold one that is forgotten as soon as the database has said that there is none
+for my $n (1 .. 4) {
+    my $r = hosted($many, "invente$n.portail.example", '/static/portal.css',
+        'If-Match' => '"x"');
+    is $r->status, 412, 'refused at once, of no town';
+    unlike $r->content, qr/invente/, 'and has nothing of it';
+}
 
 
 ### its document changes, each worker hears of it

@@ -10,7 +10,8 @@
 /*
  * Once the database has been reached, each worker asks whether it belongs to
  * this key file and has the functions that the pages name.  With another key
- * file every call is refused: what it would seal nobody could open.
+ * file every call is refused, and no job is done: what it would seal nobody
+ * could open.
  */
 
 
@@ -159,6 +160,9 @@ ngx_http_portal_check_answer(portal_op_t *op)
                       "database; every call is refused",
                       &ngx_http_portal_check_conf->keys_file);
         ngx_http_portal_check_refuse();
+
+    } else {
+        ngx_http_portal_jobs_start(ngx_http_portal_check_conf);
     }
 
     if (missing->len) {

@@ -293,13 +293,22 @@ ngx_http_portal_town_release(ngx_http_portal_town_t *town)
 
     real = ngx_http_portal_towns_settle(town);
 
+    /* one may end another, whose log still asks for its town */
+
+    for (q = ngx_queue_head(&all);
+         q != ngx_queue_sentinel(&all);
+         q = ngx_queue_next(q))
+    {
+        ctx = ngx_queue_data(q, ngx_http_portal_ctx_t, town_queue);
+        ctx->town = real;
+    }
+
     while (!ngx_queue_empty(&all)) {
         q = ngx_queue_head(&all);
         ngx_queue_remove(q);
 
         ctx = ngx_queue_data(q, ngx_http_portal_ctx_t, town_queue);
         ctx->town_waiting = 0;
-        ctx->town = real;
 
         ngx_http_portal_gate_resume(ctx);
     }

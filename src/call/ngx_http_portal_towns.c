@@ -16,6 +16,8 @@
  */
 
 
+static ngx_http_portal_town_t *ngx_http_portal_town_named(
+    ngx_http_request_t *r, ngx_http_portal_loc_conf_t *plcf);
 static ngx_http_portal_town_t *ngx_http_portal_towns_lookup(ngx_str_t *slug);
 static ngx_http_portal_town_t *ngx_http_portal_towns_add(ngx_str_t *slug);
 static void ngx_http_portal_towns_insert(ngx_http_portal_town_t *town);
@@ -81,29 +83,13 @@ ngx_int_t
 ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_http_portal_loc_conf_t *plcf)
 {
-    ngx_str_t  slug;
-
     if (ctx->town == NULL) {
-        ctx->town = plcf->town;
+        ctx->town = plcf->town ? plcf->town
+                               : ngx_http_portal_town_named(r, plcf);
     }
 
     if (ctx->town == NULL) {
-
-        if (ngx_http_complex_value(r, plcf->tenant, &slug) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        ctx->town = ngx_http_portal_towns_lookup(&slug);
-
-        if (ctx->town == NULL) {
-            ctx->town = ngx_http_portal_is_slug(&slug)
-                            ? ngx_http_portal_towns_add(&slug)
-                            : &ngx_http_portal_nowhere;
-        }
-
-        if (ctx->town == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ctx->town->asked && ctx->town->document != NULL) {
@@ -118,9 +104,18 @@ ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                                                        |NGX_HTTP_HEAD)));
     }
 
-    /* what a filter has refused, as 412, nginx lets answer at once or never */
+    /*
+     * What a filter has refused, as 412, nginx lets answer at once or never.
+     * Who does not wait must not hold what may end with its answer.
+     */
 
-    if (!ctx->town->asked && !r->filter_finalize) {
+    if (!ctx->town->asked && r->filter_finalize) {
+
+        if (ctx->town->pool != NULL && ctx->town->document == NULL) {
+            ctx->town = &ngx_http_portal_unheard;
+        }
+
+    } else if (!ctx->town->asked) {
 
         if (!ctx->town_waiting) {
             ctx->town_waiting = 1;
@@ -151,6 +146,30 @@ ngx_http_portal_town_find(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     return ctx->town == &ngx_http_portal_unheard
                ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_OK;
+}
+
+
+/* by the request itself; NULL: no memory */
+
+static ngx_http_portal_town_t *
+ngx_http_portal_town_named(ngx_http_request_t *r,
+    ngx_http_portal_loc_conf_t *plcf)
+{
+    ngx_str_t                slug;
+    ngx_http_portal_town_t  *town;
+
+    if (ngx_http_complex_value(r, plcf->tenant, &slug) != NGX_OK) {
+        return NULL;
+    }
+
+    town = ngx_http_portal_towns_lookup(&slug);
+
+    if (town != NULL) {
+        return town;
+    }
+
+    return ngx_http_portal_is_slug(&slug) ? ngx_http_portal_towns_add(&slug)
+                                          : &ngx_http_portal_nowhere;
 }
 
 

@@ -46,18 +46,22 @@ portal_pg_conn_open(portal_pg_conn_t *conn, char *conninfo)
 
     static const char *const  keys[] = {
         "gssencmode", "fallback_application_name", "target_session_attrs",
+        "keepalives_idle", "keepalives_interval", "keepalives_count",
         "dbname", NULL
     };
 
-    const char  *values[5];
+    const char  *values[] = {
+        "disable", "portal",
 
-    /* libpq hangs up on a standby: the next host is tried */
+        /* libpq hangs up on a standby: the next host is tried */
+        "read-write",
 
-    values[0] = "disable";
-    values[1] = "portal";
-    values[2] = "read-write";
-    values[3] = conninfo;
-    values[4] = NULL;
+        /* the one that is kept warm is not forgotten on the way, s */
+        "60", "10", "3",
+        NULL, NULL
+    };
+
+    values[6] = conninfo;
 
     ngx_log_debug1(NGX_LOG_DEBUG_EVENT, conn->pg->log, 0,
                    "database connect: %p", conn);

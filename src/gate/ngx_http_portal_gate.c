@@ -66,6 +66,13 @@ ngx_http_portal_gate_handler(ngx_http_request_t *r)
         return ngx_http_portal_gate_machine(r, ctx, plcf);
     }
 
+    /* what a filter has refused, as 412, nginx lets answer at once or never:
+       its page does without the name of who asked */
+
+    if (r->filter_finalize) {
+        ctx->gate = NGX_HTTP_PORTAL_GATE_KNOWN;
+    }
+
     if (ctx->gate != NGX_HTTP_PORTAL_GATE_KNOWN) {
         rc = ngx_http_portal_session_find(r, ctx);
 

@@ -126,7 +126,6 @@ ngx_http_portal_session_copy(ngx_http_portal_ctx_t *ctx, ngx_msec_t age)
                                     + NGX_HTTP_PORTAL_SEEN_EVERY)
     {
         /* idle here; another node may know better */
-
         return NGX_DECLINED;
     }
 
@@ -307,18 +306,19 @@ ngx_http_portal_session_use(ngx_http_portal_ctx_t *ctx, time_t seen)
         return;
     }
 
-    if (now - seen < NGX_HTTP_PORTAL_SEEN_EVERY) {
+    if ((ngx_uint_t) (now - seen) < NGX_HTTP_PORTAL_SEEN_EVERY) {
         return;
     }
 
     /*
      * Of several workers only the first gets the old value.  Where no copy is
-     * kept, each use is told: else the session would end as an idle one.
+     * kept, each use is told: else the session would end as an idle one.  So is
+     * one after a use that is ahead of now: the clock was set back.
      */
 
     last = portal_l1_touch(ngx_http_portal.l1, ctx->mac, now);
 
-    if ((last == (time_t) -1 || now - last >= NGX_HTTP_PORTAL_SEEN_EVERY)
+    if ((ngx_uint_t) (now - last) >= NGX_HTTP_PORTAL_SEEN_EVERY
         && portal_redis_writable(ngx_http_portal.redis))
     {
         op = ngx_http_portal_session_seen(ctx->mac_hex, s->idle);

@@ -329,7 +329,7 @@ ngx_http_portal_variable_log(ngx_http_request_t *r,
 
         /* loaded and not used */
 
-        if (pmcf->towns.nelts == 0) {
+        if (!pmcf->used) {
             break;
         }
 

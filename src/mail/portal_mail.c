@@ -387,7 +387,11 @@ portal_mail_compose(portal_mail_job_t *job, ngx_str_t *row)
     } else if (job->mail->render(job->mail->data, row, pool, &message)
                != NGX_OK)
     {
-        detail = "render";
+        /* what this node lacks, a template or a key, another may have, or it
+           itself once its upgrade is done */
+
+        detail = NULL;
+        portal_mail_say(job->detail, "render");
 
     } else {
         detail = portal_mail_message(job, &message);

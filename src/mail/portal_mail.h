@@ -31,8 +31,8 @@ typedef struct {
 
 /*
  * Makes the two parts of a mail from a claimed row: subject, text and html
- * in memory of pool; NGX_ERROR marks the row failed.  The http layer gives
- * it: templates and keys are its own.
+ * in memory of pool; NGX_ERROR puts the row off.  The http layer gives it:
+ * templates and keys are its own.
  */
 typedef struct {
     ngx_str_t                 subject;

@@ -18,10 +18,12 @@
  */
 
 #define NGX_HTTP_PORTAL_QR_SLICE  16
+#define NGX_HTTP_PORTAL_QR_PAUSE  1     /* ms */
 
 
 struct ngx_http_portal_qr_s {
-    ngx_event_t              event;
+    ngx_event_t              event;      /* a timer: for a posted event no
+                                            worker that quits would wait */
     ngx_http_portal_ctx_t   *ctx;
     size_t                   next;       /* of the array */
 };
@@ -85,9 +87,7 @@ ngx_http_portal_qr(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_memzero(qr, sizeof(ngx_http_portal_qr_t));
 
     qr->ctx = ctx;
-    qr->event.data = qr;
-    qr->event.handler = ngx_http_portal_qr_event;
-    qr->event.log = r->connection->log;
+    portal_op_event(&qr->event, ngx_http_portal_qr_event, r->connection->log);
 
     cln->handler = ngx_http_portal_qr_cleanup;
 
@@ -116,7 +116,7 @@ ngx_http_portal_qr_draw(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     for (n = 0; qr->next < json_array_size(list); n++, qr->next++) {
 
         if (n == NGX_HTTP_PORTAL_QR_SLICE) {
-            ngx_post_event(&qr->event, &ngx_posted_next_events);
+            ngx_add_timer(&qr->event, NGX_HTTP_PORTAL_QR_PAUSE);
             return NGX_DONE;
         }
 
@@ -175,7 +175,8 @@ ngx_http_portal_qr_event(ngx_event_t *ev)
 {
     ngx_http_portal_qr_t  *qr;
 
-    qr = ev->data;
+    qr = (ngx_http_portal_qr_t *)
+             ((u_char *) ev - offsetof(ngx_http_portal_qr_t, event));
 
     ngx_http_portal_resume(qr->ctx);
 }
@@ -188,7 +189,7 @@ ngx_http_portal_qr_cleanup(void *data)
 {
     ngx_http_portal_qr_t *qr = data;
 
-    if (qr->event.posted) {
-        ngx_delete_posted_event(&qr->event);
+    if (qr->event.timer_set) {
+        ngx_del_timer(&qr->event);
     }
 }

@@ -50,4 +50,11 @@ is scalar(grep { ($_->{to} // '') =~ /^personne\./ } Portal::Mail->all($p->mail_
 ok wait_for(20, sub { (metrics()->{'portal_mail_deliveries_total{outcome="failed"}'} // 0) - $failed == 1 }),
     'an operator sees it';
 
+# a node that has not yet what an upgrade brings, a mail's template say, gives none up
+my $new = queue_mail(address(), template => 'of_tomorrow');
+becomes($new, 'queued', 'a mail that this node cannot write waits', attempts => 1, detail => qr/^render$/);
+$p->psql("update portal.outbox set template = 'account_exists' where id = '$new'");
+due();
+becomes($new, 'sent', 'and goes once it can');
+
 done_testing;

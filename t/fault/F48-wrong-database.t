@@ -60,9 +60,17 @@ stack(sub {
 
     rename $p->keys, $p->keys . '.good';
     system(top() . '/build/portal-tool', 'keys', $p->keys) == 0 or die;
-});
+    # a mail with a link: who has other keys can only give it up
+    $p->psql("insert into portal.outbox (tenant, recipient, template, token_sealed, message_id)
+        select tenant, 'qui\@parents.example', 'reset', copy, 'un\@saint-aubin.example'
+        from portal.code where tenant = 1 and copy is not null limit 1");
+}, jobs => 'codes=100ms chain=100ms');
 wait_for(3, sub { log_lines(qr/key file/) >= 2 });
 refused_ok('another key file');
+ok !wait_for(4, sub { portal()->psql("select count(*) from pg_stat_activity
+    where usename = 'portal_jobs'") }), 'no job is done';
+is portal()->psql("select state from portal.outbox where recipient = 'qui\@parents.example'"),
+    'queued', 'a mail waits for who can open its token';
 {
     my $p = portal();
     my $value = sub { scalar $p->psql("select value from portal.setting where name = 'key_check'") };

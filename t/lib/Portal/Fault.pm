@@ -9,6 +9,7 @@ use utf8;
 
 use Exporter qw(import);
 use IO::Select;
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX ();
 use Time::HiRes qw(sleep time);
@@ -303,14 +304,16 @@ sub worker_sizes {
 
 ### between two servers
 
-# a unix socket that leads to another; stopped with SIGSTOP it is a network
-# that swallows everything.  Returns its pid.
+# a unix socket, or a port, that leads to another socket; stopped with SIGSTOP it
+# is a network that swallows everything.  Returns its pid.
 sub proxy {
     my ($from, $to) = @_;
 
-    my $listen = IO::Socket::UNIX->new(Local => $from, Listen => 64)
-        or die "$from: $!\n";
-    chmod 0777, $from;
+    my $listen = $from =~ /^\d+$/
+        ? IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $from, Listen => 64)
+        : IO::Socket::UNIX->new(Local => $from, Listen => 64);
+    die "$from: $!\n" if !$listen;
+    chmod 0777, $from if $from !~ /^\d+$/;
 
     my $pid = fork // die "fork: $!\n";
     if ($pid) {
