@@ -191,6 +191,8 @@ nowhere(qr/^#\s*ifn?def\s+\w*(?:TEST|DEBUG_ONLY|FUZZ)\w*/m,
 is_deeply [grep { !/\.(?:css|js|svg|woff2|png)$/ }
     grep { -f } glob 'src/static/* src/static/*/*'], [],
     'only styles, scripts and images are served as files';
+is_deeply [grep { slurp($_) =~ s{/\*.*?\*/}{}gsr =~ /\@layer\b/ } glob 'src/static/*.css'], [],
+    'no style is in an @layer: Safari before 15.4 and Chrome before 99 drop it';
 nowhere(qr/insert\s+into\s+(?:portal\.)?account\b[^;]{0,40}/i,
     'no account comes with the schema',
     map { $_ => $sql{$_} } grep { /migrations/ } keys %sql);
