@@ -606,7 +606,8 @@ ngx_uint_t ngx_http_portal_asked(ngx_http_request_t *r,
 ngx_uint_t ngx_http_portal_leads(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, const char *path);
 
-/* bytes of a body that a form with files may have */
+/* bytes of a body that a form may have; of one with files, as multipart */
+off_t ngx_http_portal_body_max(portal_form_t *form);
 off_t ngx_http_portal_upload_max(portal_form_t *form);
 /* puts itself where bodies come by, once per configuration */
 void ngx_http_portal_upload_init(void);

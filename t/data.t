@@ -147,6 +147,32 @@ ok +(grep { $_->[0] eq 'Opérations' && $_->[3] eq 'Téléchargement de mes donn
     'CSV: it tells itself';
 
 
+### what was asked for: each line of the file has its five cells then, too
+
+{
+    my $agent = agent_client();
+    my ($id) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
+        where g.first_name = 'Camille' and g.tenant = 1");
+    my $r = json_post($j, "/famille/responsables/$id/base", { profession => 'Relieuse', comment => "Depuis\nmars" });
+    my ($set) = ($r->json->{location} // '') =~ m{/famille/demandes/(\d+)};
+    ok $set, 'a request' or diag $r->status, $r->content;
+    my $number = $j->get("/famille/demandes/$set")->json->{request}{number};
+    is $agent->submit($agent->get("/demandes/$set"), { step => 'refuse', reason => 'Il manque une pièce.' },
+        form => "/demandes/$set")->status, 303, 'which is refused';
+
+    my @rows = parsed($h->get('/mes-donnees.csv'));
+    is_deeply [grep { @$_ != 5 } @rows], [], 'five cells';
+    my %of = map { ("$_->[0]/$_->[3]" => $_) } grep { $_->[2] eq $number } @rows;
+    is_deeply [map { $of{"Mes demandes/$_"} ? @{ $of{"Mes demandes/$_"} }[1, 4] : undef }
+            'Profession', 'Votre message', 'Réponse de la mairie'],
+        ['Camille Martin', 'Relieuse', 'Camille Martin', "Depuis\nmars", 'Camille Martin', 'Il manque une pièce.'],
+        'whom it is about, what was asked for, and what the town has answered';
+    like $of{'Mes demandes/Réponse le'}[4], qr{^\d\d/\d\d/\d{4} }, 'when';
+    is $of{'Mes demandes, valeur d’avant/Profession'}[4], 'Infirmière', 'and what was there';
+    like $h->get('/mes-donnees')->text, qr/Demande n° $number .*Réponse le .*Il manque une pièce\./, 'the page says it';
+}
+
+
 ### never another's
 
 for my $r ($html, $json, $csv) {
@@ -267,8 +293,9 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
     my @cells = parsed($h->get('/mes-donnees.csv'));
     like value(\@cells, 'Informations fiscales', 'Camille Martin', 'Numéro fiscal'), $said, 'CSV: as well';
     $portal->psql("update portal.account set lang = 'en' where email = '$people{camille}{email}'");
-    like in('camille')->get('/mes-donnees')->text, qr/recorded, but cannot be read\. Please tell the office/,
-        'in the language of the page';
+    my $english = in('camille')->get('/mes-donnees')->text;
+    like $english, qr/recorded, but cannot be read\. Please tell the office/, 'in the language of the page';
+    like $english, qr/My sign-ins.*Another browser or application.*Recognised devices/s, 'connections, too';
     $portal->psql("update portal.account set lang = 'fr' where email = '$people{camille}{email}'");
 
     # where something could be saved over it nothing is shown

@@ -219,6 +219,9 @@ is row("select bool_and(acknowledged_at is not null) from portal.change_item whe
 is codes(answer([map { { id => $_, state => 'recorded' } } 1 .. 501])), 'changes:list_long', 'too many';
 is scalar @{ answer([map { { id => 900000 + $_, state => 'recorded' } } 1 .. 500])->json->{changes} }, 500,
     'as many as may be';
+$r = answer([map { { id => 900000 + $_, state => 'rejected', reason => 'x' x 300 } } 1 .. 500]);
+is $r->status, 200, 'and with a reason each, which is more than another form may have';
+is scalar @{ $r->json->{changes} // [] }, 500, 'all of them are answered';
 is codes(answer('x')), 'changes:type', 'no list';
 is codes(answer([1])), 'changes:list_element', 'no object';
 is codes(answer([{ id => {} }])), 'changes:list_element', 'nor one within';

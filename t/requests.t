@@ -487,6 +487,12 @@ is $camille->submit($form, { profession => 'Autre', step => 'send' }, form => $b
     is $open{quotient}, 1376, 'the form opens with the quotient';
     like $open{opened}, qr/^[A-Za-z0-9_.-]+$/, 'and says what it was opened with, in tags';
     is length($open{opened}) % 8, 0, 'one for each field';
+    my $typed = $camille->submit($form, { quotient => '1 376 €', reference_income => '23456,70', step => 'check' },
+        form => $tax);
+    is $typed->status, 422, 'amounts are whole numbers';
+    like $typed->text, qr/le quotient familial en euros, en chiffres seuls .*, par exemple 850\./, 'says the quotient, by its own example';
+    like $typed->text, qr/le revenu en euros, en chiffres seuls .*, par exemple 23456\./, 'and so does the income';
+    is $fields->($typed)->{quotient}, '1 376 €', 'what was typed stays';
     is $fields->($camille->get($tax))->{opened}, $open{opened}, 'the same for the same';
 
     $set->('quotient = 900');

@@ -339,7 +339,7 @@ for my $how (sort keys %ending) {
 
     my $page = $here->get('/mon-compte/connexions');
     is $page->status, 200, '« Connexions récentes »';
-    is scalar(my @rows = $page->content =~ /<th scope="row">/g), 3, 'one line a log-in';
+    is scalar(my @rows = $page->content =~ /<th scope="row" /g), 3, 'one line a log-in';
     like $page->text, qr/Firefox Cet appareil, en ce moment/, 'this one is marked';
     like $page->text, qr/Chrome Toujours ouverte/, 'another is named by its family';
     like $page->text, qr/Autre navigateur ou application/, 'or not';

@@ -134,6 +134,8 @@ unlike $bytes, qr/Secret|tEXt/, 'with nothing else in it';
 my $url = "/logo/$hash.png";
 $r = $admin->get($preview);
 like $r->content, qr/<img src="$url" alt="Blason : un phare" width="144" height="48">/, 'as high as the head of the page';
+like $r->text, qr/ne voient pas le logo : « Blason : un phare »/, 'what is read aloud, quoted as in French';
+like $admin->get($preview, headers => { 'Accept-Language' => 'en' })->text, qr/see the logo: “[^“”«»]+”/, 'and as in English';
 like $r->text, qr/Ce logo remplacera celui d’aujourd’hui/, 'and it says so';
 like $r->text, qr/« Blason : un phare »/, 'and what is read aloud';
 is town('logo'), '/static/logo-saint-aubin.svg', 'families have the one of now';

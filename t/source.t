@@ -191,11 +191,18 @@ nowhere(qr/^#\s*ifn?def\s+\w*(?:TEST|DEBUG_ONLY|FUZZ)\w*/m,
 is_deeply [grep { !/\.(?:css|js|svg|woff2|png)$/ }
     grep { -f } glob 'src/static/* src/static/*/*'], [],
     'only styles, scripts and images are served as files';
+is_deeply [grep { slurp($_) =~ s{/\*.*?\*/}{}gsr =~ /\@layer\b/ } glob 'src/static/*.css'], [],
+    'no style is in an @layer: Safari before 15.4 and Chrome before 99 drop it';
 nowhere(qr/insert\s+into\s+(?:portal\.)?account\b[^;]{0,40}/i,
     'no account comes with the schema',
     map { $_ => $sql{$_} } grep { /migrations/ } keys %sql);
 nowhere(qr/\b(?:sms|sortie_sms|text_message)\b/i, 'no message by telephone',
     %sql, %c);
+
+# on a phone the rows are blocks, and Safari forgets then what a table is
+is_deeply [map { my $file = $_;
+        map { "$file: $_" } map { /(<(?:table|thead|tbody|tr|th|td)\b(?![^>]*\brole=)[^>]*>)/g } slurp($file) =~ /(<table class="table".*?<\/table>)/gs }
+    glob 'src/templates/*.mustache'], [], 'a table that may be shown as blocks says what its parts are';
 
 my %js = map { $_ => slurp($_) =~ s{/\*.*?\*/}{}gsr } glob 'src/static/*.js';
 nowhere(qr/\b(?:eval|Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write)\b/,

@@ -72,6 +72,7 @@ static void portal_import_sort(portal_import_book_t *book);
 static portal_import_e portal_import_open(portal_import_book_t *book);
 static portal_import_e portal_import_more(portal_import_book_t *book);
 static void portal_import_close(portal_import_book_t *book);
+static int portal_import_counted(portal_import_book_t *book);
 static portal_import_e portal_import_bad(portal_import_book_t *book,
     portal_import_line_t *line);
 static portal_import_e portal_import_head(portal_import_book_t *book,
@@ -595,6 +596,27 @@ portal_import_book_next(portal_import_book_t *book,
 }
 
 
+/* those that are wrong as well: each is staged, to be told of */
+
+static int
+portal_import_counted(portal_import_book_t *book)
+{
+    portal_import_file_t  *file;
+
+    file = &book->files[book->at];
+    file->lines++;
+
+    if (++book->lines <= PORTAL_IMPORT_LINES) {
+        return 1;
+    }
+
+    (void) portal_import_fail(book, "too_many_lines", file->name,
+                              book->csv.line);
+
+    return 0;
+}
+
+
 static portal_import_e
 portal_import_bad(portal_import_book_t *book, portal_import_line_t *line)
 {
@@ -605,8 +627,9 @@ portal_import_bad(portal_import_book_t *book, portal_import_line_t *line)
     file = &book->files[book->at];
     column = book->csv.column;
 
-    file->lines++;
-    book->lines++;
+    if (!portal_import_counted(book)) {
+        return PORTAL_IMPORT_FAILED;
+    }
 
     if (book->csv.line <= file->skip) {
         rc = PORTAL_IMPORT_AGAIN;
@@ -681,11 +704,8 @@ portal_import_record(portal_import_book_t *book, portal_import_line_t *line)
 
     file = &book->files[book->at];
 
-    file->lines++;
-
-    if (++book->lines > PORTAL_IMPORT_LINES) {
-        return portal_import_fail(book, "too_many_lines", file->name,
-                                  book->csv.line);
+    if (!portal_import_counted(book)) {
+        return PORTAL_IMPORT_FAILED;
     }
 
     if (!file->ndjson && portal_import_ragged(book)) {

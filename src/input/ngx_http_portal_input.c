@@ -72,6 +72,13 @@ ngx_http_portal_input(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 }
 
 
+off_t
+ngx_http_portal_body_max(portal_form_t *form)
+{
+    return form->list ? PORTAL_BODY_LIST_MAX : PORTAL_BODY_MAX;
+}
+
+
 static ngx_int_t
 ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
@@ -81,7 +88,7 @@ ngx_http_portal_body_type(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     ngx_table_elt_t  *type;
 
     type = r->headers_in.content_type;
-    max = ctx->verdict->form->list ? PORTAL_BODY_LIST_MAX : PORTAL_BODY_MAX;
+    max = ngx_http_portal_body_max(ctx->verdict->form);
 
     /* a form without files has no use for it */
 

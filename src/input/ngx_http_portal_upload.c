@@ -148,6 +148,7 @@ ngx_http_portal_upload_cleanup(void *data)
 static ngx_int_t
 ngx_http_portal_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
+    off_t                      max;
     size_t                     len, over;
     ngx_chain_t               *cl;
     ngx_http_portal_ctx_t     *ctx;
@@ -160,12 +161,13 @@ ngx_http_portal_upload_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     u = ctx->upload;
+    max = u ? u->max : ngx_http_portal_body_max(ctx->verdict->form);
 
     for (cl = in; cl; cl = cl->next) {
         ctx->read += cl->buf->last - cl->buf->pos;
     }
 
-    if (ctx->read > (u ? u->max : PORTAL_BODY_MAX)) {
+    if (ctx->read > max) {
         ctx->oversize = u != NULL;
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     }

@@ -91,7 +91,7 @@ function captcha(box) {
     working = false;
     found.value = n;
     state.textContent = state.dataset.done;
-    if (waiting) form.requestSubmit(waiting);
+    waiting?.click();
   };
 
   const work = (from) => {
@@ -150,12 +150,14 @@ function passwords(root) {
   }
 }
 
-/* « M'abonner »: the page of its own, shown in a dialog */
+/* « M'abonner »: the page of its own, shown in a dialog. It is hidden to
+   browsers that know no dialog and would show what is in it */
 
 function dialog(link) {
   const box = document.getElementById(link.dataset.dialog);
   const slot = box.querySelector("[data-slot]");
   const leave = () => { location.href = link.href; };
+  box.hidden = false;
 
   const load = async (url, init) => {
     try {
@@ -226,6 +228,7 @@ function session(box) {
   const prolong = box.querySelector("[data-prolong]");
   const account = +box.dataset.account;
   let token, timer, asked = Date.now(), shown = "", closed = "";
+  box.hidden = false;
 
   const later = (seconds) => {
     clearTimeout(timer);

@@ -165,6 +165,46 @@ async function capitals(page, other) {
   ok(lines.every((n) => n === 1), "the code's example is in one piece", lines.join());
 }
 
+/* a telephone of some years ago: its browser knows neither <dialog> nor requestSubmit() */
+async function old(browser) {
+  const page = await open(browser, { viewport });
+  const now = await open(browser, { viewport });
+
+  for (const one of [page, now]) {
+    await one.addInitScript(() => {
+      delete window.HTMLDialogElement;
+      delete HTMLFormElement.prototype.requestSubmit;
+    });
+  }
+
+  await signIn(page, portal.account.email, portal.account.password);
+  await arrive(page, "/mon-espace");
+  await page.goto(`${portal.url}/mes-abonnements`);
+  const shown = await page.evaluate(() => [...document.querySelectorAll("dialog")].map((dialog) => {
+    const unknown = document.createElement("x-dialog");
+    for (const { name, value } of dialog.attributes) unknown.setAttribute(name, value);
+    unknown.append(...dialog.childNodes);
+    dialog.replaceWith(unknown);
+    return unknown.getClientRects().length;
+  }));
+  ok(shown.length === 2 && shown.every((n) => n === 0), "nothing of a dialog is shown where there is none",
+    shown.join());
+  await link(page, "M'abonner").click();
+  await arrive(page, "/mes-abonnements/nouveau");
+  ok(true, "« M'abonner » is a page of its own");
+
+  /* pressed while the robot's question is being worked on */
+  await now.goto(`${portal.url}/inscription`);
+  await now.evaluate(() => {
+    document.querySelector("#captcha").click();
+    document.querySelector("main form [type=submit]").click();
+  });
+  await now.locator(".errors").waitFor();
+  ok(true, "a form that waits for the box is sent");
+  ok(page.complaints.length + now.complaints.length === 0, "the console is empty",
+    [...page.complaints, ...now.complaints].join("\n"));
+}
+
 run(async (browser) => {
   const page = await open(browser, { viewport, javaScriptEnabled: scripts });
 
@@ -184,6 +224,7 @@ run(async (browser) => {
   await page.goto(`${portal.url}/famille`);
   await capitals(page, await open(browser, { viewport, javaScriptEnabled: scripts }));
   await subscribe(browser);
+  if (scripts) await old(browser);
 
   ok(page.complaints.length + lone.complaints.length + agent.complaints.length === 0,
     "the consoles are empty", [...page.complaints, ...lone.complaints, ...agent.complaints].join("\n"));

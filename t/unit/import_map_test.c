@@ -533,6 +533,55 @@ tables(void)
     }
 }
 
+/* lines that are wrong count as well: each of them is told of */
+
+static void
+endless(void)
+{
+    char                  *data;
+    size_t                 i, n, head;
+    json_t                *failure;
+    const char            *file;
+    portal_import_e        rc;
+    portal_import_book_t  *book;
+    portal_import_line_t   line;
+
+    static const char  wrong[] = "\"a\"b\n";
+
+    n = PORTAL_IMPORT_LINES + 1;
+    head = sizeof(FAMILLE) - 1;
+    data = malloc(head + n * (sizeof(wrong) - 1));
+
+    memcpy(data, FAMILLE, head);
+
+    for (i = 0; i < n; i++) {
+        memcpy(data + head + i * (sizeof(wrong) - 1), wrong,
+               sizeof(wrong) - 1);
+    }
+
+    book = portal_import_book(&rules);
+    (void) portal_import_book_add(book, "famille.csv", data,
+                                  head + n * (sizeof(wrong) - 1));
+
+    while (portal_import_book_scan(book) == PORTAL_IMPORT_AGAIN);
+
+    portal_import_book_skip(book, "famille.csv", n + 1);
+
+    do {
+        rc = portal_import_book_next(book, &line, &file);
+    } while (rc == PORTAL_IMPORT_AGAIN);
+
+    failure = portal_import_book_failure(book);
+
+    ok(rc == PORTAL_IMPORT_FAILED, "a file of wrong lines has an end");
+    is(json_string_value(json_object_get(failure, "code")), "too_many_lines",
+       "and that is said");
+
+    json_decref(failure);
+    portal_import_book_free(book);
+    free(data);
+}
+
 
 int
 main(void)
@@ -546,6 +595,7 @@ main(void)
     wrong();
     ndjson();
     several();
+    endless();
     sealed();
 
     rules_free(&rules);
