@@ -226,7 +226,8 @@ wait_for(20, sub { !$p->psql('select count(*) from portal.audit where chain is n
 
 my $export = town('export', 'neuville');
 my @rows = map { JSON::PP->new->decode($_) } split /\n/, $export;
-is_deeply pop @rows, { table => 'end', rows => scalar @rows }, 'it says where it ends';
+is_deeply pop @rows, { table => 'end', rows => scalar @rows,
+    schema => $p->psql('select max(number) from portal.migration') + 0 }, 'it says where it ends';
 ok @rows > 10, scalar(@rows) . ' rows written out';
 is scalar(grep { $_->{table} eq 'account' } @rows), 1, 'its account';
 is scalar(grep { $_->{table} ne 'town' && $_->{row}{tenant} != $rows[0]{row}{id} } @rows), 0,
@@ -260,6 +261,9 @@ for my $gone ([$#whole, 'its end is cut off'], [$#whole - 1, 'a row is missing']
     like town('restore', \ join("\n", @whole[grep { $_ != $line } 0 .. $#whole], '')),
         qr/the export is not whole/, $name;
 }
+my $older = $export =~ s/"schema": (\d+)/'"schema": ' . ($1 - 1)/er;
+like town('restore', \$older), qr/made by another version \(schema \d+, here \d+\)/,
+    'nor one whose columns may be others';
 is $p->psql("select count(*) from portal.town where slug = 'neuville'"), 0, 'nothing of those';
 
 like town('restore', \$export), qr/"status" : 201/, 'read in';

@@ -250,6 +250,14 @@ begin
         return done(input, refused('', 'busy', 503));
     end if;
 
+    -- the account first, as who signs up with it again, or wants the mail again, does
+    perform
+       from token k
+       join account a on a.tenant = k.tenant and a.id = k.account_id
+      where k.mac = v_mac
+        and k.purpose = 'confirm'
+        for no key update of a;
+
     update token k
        set used_at = now()
       from account a

@@ -196,6 +196,15 @@ begin
         if v_again is not null then
             return v_again;
         end if;
+
+        -- an account that is being closed meanwhile is connected with nobody any more
+        perform from account a
+          where a.id = me() and a.state = 'active'
+            for no key update;
+
+        if not found then
+            raise exception using errcode = 'PT401', message = 'no such session';
+        end if;
     end if;
 
     v_wait := code_wait(input);
@@ -336,6 +345,7 @@ begin
         return v_again;
     end if;
 
+    perform from account a where a.id = me() for no key update;
     perform lock_subject(null, null, (select u.family_id from subscription u
                                        where u.id = v_id and u.account_id = me()));
     perform from subscription u
