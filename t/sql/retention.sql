@@ -92,6 +92,31 @@ set local portal.tenant = '1';
 select ok(not portal.close_account(account('sophie.dubois@exemple.fr'), 'inactive'), 'who logs in while the job runs keeps the account');
 select ok(not portal.warn_account(account('sophie.dubois@exemple.fr')), 'and is not warned');
 rollback to a;
+-- a town that keeps accounts longer has them warned again, for that end
+savepoint a;
+update portal.account set warned_on = current_date - 400, last_used_on = current_date - 1465 where email = 'sophie.dubois@exemple.fr';
+update portal.town set keep_inactive = 1465 where id = 1;
+delete from portal.retention_run;
+select pg_temp.purge();
+select is(pg_temp.runs(), 'account_warned 1', 'warned for another end: not closed');
+select results_eq($$select warned_on from portal.account where email = 'sophie.dubois@exemple.fr'$$, 'select current_date', 'again');
+select is((select count(*) from portal.outbox where template = 'account_inactive' and recipient = 'sophie.dubois@exemple.fr'), 2::bigint, 'by another mail');
+rollback to a;
+
+-- nobody is warned faster than mails go out
+savepoint a;
+update portal.account set warned_on = null where email = 'sophie.dubois@exemple.fr';
+insert into portal.outbox (tenant, recipient, template, message_id)
+select 2, n || '@exemple.fr', 'account_inactive', n || '@wait.fr' from generate_series(1, 9999) n;
+analyze portal.outbox;
+delete from portal.retention_run;
+select pg_temp.purge();
+select is(pg_temp.runs(), null, 'ten thousand mails wait: nobody is warned');
+delete from portal.outbox where message_id = '1@wait.fr';
+select pg_temp.purge();
+select is(pg_temp.runs(), 'account_warned 1', 'one less, and somebody is');
+rollback to a;
+
 update portal.account set warned_on = current_date - 29 where email = 'sophie.dubois@exemple.fr';
 select pg_temp.purge();
 select ok(account('sophie.dubois@exemple.fr') is not null, 'not before the thirty days are over');
