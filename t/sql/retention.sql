@@ -217,6 +217,17 @@ select results_eq($$select e.name from ends e where e.how = 'with' and not exist
            and c.conrelid = ('portal.' || e.name)::regclass and c.confrelid = ('portal.' || e.parent)::regclass) order by 1$$,
     $$select ''::text where false$$, 'the rest goes with what it belongs to');
 
+-- agents who are named nowhere go a few at a time: each costs a look at all requests
+
+savepoint a;
+insert into portal.agent (tenant, first_name, last_name, role, state)
+select 1, 'Zoé', 'Partie', 'reader', 'disabled' from generate_series(1, 7);
+update portal.agent set left_at = now() - interval '800 days' where last_name = 'Partie';
+delete from portal.retention_run;
+select pg_temp.purge(), pg_temp.purge(), pg_temp.purge();
+select is(pg_temp.runs(), 'agent_gone 5, agent_gone 2', 'five, then the rest');
+rollback to a;
+
 -- traces: in their time, and the chain holds
 
 select as_jobs('audit_chain', '{}');
