@@ -219,13 +219,15 @@ begin
         greatest((select max(c.position) from change c where c.tenant = v_town),
                  (select p.last_value from change_position p)));
 
-    return json_build_object('status', 201, 'id', v_town, 'rows', v_rows);
+    return json_build_object('status', 201, 'id', v_town, 'rows', v_rows,
+        'mails_waiting', (select count(*) from outbox o
+                           where o.tenant = v_town and o.state in ('queued', 'sending')));
 end
 $$;
 
 comment on function restore_town() is
 'Reads a town in: what export_town() wrote, in pg_temp.town_line (line jsonb). All or nothing. It gets an id of its own here and keeps all other ids; its audit is chained anew, its sessions end and its versions go on, see come_back(). The key file must have the keys that sealed its values.
-Result: {"status": 201, "id", "rows"}. Errors, raised: PT422; 23505 when the town, or its host, is here already.';
+Result: {"status": 201, "id", "rows", "mails_waiting": those that may have been sent already, see drop_mails()}. Errors, raised: PT422; 23505 when the town, or its host, is here already.';
 
 
 create or replace function erase_town(p_slug text, p_name text) returns json

@@ -5,6 +5,8 @@
 -- through; and mails that somebody waits for, in front of those that many get.
 --
 
+drop function if exists portal.drop_mails();
+
 set role portal_owner;
 set search_path = portal, pg_temp;
 
