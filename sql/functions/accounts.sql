@@ -399,7 +399,17 @@ begin
          where a.id = v_account.id;
     end if;
 
-    -- subscriptions that wait for the next log-in: this is it
+    -- subscriptions that wait for the next log-in: this is it; their families first,
+    -- as lock_subject() does with one
+    perform
+       from family f
+      where f.id in (select u.family_id from subscription u
+                      where u.account_id = v_account.id
+                        and u.ended_at is null
+                        and u.effective_at is null)
+      order by f.tenant, f.id
+        for no key update;
+
     update subscription u
        set effective_at = now()
      where u.account_id = v_account.id
