@@ -205,6 +205,12 @@ begin
         if not found then
             raise exception using errcode = 'PT401', message = 'no such session';
         end if;
+
+        -- before the counters: one of them is the whole town's, which must not wait
+        -- for a family that somebody has
+        perform lock_subject(null, null, (select k.family_id from code k
+                                           where k.mac = decode(input->>'code_mac', 'hex')
+                                             and k.used_at is null));
     end if;
 
     v_wait := code_wait(input);
@@ -212,12 +218,6 @@ begin
     if v_wait > 0 then
         perform note('subscribe', 'too_many');
         return done_adding(v_step, input, code_refused('too_many', v_wait));
-    end if;
-
-    if v_step = 'add' then
-        perform lock_subject(null, null, (select k.family_id from code k
-                                           where k.mac = decode(input->>'code_mac', 'hex')
-                                             and k.used_at is null));
     end if;
 
     -- two who send the same code: the second waits here, then finds it used
