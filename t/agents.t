@@ -380,6 +380,7 @@ for my $change (["disabled", "state = 'disabled'"], ['of another role', "role = 
     forget_attempts();
 
     is new_agent(password => 'quinze lettres!'), undef, 'a password of 15 characters makes no agent';
+    ok new_agent(end => ''), 'one without a line end does';
     is new_agent(role => 'maire'), undef, 'nor does another role';
     is new_agent(town => 'ailleurs'), undef, 'nor a town that is none';
     like $new->{uri}, qr{^otpauth://totp/saint-aubin:\Q$new->{email}\E\?secret=$new->{totp_secret}&issuer=saint-aubin$},

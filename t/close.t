@@ -76,11 +76,14 @@ $r = close_with($c, $person->{password});
 is $r->status, 303, 'the right one';
 is $r->location, '/?avis=closed', 'leads home';
 is state_of($id), 'closed 0 t', 'nothing names the owner any more';
+ok wait_for(5, sub { $portal->redis_cli('EXISTS', 'sess:'
+    . tool("mac\tsaint-aubin\tsession\t" . $phone->cookie('__Host-portal'))) =~ /0/ }),
+    'nor does the record of the other device, before it asks for anything';
 ok !defined $c->cookie('__Host-portal'), 'the session\'s cookie is taken back';
 my $home = $c->get('/?avis=closed');
 like $home->text, qr/Votre compte est fermé\./, 'the home page says so';
 like $home->text, qr/Me connecter/, 'to somebody who is logged out';
-is $phone->get('/mon-espace')->location, '/connexion?avis=session',
+is $phone->get('/mon-espace')->location, '/connexion?suite=%2Fmon-espace',
     'the other device is logged out too';
 is $j->get('/mes-donnees')->status, 401, 'a copy of the cookie is worth nothing';
 is $portal->psql("select count(*) from portal.session where account_id = $id

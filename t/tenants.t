@@ -253,9 +253,13 @@ my $subscribed = $p->psql("select count(*) from portal.account a join portal.tow
 is $subscribed, 1, 'one account there';
 wait_for(20, sub { !$p->psql('select count(*) from portal.audit where chain is null') });
 
+$p->psql("insert into portal.outbox (tenant, recipient, template, message_id, next_try)
+    select id, 'a\@exemple.fr', 'password_changed', 'attend\@exemple.fr', now() + interval '1 day'
+      from portal.town where slug = 'neuville'");
 my $export = town('export', 'neuville');
 my @rows = map { JSON::PP->new->decode($_) } split /\n/, $export;
-is_deeply pop @rows, { table => 'end', rows => scalar @rows }, 'it says where it ends';
+is_deeply pop @rows, { table => 'end', rows => scalar @rows,
+    schema => $p->psql('select max(number) from portal.migration') + 0 }, 'it says where it ends';
 ok @rows > 10, scalar(@rows) . ' rows written out';
 is scalar(grep { $_->{table} eq 'account' } @rows), 1, 'its account';
 is scalar(grep { $_->{table} ne 'town' && $_->{row}{tenant} != $rows[0]{row}{id} } @rows), 0,
@@ -289,9 +293,13 @@ for my $gone ([$#whole, 'its end is cut off'], [$#whole - 1, 'a row is missing']
     like town('restore', \ join("\n", @whole[grep { $_ != $line } 0 .. $#whole], '')),
         qr/the export is not whole/, $name;
 }
+my $older = $export =~ s/"schema": (\d+)/'"schema": ' . ($1 - 1)/er;
+like town('restore', \$older), qr/made by another version \(schema \d+, here \d+\)/,
+    'nor one whose columns may be others';
 is $p->psql("select count(*) from portal.town where slug = 'neuville'"), 0, 'nothing of those';
 
-like town('restore', \$export), qr/"status" : 201/, 'read in';
+my $back = town('restore', \$export);
+like $back, qr/"status" : 201/, 'read in';
 my $again = town('export', 'neuville');
 is_deeply told($again), told($export), 'every row as it was';
 
@@ -299,6 +307,15 @@ ok(everywhere(sub { client(town => 'neuville')->get('/aide', @_) },
     sub { $_[0]->status == 200 }), 'and it is back');
 is sign_in(client(town => 'neuville'), $person)->status, 303, 'with its accounts';
 like town('restore', \$export), qr/duplicate key|already/, 'not twice';
+like $back, qr/"mails_waiting" : 1\b/, 'a mail that waited waits again';
+town('erase', 'neuville', 'Neuville-en-Lys');
+{
+    local $ENV{DROP_MAILS} = 1;
+    like town('restore', \$export), qr/"status" : 201.*^1$/ms, 'or is dropped, where it was asked for';
+}
+is_deeply [map { $_->[0] } $p->psql("select o.state || ' ' || t.slug from portal.outbox o
+    join portal.town t on t.id = o.tenant where o.message_id = 'attend\@exemple.fr'")],
+    ['expired neuville'], 'that one alone';
 
 
 ### workers that end while they ask

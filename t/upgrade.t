@@ -183,6 +183,18 @@ for my $m (@migrations) {
 run_ok('and its functions', "$sql/migrate", @host, '-d', 'older');
 addresses_are_split('older');
 run_ok('once more', "$sql/migrate", @host, '-d', 'older');
+
+# a table that somebody reads for long: requests would wait behind who waits for it
+my $reader = open my $held, '-|', 'psql', '-XAtq', @host, '-d', 'older', '-c', 'begin',
+    '-c', 'lock table portal.migration in access share mode', '-c', "select 'held'",
+    '-c', 'select pg_sleep(600)' or die "psql: $!\n";
+is scalar <$held>, "held\n", 'a table is held';
+isnt run_as(undef, "$dir/upgrade.log", 'timeout', 120, "$sql/migrate", @host, '-d', 'older'), 0,
+    'it is not waited for without end';
+like slurp("$dir/upgrade.log"), qr/lock timeout/, 'which is said';
+kill 'TERM', $reader;
+close $held;
+
 run_ok('from nothing', "$sql/migrate", @host, '-d', 'fresh');
 
 my ($older, $fresh) = map { structure($_) } qw(older fresh);

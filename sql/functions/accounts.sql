@@ -250,6 +250,14 @@ begin
         return done(input, refused('', 'busy', 503));
     end if;
 
+    -- the account first, as who signs up with it again, or wants the mail again, does
+    perform
+       from token k
+       join account a on a.tenant = k.tenant and a.id = k.account_id
+      where k.mac = v_mac
+        and k.purpose = 'confirm'
+        for no key update of a;
+
     update token k
        set used_at = now()
       from account a
@@ -391,7 +399,17 @@ begin
          where a.id = v_account.id;
     end if;
 
-    -- subscriptions that wait for the next log-in: this is it
+    -- subscriptions that wait for the next log-in: this is it; their families first,
+    -- as lock_subject() does with one
+    perform
+       from family f
+      where f.id in (select u.family_id from subscription u
+                      where u.account_id = v_account.id
+                        and u.ended_at is null
+                        and u.effective_at is null)
+      order by f.tenant, f.id
+        for no key update;
+
     update subscription u
        set effective_at = now()
      where u.account_id = v_account.id

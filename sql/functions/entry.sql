@@ -550,7 +550,7 @@ create or replace function session_effect(effect text, p_account bigint, p_famil
     returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_until    timestamptz := session_end();
+    v_until    timestamptz;
     v_town     town;
     v_account  account;
     v_family   bigint;
@@ -559,16 +559,29 @@ declare
     v_beyond   bytea[];
 begin
     if effect = 'close' then
+        perform session_end();
         return json_build_object('effect', 'close', 'account', null, 'epoch', null,
             'name', null, 'family', null, 'family_label', null, 'families', 0,
             'roles', json_build_array(), 'lang', null, 'idle', null, 'absolute', null);
     end if;
 
     select t.* into v_town from town t where t.id = here();
-    select a.* into strict v_account from account a where a.id = p_account;
 
-    if effect = 'open' or v_until is null then
+    -- the account first: who ends its other sessions holds it, so that none is
+    -- opened meanwhile which they do not see
+    select a.* into strict v_account
+      from account a
+     where a.id = p_account
+       for no key update;
+
+    v_until := session_end();
+
+    if effect = 'open' then
         v_until := now() + make_interval(secs => v_town.session_absolute);
+
+    -- ended while this was on its way: it is not to go on as another one
+    elsif v_until is null then
+        raise exception using errcode = 'PT401', message = 'no such session';
     end if;
 
     insert into session (tenant, hash, account_id, epoch, agent, absolute_until)
@@ -606,7 +619,7 @@ $$;
 
 comment on function session_effect(text, bigint, bigint, jsonb) is
 'Ends the current session and opens another (open, renew), or only ends it (close). Input: what to do, the account, the family it would like, the call''s input, whose _.session is the new session''s MAC.
-Result: the session effect for nginx, which names those that had to end for the new one. A renewed session keeps the end of the first.';
+Result: the session effect for nginx, which names those that had to end for the new one. A renewed session keeps the end of the first. Raises PT401 where the session that is to be renewed has ended meanwhile.';
 
 
 grant execute on function town(text), key_check(), schema_version(),

@@ -399,6 +399,7 @@ declare
     v_state  text := nullif(input->>'state', '');
     v_name   text := nullif(fold(coalesce(input->>'name', '')), '');
     v_page   bigint := least(greatest(coalesce(to_id(input->>'page'), 1), 1), 10000);
+    v_found  bigint[];
     v_rows   json[];
     v_wrong  json;
 begin
@@ -415,6 +416,40 @@ begin
 
     if v_state = 'linked' then
         perform note('read_linked', 'ok');
+    end if;
+
+    if v_state is null and v_name is null then
+        v_found := array(
+            select g.id
+              from guardian g
+             order by g.search, g.id
+             limit 51
+            offset (v_page - 1) * 50);
+    else
+        -- all that match, then the page of them: by name, one after the other until
+        -- there are enough, a large town would be gone through row by row
+        v_found := array(
+            with found as materialized (
+                select g.id, g.search
+                  from guardian g
+                  left join code k on k.tenant = g.tenant and k.guardian_id = g.id
+                                  and k.used_at is null and k.revoked_at is null
+                  left join subscription u on u.tenant = g.tenant and u.guardian_id = g.id
+                                          and u.ended_at is null
+                  left join code_bar b on b.tenant = g.tenant and b.family_id = g.family_id
+                                      and b.ended_at is null
+                 where (v_state is null
+                        or code_state(u.id is not null, k.id, k.expires_at, k.printable)
+                           = v_state
+                        or v_state = 'barred' and b.family_id is not null)
+                   and (v_name is null or strpos(g.search, v_name) > 0
+                        or g.family_id = (select f.id from family f
+                                           where f.number = upper(trim(input->>'name')))))
+            select w.id
+              from found w
+             order by w.search, w.id
+             limit 51
+            offset (v_page - 1) * 50);
     end if;
 
     v_rows := array(
@@ -437,13 +472,8 @@ begin
                           and b.ended_at is null
          cross join lateral (select code_state(u.id is not null, k.id, k.expires_at,
                                                k.printable)) s (state)
-         where (v_state is null or s.state = v_state
-                or v_state = 'barred' and b.family_id is not null)
-           and (v_name is null or strpos(g.search, v_name) > 0
-                or f.number = upper(trim(input->>'name')))
-         order by g.search, g.id
-         limit 51
-        offset (v_page - 1) * 50);
+         where g.id = any (v_found)
+         order by g.search, g.id);
 
     return json_build_object('status', 200, 'guardians', to_json(v_rows[1:50]),
         'next', case when cardinality(v_rows) > 50 then v_page + 1 end,

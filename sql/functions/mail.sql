@@ -29,7 +29,8 @@ comment on function post(uuid, text, bytea, text, text, jsonb, text, timestamptz
 create or replace function mail_claim(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_rows  json;
+    v_limit  int := least(greatest(coalesce((input->>'limit')::int, 10), 1), 100);
+    v_rows   json;
 begin
     -- a link that is dead is not sent, nor a mail that nobody managed to send
     update outbox o
@@ -43,17 +44,36 @@ begin
                   and (d.expires <= now() or d.created_at <= now() - interval '3 days')
                   for update skip locked);
 
-    with due as (
+    -- what a town's families are told all at once lets pass what one of them waits
+    -- for: a link would be dead before it is sent
+    with awaited as (
         select d.tenant, d.id
           from outbox d
          where d.state in ('queued', 'sending')
+           and d.template not in ('verification_reminder', 'account_inactive')
            and d.next_try <= now()
            and (d.lease_until is null or d.lease_until <= now())
            and (d.expires is null or d.expires > now())
            and d.created_at > now() - interval '3 days'
          order by d.next_try
-         limit least(greatest(coalesce((input->>'limit')::int, 10), 1), 100)
+         limit v_limit
            for update skip locked),
+    others as (
+        select d.tenant, d.id
+          from outbox d
+         where d.state in ('queued', 'sending')
+           and d.template in ('verification_reminder', 'account_inactive')
+           and d.next_try <= now()
+           and (d.lease_until is null or d.lease_until <= now())
+           and (d.expires is null or d.expires > now())
+           and d.created_at > now() - interval '3 days'
+         order by d.next_try
+         limit v_limit - (select count(*) from awaited)
+           for update skip locked),
+    due as (
+        select w.tenant, w.id from awaited w
+         union all
+        select o.tenant, o.id from others o),
     claimed as (
         update outbox o
            set state = 'sending', attempts = o.attempts + 1,
@@ -81,7 +101,7 @@ end
 $$;
 
 comment on function mail_claim(jsonb) is
-'Takes mails to send, of all towns. Input: {"limit": 1..100, "lease": seconds}. Another caller may take them again once the lease is over.
+'Takes mails to send, of all towns; those that many get at once (the yearly reminder, the warning of accounts that nobody uses) when no other waits. Input: {"limit": 1..100, "lease": seconds}. Another caller may take them again once the lease is over.
 Result: [{"id", "tenant", "origin", "town_name", "service", "office", "phone", "from", "from_name", "names": authorisation_names(), "recipient", "template", "lang", "data", "token": sealed or null, "message_id"}].
 A mail older than its link is marked expired, one older than three days failed; neither is given. For portal_jobs.';
 

@@ -326,6 +326,7 @@ create or replace function close_my_account(input jsonb) returns json
 declare
     v_checked  record := my_account_checked('close_account', input);
     v_stale    json := stale(input, closing(input)->>'version');
+    v_others   bytea[];
 begin
     if v_checked.refusal is not null or v_stale is not null then
         return coalesce(v_checked.refusal, v_stale);
@@ -336,15 +337,24 @@ begin
         return refused('', 'closing_pending');
     end if;
 
+    -- their records have the owner's name
+    select array_agg(s.hash order by s.opened_at desc) into v_others
+      from session s
+     where s.account_id = me()
+       and s.ended_at is null
+       and s.absolute_until > now()
+       and s.hash <> decode(current_setting('portal.session'), 'hex');
+
     perform close_account(me(), 'person');
 
-    return moved('/', session_effect('close', null, null, input), 'closed');
+    return moved('/', ended_sessions(v_others, session_effect('close', null, null, input)),
+                 'closed');
 end
 $$;
 
 comment on function close_my_account(jsonb) is
 'Closes the account of who is logged in, once nginx has checked its password: see close_account(). Input: ok, epoch.
-Result: 303 / with session close and notice closed. Errors: current_password password_wrong; closing_pending; 412 version_changed (of closing); 503 busy.';
+Result: 303 / with session close, the others for nginx to forget, and notice closed. Errors: current_password password_wrong; closing_pending; 412 version_changed (of closing); 503 busy.';
 
 
 grant execute on function my_data(jsonb), closing(jsonb), close_my_account(jsonb)

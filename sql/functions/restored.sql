@@ -83,19 +83,20 @@ comment on function restored() is
 Result: {"status": 200, "towns": how many, "mails_waiting": those that may have been sent already, "audit": audit_verify()}. Twice does no harm.';
 
 
-create or replace function drop_mails() returns bigint
+create or replace function drop_mails(p_town int default null) returns bigint
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_rows  bigint;
 begin
     update outbox
        set state = 'expired', token_sealed = null, lease_until = null, done_at = now()
-     where state in ('queued', 'sending');
+     where state in ('queued', 'sending')
+       and (p_town is null or tenant = p_town);
     get diagnostics v_rows = row_count;
 
     return v_rows;
 end
 $$;
 
-comment on function drop_mails() is
-    'Lets the mails that wait not be sent: those of a dump have mostly been. Result: how many.';
+comment on function drop_mails(int) is
+    'Lets the mails that wait not be sent: those of a dump, or of a town''s export, have mostly been. Input: the town; null: of all. Result: how many.';

@@ -99,7 +99,9 @@ begin
        set warned_on = today()
      where a.id = p_account
        and a.state = 'active'
-       and a.warned_on is null
+       and (a.warned_on is null
+            or a.warned_on < a.last_used_on
+                             + (select t.keep_inactive - 30 from town t where t.id = a.tenant))
        and a.last_used_on < today()
     returning a.* into v_account;
 
@@ -153,6 +155,8 @@ begin
            and a.state = 'active'
            and a.last_used_on <= today() - p_town.keep_inactive
            and a.warned_on <= today() - 30
+           -- for this end: a town that keeps accounts longer has them warned again
+           and a.warned_on >= a.last_used_on + (p_town.keep_inactive - 30)
            and not exists (select from pending_matters(a.id))
          limit p_limit;
 
@@ -163,7 +167,8 @@ begin
          where a.tenant = p_town.id
            and a.state = 'active'
            and a.last_used_on <= today() - (p_town.keep_inactive - 30)
-           and a.warned_on is null
+           and (a.warned_on is null
+                or a.warned_on < a.last_used_on + (p_town.keep_inactive - 30))
          limit p_limit;
     end case;
 end
@@ -780,6 +785,7 @@ declare
     -- accounts looked at for the yearly mail, in all towns: each costs more
     -- than a row that is deleted
     v_told  int := 50;
+    v_full  boolean;
     v_set   text;
     v_note  text;
     v_all   int := 0;
@@ -789,6 +795,15 @@ begin
     then
         return json_build_object('status', 200, 'rows', 0, 'note', null, 'more', false);
     end if;
+
+    -- what is not sent in three days is given up: nobody is warned of an end, or
+    -- told of the new year, faster than the mail server takes it
+    select count(*) = 10000 into v_full
+      from (select
+              from outbox o
+             where o.state in ('queued', 'sending')
+               and o.template in ('verification_reminder', 'account_inactive')
+             limit 10000) w;
 
     for v_town in select t.* from town t order by t.id loop
         v_set := set_config('portal.tenant', v_town.id::text, true)
@@ -810,6 +825,7 @@ begin
             'subscription_past', 'month_figure', 'agent_left', 'agent_gone']
         loop
             exit when v_left = 0;
+            continue when v_full and v_kind in ('account_warned', 'account_reminded');
 
             v_rows := case when v_kind = 'account_reminded'
                            then erase_accounts(v_kind, v_town, least(v_left, v_told))
@@ -848,7 +864,7 @@ end
 $$;
 
 comment on function purge(jsonb) is
-'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before; tells guardians once a year that there is something to verify. Input: limit (rows in this transaction: 500; of them 50 accounts at most looked at for that mail), every (seconds: does nothing when another node has done it since; null: now).
+'Erases what has had its time in each town, closes accounts that nobody uses and warns their owners 30 days before; tells guardians once a year that there is something to verify; neither while 10,000 such mails wait. Input: limit (rows in this transaction: 500; of them 50 accounts at most looked at for that mail), every (seconds: does nothing when another node has done it since; null: now).
 Result: {"status": 200, "rows", "note": what of which town or null, "more": the limit was reached, call again}. retention_run keeps what was done. For portal_jobs.';
 
 

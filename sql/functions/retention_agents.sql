@@ -23,7 +23,9 @@ begin
                            else a.email is null and a.first_name is not null
                                 and not is_named(p_town.id, a.id) end
          order by a.id
-         limit p_limit
+         -- for each of these all requests are looked through, and what takes too long
+         -- is cut off with all else that the job has erased
+         limit case p_kind when 'agent_gone' then least(p_limit, 5) else p_limit end
            for no key update skip locked
     loop
         if p_kind = 'agent_left' then
@@ -53,7 +55,7 @@ end
 $$;
 
 comment on function erase_agents(text, town, int) is
-'One batch of agents who have left. Input: agent_left (after 30 days what lets them in: address, password, authenticator, recovery codes, devices), agent_gone (their name, once the audit and what they have done have had their time and is_named() is no more; the row, unless a number names it). Result: how many.';
+'One batch of agents who have left. Input: agent_left (after 30 days what lets them in: address, password, authenticator, recovery codes, devices), agent_gone (their name, once the audit and what they have done have had their time and is_named() is no more, five at a time; the row, unless a number names it). Result: how many.';
 
 
 create or replace function is_named(p_tenant int, p_agent bigint) returns boolean

@@ -149,14 +149,12 @@ declare
     v_stale  json;
     v_ended  json;
 begin
-    if input->'_' ? 'if_match' then
-        -- a log-in waits: the session that it opens is not in the list
-        perform from account a where a.id = me() for update;
-        v_stale := stale(input, connections(input)->>'version');
+    -- a log-in waits, and what renews a session: what it opens would not be seen
+    perform from account a where a.id = me() for update;
+    v_stale := stale(input, connections(input)->>'version');
 
-        if v_stale is not null then
-            return v_stale;
-        end if;
+    if v_stale is not null then
+        return v_stale;
     end if;
 
     with ended as (
@@ -191,6 +189,19 @@ begin
     if v_tenant is null then
         raise exception 'there is no town "%"', p_town;
     end if;
+
+    -- as end_others(): what is being renewed would not be seen
+    perform
+       from account a
+      where a.tenant = v_tenant
+        and (p_email is null or lower(a.email) = lower(p_email))
+        and exists (select from session s
+                     where s.tenant = a.tenant
+                       and s.account_id = a.id
+                       and s.ended_at is null
+                       and s.absolute_until > now())
+      order by a.id
+        for update;
 
     with citizens as (
         update session s

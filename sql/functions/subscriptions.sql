@@ -196,6 +196,21 @@ begin
         if v_again is not null then
             return v_again;
         end if;
+
+        -- an account that is being closed meanwhile is connected with nobody any more
+        perform from account a
+          where a.id = me() and a.state = 'active'
+            for no key update;
+
+        if not found then
+            raise exception using errcode = 'PT401', message = 'no such session';
+        end if;
+
+        -- before the counters: one of them is the whole town's, which must not wait
+        -- for a family that somebody has
+        perform lock_subject(null, null, (select k.family_id from code k
+                                           where k.mac = decode(input->>'code_mac', 'hex')
+                                             and k.used_at is null));
     end if;
 
     v_wait := code_wait(input);
@@ -203,12 +218,6 @@ begin
     if v_wait > 0 then
         perform note('subscribe', 'too_many');
         return done_adding(v_step, input, code_refused('too_many', v_wait));
-    end if;
-
-    if v_step = 'add' then
-        perform lock_subject(null, null, (select k.family_id from code k
-                                           where k.mac = decode(input->>'code_mac', 'hex')
-                                             and k.used_at is null));
     end if;
 
     -- two who send the same code: the second waits here, then finds it used
@@ -336,6 +345,7 @@ begin
         return v_again;
     end if;
 
+    perform from account a where a.id = me() for no key update;
     perform lock_subject(null, null, (select u.family_id from subscription u
                                        where u.id = v_id and u.account_id = me()));
     perform from subscription u

@@ -104,12 +104,13 @@ begin
     end loop;
 
     -- who reads it in knows by this that nothing was cut off
-    return next jsonb_build_object('table', 'end', 'rows', v_all);
+    return next jsonb_build_object('table', 'end', 'rows', v_all,
+                                   'schema', (select max(m.number) from migration m));
 end
 $$;
 
 comment on function export_town(text) is
-'All that is held of a town, a JSON object for each row: {"table", "row"}, and at the end {"table": "end", "rows": how many}; sealed values stay sealed, for the key file that sealed them. Input: its slug. Errors, raised: PT404. Read in one transaction with repeatable read, or rows of one moment stand beside rows of another.';
+'All that is held of a town, a JSON object for each row: {"table", "row"}, and at the end {"table": "end", "rows": how many, "schema": number of the latest migration}; sealed values stay sealed, for the key file that sealed them. Input: its slug. Errors, raised: PT404. Read in one transaction with repeatable read, or rows of one moment stand beside rows of another.';
 
 
 create or replace function restore_rows(p_table text, p_town int) returns bigint
@@ -170,7 +171,21 @@ declare
     v_town   int := next_town();
     v_rows   bigint;
     v_table  text;
+    v_made   text;
+    v_here   int := (select max(m.number) from migration m);
 begin
+    -- a column that is called otherwise here would be left out without a word
+    select coalesce(l.line->>'schema', 'unknown') into v_made
+      from pg_temp.town_line l
+     where l.line->>'table' = 'end';
+
+    if v_made <> v_here::text then
+        raise exception using errcode = 'PT422',
+            message = format('the export was made by another version (schema %s, here %s)',
+                             v_made, v_here),
+            hint = 'Read it in with that version, upgrade, and write it out again.';
+    end if;
+
     -- rows come as they were: nothing is to be counted on, told or checked again
     set local session_replication_role = replica;
 
@@ -204,13 +219,15 @@ begin
         greatest((select max(c.position) from change c where c.tenant = v_town),
                  (select p.last_value from change_position p)));
 
-    return json_build_object('status', 201, 'id', v_town, 'rows', v_rows);
+    return json_build_object('status', 201, 'id', v_town, 'rows', v_rows,
+        'mails_waiting', (select count(*) from outbox o
+                           where o.tenant = v_town and o.state in ('queued', 'sending')));
 end
 $$;
 
 comment on function restore_town() is
 'Reads a town in: what export_town() wrote, in pg_temp.town_line (line jsonb). All or nothing. It gets an id of its own here and keeps all other ids; its audit is chained anew, its sessions end and its versions go on, see come_back(). The key file must have the keys that sealed its values.
-Result: {"status": 201, "id", "rows"}. Errors, raised: PT422; 23505 when the town, or its host, is here already.';
+Result: {"status": 201, "id", "rows", "mails_waiting": those that may have been sent already, see drop_mails()}. Errors, raised: PT422; 23505 when the town, or its host, is here already.';
 
 
 create or replace function erase_town(p_slug text, p_name text) returns json
@@ -225,6 +242,10 @@ begin
         raise exception using errcode = 'PT404', message = 'no town of that slug and name';
     end if;
 
+    -- requests that are under way end first, and none begins that leaves a trace:
+    -- a row that came between two of these deletions would belong to no town
+    perform from town t where t.id = v_town for update;
+
     -- what is not chained yet would leave a hole that nobody could explain
     while exists (select from audit a where a.tenant = v_town and a.chain is null) loop
         perform audit_chain();
@@ -235,7 +256,13 @@ begin
 
     set local session_replication_role = replica;
 
-    for v_table in select n from town_tables() n where n <> 'audit_erased' loop
+    -- twice: who held a row that another goes with may have written that other one
+    -- in a table that had been gone through already
+    for v_table in
+        select n from town_tables() n, generate_series(1, 2) time
+         where n <> 'audit_erased'
+         order by time, n
+    loop
         execute format('delete from portal.%I where tenant = $1', v_table) using v_town;
         get diagnostics v_rows = row_count;
         v_all := v_all + v_rows;

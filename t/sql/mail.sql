@@ -31,6 +31,19 @@ select is(as_jobs('mail_stats', '{}')::jsonb - '{oldest,unchained,webhooks}'::te
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'once more');
 select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '8 minutes', 'longer each time');
 
+-- what all of a town are told lets pass what one waits for
+
+delete from portal.outbox;
+insert into portal.outbox (tenant, recipient, template, message_id, created_at, next_try)
+select 1, n || '@exemple.fr', case n % 2 when 0 then 'verification_reminder' else 'account_inactive' end, n || '@y.fr', now() - interval '2 hours', now() - interval '2 hours'
+  from generate_series(1, 20) n;
+insert into portal.outbox (tenant, recipient, template, token_sealed, expires, message_id)
+values (1, 'awaited@exemple.fr', 'reset', repeat('A', 60), now() + interval '1 hour', 'z@y.fr');
+select is((select string_agg(value->>'template', ' ') from json_array_elements(as_jobs('mail_claim', '{"limit": 1}'))), 'reset', 'a link passes what many get');
+select is(json_array_length(as_jobs('mail_claim', '{"limit": 8}')), 8, 'which goes when no other waits');
+select is(json_array_length(as_jobs('mail_claim', '{"limit": 100}')), 12, 'all of it');
+delete from portal.outbox;
+
 insert into portal.audit (tenant, action, outcome, object_id) select 1 + n % 2, 'test', 'ok', n from generate_series(1, 20) n;
 select ok((as_jobs('audit_chain', '{}')->>'chained')::int >= 20, 'the audit is chained');
 select is(as_jobs('audit_verify', '{}')->>'status', '200', 'and holds');

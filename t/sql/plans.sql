@@ -62,6 +62,9 @@ select unalike(plan_of(q), '%Seq Scan on ' || t || '%', 'no scan of ' || t || ':
     ('agent_device', $$select 1 from agent a join agent_device d on d.tenant = a.tenant and d.agent_id = a.id and d.epoch = a.epoch where a.email_mac = '\x00' and d.mac = '\x00'$$),
     ('subscription', $$select 1 from subscription u where u.account_id = 1 and u.family_id = 2 and u.ended_at is null$$),
     ('subscription', $$select 1 from subscription u where u.guardian_id = 1 and u.ended_at is null$$),
+    ('subscription', $$select 1 from subscription u where u.family_id = 1 and u.ended_at is null$$),
+    ('subscription', $$select 1 from subscription u where u.account_id = 1$$),
+    ('token', $$select 1 from token k where k.account_id = 1$$),
     ('account', $$select 1 from account a where a.email_mac = '\x00'$$),
     ('code', $$select 1 from code k where k.mac = '\x00' and k.used_at is null$$),
     ('token', $$select 1 from token k where k.mac = '\x00'$$),
@@ -127,6 +130,13 @@ select ok(n between 0 and 700, 'a search goes along an index of ' || t || ' (' |
        unnest(array['guardian', 'child', 'family', 'account', 'child_family', 'subscription']) t,
        lateral rows_read(format('select portal.search_families(jsonb_build_object(''search'', %L))', w || case when length(w) < 2 then 'a' else '' end), ('portal.' || t)::regclass) n;
 select is(json_array_length(portal.search_families('{"search": "nom"}')->'families'), 50, 'and ends with the page');
+
+-- « Codes »: whoever is looked for, the others' families are not gone through
+
+select set_config('portal.role', 'administrator', true);
+select ok(n <= 60, 'guardians by their codes: not family after family (' || n || '): ' || x)
+  from unnest('{"{}", "{\"state\": \"expired\"}", "{\"state\": \"barred\"}", "{\"name\": \"nobody\"}", "{\"name\": \"x\"}", "{\"name\": \"X9\", \"state\": \"to_print\"}"}'::text[]) x,
+       lateral rows_read(format('select portal.code_guardians(%L)', x), 'portal.family') n;
 
 -- answers to many changes of the same fields of one person
 

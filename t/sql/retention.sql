@@ -92,6 +92,31 @@ set local portal.tenant = '1';
 select ok(not portal.close_account(account('sophie.dubois@exemple.fr'), 'inactive'), 'who logs in while the job runs keeps the account');
 select ok(not portal.warn_account(account('sophie.dubois@exemple.fr')), 'and is not warned');
 rollback to a;
+-- a town that keeps accounts longer has them warned again, for that end
+savepoint a;
+update portal.account set warned_on = current_date - 400, last_used_on = current_date - 1465 where email = 'sophie.dubois@exemple.fr';
+update portal.town set keep_inactive = 1465 where id = 1;
+delete from portal.retention_run;
+select pg_temp.purge();
+select is(pg_temp.runs(), 'account_warned 1', 'warned for another end: not closed');
+select results_eq($$select warned_on from portal.account where email = 'sophie.dubois@exemple.fr'$$, 'select current_date', 'again');
+select is((select count(*) from portal.outbox where template = 'account_inactive' and recipient = 'sophie.dubois@exemple.fr'), 2::bigint, 'by another mail');
+rollback to a;
+
+-- nobody is warned faster than mails go out
+savepoint a;
+update portal.account set warned_on = null where email = 'sophie.dubois@exemple.fr';
+insert into portal.outbox (tenant, recipient, template, message_id)
+select 2, n || '@exemple.fr', 'account_inactive', n || '@wait.fr' from generate_series(1, 9999) n;
+analyze portal.outbox;
+delete from portal.retention_run;
+select pg_temp.purge();
+select is(pg_temp.runs(), null, 'ten thousand mails wait: nobody is warned');
+delete from portal.outbox where message_id = '1@wait.fr';
+select pg_temp.purge();
+select is(pg_temp.runs(), 'account_warned 1', 'one less, and somebody is');
+rollback to a;
+
 update portal.account set warned_on = current_date - 29 where email = 'sophie.dubois@exemple.fr';
 select pg_temp.purge();
 select ok(account('sophie.dubois@exemple.fr') is not null, 'not before the thirty days are over');
@@ -191,6 +216,17 @@ select results_eq($$select e.name from ends e where e.how = 'with' and not exist
         select from pg_constraint c where c.contype = 'f' and c.confdeltype = 'c'
            and c.conrelid = ('portal.' || e.name)::regclass and c.confrelid = ('portal.' || e.parent)::regclass) order by 1$$,
     $$select ''::text where false$$, 'the rest goes with what it belongs to');
+
+-- agents who are named nowhere go a few at a time: each costs a look at all requests
+
+savepoint a;
+insert into portal.agent (tenant, first_name, last_name, role, state)
+select 1, 'Zoé', 'Partie', 'reader', 'disabled' from generate_series(1, 7);
+update portal.agent set left_at = now() - interval '800 days' where last_name = 'Partie';
+delete from portal.retention_run;
+select pg_temp.purge(), pg_temp.purge(), pg_temp.purge();
+select is(pg_temp.runs(), 'agent_gone 5, agent_gone 2', 'five, then the rest');
+rollback to a;
 
 -- traces: in their time, and the chain holds
 

@@ -88,7 +88,12 @@ select is(pg_temp.got('eleventh')->>'effect', 'open', 'with the rest');
 update portal.town set session_limit = 2 where id = 1;
 select is(jsonb_array_length(pg_temp.opened('limitL')->'ended'), 9, 'a lower limit holds from the next log-in');
 select is(right(pg_temp.open_now(), 1) || length(pg_temp.open_now()), 'L2', 'with the new one among those that are left');
+insert into portal.session (tenant, hash, account_id, epoch, absolute_until)
+select 1, decode(mac('limitZ'), 'hex'), id, epoch, now() + interval '1 hour' from portal.account where email = 'julien.martin@exemple.fr';
+select set_config('portal.session', mac('limitZ'), true);
 select is(pg_temp.opened('limitM', 'renew')->'ended', null, 'a renewed session ends no other');
+select throws_ok($$select pg_temp.opened('limitY', 'renew')$$, 'PT401', null, 'one that has ended is not renewed');
+select set_config('portal.session', '', true);
 update portal.session set absolute_until = now() - interval '1 s' where hash = decode(mac('limitL'), 'hex');
 select ok(not pg_temp.opened('limitN')->'ended' @> jsonb_build_array(mac('limitL')), 'what is over is not counted');
 select throws_ok('update portal.town set session_limit = 0 where id = 1', '23514', null, 'one at least');

@@ -345,7 +345,7 @@ sub new_agent {
     my $file = portal()->dir . '/agent.in';
 
     open my $out, '>', $file or die "$file: $!\n";
-    print $out Encode::encode('UTF-8', "$agent->{password}\n");
+    print $out Encode::encode('UTF-8', $agent->{password} . ($o{end} // "\n"));
     close $out;
 
     open my $in, '-|', 'sh', '-c', 'in=$1; shift; exec "$@" < "$in" 2>&1', 'sh', $file,
