@@ -424,6 +424,67 @@ comment on function import_schooling(bigint, jsonb) is
     'The plan of a child''s school in a year.';
 
 
+create or replace function contact_ref(p_family bigint, p_name text) returns text
+    language sql immutable
+    return p_family || chr(31) || p_name;
+
+comment on function contact_ref(bigint, text) is
+    'A contact of a child as import_removed.ref has it: the id of its household, the folded name.';
+
+
+create or replace function contact_names(p_id bigint) returns text[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (
+    with known as (
+        select 'last_name' as field, k.last_name::text as name from contact k where k.id = p_id
+         union
+        select 'first_name', k.first_name from contact k where k.id = p_id
+         union
+        select h.field, x.value #>> '{}'
+          from import_held('child_contact', p_id) h
+         cross join lateral unnest(array[h.old, h.found, h.asked]) as x (value)
+         where h.field in ('last_name', 'first_name')
+           and jsonb_typeof(x.value) = 'string')
+    select array_agg(distinct fold(l.name || f.name))
+      from known l
+      join known f on f.field = 'first_name'
+     where l.field = 'last_name');
+end
+$$;
+
+comment on function contact_names(bigint) is
+    'What the town''s software may call a contact, folded: its name, those that it had before it was changed here and those that are asked for, as long as the software is not known to have them, see import_held().';
+
+
+create or replace function contacts_called(p_family bigint, p_child bigint, p_name text)
+    returns setof bigint
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return query
+    select k.id
+      from contact k
+     where k.family_id = p_family
+       and k.child_id = p_child
+       and fold(k.last_name || k.first_name) = p_name;
+
+    if not found then
+        return query
+        select k.id
+          from contact k
+         where k.family_id = p_family
+           and k.child_id = p_child
+           and p_name = any (contact_names(k.id))
+         order by k.rank
+         limit 1;
+    end if;
+end
+$$;
+
+comment on function contacts_called(bigint, bigint, text) is
+    'The contacts that a household has for a child under a folded name, or else the one whose name it was, or may become, see contact_names().';
+
+
 create or replace function import_contact(p_import bigint, r jsonb) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -451,12 +512,10 @@ begin
     end if;
 
     for w in
-        select f.id as family, k.id as contact
+        select x.family_id as family, k.id as contact
           from child_family x
           join family f on f.tenant = x.tenant and f.id = x.family_id
-          left join contact k on k.tenant = x.tenant and k.family_id = x.family_id
-                             and k.child_id = x.child_id
-                             and fold(k.last_name || k.first_name) = v_name
+          left join lateral contacts_called(x.family_id, x.child_id, v_name) k (id) on true
          where x.child_id = v_child
            and (r->>'ref' is null or f.external_id = r->>'ref')
          union all
@@ -469,6 +528,12 @@ begin
         if w.contact is not null then
             v_plan := import_section('child_contact', w.contact,
                           section_values('child_contact', w.contact), r, v);
+        elsif exists (select from import_removed d
+                       where d.kind = 'contact' and d.key = v_child::text
+                         and d.ref = contact_ref(w.family, v_name))
+        then
+            v_plan := import_plan_of('kept', null) || jsonb_build_object('told',
+                          jsonb_build_array(import_tell(r, null, 'removed_here')));
         else
             v_plan := '{"link": "other", "collect": "no", "emergency": "no"}'
                       || jsonb_strip_nulls(v);
@@ -500,7 +565,7 @@ end
 $$;
 
 comment on function import_contact(bigint, jsonb) is
-    'The plan of a contact, in the household that is named or in each of the child''s. One of the same name is the same.';
+    'The plan of a contact, in the household that is named or in each of the child''s. One of the same name is the same, see contacts_called(); one that was taken out there does not come back.';
 
 
 create or replace function import_joined(a jsonb, b jsonb) returns jsonb

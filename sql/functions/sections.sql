@@ -435,6 +435,12 @@ begin
            and g.family_id = p_set.family_id;
 
     when 'child_contact' then
+        insert into import_removed (tenant, kind, key, ref, set_id)
+        select here(), 'contact', p_set.child_id::text, contact_ref(p_set.family_id, n),
+               p_set.id
+          from unnest(contact_names(p_set.contact_id)) n
+            on conflict (tenant, kind, key, ref) do update set set_id = excluded.set_id;
+
         delete from contact k
          where k.id = p_set.contact_id
            and k.family_id = p_set.family_id;

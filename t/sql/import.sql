@@ -348,6 +348,36 @@ select is(pg_temp.accept((select id from gone)), '303', 'a guardian is taken out
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}')))),
     'kept removed_here', 'an import does not bring them back');
 
+-- a contact that was renamed, or taken out, by a request
+
+create temp table lent on commit drop as
+select k.id as contact, c.id as child, c.external_id as key, k.last_name, k.first_name from portal.contact k join portal.child c on c.id = k.child_id
+ where k.family_id = tap.family('104201') and c.external_id is not null order by k.id limit 1;
+create function pg_temp.knows(vals jsonb) returns text language sql as $$
+    select pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('contact', key, 'F104201', jsonb_build_object('last_name', last_name, 'first_name', first_name, 'phone_mobile', '+33639980055') || vals)))) from lent $$;
+create function pg_temp.known() returns text language sql as $$
+    select string_agg(k.last_name || ':' || k.collect, ' ' order by k.rank) from portal.contact k, lent l where k.family_id = tap.family('104201') and k.child_id = l.child
+       and portal.fold(k.first_name) = portal.fold(l.first_name) $$;
+create function pg_temp.about(what jsonb) returns jsonb language sql as $$
+    select jsonb_build_object('guardian', null, 'child', child::text, 'contact', contact::text) || what from lent $$;
+
+update portal.contact set collect = true, phone_mobile = '+33639980055' where id = (select contact from lent);
+create temp table renamed on commit drop as select pg_temp.ask('child_contact', pg_temp.about('{"last_name": "Nouveau"}')) as id;
+select is(pg_temp.knows('{"last_name": "Nouveau"}'), 'kept last_name=kept', 'a name that is asked for is the same contact');
+select pg_temp.accept((select id from renamed));
+select is(pg_temp.knows('{}'), 'kept last_name=kept', 'the name that it had is');
+select is(pg_temp.known(), 'Nouveau:true', 'there is one');
+select is(pg_temp.knows('{"last_name": "Nouveau"}'), 'unchanged', 'its own name');
+select isnt((select acknowledged_at from portal.change_item where set_id = (select id from renamed)), null, 'shows that the software has it');
+select is(pg_temp.knows('{}'), 'created', 'from then on the former one is somebody else');
+delete from portal.contact k using lent l where k.child_id = l.child and k.family_id = tap.family('104201') and k.last_name = l.last_name and k.id <> l.contact;
+
+create temp table barred on commit drop as select pg_temp.ask('child_contact', pg_temp.about('{"action": "remove", "comment": "Ne doit plus venir."}')) as id;
+select is(pg_temp.accept((select id from barred)), '303', 'a contact is taken out by a request');
+select is(pg_temp.knows('{"last_name": "nouveau", "collect": "yes"}'), 'kept removed_here', 'an import does not let them collect the child again');
+select is(pg_temp.known(), null, 'they are not there');
+select is(pg_temp.knows('{"last_name": "Autre", "collect": "yes"}'), 'created', 'somebody else comes');
+
 -- another town's are none
 
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R200101-1', null, '{"last_name": "X", "first_name": "Y"}')))), 'refused family=unknown_family', 'no other town''s guardian is found');
