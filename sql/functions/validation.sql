@@ -273,9 +273,15 @@ begin
                      from change_set o
                     where o.id <> p_set.id
                       and o.section = p_set.section
-                      and o.family_id = p_set.family_id
-                      and o.guardian_id is not distinct from p_set.guardian_id
-                      and o.child_id is not distinct from p_set.child_id
+                      and (o.family_id = p_set.family_id
+                           and o.guardian_id is not distinct from p_set.guardian_id
+                           and o.child_id is not distinct from p_set.child_id
+                           -- a child's file is one, in both its households; its
+                           -- contacts are each one's own, who must not collect is not
+                           or o.child_id = p_set.child_id
+                              and (o.action = 'change' and p_set.action = 'change'
+                                   and o.section <> 'child_contact'
+                                   or 'report' in (o.action, p_set.action)))
                       and o.state in ('sent', 'taken', 'incomplete')
                       and same_matter(o, p_set)),
         'events', (select json_agg(json_build_object('at', e.at, 'event', shown_event(e),
@@ -309,7 +315,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(); "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, those of the child''s other household too, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(), "may_close": it waits for the family, and can only be refused; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json
