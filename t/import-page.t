@@ -268,6 +268,17 @@ like $chief->get('/imports/conflits')->text, qr/Aucune information n’est à d�
 ask(phone_home => '03 53 01 77 02');
 software(telephoneResp1 => '03 53 01 77 88');
 ($conflict) = $chief->get('/imports/conflits')->content =~ m{action="/imports/conflits/(\d+)"};
+{
+    my @old = map { $chief->get($_) } '/imports/conflits', "/imports/conflits/$conflict";
+    $portal->psql("update portal.guardian set phone_home = '+33353017755' where id = $guardian");
+    for my $page (@old) {
+        $r = $chief->submit($page, { act => 'take' }, form => "/imports/conflits/$conflict");
+        is $r->status, 409, 'not over what has changed since';
+        like $r->text, qr/dit autre chose.*03 53 01 77 55/s, 'which is shown';
+    }
+    is row("select phone_home from portal.guardian where id = $guardian"), '+33353017755', 'nothing is written';
+    $portal->psql("update portal.guardian set phone_home = '+33353017702' where id = $guardian");
+}
 is json_post($desk, "/imports/conflits/$conflict", { act => 'keep', reason => 'Vu avec la famille.' })->status, 200,
     '« Garder celle du portail »';
 is row("select phone_home from portal.guardian where id = $guardian"), '+33353017702', 'keeps it';

@@ -234,10 +234,36 @@ select pg_temp.accept((select id from asked2));
 select pg_temp.camille('{"profession": "Marin"}');
 select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'take'))->>'status', '303', 'the software''s value is taken');
 select is(pg_temp.prof(), 'Marin', 'and written');
+select is((select state from portal.change where set_id = (select id from asked2)), 'superseded', 'nobody is told that it has what was accepted');
 select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'take'))->>'status', '409', 'once');
 select is(pg_temp.camille('{"profession": "Marin"}'), 'unchanged', 'and is no conflict any more');
 select is(pg_temp.camille('{"profession": "Pilote"}'), 'updated', 'nor held');
 select is((select count(*) from portal.audit where action = 'decide_conflict'), 2::bigint, 'each decision is in the audit');
+
+-- over what has changed since
+
+savepoint seen;
+create temp table asked2b on commit drop as select pg_temp.ask('guardian_basic', '{"profession": "Peintre"}') as id;
+select pg_temp.accept((select id from asked2b));
+select pg_temp.camille('{"profession": "Marin"}');
+select pg_temp.camille('{"profession": "Sculptrice"}');
+create temp table shown on commit drop as select max(id)::text as id, pg_temp.as_agent('administrator', 'conflict', jsonb_build_object('conflict', max(id)::text)) #>> '{conflict,version}' as version from portal.import_conflict;
+create temp table asked2c on commit drop as select pg_temp.ask('guardian_basic', '{"profession": "Potière"}') as id;
+select pg_temp.accept((select id from asked2c));
+select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', id, 'version', version, 'act', 'take')) #>> '{errors,0,code}', 'conflict_changed', 'what was accepted since is not written over unseen') from shown;
+select is(pg_temp.prof(), 'Potière', 'it stays');
+update shown set version = pg_temp.as_agent('administrator', 'import_conflicts', '{}') #>> '{conflicts,0,version}';
+select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', id, 'version', version, 'act', 'take'))->>'status', '303', 'seen, it is') from shown;
+select is((select string_agg(distinct state, ' ') from portal.change where set_id in ((select id from asked2b), (select id from asked2c))), 'superseded', 'both are past');
+
+-- nobody decides about their own family
+
+select pg_temp.accept(pg_temp.ask('guardian_basic', '{"profession": "Peintre"}'));
+select pg_temp.camille('{"profession": "Sculpteur"}');
+update portal.guardian set email = (select email from portal.agent where id = (select min(a.id) from portal.agent a where a.tenant = 1 and a.role = 'administrator')) where external_id = 'R104201-1';
+select is(pg_temp.as_agent('administrator', 'import_conflicts', '{}') #>> '{conflicts}', '[]', 'nor sees it');
+select is(pg_temp.as_agent('administrator', f, jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'take')) #>> '{errors,0,code}', 'own_family', f) from unnest('{conflict,decide_conflict}'::text[]) f;
+rollback to seen;
 
 -- accepted over what was accepted and has not arrived
 
@@ -323,6 +349,15 @@ select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567890123')))), 'unchanged', 'sealed anew it is the same');
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567890124')))), 'updated', 'another one is not');
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1') || jsonb_build_object('seal_id', gen_random_uuid())))), 'refused guardian=try_again', 'what is sealed for another place is refused');
+
+savepoint taxed;
+select pg_temp.accept(pg_temp.ask('guardian_tax', jsonb_build_object('tax_number', jsonb_build_object('sealed', rpad(md5('x'), 60, 'A'), 'mac', tap.mac('1234567890001')))));
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567890002')))), 'conflict tax_number=conflict', 'a conflict of a sealed value');
+select ok(pg_temp.as_agent('administrator', 'import_conflicts', '{}')->'conflicts' @> '[{"field": "tax_number", "masked": true, "was": null, "asked": null, "now": null, "imported": null}]', 'is not opened in a list');
+select is((select count(*) from portal.audit where action = 'read_tax' and object = 'guardian' and object_id = tap.guardian('104201', 1)), 0::bigint, 'of which nothing is kept');
+select ok(pg_temp.as_agent('administrator', 'conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict)))->'conflict'->>'now' like '%' || md5('x') || '%', 'but on its page');
+select is((select count(*) from portal.audit where action = 'read_tax' and object = 'guardian' and object_id = tap.guardian('104201', 1)), 1::bigint, 'and it is kept who has seen it');
+rollback to taxed;
 
 create function pg_temp.iban(number text, more jsonb default '{}') returns jsonb language sql volatile as $$
     select pg_temp.rec('bank', '901/1', null, jsonb_build_object('iban', rpad(md5(random()::text), 60, 'A'), 'bic', 'AGRIFRPP', 'mandate_reference', 'RUM-1', 'mandate_date', '2024-01-02') || more,
