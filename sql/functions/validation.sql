@@ -198,6 +198,8 @@ declare
     v_agreed    change_event := awaits_second(p_set);
     v_decides   boolean := v_open and not v_filed
                            and my_role() in ('validator', 'administrator');
+    v_close     boolean := p_set.state = 'incomplete' and not v_filed
+                           and my_role() in ('validator', 'administrator');
     v_reversed  json := reversed_by(p_set);
     v_reverse   boolean := p_set.state in ('accepted', 'partly')
                            and (p_set.action = 'change'
@@ -298,7 +300,7 @@ begin
                   limit 1),
         'decides', v_decides, 'own_filing', v_filed and has_filed(p_set, my_agent()),
         'rights_new', v_filed and not has_filed(p_set, my_agent()),
-        'may_reverse', v_reverse,
+        'may_reverse', v_reverse, 'may_close', v_close,
         'told', told_changes(p_set), 'has_told', exists (select from change x
                                                          where x.set_id = p_set.id),
         'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')
@@ -309,7 +311,7 @@ begin
                            select w, 'editable'
                              from unnest(array['reason_code', 'reason']) w
                             -- ready words are for these answers
-                            where v_decides or v_reverse and w = 'reason') p),
+                            where v_decides or v_close or v_reverse and w = 'reason') p),
         'values', json_build_object('version', v_version));
 end
 $$;
@@ -430,6 +432,8 @@ begin
             when has_filed(request, my_agent()) then 'own_filing' else 'rights_new' end, 403)
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
+             -- who never completes it keeps nothing open for ever
+             and (v_step, request.state) <> ('refuse', 'incomplete')
             then refused('', 'request_decided', 409)
         -- what a parent has reported is ended by its own page
         when v_step = 'reverse' and (request.state not in ('accepted', 'partly')
@@ -444,6 +448,7 @@ begin
              and jsonb_typeof(input->'_'->'if_match') is distinct from 'array'
             then refused('', 'version_needed', 428)
         when v_step not in ('take', 'release') and request.taken_by <> my_agent()
+             and request.state <> 'incomplete'
             then refused('', 'taken_by_other', 409)
         else coalesce(stale(input, v_version),
                  case when input->>'version' <> v_version
@@ -571,7 +576,7 @@ end
 $$;
 
 comment on function decide(jsonb) is
-'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
+'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse; refuse also ends what the family was asked to complete), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
 Result: moved to the request; see locked_request(), mark_items(), agree() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
 
 
