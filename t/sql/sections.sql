@@ -148,7 +148,15 @@ savepoint a;
 insert into portal.contact (tenant, family_id, child_id, rank, last_name, first_name, link, phone_mobile)
 select 1, family('104201'), pg_temp.child('Nina'), r, 'X', 'Y', 'other', '+33600000000' from generate_series(4, 30) r;
 select is(portal.add_faults('child_contact', family('104201'), pg_temp.child('Nina'), '{}')->0->>'code', 'list_full', 'a full list');
+delete from portal.contact where child_id = pg_temp.child('Nina') and rank in (2, 5);
+create temp table late on commit drop as select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'add', 'child', pg_temp.child('Nina'))) as id;
+insert into portal.change_item (tenant, set_id, field, old, asked, state) select 1, late.id, v.f, 'null', v.a::jsonb, 'accepted'
+  from late, (values ('last_name', '"Zed"'), ('first_name', '"Zoé"'), ('link', '"other"'), ('phone_mobile', '"+33600000001"'), ('collect', '"no"'), ('emergency', '"no"')) as v (f, a);
+select is(portal.change_faults(c), '[]', 'one that somebody has left is not') from portal.change_set c join late using (id);
+select lives_ok($$ select portal.change_apply(c) from portal.change_set c join late using (id) $$, 'though its last place is taken');
+select is((select max(rank) || ' ' || max(rank) filter (where last_name = 'Zed') || ' ' || count(*) from portal.contact where child_id = pg_temp.child('Nina')), '29 29 29', 'who is added is the last one, the others close up');
 rollback to a;
+select is(array[portal.next_rank(null, 30), portal.next_rank('{1,4}', 30), portal.next_rank('{1,2,20}', 20)], '{1,5,3}', 'places');
 
 savepoint a;
 create temp table leaves on commit drop as select pg_temp.set(jsonb_build_object('section', 'child_general', 'action', 'remove', 'child', pg_temp.child('Nina'), 'comment', 'x')) as id;
