@@ -643,7 +643,13 @@ begin
 
     v_errors := mark_items(p_set, p_step, input);
 
-    if v_errors = '[]' and p_step <> 'refuse' then
+    -- of what is refused line by line nothing is written either
+    if v_errors = '[]' and p_step <> 'refuse'
+       and not (p_step = 'partly' and not exists (select
+                                                    from change_item i
+                                                   where i.set_id = p_set.id
+                                                     and i.state = 'accepted'))
+    then
         v_errors := change_faults(p_set);
     end if;
 
