@@ -256,7 +256,7 @@ like $r->text, qr/Avant la demande.*Demandé par la famille 06 39 98 77 01 Dans 
 is_deeply [grep { /Garder|Prendre/ } map { s/ Tél.*//r } buttons($r)], ['Garder celle du portail', 'Prendre celle du logiciel'],
     'and both answers' or diag join ', ', buttons($r);
 my ($conflict) = $r->content =~ m{action="/imports/conflits/(\d+)"};
-is $chief->get("/imports/conflits/$conflict")->status, 200, 'each is a page, too';
+like $chief->get("/imports/conflits/$conflict")->text, qr/Pourquoi ce choix.*La famille ne lit pas ces mots/, 'each is a page, too';
 is codes(json_post($desk, "/imports/conflits/$conflict", { act => 'both' })), 'act:choice', 'one of both';
 $r = $chief->submit($r, { act => 'take' }, form => "/imports/conflits/$conflict");
 like $r->location, qr{^/imports/conflits\?avis=conflict_taken}, '« Prendre celle du logiciel »';
