@@ -65,6 +65,54 @@ comment on function import_family(bigint, jsonb) is
     'The plan of a family. Who has no number gets the external id as one where it can be; one of that number without an external id is the same family.';
 
 
+create or replace function import_removed_here(r jsonb) returns jsonb
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
+    return import_plan_of('kept', null)
+           || jsonb_build_object('told', jsonb_build_array(
+                  import_tell(r, null, 'removed_here')));
+end
+$$;
+
+comment on function import_removed_here(jsonb) is
+    'The plan of a record about somebody whom a request has taken out of the file: nothing is done, and it is told.';
+
+
+create or replace function import_gone(p_import bigint, p_kind text, p_key text, p_ref text)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (select
+                     from import_removed d
+                    where d.kind = p_kind
+                      and d.key = p_key
+                      and (p_ref is null or d.ref = p_ref))
+       -- unless this import brings them into another family
+       and not exists (select
+                         from import_key k
+                         join import_line l on l.tenant = k.tenant
+                                           and l.import_id = k.import_id
+                                           and l.file = k.file and l.line = k.line
+                        cross join lateral jsonb_array_elements(l.records) x
+                        where k.import_id = p_import
+                          and k.kind = p_kind
+                          and k.key = p_key
+                          and x->>'kind' = p_kind
+                          and x->>'key' = p_key
+                          and x ? 'ref'
+                          and (p_ref is null or x->>'ref' = p_ref)
+                          and not exists (select
+                                            from import_removed d
+                                           where d.kind = p_kind
+                                             and d.key = p_key
+                                             and d.ref = x->>'ref'));
+end
+$$;
+
+comment on function import_gone(bigint, text, text, text) is
+    'Whether who is not in the file was taken out of it by a request, see import_removed, and this import brings them nowhere else. Input: import; guardian or child_family, external id, external id of the family (null: any).';
+
+
 create or replace function import_guardian(p_import bigint, r jsonb) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -103,8 +151,7 @@ begin
        and exists (select from import_removed d
                     where d.kind = 'guardian' and d.key = r->>'key' and d.ref = r->>'ref')
     then
-        return import_plan_of('kept', null) || jsonb_build_object('told',
-                   jsonb_build_array(import_tell(r, null, 'removed_here')));
+        return import_removed_here(r);
     end if;
 
     if v_guardian.id is null then
@@ -158,6 +205,11 @@ declare
     v_missing   text;
 begin
     select g.* into v_guardian from guardian g where g.external_id = r->>'key';
+
+    -- nor do the parts of who was taken out here, beside the rest of their line
+    if v_guardian.id is null and import_gone(p_import, 'guardian', r->>'key', null) then
+        return import_removed_here(r);
+    end if;
 
     if v_guardian.id is null
        and not import_staged(p_import, 'guardian', r->>'key')
@@ -353,9 +405,7 @@ begin
     if exists (select from import_removed d
                 where d.kind = 'child_family' and d.key = r->>'key' and d.ref = r->>'ref')
     then
-        return import_plan_of('kept', null)
-               || jsonb_build_object('told', jsonb_build_array(
-                      import_tell(r, null, 'removed_here')));
+        return import_removed_here(r);
     end if;
 
     return import_plan_of('created', jsonb_build_object('do', 'child_family',
@@ -502,6 +552,18 @@ begin
         return import_refuse(r, 'child', 'unknown_child');
     end if;
 
+    -- of a household that the child was taken out of
+    if v_child is not null
+       and not exists (select
+                         from child_family m
+                         join family f on f.tenant = m.tenant and f.id = m.family_id
+                        where m.child_id = v_child
+                          and (r->>'ref' is null or f.external_id = r->>'ref'))
+       and import_gone(p_import, 'child_family', r->>'key', r->>'ref')
+    then
+        return import_removed_here(r);
+    end if;
+
     if r->>'ref' is not null
        and not exists (select from child_family m
                          join family f on f.tenant = m.tenant and f.id = m.family_id
@@ -532,8 +594,7 @@ begin
                        where d.kind = 'contact' and d.key = v_child::text
                          and d.ref = contact_ref(w.family, v_name))
         then
-            v_plan := import_plan_of('kept', null) || jsonb_build_object('told',
-                          jsonb_build_array(import_tell(r, null, 'removed_here')));
+            v_plan := import_removed_here(r);
         else
             v_plan := '{"link": "other", "collect": "no", "emergency": "no"}'
                       || jsonb_strip_nulls(v);

@@ -383,6 +383,24 @@ select is(pg_temp.accept((select id from gone)), '303', 'a guardian is taken out
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}')))),
     'kept removed_here', 'an import does not bring them back');
 
+create function pg_temp.line(dry boolean, records jsonb) returns text language sql as $$ select pg_temp.outcomes(pg_temp.import(jsonb_build_array(records), dry)) $$;
+select is(pg_temp.line(dry, jsonb_build_array(pg_temp.g('R104201-1', jsonb_build_object('phone_work', phone)),
+        pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}'),
+        pg_temp.rec('address', 'R104201-2', null, '{"street": "2 rue B", "postal_code": "59100", "city": "Roubaix"}'))),
+    'updated removed_here removed_here', 'nor is the rest of their line refused' || case when dry then ', says a dry run' else '' end)
+  from (values (true, '+33639980066'), (false, '+33639980067')) as v (dry, phone);
+select is((select phone_work::text from portal.guardian where external_id = 'R104201-1'), '+33639980067', 'the other one is brought up to date');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('address', 'R104201-2', null, '{"street": "2 rue B", "postal_code": "59100", "city": "Roubaix"}')))), 'kept removed_here', 'a part of theirs in another file');
+savepoint moved;
+select is(pg_temp.line(false, jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', '900', '{"last_name": "Martin", "first_name": "Julien"}'),
+        pg_temp.rec('address', 'R104201-2', null, '{"street": "2 rue B", "postal_code": "59100", "city": "Roubaix"}'))), 'created', 'in another family they are somebody new');
+rollback to moved;
+
+create temp table away on commit drop as select c.id, c.external_id as key from portal.child c join portal.child_family m on m.child_id = c.id where m.family_id = tap.family('104201') order by c.id desc limit 1;
+select is(pg_temp.accept(pg_temp.ask('child_general', jsonb_build_object('action', 'remove', 'guardian', null, 'child', (select id::text from away), 'comment', 'Parti.'))), '303', 'a child is taken out by a request');
+select is(pg_temp.line(dry, jsonb_build_array(pg_temp.rec('child_family', key, 'F104201', '{}'), pg_temp.rec('contact', key, ref, '{"last_name": "Neuve", "first_name": "Ana", "phone_mobile": "+33639980058"}'))),
+    'kept removed_here removed_here', 'with who may collect it') from away, (values (true, 'F104201'), (false, 'F104201'), (false, null)) as v (dry, ref);
+
 -- a contact that was renamed, or taken out, by a request
 
 create temp table lent on commit drop as
