@@ -78,6 +78,26 @@ comment on function import_removed_here(jsonb) is
     'The plan of a record about somebody whom a request has taken out of the file: nothing is done, and it is told.';
 
 
+create or replace function import_taken_out(p_kind text, p_key text, p_ref text, v jsonb)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- BL.enfance numbers guardians by their places, which others take
+    return exists (select
+                     from import_removed d
+                     join change_set c on c.tenant = d.tenant and c.id = d.set_id
+                    where d.kind = p_kind
+                      and d.key = p_key
+                      and d.ref = p_ref
+                      and (p_kind <> 'guardian' or v->>'first_name' is null
+                           or starts_with(fold(c.subject), fold(v->>'first_name'))));
+end
+$$;
+
+comment on function import_taken_out(text, text, text, jsonb) is
+    'Whether a request has taken somebody out of a family, see import_removed; of a guardian whether it was them, by the first name. Input: guardian or child_family, external id, that of the family, the record''s values.';
+
+
 create or replace function import_gone(p_import bigint, p_kind text, p_key text, p_ref text)
     returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
@@ -87,7 +107,7 @@ begin
                     where d.kind = p_kind
                       and d.key = p_key
                       and (p_ref is null or d.ref = p_ref))
-       -- unless this import brings them into another family
+       -- unless this import brings them, or another one, into a family
        and not exists (select
                          from import_key k
                          join import_line l on l.tenant = k.tenant
@@ -101,16 +121,82 @@ begin
                           and x->>'key' = p_key
                           and x ? 'ref'
                           and (p_ref is null or x->>'ref' = p_ref)
-                          and not exists (select
-                                            from import_removed d
-                                           where d.kind = p_kind
-                                             and d.key = p_key
-                                             and d.ref = x->>'ref'));
+                          and not import_taken_out(p_kind, p_key, x->>'ref', x->'values'));
 end
 $$;
 
 comment on function import_gone(bigint, text, text, text) is
-    'Whether who is not in the file was taken out of it by a request, see import_removed, and this import brings them nowhere else. Input: import; guardian or child_family, external id, external id of the family (null: any).';
+    'Whether who is not in the file was taken out of it by a request, see import_taken_out(), and this import brings nobody else under that number. Input: import; guardian or child_family, external id, external id of the family (null: any).';
+
+
+create or replace function import_stranger(p_guardian guardian, v jsonb) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    g        guardian := p_guardian;
+    v_first  text := fold(v->>'first_name');
+    v_last   text := fold(v->>'last_name');
+begin
+    if g.id is null or v_first is null or v_last is null or v_first = fold(g.first_name)
+       or v_last in (fold(g.last_name), fold(g.birth_name))
+          and not coalesce(v->>'birth_date' <> g.birth_date::text, false)
+    then
+        return false;
+    end if;
+
+    -- a name that they had, or are to have
+    return not exists (select
+                         from import_held('guardian_basic', g.id) h
+                        where h.field = 'first_name'
+                          and v_first in (fold(h.old #>> '{}'), fold(h.found #>> '{}'),
+                                          fold(h.asked #>> '{}')));
+end
+$$;
+
+comment on function import_stranger(guardian, jsonb) is
+    'Whether the software gives the number of a guardian to somebody else, who must get neither their account nor their tax and bank: another first name, and another last name or birth date. Input: the guardian of that external id, the record''s values.';
+
+
+create or replace function import_is_stranger(p_import bigint, p_guardian guardian)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (
+        select
+          from import_key k
+          join import_line l on l.tenant = k.tenant and l.import_id = k.import_id
+                            and l.file = k.file and l.line = k.line
+         where k.import_id = p_import
+           and k.kind = 'guardian'
+           and k.key = p_guardian.external_id
+           and (exists (select
+                          from jsonb_array_elements(l.records) x
+                         where x->>'kind' = 'guardian'
+                           and x->>'key' = k.key
+                           and import_stranger(p_guardian, x->'values'))
+                -- once it is written the line says what came of it
+                or l.records is null
+                   and exists (select
+                                 from jsonb_array_elements(l.detail) d
+                                where d->>'code' = 'other_person'
+                                  and d->>'key' = k.key)));
+end
+$$;
+
+comment on function import_is_stranger(bigint, guardian) is
+    'Whether an import gives the number of a guardian to somebody else, see import_stranger(). Input: import, the guardian.';
+
+
+create or replace function import_other_person(r jsonb) returns jsonb
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
+    return import_plan_of('kept', null)
+           || jsonb_build_object('told', jsonb_build_array(
+                  import_tell(r, null, 'other_person')));
+end
+$$;
+
+comment on function import_other_person(jsonb) is
+    'The plan of a record about somebody who has the number of a guardian in the file, see import_stranger(): nothing is done, and it is told.';
 
 
 create or replace function import_guardian(p_import bigint, r jsonb) returns jsonb
@@ -134,6 +220,10 @@ begin
         return import_refuse(r, 'family', 'other_family');
     end if;
 
+    if import_stranger(v_guardian, v) then
+        return import_other_person(r);
+    end if;
+
     if v_guardian.id is null then
         -- who was asked for here, and is known there by now
         select g.* into v_guardian
@@ -148,8 +238,7 @@ begin
     end if;
 
     if v_guardian.id is null
-       and exists (select from import_removed d
-                    where d.kind = 'guardian' and d.key = r->>'key' and d.ref = r->>'ref')
+       and import_taken_out('guardian', r->>'key', r->>'ref', v)
     then
         return import_removed_here(r);
     end if;
@@ -190,7 +279,7 @@ end
 $$;
 
 comment on function import_guardian(bigint, jsonb) is
-    'The plan of a guardian. One of the same name in the family, who has no external id, is the same.';
+    'The plan of a guardian. One of the same name in the family, who has no external id, is the same; who has the external id and is somebody else is not, see import_stranger().';
 
 
 create or replace function import_part(p_import bigint, r jsonb) returns jsonb
@@ -215,6 +304,10 @@ begin
        and not import_staged(p_import, 'guardian', r->>'key')
     then
         return import_refuse(r, 'guardian', 'unknown_guardian');
+    end if;
+
+    if v_guardian.id is not null and import_is_stranger(p_import, v_guardian) then
+        return import_other_person(r);
     end if;
 
     -- what was sealed for another place opens nowhere else

@@ -378,12 +378,35 @@ select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardia
 select is((select count(*) from portal.guardian where family_id = tap.family('104201') and first_name = 'Odile'), 1::bigint, 'it is the same person');
 select is((select external_id from portal.guardian where family_id = tap.family('104201') and first_name = 'Odile'), 'R104201-9', 'known by the external id from now on');
 
+-- another person under somebody's number, as BL.enfance gives places
+
+create function pg_temp.line(dry boolean, records jsonb) returns text language sql as $$ select pg_temp.outcomes(pg_temp.import(jsonb_build_array(records), dry)) $$;
+create function pg_temp.second(vals jsonb, dry boolean default false) returns text language sql as $$
+    select pg_temp.line(dry, jsonb_build_array(pg_temp.g('R104201-1', '{"title": "mrs"}'), pg_temp.rec('guardian', 'R104201-2', 'F104201', vals),
+        pg_temp.rec('address', 'R104201-2', null, '{"street": "7 rue Neuve", "postal_code": "59100", "city": "Roubaix"}'))) $$;
+create function pg_temp.julien() returns text language sql as $$
+    select concat_ws(' ', g.first_name, g.last_name, a.street) from portal.guardian g left join portal.address a on a.guardian_id = g.id where g.id = tap.guardian('104201', 2) $$;
+create temp table he on commit drop as select pg_temp.julien() as was, tap.guardian('104201', 2) as id;
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}', true), 'kept other_person other_person', 'is told in a dry run');
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'kept other_person other_person', 'and written over nobody');
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Marc", "birth_date": "1999-01-01"}'), 'kept other_person other_person', 'nor of the same name, with another birth date');
+select is(pg_temp.julien(), was, 'who is there stays who they are') from he;
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Petit", "first_name": "Marc"}'),
+    pg_temp.rec('address', 'R104201-2', null, '{"street": "7 rue Neuve", "postal_code": "59100", "city": "Roubaix"}')))), 'kept other_person, kept other_person', 'in two files');
+savepoint same;
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien-Marie"}'), 'updated', 'another first name alone is the same person');
+select is(pg_temp.second('{"last_name": "Marchand", "first_name": "Julien Marie"}'), 'updated', 'and so is another last name alone');
+rollback to same;
+savepoint named;
+select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('guardian', (select id::text from he), 'first_name', 'Jules', 'last_name', 'Marchand')));
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien"}'), 'updated last_name=kept first_name=kept', 'or whom a request has given both');
+rollback to named;
+
 create temp table gone on commit drop as select pg_temp.ask('guardian_basic', jsonb_build_object('action', 'remove', 'guardian', tap.guardian('104201', 2)::text, 'comment', 'Parti.')) as id;
 select is(pg_temp.accept((select id from gone)), '303', 'a guardian is taken out by a request');
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}')))),
     'kept removed_here', 'an import does not bring them back');
 
-create function pg_temp.line(dry boolean, records jsonb) returns text language sql as $$ select pg_temp.outcomes(pg_temp.import(jsonb_build_array(records), dry)) $$;
 select is(pg_temp.line(dry, jsonb_build_array(pg_temp.g('R104201-1', jsonb_build_object('phone_work', phone)),
         pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}'),
         pg_temp.rec('address', 'R104201-2', null, '{"street": "2 rue B", "postal_code": "59100", "city": "Roubaix"}'))),
@@ -395,6 +418,13 @@ savepoint moved;
 select is(pg_temp.line(false, jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', '900', '{"last_name": "Martin", "first_name": "Julien"}'),
         pg_temp.rec('address', 'R104201-2', null, '{"street": "2 rue B", "postal_code": "59100", "city": "Roubaix"}'))), 'created', 'in another family they are somebody new');
 rollback to moved;
+
+savepoint taken;
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}', true), 'created', 'another person in their place comes, says a dry run');
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'created', 'and does');
+select ok(g.id <> he.id and g.first_name = 'Marc' and a.street = 'rue Neuve', 'as somebody new, with their address') from he, portal.guardian g join portal.address a on a.guardian_id = g.id where g.external_id = 'R104201-2';
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'unchanged', 'and stays');
+rollback to taken;
 
 create temp table away on commit drop as select c.id, c.external_id as key from portal.child c join portal.child_family m on m.child_id = c.id where m.family_id = tap.family('104201') order by c.id desc limit 1;
 select is(pg_temp.accept(pg_temp.ask('child_general', jsonb_build_object('action', 'remove', 'guardian', null, 'child', (select id::text from away), 'comment', 'Parti.'))), '303', 'a child is taken out by a request');
