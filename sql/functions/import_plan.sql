@@ -139,6 +139,13 @@ begin
     if g.id is null or v_first is null or v_last is null or v_first = fold(g.first_name)
        or v_last in (fold(g.last_name), fold(g.birth_name))
           and not coalesce(v->>'birth_date' <> g.birth_date::text, false)
+          -- two who have changed places
+          and not exists (select
+                            from guardian o
+                           where o.family_id = g.family_id
+                             and o.id <> g.id
+                             and fold(o.first_name) = v_first
+                             and v_last in (fold(o.last_name), fold(o.birth_name)))
     then
         return false;
     end if;
@@ -153,7 +160,7 @@ end
 $$;
 
 comment on function import_stranger(guardian, jsonb) is
-    'Whether the software gives the number of a guardian to somebody else, who must get neither their account nor their tax and bank: another first name, and another last name or birth date. Input: the guardian of that external id, the record''s values.';
+    'Whether the software gives the number of a guardian to somebody else, who must get neither their account nor their tax and bank: another first name, and another last name or birth date, or the name of another guardian of the family. Input: the guardian of that external id, the record''s values.';
 
 
 create or replace function import_is_stranger(p_import bigint, p_guardian guardian)

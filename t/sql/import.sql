@@ -393,6 +393,8 @@ select is(pg_temp.second('{"last_name": "Martin", "first_name": "Marc", "birth_d
 select is(pg_temp.julien(), was, 'who is there stays who they are') from he;
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Petit", "first_name": "Marc"}'),
     pg_temp.rec('address', 'R104201-2', null, '{"street": "7 rue Neuve", "postal_code": "59100", "city": "Roubaix"}')))), 'kept other_person, kept other_person', 'in two files');
+select is(pg_temp.line(false, jsonb_build_array(pg_temp.g('R104201-1', '{"last_name": "Martin", "first_name": "Julien"}'), pg_temp.g('R104201-2', '{"last_name": "Martin", "first_name": "Camille"}'))),
+    'kept other_person other_person', 'nor do two of one name change places');
 savepoint same;
 select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien-Marie"}'), 'updated', 'another first name alone is the same person');
 select is(pg_temp.second('{"last_name": "Marchand", "first_name": "Julien Marie"}'), 'updated', 'and so is another last name alone');
