@@ -85,12 +85,14 @@ begin
     -- BL.enfance numbers guardians by their places, which others take
     return exists (select
                      from import_removed d
-                     join change_set c on c.tenant = d.tenant and c.id = d.set_id
+                     left join change_set c on c.tenant = d.tenant and c.id = d.set_id
                     where d.kind = p_kind
                       and d.key = p_key
                       and d.ref = p_ref
                       and (p_kind <> 'guardian' or v->>'first_name' is null
-                           or starts_with(fold(c.subject), fold(v->>'first_name'))));
+                           or fold(v->>'first_name') = any (d.names)
+                           or d.names is null
+                              and starts_with(fold(c.subject), fold(v->>'first_name'))));
 end
 $$;
 
@@ -129,6 +131,24 @@ comment on function import_gone(bigint, text, text, text) is
     'Whether who is not in the file was taken out of it by a request, see import_taken_out(), and this import brings nobody else under that number. Input: import; guardian or child_family, external id, external id of the family (null: any).';
 
 
+create or replace function guardian_names(p_guardian guardian) returns text[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return array(
+        select fold((p_guardian).first_name)
+         union
+        select fold(x.value #>> '{}')
+          from import_held('guardian_basic', (p_guardian).id) h
+         cross join lateral unnest(array[h.old, h.found, h.asked]) as x (value)
+         where h.field = 'first_name'
+           and jsonb_typeof(x.value) = 'string');
+end
+$$;
+
+comment on function guardian_names(guardian) is
+    'The first names that the town''s software may call a guardian by, folded: as contact_names().';
+
+
 create or replace function import_stranger(p_guardian guardian, v jsonb) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -150,12 +170,7 @@ begin
         return false;
     end if;
 
-    -- a name that they had, or are to have
-    return not exists (select
-                         from import_held('guardian_basic', g.id) h
-                        where h.field = 'first_name'
-                          and v_first in (fold(h.old #>> '{}'), fold(h.found #>> '{}'),
-                                          fold(h.asked #>> '{}')));
+    return v_first <> all (guardian_names(g));
 end
 $$;
 

@@ -435,13 +435,15 @@ begin
          where u.guardian_id = p_set.guardian_id
            and u.ended_at is null;
 
-        insert into import_removed (tenant, kind, key, ref, set_id)
-        select g.tenant, 'guardian', g.external_id, f.external_id, p_set.id
+        insert into import_removed (tenant, kind, key, ref, set_id, names)
+        select g.tenant, 'guardian', g.external_id, f.external_id, p_set.id,
+               guardian_names(g)
           from guardian g
           join family f on f.tenant = g.tenant and f.id = g.family_id
          where g.id = p_set.guardian_id
            and num_nulls(g.external_id, f.external_id) = 0
-            on conflict (tenant, kind, key, ref) do update set set_id = excluded.set_id;
+            on conflict (tenant, kind, key, ref) do update
+           set set_id = excluded.set_id, names = import_removed.names || excluded.names;
 
         delete from guardian g
          where g.id = p_set.guardian_id

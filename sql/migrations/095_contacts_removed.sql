@@ -12,6 +12,10 @@ alter table import_removed
     add constraint import_removed_kind_check
         check (kind in ('guardian', 'child_family', 'contact'));
 
+alter table import_removed add column names text[];
+
+comment on column import_removed.names is
+    'Of a guardian the first names, folded, that imports may call them by, see guardian_names(): their number may be given to another person. Null: who was taken out before this was kept.';
 comment on table import_removed is
     'Whom an accepted request has taken out of a family, as imports know them: as long as the request is kept an import does not bring them back.';
 comment on column import_removed.kind is

@@ -404,6 +404,12 @@ select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('guardian
 select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien"}'), 'updated last_name=kept first_name=kept', 'or whom a request has given both');
 rollback to named;
 
+savepoint named;
+select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('guardian', (select id::text from he), 'first_name', 'Jules', 'last_name', 'Marchand')));
+select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('action', 'remove', 'guardian', (select id::text from he), 'comment', 'Parti.')));
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien"}'), 'kept removed_here removed_here', 'who was renamed and taken out does not come back by a former name');
+rollback to named;
+
 create temp table gone on commit drop as select pg_temp.ask('guardian_basic', jsonb_build_object('action', 'remove', 'guardian', tap.guardian('104201', 2)::text, 'comment', 'Parti.')) as id;
 select is(pg_temp.accept((select id from gone)), '303', 'a guardian is taken out by a request');
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}')))),
