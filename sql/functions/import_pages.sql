@@ -417,6 +417,7 @@ declare
     v_act     text := input->>'act';
     v_reason  text := nullif(btrim(coalesce(input->>'reason', '')), '');
     v_errors  json;
+    v_ids     bigint[];
     v_answer  json;
 begin
     perform require_agent('administrator');
@@ -458,6 +459,18 @@ begin
         return done(input, v_errors);
     end if;
 
+    -- what is decided as one is decided at once
+    v_ids := array(
+        select c.id
+          from import_conflict c
+         where c.state = 'open'
+           and (c.id = v_row.id
+                or c.section = v_row.section
+                   and (select s.whole from section s where s.name = v_row.section)
+                   and c.guardian_id is not distinct from v_row.guardian_id
+                   and c.child_id is not distinct from v_row.child_id
+                   and c.contact_id is not distinct from v_row.contact_id));
+
     if v_act = 'take' then
         v_errors := take_imported(v_row.id);
 
@@ -466,28 +479,13 @@ begin
                 'session', null, 'errors', v_errors));
         end if;
 
-        perform conflict_overrules(c)
-           from import_conflict c
-          where c.state = 'open'
-            and (c.id = v_row.id
-                 or c.section = v_row.section
-                    and (select s.whole from section s where s.name = v_row.section)
-                    and c.guardian_id is not distinct from v_row.guardian_id
-                    and c.child_id is not distinct from v_row.child_id
-                    and c.contact_id is not distinct from v_row.contact_id);
+        perform conflict_overrules(c) from import_conflict c where c.id = any (v_ids);
     end if;
 
-    -- what is decided as one is decided at once
     update import_conflict c
        set state = case v_act when 'take' then 'taken' else 'kept' end,
            decided_at = now(), decided_by = my_agent(), reason = v_reason
-     where c.state = 'open'
-       and (c.id = v_row.id
-            or c.section = v_row.section
-               and (select s.whole from section s where s.name = v_row.section)
-               and c.guardian_id is not distinct from v_row.guardian_id
-               and c.child_id is not distinct from v_row.child_id
-               and c.contact_id is not distinct from v_row.contact_id);
+     where c.id = any (v_ids);
 
     perform note('decide_conflict', v_act, 'import_conflict', v_row.id);
 

@@ -65,17 +65,16 @@ comment on function import_family(bigint, jsonb) is
     'The plan of a family. Who has no number gets the external id as one where it can be; one of that number without an external id is the same family.';
 
 
-create or replace function import_removed_here(r jsonb) returns jsonb
+create or replace function import_left(r jsonb, p_code text) returns jsonb
     language plpgsql immutable set search_path = portal, pg_temp as $$
 begin
     return import_plan_of('kept', null)
-           || jsonb_build_object('told', jsonb_build_array(
-                  import_tell(r, null, 'removed_here')));
+           || jsonb_build_object('told', jsonb_build_array(import_tell(r, null, p_code)));
 end
 $$;
 
-comment on function import_removed_here(jsonb) is
-    'The plan of a record about somebody whom a request has taken out of the file: nothing is done, and it is told.';
+comment on function import_left(jsonb, text) is
+    'The plan of a record of which nothing is done, beside what else its line says. Input: the record, why: removed_here (a request has taken them out, see import_taken_out()), other_person (see import_stranger()).';
 
 
 create or replace function import_taken_out(p_kind text, p_key text, p_ref text, v jsonb)
@@ -208,19 +207,6 @@ comment on function import_is_stranger(bigint, guardian) is
     'Whether an import gives the number of a guardian to somebody else, see import_stranger(). Input: import, the guardian.';
 
 
-create or replace function import_other_person(r jsonb) returns jsonb
-    language plpgsql immutable set search_path = portal, pg_temp as $$
-begin
-    return import_plan_of('kept', null)
-           || jsonb_build_object('told', jsonb_build_array(
-                  import_tell(r, null, 'other_person')));
-end
-$$;
-
-comment on function import_other_person(jsonb) is
-    'The plan of a record about somebody who has the number of a guardian in the file, see import_stranger(): nothing is done, and it is told.';
-
-
 create or replace function import_guardian(p_import bigint, r jsonb) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -243,7 +229,7 @@ begin
     end if;
 
     if import_stranger(v_guardian, v) then
-        return import_other_person(r);
+        return import_left(r, 'other_person');
     end if;
 
     if v_guardian.id is null then
@@ -262,7 +248,7 @@ begin
     if v_guardian.id is null
        and import_taken_out('guardian', r->>'key', r->>'ref', v)
     then
-        return import_removed_here(r);
+        return import_left(r, 'removed_here');
     end if;
 
     if v_guardian.id is null then
@@ -319,7 +305,7 @@ begin
 
     -- nor do the parts of who was taken out here, beside the rest of their line
     if v_guardian.id is null and import_gone(p_import, 'guardian', r->>'key', null) then
-        return import_removed_here(r);
+        return import_left(r, 'removed_here');
     end if;
 
     if v_guardian.id is null
@@ -329,7 +315,7 @@ begin
     end if;
 
     if v_guardian.id is not null and import_is_stranger(p_import, v_guardian) then
-        return import_other_person(r);
+        return import_left(r, 'other_person');
     end if;
 
     -- what was sealed for another place opens nowhere else
@@ -520,7 +506,7 @@ begin
     if exists (select from import_removed d
                 where d.kind = 'child_family' and d.key = r->>'key' and d.ref = r->>'ref')
     then
-        return import_removed_here(r);
+        return import_left(r, 'removed_here');
     end if;
 
     return import_plan_of('created', jsonb_build_object('do', 'child_family',
@@ -676,7 +662,7 @@ begin
                           and (r->>'ref' is null or f.external_id = r->>'ref'))
        and import_gone(p_import, 'child_family', r->>'key', r->>'ref')
     then
-        return import_removed_here(r);
+        return import_left(r, 'removed_here');
     end if;
 
     if r->>'ref' is not null
@@ -709,7 +695,7 @@ begin
                        where d.kind = 'contact' and d.key = v_child::text
                          and d.ref = contact_ref(w.family, v_name))
         then
-            v_plan := import_removed_here(r);
+            v_plan := import_left(r, 'removed_here');
         else
             v_plan := '{"link": "other", "collect": "no", "emergency": "no"}'
                       || jsonb_strip_nulls(v);
