@@ -295,6 +295,14 @@ is $agent->submit($agent->get("/demandes/$id"), { step => 'accept' }, form => "/
     'accepted';
 $portal->psql('select portal.purge()');
 is $camille->get("/famille/demandes/$id/justificatif-1")->status, 404, 'once it is, the document is erased';
+$portal->psql('delete from portal.section_document');
+$r = send_form($camille, $camille->get($page), { street => 'rue W', step => 'check' }, [$pdf]);
+$id = number_of($camille->submit($r, { step => 'send' }, form => $page));
+$portal->psql('select portal.purge()');
+is $camille->get("/famille/demandes/$id/justificatif-1")->status, 200, 'that of another one stays';
+$camille->submit($camille->get("/famille/demandes/$id"), {}, form => "/famille/demandes/$id");
+$portal->psql('select portal.purge()');
+is $camille->get("/famille/demandes/$id/justificatif-1")->status, 404, 'until it is taken back: no answer comes';
 $portal->psql("update portal.town set keep_document = null where id = 1;
     delete from portal.section_document");
 

@@ -256,7 +256,7 @@ like $r->text, qr/Avant la demande.*Demandé par la famille 06 39 98 77 01 Dans 
 is_deeply [grep { /Garder|Prendre/ } map { s/ Tél.*//r } buttons($r)], ['Garder celle du portail', 'Prendre celle du logiciel'],
     'and both answers' or diag join ', ', buttons($r);
 my ($conflict) = $r->content =~ m{action="/imports/conflits/(\d+)"};
-is $chief->get("/imports/conflits/$conflict")->status, 200, 'each is a page, too';
+like $chief->get("/imports/conflits/$conflict")->text, qr/Pourquoi ce choix.*La famille ne lit pas ces mots/, 'each is a page, too';
 is codes(json_post($desk, "/imports/conflits/$conflict", { act => 'both' })), 'act:choice', 'one of both';
 $r = $chief->submit($r, { act => 'take' }, form => "/imports/conflits/$conflict");
 like $r->location, qr{^/imports/conflits\?avis=conflict_taken}, '« Prendre celle du logiciel »';
@@ -268,6 +268,17 @@ like $chief->get('/imports/conflits')->text, qr/Aucune information n’est à d�
 ask(phone_home => '03 53 01 77 02');
 software(telephoneResp1 => '03 53 01 77 88');
 ($conflict) = $chief->get('/imports/conflits')->content =~ m{action="/imports/conflits/(\d+)"};
+{
+    my @old = map { $chief->get($_) } '/imports/conflits', "/imports/conflits/$conflict";
+    $portal->psql("update portal.guardian set phone_home = '+33353017755' where id = $guardian");
+    for my $page (@old) {
+        $r = $chief->submit($page, { act => 'take' }, form => "/imports/conflits/$conflict");
+        is $r->status, 409, 'not over what has changed since';
+        like $r->text, qr/dit autre chose.*03 53 01 77 55/s, 'which is shown';
+    }
+    is row("select phone_home from portal.guardian where id = $guardian"), '+33353017755', 'nothing is written';
+    $portal->psql("update portal.guardian set phone_home = '+33353017702' where id = $guardian");
+}
 is json_post($desk, "/imports/conflits/$conflict", { act => 'keep', reason => 'Vu avec la famille.' })->status, 200,
     '« Garder celle du portail »';
 is row("select phone_home from portal.guardian where id = $guardian"), '+33353017702', 'keeps it';

@@ -216,6 +216,20 @@ my $his = client();
         update portal.guardian set rank = $place where id = $julien");
 }
 {
+    my $bank = row("select to_jsonb(b) from portal.bank b where guardian_id = $julien");
+    $portal->psql("delete from portal.bank where guardian_id = $julien;
+        insert into portal.bank (tenant, guardian_id, family_id, holder, iban, iban_mac, iban_last4, bic, mandate_reference, mandate_date)
+        select tenant, $julien, family_id, holder, iban, iban_mac, iban_last4, bic, 'RUM-J', '2025-01-02'
+          from portal.bank where guardian_id = $me");
+    my $id = removal("responsables/$julien");
+    $portal->psql("update portal.bank set mandate_reference = 'RUM-J', mandate_date = '2025-01-02' where guardian_id = $me");
+    undone($id);
+    like row("select mandate_reference from portal.bank where guardian_id = $julien"), qr/^PF-/,
+        'another reference, where the mandate is somebody else\'s now';
+    $portal->psql("delete from portal.bank where guardian_id = $julien;
+        insert into portal.bank select (jsonb_populate_record(null::portal.bank, b)).* from jsonb('$bank') b") if $bank;
+}
+{
     my $id = removal($path);
     $portal->psql("insert into portal.contact (tenant, family_id, child_id, rank, last_name, first_name, link, phone_mobile)
         select x.tenant, x.family_id, x.child_id, 29, upper(x.last_name), x.first_name, 'friend', '+33612345678'

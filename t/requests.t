@@ -315,6 +315,26 @@ is_deeply [map { $_->{field} } @{ $aj->get("/demandes/$id")->json->{items} }],
     [qw(phone_work profession employer)], 'with all that is asked';
 
 
+# or never given
+{
+    my $open = number_of(ask($julien, $base, { phone_home => '01 02 03 04 11' }));
+    my $another = agent_client(as => $other);
+    decide($another, $open, { step => 'take' });
+    decide($another, $open, { step => 'incomplete', reason => 'Est-ce bien ce numéro ?' });
+    my $waits = $agent->get("/demandes/$open");
+    like $waits->text, qr/La famille ne répond pas/, 'an agent may end it';
+    unlike $waits->content, qr/value="(?:accept|partly|incomplete|take)"/, 'and nothing else';
+    is decide($agent, $open, { step => $_, reason => "Non." })->status, 409, "not $_" for qw(accept take release incomplete);
+    is decide($agent, $open, { step => "refuse" })->status, 422, "with its reason";
+    is decide($agent, $open, { step => 'refuse', reason => "Sans réponse de votre part." })->status, 303,
+        'also where another one had taken it';
+    like $julien->get("/famille/demandes/$open")->text, qr/Refusée.*Sans réponse de votre part/s, 'the family reads why';
+    is number_of(ask($julien, $base, { phone_home => '01 02 03 04 11' })) > $open, 1, 'and asks anew';
+    $open = as_json($julien)->get('/famille/demandes')->json->{open}[0]{id};
+    $julien->submit($julien->get("/famille/demandes/$open"), {}, form => "/famille/demandes/$open");
+}
+
+
 ### accepted in part
 
 my $apart = number_of(ask($julien, $base, { phone_home => '01 02 03 04 09' }));

@@ -248,7 +248,8 @@ sub decide {
     my $agent = pick(sort keys %agent);
     my $c = $agent{$agent};
     my $step = pick(qw(take take take release accept accept accept partly incomplete refuse refuse reverse));
-    my $state = $step eq 'reverse' ? qr/^(?:accepted|partly)$/ : qr/^(?:sent|taken)$/;
+    my $state = $step eq 'reverse' ? qr/^(?:accepted|partly)$/
+        : $step eq 'refuse' ? qr/^(?:sent|taken|incomplete)$/ : qr/^(?:sent|taken)$/;
     my @fit = grep { $set{$_}{state} =~ $state } sort keys %set;
     my @others = grep { ($set{$_}{taken} // $agent) ne $agent } @fit;
     my $from = rand();
@@ -266,7 +267,7 @@ sub decide {
 
     my $r = $c->post("/demandes/$id", { csrf => $csrf{$c}, step => $step, %choice, %$reason,
         version => $case->{version} });
-    my $taken = $set->{taken} && $set->{taken} ne $agent;
+    my $taken = $set->{taken} && $set->{taken} ne $agent && $set->{state} ne 'incomplete';
 
     if ($set->{state} !~ $state || $step eq 'reverse' && $set->{undone}) {
         expect($r, 409, "$agent: $step of a request that is $set->{state}");

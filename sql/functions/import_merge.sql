@@ -570,11 +570,6 @@ begin
     perform section_apply(v_row.section, v_id,
                           v_after || jsonb_build_object('_day', today()));
 
-    -- what was accepted once is not waited for any more
-    perform import_rule(jsonb_build_object('do', 'acknowledge', 'section', v_row.section,
-                            'id', v_id, 'field', c.field), v_row.import_id)
-       from unnest(v_rows) c;
-
     return null;
 end
 $$;

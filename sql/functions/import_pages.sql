@@ -304,12 +304,34 @@ begin
         'now', shown(v_kind, v_seal, c.field, v_sealed, coalesce(v_now->c.field, 'null'),
                      v_now #>> array['_hint', c.field]),
         'imported', shown(v_kind, v_seal, c.field, v_sealed, c.imported, c.imported_hint),
-        'conflict_state', c.state);
+        'conflict_state', c.state, 'masked', false,
+        'version', document_version(v_now::json, to_json(c.state), (
+            select json_agg(json_build_array(o.field, o.imported, o.imported_mac)
+                            order by o.field)
+              from import_conflict o
+             where o.state = 'open'
+               and o.section = c.section
+               and o.guardian_id is not distinct from c.guardian_id
+               and o.child_id is not distinct from c.child_id
+               and o.contact_id is not distinct from c.contact_id)));
 end
 $$;
 
 comment on function conflict_row(import_conflict) is
-    'A conflict as its page shows it, with the values: what was there, what the family has asked for, what the file holds now, what the software says.';
+    'A conflict as its page shows it, with the values: what was there, what the family has asked for, what the file holds now, what the software says; and the version of all that, over which it is decided.';
+
+
+create or replace function conflict_opens(p_conflict import_conflict) returns boolean
+    language sql stable
+    return exists (select from field f
+                    where f.section = (p_conflict).section
+                      and f.name = (p_conflict).field
+                      and f.sealed)
+           and coalesce((p_conflict).was_hint, (p_conflict).asked_hint,
+                        (p_conflict).imported_hint) is null;
+
+comment on function conflict_opens(import_conflict) is
+    'Whether the values of a conflict are sealed and would be opened to be shown: of an IBAN only its end ever is.';
 
 
 create or replace function import_conflicts(input jsonb) returns json
@@ -328,11 +350,16 @@ begin
         return v_wrong;
     end if;
 
-    select json_agg(conflict_row(p) order by n), count(*)
+    -- what is sealed is opened on a conflict's own page, which is kept
+    select json_agg(case when conflict_opens(p)
+                         then (conflict_row(p)::jsonb || '{"masked": true, "was": null,
+                               "asked": null, "now": null, "imported": null}')::json
+                         else conflict_row(p) end order by n), count(*)
       into v_rows, v_count
       from (select c as p, c.id as n
               from import_conflict c
              where c.state = 'open' and c.id > v_after
+               and not own_family(c.family_id)
              order by c.id
              limit 26) x;
 
@@ -346,7 +373,41 @@ end
 $$;
 
 comment on function import_conflicts(jsonb) is
-    'The conflicts that wait to be decided, the oldest first, 25 at a time. Input: after (id of the last one seen). Result: {"status": 200, "conflicts": [conflict_row()], "next"}. For administrators.';
+    'The conflicts that wait to be decided, the oldest first, 25 at a time, none of the administrator''s own family. Input: after (id of the last one seen). Result: {"status": 200, "conflicts": [conflict_row(), "masked" and without the values where these are sealed], "next"}. For administrators.';
+
+
+create or replace function conflict_overrules(p_conflict import_conflict) returns void
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    k  import_conflict := p_conflict;
+begin
+    -- the software will never have it: nobody is told that it has
+    update change c
+       set state = 'superseded', settled_at = now(), settled_kind = 'agent',
+           settled_by = my_agent()
+      from change_set s
+      join change_item i on i.tenant = s.tenant and i.set_id = s.id
+     where c.tenant = s.tenant
+       and c.set_id = s.id
+       and c.field = k.field
+       and c.state in ('open', 'rejected')
+       and s.section = k.section
+       and (s.guardian_id = k.guardian_id
+            or s.child_id = k.child_id
+            or s.contact_id = k.contact_id)
+       and i.field = k.field
+       and i.state = 'accepted'
+       and not same(i.asked, i.asked_mac, k.imported, k.imported_mac);
+
+    -- what was accepted once is not waited for any more
+    perform import_rule(jsonb_build_object('do', 'acknowledge', 'section', k.section,
+                            'id', coalesce(k.guardian_id, k.child_id, k.contact_id),
+                            'field', k.field), k.import_id);
+end
+$$;
+
+comment on function conflict_overrules(import_conflict) is
+    'What becomes of accepted changes of a field when the software''s value is taken instead: they are superseded, and imports may write there again. The caller has written that value.';
 
 
 create or replace function decide_conflict(input jsonb) returns json
@@ -356,6 +417,7 @@ declare
     v_act     text := input->>'act';
     v_reason  text := nullif(btrim(coalesce(input->>'reason', '')), '');
     v_errors  json;
+    v_ids     bigint[];
     v_answer  json;
 begin
     perform require_agent('administrator');
@@ -385,6 +447,30 @@ begin
         return done(input, refused('', 'conflict_decided', 409));
     end if;
 
+    v_errors := case
+        when own_family(v_row.family_id) then refused('', 'own_family', 403)
+        -- the file has gone on since the page was shown
+        when input->>'version' <> conflict_row(v_row)->>'version'
+            then refused('', 'conflict_changed', 409) end;
+
+    if v_errors is not null then
+        perform note('decide_conflict', v_errors->'errors'->0->>'code', 'import_conflict',
+                     v_row.id);
+        return done(input, v_errors);
+    end if;
+
+    -- what is decided as one is decided at once
+    v_ids := array(
+        select c.id
+          from import_conflict c
+         where c.state = 'open'
+           and (c.id = v_row.id
+                or c.section = v_row.section
+                   and (select s.whole from section s where s.name = v_row.section)
+                   and c.guardian_id is not distinct from v_row.guardian_id
+                   and c.child_id is not distinct from v_row.child_id
+                   and c.contact_id is not distinct from v_row.contact_id));
+
     if v_act = 'take' then
         v_errors := take_imported(v_row.id);
 
@@ -392,19 +478,14 @@ begin
             return done(input, json_build_object('status', 422, 'location', null,
                 'session', null, 'errors', v_errors));
         end if;
+
+        perform conflict_overrules(c) from import_conflict c where c.id = any (v_ids);
     end if;
 
-    -- what is decided as one is decided at once
     update import_conflict c
        set state = case v_act when 'take' then 'taken' else 'kept' end,
            decided_at = now(), decided_by = my_agent(), reason = v_reason
-     where c.state = 'open'
-       and (c.id = v_row.id
-            or c.section = v_row.section
-               and (select s.whole from section s where s.name = v_row.section)
-               and c.guardian_id is not distinct from v_row.guardian_id
-               and c.child_id is not distinct from v_row.child_id
-               and c.contact_id is not distinct from v_row.contact_id);
+     where c.id = any (v_ids);
 
     perform note('decide_conflict', v_act, 'import_conflict', v_row.id);
 
@@ -414,7 +495,7 @@ end
 $$;
 
 comment on function decide_conflict(jsonb) is
-'Decides a conflict; of a section that is decided whole all its fields at once. Input: conflict, act (keep: what the portal holds stays, and the same value brought again is no conflict any more; take: what the software says is written), reason; _ as repeated(). Result: 303 /imports/conflits; 404; 409 conflict_decided; 422 where the value does not go with the rest of the file. For administrators.';
+'Decides a conflict; of a section that is decided whole all its fields at once. Input: conflict, act (keep: what the portal holds stays, and the same value brought again is no conflict any more; take: what the software says is written, see conflict_overrules()), reason; version of conflict_row() (absent: any); _ as repeated(). Result: 303 /imports/conflits; 404; 403 own_family; 409 conflict_decided, conflict_changed: file or import say something else by now; 422 where the value does not go with the rest of the file. For administrators.';
 
 
 grant execute on function imports(jsonb), import_report(jsonb), decide_import(jsonb),

@@ -65,6 +65,148 @@ comment on function import_family(bigint, jsonb) is
     'The plan of a family. Who has no number gets the external id as one where it can be; one of that number without an external id is the same family.';
 
 
+create or replace function import_left(r jsonb, p_code text) returns jsonb
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
+    return import_plan_of('kept', null)
+           || jsonb_build_object('told', jsonb_build_array(import_tell(r, null, p_code)));
+end
+$$;
+
+comment on function import_left(jsonb, text) is
+    'The plan of a record of which nothing is done, beside what else its line says. Input: the record, why: removed_here (a request has taken them out, see import_taken_out()), other_person (see import_stranger()).';
+
+
+create or replace function import_taken_out(p_kind text, p_key text, p_ref text, v jsonb)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- BL.enfance numbers guardians by their places, which others take
+    return exists (select
+                     from import_removed d
+                     left join change_set c on c.tenant = d.tenant and c.id = d.set_id
+                    where d.kind = p_kind
+                      and d.key = p_key
+                      and d.ref = p_ref
+                      and (p_kind <> 'guardian' or v->>'first_name' is null
+                           or fold(v->>'first_name') = any (d.names)
+                           or d.names is null
+                              and starts_with(fold(c.subject), fold(v->>'first_name'))));
+end
+$$;
+
+comment on function import_taken_out(text, text, text, jsonb) is
+    'Whether a request has taken somebody out of a family, see import_removed; of a guardian whether it was them, by the first name. Input: guardian or child_family, external id, that of the family, the record''s values.';
+
+
+create or replace function import_gone(p_import bigint, p_kind text, p_key text, p_ref text)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (select
+                     from import_removed d
+                    where d.kind = p_kind
+                      and d.key = p_key
+                      and (p_ref is null or d.ref = p_ref))
+       -- unless this import brings them, or another one, into a family
+       and not exists (select
+                         from import_key k
+                         join import_line l on l.tenant = k.tenant
+                                           and l.import_id = k.import_id
+                                           and l.file = k.file and l.line = k.line
+                        cross join lateral jsonb_array_elements(l.records) x
+                        where k.import_id = p_import
+                          and k.kind = p_kind
+                          and k.key = p_key
+                          and x->>'kind' = p_kind
+                          and x->>'key' = p_key
+                          and x ? 'ref'
+                          and (p_ref is null or x->>'ref' = p_ref)
+                          and not import_taken_out(p_kind, p_key, x->>'ref', x->'values'));
+end
+$$;
+
+comment on function import_gone(bigint, text, text, text) is
+    'Whether who is not in the file was taken out of it by a request, see import_taken_out(), and this import brings nobody else under that number. Input: import; guardian or child_family, external id, external id of the family (null: any).';
+
+
+create or replace function guardian_names(p_guardian guardian) returns text[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return array(
+        select fold((p_guardian).first_name)
+         union
+        select fold(x.value #>> '{}')
+          from import_held('guardian_basic', (p_guardian).id) h
+         cross join lateral unnest(array[h.old, h.found, h.asked]) as x (value)
+         where h.field = 'first_name'
+           and jsonb_typeof(x.value) = 'string');
+end
+$$;
+
+comment on function guardian_names(guardian) is
+    'The first names that the town''s software may call a guardian by, folded: as contact_names().';
+
+
+create or replace function import_stranger(p_guardian guardian, v jsonb) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    g        guardian := p_guardian;
+    v_first  text := fold(v->>'first_name');
+    v_last   text := fold(v->>'last_name');
+begin
+    if g.id is null or v_first is null or v_last is null or v_first = fold(g.first_name)
+       or v_last in (fold(g.last_name), fold(g.birth_name))
+          and not coalesce(v->>'birth_date' <> g.birth_date::text, false)
+          -- two who have changed places
+          and not exists (select
+                            from guardian o
+                           where o.family_id = g.family_id
+                             and o.id <> g.id
+                             and fold(o.first_name) = v_first
+                             and v_last in (fold(o.last_name), fold(o.birth_name)))
+    then
+        return false;
+    end if;
+
+    return v_first <> all (guardian_names(g));
+end
+$$;
+
+comment on function import_stranger(guardian, jsonb) is
+    'Whether the software gives the number of a guardian to somebody else, who must get neither their account nor their tax and bank: another first name, and another last name or birth date, or the name of another guardian of the family. Input: the guardian of that external id, the record''s values.';
+
+
+create or replace function import_is_stranger(p_import bigint, p_guardian guardian)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (
+        select
+          from import_key k
+          join import_line l on l.tenant = k.tenant and l.import_id = k.import_id
+                            and l.file = k.file and l.line = k.line
+         where k.import_id = p_import
+           and k.kind = 'guardian'
+           and k.key = p_guardian.external_id
+           and (exists (select
+                          from jsonb_array_elements(l.records) x
+                         where x->>'kind' = 'guardian'
+                           and x->>'key' = k.key
+                           and import_stranger(p_guardian, x->'values'))
+                -- once it is written the line says what came of it
+                or l.records is null
+                   and exists (select
+                                 from jsonb_array_elements(l.detail) d
+                                where d->>'code' = 'other_person'
+                                  and d->>'key' = k.key)));
+end
+$$;
+
+comment on function import_is_stranger(bigint, guardian) is
+    'Whether an import gives the number of a guardian to somebody else, see import_stranger(). Input: import, the guardian.';
+
+
 create or replace function import_guardian(p_import bigint, r jsonb) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -86,6 +228,10 @@ begin
         return import_refuse(r, 'family', 'other_family');
     end if;
 
+    if import_stranger(v_guardian, v) then
+        return import_left(r, 'other_person');
+    end if;
+
     if v_guardian.id is null then
         -- who was asked for here, and is known there by now
         select g.* into v_guardian
@@ -100,11 +246,9 @@ begin
     end if;
 
     if v_guardian.id is null
-       and exists (select from import_removed d
-                    where d.kind = 'guardian' and d.key = r->>'key' and d.ref = r->>'ref')
+       and import_taken_out('guardian', r->>'key', r->>'ref', v)
     then
-        return import_plan_of('kept', null) || jsonb_build_object('told',
-                   jsonb_build_array(import_tell(r, null, 'removed_here')));
+        return import_left(r, 'removed_here');
     end if;
 
     if v_guardian.id is null then
@@ -143,7 +287,7 @@ end
 $$;
 
 comment on function import_guardian(bigint, jsonb) is
-    'The plan of a guardian. One of the same name in the family, who has no external id, is the same.';
+    'The plan of a guardian. One of the same name in the family, who has no external id, is the same; who has the external id and is somebody else is not, see import_stranger().';
 
 
 create or replace function import_part(p_import bigint, r jsonb) returns jsonb
@@ -159,10 +303,19 @@ declare
 begin
     select g.* into v_guardian from guardian g where g.external_id = r->>'key';
 
+    -- nor do the parts of who was taken out here, beside the rest of their line
+    if v_guardian.id is null and import_gone(p_import, 'guardian', r->>'key', null) then
+        return import_left(r, 'removed_here');
+    end if;
+
     if v_guardian.id is null
        and not import_staged(p_import, 'guardian', r->>'key')
     then
         return import_refuse(r, 'guardian', 'unknown_guardian');
+    end if;
+
+    if v_guardian.id is not null and import_is_stranger(p_import, v_guardian) then
+        return import_left(r, 'other_person');
     end if;
 
     -- what was sealed for another place opens nowhere else
@@ -353,9 +506,7 @@ begin
     if exists (select from import_removed d
                 where d.kind = 'child_family' and d.key = r->>'key' and d.ref = r->>'ref')
     then
-        return import_plan_of('kept', null)
-               || jsonb_build_object('told', jsonb_build_array(
-                      import_tell(r, null, 'removed_here')));
+        return import_left(r, 'removed_here');
     end if;
 
     return import_plan_of('created', jsonb_build_object('do', 'child_family',
@@ -424,6 +575,67 @@ comment on function import_schooling(bigint, jsonb) is
     'The plan of a child''s school in a year.';
 
 
+create or replace function contact_ref(p_family bigint, p_name text) returns text
+    language sql immutable
+    return p_family || chr(31) || p_name;
+
+comment on function contact_ref(bigint, text) is
+    'A contact of a child as import_removed.ref has it: the id of its household, the folded name.';
+
+
+create or replace function contact_names(p_id bigint) returns text[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (
+    with known as (
+        select 'last_name' as field, k.last_name::text as name from contact k where k.id = p_id
+         union
+        select 'first_name', k.first_name from contact k where k.id = p_id
+         union
+        select h.field, x.value #>> '{}'
+          from import_held('child_contact', p_id) h
+         cross join lateral unnest(array[h.old, h.found, h.asked]) as x (value)
+         where h.field in ('last_name', 'first_name')
+           and jsonb_typeof(x.value) = 'string')
+    select array_agg(distinct fold(l.name || f.name))
+      from known l
+      join known f on f.field = 'first_name'
+     where l.field = 'last_name');
+end
+$$;
+
+comment on function contact_names(bigint) is
+    'What the town''s software may call a contact, folded: its name, those that it had before it was changed here and those that are asked for, as long as the software is not known to have them, see import_held().';
+
+
+create or replace function contacts_called(p_family bigint, p_child bigint, p_name text)
+    returns setof bigint
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return query
+    select k.id
+      from contact k
+     where k.family_id = p_family
+       and k.child_id = p_child
+       and fold(k.last_name || k.first_name) = p_name;
+
+    if not found then
+        return query
+        select k.id
+          from contact k
+         where k.family_id = p_family
+           and k.child_id = p_child
+           and p_name = any (contact_names(k.id))
+         order by k.rank
+         limit 1;
+    end if;
+end
+$$;
+
+comment on function contacts_called(bigint, bigint, text) is
+    'The contacts that a household has for a child under a folded name, or else the one whose name it was, or may become, see contact_names().';
+
+
 create or replace function import_contact(p_import bigint, r jsonb) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
@@ -441,6 +653,18 @@ begin
         return import_refuse(r, 'child', 'unknown_child');
     end if;
 
+    -- of a household that the child was taken out of
+    if v_child is not null
+       and not exists (select
+                         from child_family m
+                         join family f on f.tenant = m.tenant and f.id = m.family_id
+                        where m.child_id = v_child
+                          and (r->>'ref' is null or f.external_id = r->>'ref'))
+       and import_gone(p_import, 'child_family', r->>'key', r->>'ref')
+    then
+        return import_left(r, 'removed_here');
+    end if;
+
     if r->>'ref' is not null
        and not exists (select from child_family m
                          join family f on f.tenant = m.tenant and f.id = m.family_id
@@ -451,12 +675,10 @@ begin
     end if;
 
     for w in
-        select f.id as family, k.id as contact
+        select x.family_id as family, k.id as contact
           from child_family x
           join family f on f.tenant = x.tenant and f.id = x.family_id
-          left join contact k on k.tenant = x.tenant and k.family_id = x.family_id
-                             and k.child_id = x.child_id
-                             and fold(k.last_name || k.first_name) = v_name
+          left join lateral contacts_called(x.family_id, x.child_id, v_name) k (id) on true
          where x.child_id = v_child
            and (r->>'ref' is null or f.external_id = r->>'ref')
          union all
@@ -469,6 +691,11 @@ begin
         if w.contact is not null then
             v_plan := import_section('child_contact', w.contact,
                           section_values('child_contact', w.contact), r, v);
+        elsif exists (select from import_removed d
+                       where d.kind = 'contact' and d.key = v_child::text
+                         and d.ref = contact_ref(w.family, v_name))
+        then
+            v_plan := import_left(r, 'removed_here');
         else
             v_plan := '{"link": "other", "collect": "no", "emergency": "no"}'
                       || jsonb_strip_nulls(v);
@@ -500,7 +727,7 @@ end
 $$;
 
 comment on function import_contact(bigint, jsonb) is
-    'The plan of a contact, in the household that is named or in each of the child''s. One of the same name is the same.';
+    'The plan of a contact, in the household that is named or in each of the child''s. One of the same name is the same, see contacts_called(); one that was taken out there does not come back.';
 
 
 create or replace function import_joined(a jsonb, b jsonb) returns jsonb

@@ -103,9 +103,10 @@ Result: {"status": 200, "rows": [{"file", "line", "outcome", "column", "key", "c
 
 
 create or replace function conflict(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+    language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_row  import_conflict;
+    v_row      import_conflict;
+    v_refusal  json;
 begin
     perform require_agent('administrator');
 
@@ -115,13 +116,22 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    return json_build_object('status', 200, 'conflict', conflict_row(v_row),
-        'decides', v_row.state = 'open');
+    if own_family(v_row.family_id) then
+        v_refusal := refused('', 'own_family', 403);
+    elsif conflict_opens(v_row) then
+        v_refusal := agent_reads('read_' || split_part(v_row.section, '_', 2),
+                                 split_part(v_row.section, '_', 1),
+                                 coalesce(v_row.guardian_id, v_row.child_id));
+    end if;
+
+    return coalesce(v_refusal, json_build_object('status', 200,
+        'conflict', conflict_row(v_row), 'decides', v_row.state = 'open',
+        'values', json_build_object('version', conflict_row(v_row)->'version')));
 end
 $$;
 
 comment on function conflict(jsonb) is
-    'A conflict by itself. Input: conflict (its id). Result: {"status": 200, "conflict": conflict_row(), "decides": it still waits}; 404. For administrators.';
+    'A conflict by itself. Input: conflict (its id). Result: {"status": 200, "conflict": conflict_row(), "decides": it still waits, "values": its form''s}; where its values are sealed the audit says who has seen them (read_tax, read_bank); 404; 403 own_family; 429 too_many_readings. For administrators.';
 
 
 grant execute on function may_machine(text), forget_import(jsonb), import_sheet(jsonb),

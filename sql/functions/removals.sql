@@ -240,7 +240,12 @@ begin
       from jsonb_path_query(p_rows, '$.address ? (@ != null)') a;
     insert into tax select (jsonb_populate_record(null::tax, t)).*
       from jsonb_path_query(p_rows, '$.tax ? (@ != null)') t;
-    insert into bank select (jsonb_populate_record(null::bank, b)).*
+    -- a mandate's reference may be somebody else's by now, see former_mandate()
+    insert into bank select (jsonb_populate_record(null::bank, b
+               || case when exists (select from bank o
+                                     where o.mandate_reference = b->>'mandate_reference')
+                       then jsonb_build_object('mandate_reference', new_mandate())
+                       else '{}' end)).*
       from jsonb_path_query(p_rows, '$.bank ? (@ != null)') b;
 
     -- of two people who verified each other both have to be there

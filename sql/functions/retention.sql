@@ -277,7 +277,8 @@ begin
                 and d.created_at < now() - interval '1 day'
                 and not is_kept(p_town, upload_kind(d.section), d.id::text)
             or (d.left_at < v_before and (d.section = 'child_photo' or c.id is null)
-                or d.section <> 'child_photo' and c.decided_at
+                or d.section <> 'child_photo' and coalesce(c.decided_at,
+                       case when c.state in ('replaced', 'withdrawn') then c.updated_at end)
                    <= now() - make_interval(days => p_town.keep_document)
                    and coalesce(d.left_at < v_before, true)
                 or d.section = 'child_photo' and c.updated_at < v_before

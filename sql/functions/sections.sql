@@ -272,10 +272,10 @@ create or replace function add_faults(p_section text, p_family bigint, p_child b
                            and c.search = fold((v->>'last_name') || (v->>'first_name'))
                            and c.birth_date = (v->>'birth_date')::date)),
                     ('', 'list_full', p_section = 'child_general' and (
-                        select max(m.rank) from child_family m
+                        select count(*) from child_family m
                          where m.family_id = p_family) >= 30),
                     ('', 'list_full', p_section = 'guardian_basic' and (
-                        select max(g.rank) from guardian g
+                        select count(*) from guardian g
                          where g.family_id = p_family) >= 20),
                     ('', 'list_full', p_section = 'child_contact' and (
                         select count(*) from contact k
@@ -324,6 +324,19 @@ comment on function added_twice(text, text, bigint, jsonb) is
     'A child that the account has asked to add already, by another open request, which the error names. Input: section, action, the open request that is mended or null, values. Result: errors.';
 
 
+create or replace function next_rank(p_taken smallint[], p_limit int) returns int
+    language sql immutable
+    return (select coalesce((select min(n)
+                               from generate_series(1, p_limit) n
+                              where n > all (p_taken)),
+                            (select min(n)
+                               from generate_series(1, p_limit) n
+                              where n <> all (p_taken)), 1));
+
+comment on function next_rank(smallint[], int) is
+    'Behind the last of a list, or, where that is its last place, a place that somebody has left. Input: the places that are taken (null: none), how many the list has.';
+
+
 create or replace function section_add(p_set change_set, v jsonb) returns bigint
     language plpgsql set search_path = portal, pg_temp as $$
 declare
@@ -337,7 +350,7 @@ begin
         returning id into v_id;
 
         insert into child_family (tenant, family_id, rank, child_id)
-        select here(), p_set.family_id, coalesce(max(m.rank), 0) + 1, v_id
+        select here(), p_set.family_id, next_rank(array_agg(m.rank), 30), v_id
           from child_family m
          where m.family_id = p_set.family_id;
 
@@ -345,7 +358,7 @@ begin
 
     when 'guardian_basic' then
         insert into guardian (tenant, family_id, rank, last_name, first_name, link)
-        select here(), p_set.family_id, coalesce(max(g.rank), 0) + 1, v->>'last_name',
+        select here(), p_set.family_id, next_rank(array_agg(g.rank), 20), v->>'last_name',
                v->>'first_name', v->>'link'
           from guardian g
          where g.family_id = p_set.family_id
@@ -356,7 +369,7 @@ begin
     when 'child_contact' then
         insert into contact (tenant, family_id, child_id, rank, last_name, first_name, link,
                              phone_mobile, phone_home)
-        select here(), p_set.family_id, p_set.child_id, coalesce(max(k.rank), 0) + 1,
+        select here(), p_set.family_id, p_set.child_id, next_rank(array_agg(k.rank), 30),
                v->>'last_name', v->>'first_name', v->>'link', v->>'phone_mobile',
                v->>'phone_home'
           from contact k
@@ -422,19 +435,27 @@ begin
          where u.guardian_id = p_set.guardian_id
            and u.ended_at is null;
 
-        insert into import_removed (tenant, kind, key, ref, set_id)
-        select g.tenant, 'guardian', g.external_id, f.external_id, p_set.id
+        insert into import_removed (tenant, kind, key, ref, set_id, names)
+        select g.tenant, 'guardian', g.external_id, f.external_id, p_set.id,
+               guardian_names(g)
           from guardian g
           join family f on f.tenant = g.tenant and f.id = g.family_id
          where g.id = p_set.guardian_id
            and num_nulls(g.external_id, f.external_id) = 0
-            on conflict (tenant, kind, key, ref) do update set set_id = excluded.set_id;
+            on conflict (tenant, kind, key, ref) do update
+           set set_id = excluded.set_id, names = import_removed.names || excluded.names;
 
         delete from guardian g
          where g.id = p_set.guardian_id
            and g.family_id = p_set.family_id;
 
     when 'child_contact' then
+        insert into import_removed (tenant, kind, key, ref, set_id)
+        select here(), 'contact', p_set.child_id::text, contact_ref(p_set.family_id, n),
+               p_set.id
+          from unnest(contact_names(p_set.contact_id)) n
+            on conflict (tenant, kind, key, ref) do update set set_id = excluded.set_id;
+
         delete from contact k
          where k.id = p_set.contact_id
            and k.family_id = p_set.family_id;

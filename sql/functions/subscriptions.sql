@@ -169,8 +169,13 @@ begin atomic
                          from change_set o
                         where o.tenant = c.tenant
                           and o.account_id = me()
+                          and o.family_id = c.family_id
                           and o.section = c.section
                           and o.action = c.action
+                          and o.action <> 'add'
+                          and o.guardian_id is not distinct from c.guardian_id
+                          and o.child_id is not distinct from c.child_id
+                          and o.contact_id is not distinct from c.contact_id
                           and o.state in ('sent', 'taken', 'incomplete')
                           and c.state in ('sent', 'taken', 'incomplete'));
 end;

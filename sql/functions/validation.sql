@@ -198,6 +198,8 @@ declare
     v_agreed    change_event := awaits_second(p_set);
     v_decides   boolean := v_open and not v_filed
                            and my_role() in ('validator', 'administrator');
+    v_close     boolean := p_set.state = 'incomplete' and not v_filed
+                           and my_role() in ('validator', 'administrator');
     v_reversed  json := reversed_by(p_set);
     v_reverse   boolean := p_set.state in ('accepted', 'partly')
                            and (p_set.action = 'change'
@@ -273,9 +275,15 @@ begin
                      from change_set o
                     where o.id <> p_set.id
                       and o.section = p_set.section
-                      and o.family_id = p_set.family_id
-                      and o.guardian_id is not distinct from p_set.guardian_id
-                      and o.child_id is not distinct from p_set.child_id
+                      and (o.family_id = p_set.family_id
+                           and o.guardian_id is not distinct from p_set.guardian_id
+                           and o.child_id is not distinct from p_set.child_id
+                           -- a child's file is one, in both its households; its
+                           -- contacts are each one's own, who must not collect is not
+                           or o.child_id = p_set.child_id
+                              and (o.action = 'change' and p_set.action = 'change'
+                                   and o.section <> 'child_contact'
+                                   or 'report' in (o.action, p_set.action)))
                       and o.state in ('sent', 'taken', 'incomplete')
                       and same_matter(o, p_set)),
         'events', (select json_agg(json_build_object('at', e.at, 'event', shown_event(e),
@@ -292,7 +300,7 @@ begin
                   limit 1),
         'decides', v_decides, 'own_filing', v_filed and has_filed(p_set, my_agent()),
         'rights_new', v_filed and not has_filed(p_set, my_agent()),
-        'may_reverse', v_reverse,
+        'may_reverse', v_reverse, 'may_close', v_close,
         'told', told_changes(p_set), 'has_told', exists (select from change x
                                                          where x.set_id = p_set.id),
         'policy', (select coalesce(json_object_agg(p.name, p.policy), '{}')
@@ -303,13 +311,13 @@ begin
                            select w, 'editable'
                              from unnest(array['reason_code', 'reason']) w
                             -- ready words are for these answers
-                            where v_decides or v_reverse and w = 'reason') p),
+                            where v_decides or v_close or v_reverse and w = 'reason') p),
         'values', json_build_object('version', v_version));
 end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(); "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, those of the child''s other household too, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(), "may_close": it waits for the family, and can only be refused; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json
@@ -424,6 +432,8 @@ begin
             when has_filed(request, my_agent()) then 'own_filing' else 'rights_new' end, 403)
         when request.state in ('replaced', 'withdrawn') then refused('', 'request_gone', 409)
         when v_step <> 'reverse' and request.state not in ('sent', 'taken')
+             -- who never completes it keeps nothing open for ever
+             and (v_step, request.state) <> ('refuse', 'incomplete')
             then refused('', 'request_decided', 409)
         -- what a parent has reported is ended by its own page
         when v_step = 'reverse' and (request.state not in ('accepted', 'partly')
@@ -438,6 +448,7 @@ begin
              and jsonb_typeof(input->'_'->'if_match') is distinct from 'array'
             then refused('', 'version_needed', 428)
         when v_step not in ('take', 'release') and request.taken_by <> my_agent()
+             and request.state <> 'incomplete'
             then refused('', 'taken_by_other', 409)
         else coalesce(stale(input, v_version),
                  case when input->>'version' <> v_version
@@ -565,7 +576,7 @@ end
 $$;
 
 comment on function decide(jsonb) is
-'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
+'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse; refuse also ends what the family was asked to complete), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
 Result: moved to the request; see locked_request(), mark_items(), agree() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
 
 
@@ -632,7 +643,13 @@ begin
 
     v_errors := mark_items(p_set, p_step, input);
 
-    if v_errors = '[]' and p_step <> 'refuse' then
+    -- of what is refused line by line nothing is written either
+    if v_errors = '[]' and p_step <> 'refuse'
+       and not (p_step = 'partly' and not exists (select
+                                                    from change_item i
+                                                   where i.set_id = p_set.id
+                                                     and i.state = 'accepted'))
+    then
         v_errors := change_faults(p_set);
     end if;
 

@@ -73,6 +73,21 @@ select is(pg_temp.copies(), '0 0', 'who is for this child''s school alone copies
 select ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201'));
 select is(pg_temp.copies(), '2 2', 'a parent does');
 
+-- what was filed for who had no account is the account's that is connected then
+
+select ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201'));
+create function pg_temp.open(number text, section text, mine boolean) returns bigint language sql as $$
+    insert into portal.change_set (tenant, number, family_id, section, action, guardian_id, subject, account_id, asker_id, due_on, filed_at, filed_by, identified)
+    select 1, tap.number(), family($1), section, 'change', guardian($1, 1), 'Essai', case when mine then portal.me() end, guardian($1, 1), current_date,
+           case when not mine then now() end, case when not mine then (select min(id) from portal.agent where tenant = 1) end, case when not mine then 'known' end
+    returning id $$;
+create temp table waits on commit drop as
+select pg_temp.open('104201', 'guardian_basic', true) as a, pg_temp.open('104204', 'guardian_address', true) as b,
+       pg_temp.open('104204', 'guardian_basic', false) as one, pg_temp.open('104204', 'guardian_address', false) as two;
+select lives_ok($$ select portal.adopt_requests(guardian('104204', 1)) $$, 'connected');
+select is((select account_id from portal.change_set where id = one), portal.me(), 'also where they ask for the same in another family') from waits;
+select is((select account_id from portal.change_set where id = two), null, 'but not beside their own about the same') from waits;
+
 -- the next transaction
 
 select portal.enter('saint-aubin', null, null, null, null, null, 1, 'test');

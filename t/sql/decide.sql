@@ -150,5 +150,25 @@ select is_empty($$
                             case p when 'accept' then 'asked' else 'now' end, case e when 'accept' then 'asked' else 'now' end,
                             case b when 'accept' then 'asked' else 'now' end) $$, 'each field goes its own way');
 
+-- somebody new whose lines are all refused is refused
+create function pg_temp.newcomer(choice text) returns text language plpgsql as $$
+declare
+    v_set  bigint;
+    v_doc  json;
+begin
+    insert into portal.change_set (tenant, number, family_id, section, action, subject, account_id, due_on)
+    values (1, tap.number(), tap.family('104201'), 'guardian_basic', 'add', 'Essai', tap.account('camille.martin@exemple.fr'), current_date)
+    returning id into v_set;
+    insert into portal.change_item (tenant, set_id, field, old, asked)
+    select 1, v_set, f, 'null', a::jsonb from (values ('last_name', '"Neuf"'), ('first_name', '"Noé"'), ('link', '"other"')) as x (f, a);
+    v_doc := portal.agent_request(jsonb_build_object('request', v_set::text));
+    v_doc := portal.decide(jsonb_build_object('request', v_set::text, 'step', 'partly', 'version', v_doc->>'version', 'reason', 'Un motif.',
+                                              'last_name', choice, 'first_name', choice, 'link', 'refuse'));
+    return (v_doc->>'status') || (select c.state from portal.change_set c where c.id = v_set);
+end
+$$;
+select is(pg_temp.newcomer('refuse'), '303refused', 'somebody new, refused line by line');
+select is(pg_temp.newcomer('accept'), '422sent', 'without what the file cannot be without nobody is added');
+
 select * from finish();
 rollback;

@@ -234,10 +234,36 @@ select pg_temp.accept((select id from asked2));
 select pg_temp.camille('{"profession": "Marin"}');
 select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'take'))->>'status', '303', 'the software''s value is taken');
 select is(pg_temp.prof(), 'Marin', 'and written');
+select is((select state from portal.change where set_id = (select id from asked2)), 'superseded', 'nobody is told that it has what was accepted');
 select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'take'))->>'status', '409', 'once');
 select is(pg_temp.camille('{"profession": "Marin"}'), 'unchanged', 'and is no conflict any more');
 select is(pg_temp.camille('{"profession": "Pilote"}'), 'updated', 'nor held');
 select is((select count(*) from portal.audit where action = 'decide_conflict'), 2::bigint, 'each decision is in the audit');
+
+-- over what has changed since
+
+savepoint seen;
+create temp table asked2b on commit drop as select pg_temp.ask('guardian_basic', '{"profession": "Peintre"}') as id;
+select pg_temp.accept((select id from asked2b));
+select pg_temp.camille('{"profession": "Marin"}');
+select pg_temp.camille('{"profession": "Sculptrice"}');
+create temp table shown on commit drop as select max(id)::text as id, pg_temp.as_agent('administrator', 'conflict', jsonb_build_object('conflict', max(id)::text)) #>> '{conflict,version}' as version from portal.import_conflict;
+create temp table asked2c on commit drop as select pg_temp.ask('guardian_basic', '{"profession": "Potière"}') as id;
+select pg_temp.accept((select id from asked2c));
+select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', id, 'version', version, 'act', 'take')) #>> '{errors,0,code}', 'conflict_changed', 'what was accepted since is not written over unseen') from shown;
+select is(pg_temp.prof(), 'Potière', 'it stays');
+update shown set version = pg_temp.as_agent('administrator', 'import_conflicts', '{}') #>> '{conflicts,0,version}';
+select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', id, 'version', version, 'act', 'take'))->>'status', '303', 'seen, it is') from shown;
+select is((select string_agg(distinct state, ' ') from portal.change where set_id in ((select id from asked2b), (select id from asked2c))), 'superseded', 'both are past');
+
+-- nobody decides about their own family
+
+select pg_temp.accept(pg_temp.ask('guardian_basic', '{"profession": "Peintre"}'));
+select pg_temp.camille('{"profession": "Sculpteur"}');
+update portal.guardian set email = (select email from portal.agent where id = (select min(a.id) from portal.agent a where a.tenant = 1 and a.role = 'administrator')) where external_id = 'R104201-1';
+select is(pg_temp.as_agent('administrator', 'import_conflicts', '{}') #>> '{conflicts}', '[]', 'nor sees it');
+select is(pg_temp.as_agent('administrator', f, jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'take')) #>> '{errors,0,code}', 'own_family', f) from unnest('{conflict,decide_conflict}'::text[]) f;
+rollback to seen;
 
 -- accepted over what was accepted and has not arrived
 
@@ -324,6 +350,15 @@ select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567890124')))), 'updated', 'another one is not');
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1') || jsonb_build_object('seal_id', gen_random_uuid())))), 'refused guardian=try_again', 'what is sealed for another place is refused');
 
+savepoint taxed;
+select pg_temp.accept(pg_temp.ask('guardian_tax', jsonb_build_object('tax_number', jsonb_build_object('sealed', rpad(md5('x'), 60, 'A'), 'mac', tap.mac('1234567890001')))));
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.tax('1234567890002')))), 'conflict tax_number=conflict', 'a conflict of a sealed value');
+select ok(pg_temp.as_agent('administrator', 'import_conflicts', '{}')->'conflicts' @> '[{"field": "tax_number", "masked": true, "was": null, "asked": null, "now": null, "imported": null}]', 'is not opened in a list');
+select is((select count(*) from portal.audit where action = 'read_tax' and object = 'guardian' and object_id = tap.guardian('104201', 1)), 0::bigint, 'of which nothing is kept');
+select ok(pg_temp.as_agent('administrator', 'conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict)))->'conflict'->>'now' like '%' || md5('x') || '%', 'but on its page');
+select is((select count(*) from portal.audit where action = 'read_tax' and object = 'guardian' and object_id = tap.guardian('104201', 1)), 1::bigint, 'and it is kept who has seen it');
+rollback to taxed;
+
 create function pg_temp.iban(number text, more jsonb default '{}') returns jsonb language sql volatile as $$
     select pg_temp.rec('bank', '901/1', null, jsonb_build_object('iban', rpad(md5(random()::text), 60, 'A'), 'bic', 'AGRIFRPP', 'mandate_reference', 'RUM-1', 'mandate_date', '2024-01-02') || more,
         jsonb_build_object('macs', jsonb_build_object('iban', tap.mac(number)), 'hints', jsonb_build_object('iban', right(number, 4)))) $$;
@@ -343,10 +378,96 @@ select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardia
 select is((select count(*) from portal.guardian where family_id = tap.family('104201') and first_name = 'Odile'), 1::bigint, 'it is the same person');
 select is((select external_id from portal.guardian where family_id = tap.family('104201') and first_name = 'Odile'), 'R104201-9', 'known by the external id from now on');
 
+-- another person under somebody's number, as BL.enfance gives places
+
+create function pg_temp.line(dry boolean, records jsonb) returns text language sql as $$ select pg_temp.outcomes(pg_temp.import(jsonb_build_array(records), dry)) $$;
+create function pg_temp.second(vals jsonb, dry boolean default false) returns text language sql as $$
+    select pg_temp.line(dry, jsonb_build_array(pg_temp.g('R104201-1', '{"title": "mrs"}'), pg_temp.rec('guardian', 'R104201-2', 'F104201', vals),
+        pg_temp.rec('address', 'R104201-2', null, '{"street": "7 rue Neuve", "postal_code": "59100", "city": "Roubaix"}'))) $$;
+create function pg_temp.julien() returns text language sql as $$
+    select concat_ws(' ', g.first_name, g.last_name, a.street) from portal.guardian g left join portal.address a on a.guardian_id = g.id where g.id = tap.guardian('104201', 2) $$;
+create temp table he on commit drop as select pg_temp.julien() as was, tap.guardian('104201', 2) as id;
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}', true), 'kept other_person other_person', 'is told in a dry run');
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'kept other_person other_person', 'and written over nobody');
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Marc", "birth_date": "1999-01-01"}'), 'kept other_person other_person', 'nor of the same name, with another birth date');
+select is(pg_temp.julien(), was, 'who is there stays who they are') from he;
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Petit", "first_name": "Marc"}'),
+    pg_temp.rec('address', 'R104201-2', null, '{"street": "7 rue Neuve", "postal_code": "59100", "city": "Roubaix"}')))), 'kept other_person, kept other_person', 'in two files');
+select is(pg_temp.line(false, jsonb_build_array(pg_temp.g('R104201-1', '{"last_name": "Martin", "first_name": "Julien"}'), pg_temp.g('R104201-2', '{"last_name": "Martin", "first_name": "Camille"}'))),
+    'kept other_person other_person', 'nor do two of one name change places');
+savepoint same;
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien-Marie"}'), 'updated', 'another first name alone is the same person');
+select is(pg_temp.second('{"last_name": "Marchand", "first_name": "Julien Marie"}'), 'updated', 'and so is another last name alone');
+rollback to same;
+savepoint named;
+select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('guardian', (select id::text from he), 'first_name', 'Jules', 'last_name', 'Marchand')));
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien"}'), 'updated last_name=kept first_name=kept', 'or whom a request has given both');
+rollback to named;
+
+savepoint named;
+select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('guardian', (select id::text from he), 'first_name', 'Jules', 'last_name', 'Marchand')));
+select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('action', 'remove', 'guardian', (select id::text from he), 'comment', 'Parti.')));
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien"}'), 'kept removed_here removed_here', 'who was renamed and taken out does not come back by a former name');
+rollback to named;
+
 create temp table gone on commit drop as select pg_temp.ask('guardian_basic', jsonb_build_object('action', 'remove', 'guardian', tap.guardian('104201', 2)::text, 'comment', 'Parti.')) as id;
 select is(pg_temp.accept((select id from gone)), '303', 'a guardian is taken out by a request');
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}')))),
     'kept removed_here', 'an import does not bring them back');
+
+select is(pg_temp.line(dry, jsonb_build_array(pg_temp.g('R104201-1', jsonb_build_object('phone_work', phone)),
+        pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}'),
+        pg_temp.rec('address', 'R104201-2', null, '{"street": "2 rue B", "postal_code": "59100", "city": "Roubaix"}'))),
+    'updated removed_here removed_here', 'nor is the rest of their line refused' || case when dry then ', says a dry run' else '' end)
+  from (values (true, '+33639980066'), (false, '+33639980067')) as v (dry, phone);
+select is((select phone_work::text from portal.guardian where external_id = 'R104201-1'), '+33639980067', 'the other one is brought up to date');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('address', 'R104201-2', null, '{"street": "2 rue B", "postal_code": "59100", "city": "Roubaix"}')))), 'kept removed_here', 'a part of theirs in another file');
+savepoint moved;
+select is(pg_temp.line(false, jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', '900', '{"last_name": "Martin", "first_name": "Julien"}'),
+        pg_temp.rec('address', 'R104201-2', null, '{"street": "2 rue B", "postal_code": "59100", "city": "Roubaix"}'))), 'created', 'in another family they are somebody new');
+rollback to moved;
+
+savepoint taken;
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}', true), 'created', 'another person in their place comes, says a dry run');
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'created', 'and does');
+select ok(g.id <> he.id and g.first_name = 'Marc' and a.street = 'rue Neuve', 'as somebody new, with their address') from he, portal.guardian g join portal.address a on a.guardian_id = g.id where g.external_id = 'R104201-2';
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'unchanged', 'and stays');
+rollback to taken;
+
+create temp table away on commit drop as select c.id, c.external_id as key from portal.child c join portal.child_family m on m.child_id = c.id where m.family_id = tap.family('104201') order by c.id desc limit 1;
+select is(pg_temp.accept(pg_temp.ask('child_general', jsonb_build_object('action', 'remove', 'guardian', null, 'child', (select id::text from away), 'comment', 'Parti.'))), '303', 'a child is taken out by a request');
+select is(pg_temp.line(dry, jsonb_build_array(pg_temp.rec('child_family', key, 'F104201', '{}'), pg_temp.rec('contact', key, ref, '{"last_name": "Neuve", "first_name": "Ana", "phone_mobile": "+33639980058"}'))),
+    'kept removed_here removed_here', 'with who may collect it') from away, (values (true, 'F104201'), (false, 'F104201'), (false, null)) as v (dry, ref);
+
+-- a contact that was renamed, or taken out, by a request
+
+create temp table lent on commit drop as
+select k.id as contact, c.id as child, c.external_id as key, k.last_name, k.first_name from portal.contact k join portal.child c on c.id = k.child_id
+ where k.family_id = tap.family('104201') and c.external_id is not null order by k.id limit 1;
+create function pg_temp.knows(vals jsonb) returns text language sql as $$
+    select pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('contact', key, 'F104201', jsonb_build_object('last_name', last_name, 'first_name', first_name, 'phone_mobile', '+33639980055') || vals)))) from lent $$;
+create function pg_temp.known() returns text language sql as $$
+    select string_agg(k.last_name || ':' || k.collect, ' ' order by k.rank) from portal.contact k, lent l where k.family_id = tap.family('104201') and k.child_id = l.child
+       and portal.fold(k.first_name) = portal.fold(l.first_name) $$;
+create function pg_temp.about(what jsonb) returns jsonb language sql as $$
+    select jsonb_build_object('guardian', null, 'child', child::text, 'contact', contact::text) || what from lent $$;
+
+update portal.contact set collect = true, phone_mobile = '+33639980055' where id = (select contact from lent);
+create temp table renamed on commit drop as select pg_temp.ask('child_contact', pg_temp.about('{"last_name": "Nouveau"}')) as id;
+select is(pg_temp.knows('{"last_name": "Nouveau"}'), 'kept last_name=kept', 'a name that is asked for is the same contact');
+select pg_temp.accept((select id from renamed));
+select is(pg_temp.knows('{}'), 'kept last_name=kept', 'the name that it had is');
+select is(pg_temp.known(), 'Nouveau:true', 'there is one');
+select is(pg_temp.knows('{"last_name": "Nouveau"}'), 'unchanged', 'its own name');
+select isnt((select acknowledged_at from portal.change_item where set_id = (select id from renamed)), null, 'shows that the software has it');
+select is(pg_temp.knows('{}'), 'created', 'from then on the former one is somebody else');
+delete from portal.contact k using lent l where k.child_id = l.child and k.family_id = tap.family('104201') and k.last_name = l.last_name and k.id <> l.contact;
+
+create temp table barred on commit drop as select pg_temp.ask('child_contact', pg_temp.about('{"action": "remove", "comment": "Ne doit plus venir."}')) as id;
+select is(pg_temp.accept((select id from barred)), '303', 'a contact is taken out by a request');
+select is(pg_temp.knows('{"last_name": "nouveau", "collect": "yes"}'), 'kept removed_here', 'an import does not let them collect the child again');
+select is(pg_temp.known(), null, 'they are not there');
+select is(pg_temp.knows('{"last_name": "Autre", "collect": "yes"}'), 'created', 'somebody else comes');
 
 -- another town's are none
 

@@ -39,6 +39,33 @@ select throws_ok($$ update portal.collect_ban set end_reason = 'x' where tenant 
 select throws_ok($$ update portal.collect_ban set ended_at = now(), ended_by = (select min(id) from portal.agent where tenant = 1) where tenant = 1 $$, '23514', null, 'who ends it says why');
 select throws_ok($$ update portal.collect_ban set recorded_by = (select min(id) from portal.agent where tenant = 2) where tenant = 1 $$, '23503', null, 'an agent is of the child''s town');
 
+-- somebody who is of both households of a child asks in each
+
+savepoint two;
+insert into portal.subscription (tenant, account_id, family_id, guardian_id, since, effective_at)
+select 1, account('sophie.dubois@exemple.fr'), family('104203'), guardian('104203', 2), now(), now();
+create function pg_temp.hugo(number text, what jsonb) returns text language sql as $$
+    select ask('saint-aubin', 'ask_change', jsonb_build_object('child', pg_temp.child('Hugo')::text) || what, account('sophie.dubois@exemple.fr'), family(number))->>'status' $$;
+select is(pg_temp.hugo('104202', '{"section": "child_general", "birth_place": "Lens"}'), '303', 'in one');
+select is(pg_temp.hugo('104203', '{"section": "child_general", "birth_place": "Arras"}'), '303', 'and in the other');
+select is(pg_temp.hugo('104202', '{"section": "child_contact", "action": "report", "comment": "Pas lui."}'), '303', 'reports');
+select is(pg_temp.hugo('104203', '{"section": "child_contact", "action": "add", "last_name": "Lui", "first_name": "Jo", "link": "other", "phone_mobile": "+33639980077", "collect": "yes", "emergency": "no"}'), '303', 'adds');
+select is(pg_temp.hugo('104202', '{"section": "child_contact", "action": "add", "last_name": "Lui", "first_name": "Jo", "link": "other", "phone_mobile": "+33639980077", "collect": "no", "emergency": "no"}'), '303', 'in each');
+create function pg_temp.others(number text, what text) returns text language plpgsql as $$
+declare v jsonb;
+begin
+    perform portal.enter('saint-aubin', null, null, null, null, null, 1, 'test');
+    perform set_config('portal.role', 'validator', true), set_config('portal.agent', (select min(id)::text from portal.agent where tenant = 1 and role = 'validator'), true);
+    v := portal.agent_request(jsonb_build_object('request', (select max(id)::text from portal.change_set where family_id = family($1) and action = $2)));
+    return (select string_agg(f.number || ' ' || (x->>'what'), ', ' order by c.id) from jsonb_array_elements(v->'others') x
+              join portal.change_set c on c.id = (x->>'id')::bigint join portal.family f on f.id = c.family_id);
+end $$;
+select is(pg_temp.others('104203', 'change'), '104202 child_general', 'who decides about a child sees what its other household asks for');
+select is(pg_temp.others('104203', 'add'), '104202 report_child_contact', 'and whom it reports; contacts are each household''s own');
+select is(pg_temp.others('104202', 'report'), '104203 add_child_contact, 104202 add_child_contact', 'as who records it sees who is to be added');
+rollback to two;
+select isnt(ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201'))->>'family', null, 'Camille is in again');
+
 -- general information
 
 select is(portal.school_year(), case when extract(month from current_date) >= 9 then extract(year from current_date) || '-' || extract(year from current_date) + 1
@@ -121,7 +148,15 @@ savepoint a;
 insert into portal.contact (tenant, family_id, child_id, rank, last_name, first_name, link, phone_mobile)
 select 1, family('104201'), pg_temp.child('Nina'), r, 'X', 'Y', 'other', '+33600000000' from generate_series(4, 30) r;
 select is(portal.add_faults('child_contact', family('104201'), pg_temp.child('Nina'), '{}')->0->>'code', 'list_full', 'a full list');
+delete from portal.contact where child_id = pg_temp.child('Nina') and rank in (2, 5);
+create temp table late on commit drop as select pg_temp.set(jsonb_build_object('section', 'child_contact', 'action', 'add', 'child', pg_temp.child('Nina'))) as id;
+insert into portal.change_item (tenant, set_id, field, old, asked, state) select 1, late.id, v.f, 'null', v.a::jsonb, 'accepted'
+  from late, (values ('last_name', '"Zed"'), ('first_name', '"Zoé"'), ('link', '"other"'), ('phone_mobile', '"+33600000001"'), ('collect', '"no"'), ('emergency', '"no"')) as v (f, a);
+select is(portal.change_faults(c), '[]', 'one that somebody has left is not') from portal.change_set c join late using (id);
+select lives_ok($$ select portal.change_apply(c) from portal.change_set c join late using (id) $$, 'though its last place is taken');
+select is((select max(rank) || ' ' || max(rank) filter (where last_name = 'Zed') || ' ' || count(*) from portal.contact where child_id = pg_temp.child('Nina')), '29 29 29', 'who is added is the last one, the others close up');
 rollback to a;
+select is(array[portal.next_rank(null, 30), portal.next_rank('{1,4}', 30), portal.next_rank('{1,2,20}', 20)], '{1,5,3}', 'places');
 
 savepoint a;
 create temp table leaves on commit drop as select pg_temp.set(jsonb_build_object('section', 'child_general', 'action', 'remove', 'child', pg_temp.child('Nina'), 'comment', 'x')) as id;
