@@ -233,6 +233,22 @@ like $agent->get('/interdictions?etat=ended')->text, qr/Interdictions levées.*N
     is row("select count(*) from portal.audit where action = 'read_ban' and outcome = 'own_family'"), 2,
         'the audit has each';
 
+    # nor on the way to the town's software, which shows others what was reported
+    my ($change, $family) = map { @$_ } $portal->psql("select id, family_id from portal.change where set_id = $two");
+    my $shown = sub { my ($c, $path) = @_; return $c->get($path)->content =~ /Javert/ ? 'shown' : 'hidden' };
+    for my $path ('/recopie', "/recopie?famille=$family") {
+        is $shown->($desk, $path), 'shown', "$path shows it";
+        is $shown->($own, $path), 'hidden', 'T202 but not to them';
+    }
+    is json_post($own, '/recopie', { change => $change + 0 }, page => '/session')->status, 404, 'T202 they tick nothing';
+    json_post($own, '/recopie', { family => $family + 0, upto => $change + 0 }, page => '/session');
+    is row("select state from portal.change where id = $change"), 'open', 'T202 of what they were not shown';
+    $portal->psql("update portal.change set state = 'rejected', settled_at = now(), settled_kind = 'machine', settled_by = 1,
+        answered = 'rejected', reason = 'Non.' where id = $change");
+    is $shown->($desk, '/refus'), 'shown', '/refus shows it';
+    is $shown->($own, '/refus'), 'hidden', 'T202 but not to them';
+    is json_post($own, '/refus', { change => $change + 0, act => 'resend' }, page => '/session')->status, 404, 'T202 nor do they send it again';
+
     my @agents = map { scalar agent_client(json => 1, role => $_) } qw(validator administrator);
     my @got = Portal::Pending->pages(map {
         my $page = $_->get("/interdictions/$ban")->json;

@@ -79,15 +79,15 @@ comment on function agent_groups() is
 create or replace function change_seen(p_change change) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return my_sections() is null and my_schools() is null
-           or exists (select from change_set s
-                       where s.id = p_change.set_id
-                         and agent_sees(s.section, s.family_id, s.child_id));
+    return exists (select from change_set s
+                    where s.id = p_change.set_id
+                      and agent_sees(s.section, s.family_id, s.child_id)
+                      and not own_report(s));
 end
 $$;
 
 comment on function change_seen(change) is
-    'agent_sees() of the request that a change is of.';
+    'agent_sees() of the request that a change is of, but for an own_report().';
 
 
 -- their own family is nobody's ----------------------------------------------------
@@ -139,6 +139,17 @@ $$;
 
 comment on function own_request(change_set) is
     'Whether a request is about the agent''s own family: the one it is about, or the other household of its child.';
+
+
+create or replace function own_report(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return p_set.action = 'report' and own_request(p_set);
+end
+$$;
+
+comment on function own_report(change_set) is
+    'Whether a request says who must not collect a child of the agent''s own family: it may be the agent, and no page tells them that there is one.';
 
 
 create or replace function in_queue(p_set change_set) returns boolean

@@ -78,6 +78,7 @@ begin
          where c.family_id = p_family
            and c.state = 'open'
            and agent_sees(s.section, s.family_id, s.child_id)
+           and not own_report(s)
          order by c.id
          limit 100),
     requests as (
@@ -283,6 +284,7 @@ begin
               join change_set s on s.tenant = c.tenant and s.id = c.set_id
              where c.state = 'rejected'
                and agent_sees(s.section, s.family_id, s.child_id)
+               and not own_report(s)
                and c.id > coalesce(to_id(input->>'after'), 0)
              order by c.id
              limit 26) x
