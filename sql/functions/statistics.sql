@@ -337,7 +337,7 @@ begin
           from verification_rules() r
          where r.section like 'child%'
     ), given as not materialized (
-        select g.child_id, r.bit, r.by_all, r.answers
+        select g.child_id, g.by_guardian, r.bit, r.by_all
           from verification g
           join rule r on r.section = g.section and g.verified_on >= r.since
           left join change_set c on c.tenant = g.tenant and c.id = g.set_id
@@ -346,27 +346,24 @@ begin
            and (v_schools is null or g.child_id in (select x from my_children() x))
     ), connected as (
         -- see may_answer()
-        select m.child_id, count(distinct u.guardian_id) as guardians,
-               count(distinct u.guardian_id) filter (where w.authority is not false)
-                   as answering
+        select distinct m.child_id, w.id as guardian_id, w.authority is not false as answers
           from child_family m
           join subscription u on u.tenant = m.tenant and u.family_id = m.family_id
                              and u.ended_at is null
           join guardian w on w.tenant = u.tenant and w.id = u.guardian_id
          where exists (select from rule r where r.by_all)
-         group by m.child_id
     ), done as (
         select g.child_id, bit_or(g.bit) as bits
           from (select n.child_id, n.bit from given n where not n.by_all
                  union all
-                -- there is one row of each guardian
-                select n.child_id, n.bit
-                  from given n
-                  left join connected k on k.child_id = n.child_id
-                 where n.by_all
-                 group by n.child_id, n.bit, n.answers, k.guardians, k.answering
-                having count(*) >= coalesce(case when n.answers then k.answering
-                                                 else k.guardians end, 0)) g
+                -- each who is connected; who is no more counts for nobody
+                select k.child_id, r.bit
+                  from connected k
+                  join rule r on r.by_all and (k.answers or not r.answers)
+                  left join given n on n.child_id = k.child_id and n.bit = r.bit
+                                   and n.by_guardian = k.guardian_id
+                 group by k.child_id, r.bit
+                having bool_and(n.child_id is not null)) g
          group by g.child_id
     ), filed as (
         -- a child counts when each of its sections does; not "having" above, or
@@ -398,7 +395,7 @@ end
 $$;
 
 comment on function verified_chart() is
-    'Of how many children of a school all that the town has verified is, see verification_rules(). Result: chart() of the percent, rows with "school", "short" (its beginning), "children", "verified".';
+    'Of how many children of a school all that the town has verified is, see verification_rules(): where each guardian has to, by all who are connected. Result: chart() of the percent, rows with "school", "short" (its beginning), "children", "verified".';
 
 
 create or replace function statistics(input jsonb) returns json

@@ -50,5 +50,26 @@ select set_config('portal.schools', '', true);
 update portal.verification set verified_on = '2001-01-01' where child_id = (select child_id from pupil where n = 1) and section = 'child_general';
 select is(pg_temp.schools(), 'Groupe Veil 0/2, Macé 1/1', 'what was verified long ago is not');
 
+-- where each guardian has to: those who are connected, whoever was before
+
+update portal.verification set verified_on = portal.today() where tenant = 1;
+update portal.town set verify_both = '{child_general}' where id = 1;
+delete from portal.subscription where tenant = 1;
+select is(pg_temp.schools(), 'Groupe Veil 0/2, Macé 0/1', 'nobody is connected: nobody has');
+create temp table parent on commit drop as
+select g.id, g.family_id, row_number() over (order by g.id) as n
+  from portal.guardian g where g.family_id = (select family_id from pupil where n = 1);
+select is((select count(*) from parent)::int, 2, 'a child of two');
+insert into portal.subscription (tenant, account_id, family_id, guardian_id, since, effective_at, ended_at)
+select 1, (select a.id from portal.account a where a.tenant = 1 order by a.id offset n limit 1), family_id, id, now(), now(), case n when 1 then now() end from parent;
+select is(pg_temp.schools(), 'Groupe Veil 0/2, Macé 0/1', 'the one who has is connected no more, the other one has not');
+update portal.verification set by_guardian = (select id from parent where n = 2) where child_id = (select child_id from pupil where n = 1) and section = 'child_general';
+select is(pg_temp.schools(), 'Groupe Veil 1/2, Macé 0/1', 'the other one has');
+update portal.subscription set ended_at = null where tenant = 1;
+select is(pg_temp.schools(), 'Groupe Veil 0/2, Macé 0/1', 'both are connected, one has');
+insert into portal.verification (tenant, section, child_id, family_id, by_guardian, verified_on)
+select 1, 'child_general', p.child_id, p.family_id, (select id from parent where n = 1), portal.today() from pupil p where p.n = 1;
+select is(pg_temp.schools(), 'Groupe Veil 1/2, Macé 0/1', 'both have');
+
 select * from finish();
 rollback;
