@@ -231,6 +231,9 @@ is town('keep_document is null'), 't', 'as long as the request';
         is_deeply { map { $_->{field} => $_->{needed} ? 1 : 0 } @{ $doc->{items} } },
             { map { $_->{name} => $_->{policy} eq 'required' ? 1 : 0 } @of },
             'and what the file cannot be without';
+        my @free = map { $_->{name} } grep { $_->{policy} ne 'required' } @of;
+        is_deeply { map { $_ => $form->{"reglages-$of"}{fields}{$_}{options} } @free },
+            { map { $_ => join ',', @{ $doc->{choices}{$_} } } @free }, 'the form has the choices that there are';
     }
     is $desk->get("/reglages/$_")->status, 404, "no section $_" for qw(responsables/sante enfants/base enfants/x);
 
