@@ -409,6 +409,8 @@ is town('keep_document is null'), 't', 'as long as the request';
     unlike $shown, qr/publisher_en|Éditeur \(en anglais\)|<p class="said"><\/p>/, 'what is not said is not there';
     is town("texts ? 'publisher'"), 'f', 'nothing is saved';
     is audited(), '', 'nor noted';
+    is $desk->post($path, { publisher => 'Vu deux fois', step => 'check' }, headers => { 'Idempotency-Key' => '"seen-twice"',
+        'X-CSRF-Token' => $desk->get('/session')->json->{csrf} })->status, 200, 'a program may look twice under one key' for 1, 2;
     is $admin->submit($r, { step => 'save' })->status, 303, 'from there it is';
     is audited(), 'texts(publisher)', 'and noted';
     like $legal->(qr/Ville de Saint-Aubin\./)->content, qr{<p class="said">Ville de Saint-Aubin\.\n\nMairie, 1 place}, 'with its paragraphs';

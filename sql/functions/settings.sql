@@ -337,6 +337,11 @@ declare
     v_changed  jsonb;
     v_faults   jsonb;
 begin
+    -- looking does nothing: it claims no key and waits for nobody
+    if input->>'step' = 'check' then
+        return settings_form(input);
+    end if;
+
     v_refusal := settings_turn(input);
 
     if v_refusal is not null then
@@ -346,11 +351,6 @@ begin
     select t.* into v_town from town t where t.id = here();
 
     v_values := settings_values(v_town, v_page);
-
-    if input->>'step' = 'check' then
-        return settings_form(input);
-    end if;
-
     v_changed := settings_asked(input, v_values);
 
     v_refusal := coalesce(settings_stale(input, document_version(v_values::json)),
