@@ -249,9 +249,19 @@ sub later {
     # lists of what is destroyed, too
     is $chief->submit($chief->get('/reglages/conservation'), { purge_mode => 'approval' })->status, 303, 'lists';
     is $chief->submit($chief->get('/reglages/conservation'), { purge_mode => 'automatic' })->status, 303, 'and none';
+    # what families read of it: who closes an account, and the page of everybody
+    my $told = sub { $c->get('/mes-donnees/fermeture')->json->{retention}{approval} };
+    my $public = sub {
+        my ($wanted) = @_;
+        return wait_for(20, sub { client()->get('/donnees-personnelles')->text =~ $wanted });
+    };
     is who('chief')->get('/eliminations')->json->{approval}, JSON::PP::true(), '2.3.5 are asked for still';
+    is $told->(), JSON::PP::true(), 'as families are told';
+    ok $public->(qr/la ville en vérifie d’abord la liste/), 'and everybody';
     later('7 days');
     is who('chief')->get('/eliminations')->json->{approval}, JSON::PP::false(), 'then not';
+    is $told->(), JSON::PP::false(), 'which they are told then';
+    ok $public->(qr/l’effacement est automatique\./), 'and everybody';
 }
 
 done_testing;

@@ -87,10 +87,10 @@ create or replace function retention(p_town town) returns json
         'document', period(greatest(coalesce((p_town).keep_document,
                                              (p_town).keep_request), 1)),
         'photo', period(greatest((p_town).keep_photo, 1)),
-        'approval', (p_town).purge_mode = 'approval');
+        'approval', lists_first(p_town));
 
 comment on function retention(town) is
-    'A town''s periods, for pages: each as period() gives it; approval: requests, their files and bans are destroyed from an approved list alone.';
+    'A town''s periods, for pages: each as period() gives it; approval: requests, their files and bans are destroyed from an approved list alone, see lists_first().';
 
 
 create or replace function town_document(wanted int) returns json
@@ -125,8 +125,14 @@ comment on function town_document(int) is 'A town as nginx''s workers hold it, o
 
 create or replace function town(tenant text) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_town  int := (select t.id from town t where t.slug = town.tenant);
+    v_set   text;
 begin
-    return town_document((select t.id from town t where t.slug = town.tenant));
+    -- the document says what its rows say, see rule_holds()
+    v_set := set_config('portal.tenant', coalesce(v_town, 0)::text, true);
+
+    return town_document(v_town);
 end
 $$;
 
