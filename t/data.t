@@ -416,7 +416,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
     my $child = $met->{of};
     my %told = (account => $doc->{account}, subscription => $doc->{subscriptions}[0], code => $doc->{codes}[0],
         session => $doc->{connections}[0], device => $doc->{devices}[0], guardian => $own,
-        address => $own->{address}, tax => $own->{tax}, bank => $own->{bank}, child => $child,
+        address => { %{ $own->{address} }, %{ $me->{address_codes} } }, tax => $own->{tax}, bank => $own->{bank}, child => $child,
         health => $child->{health}, insurance => $child->{insurance}, schooling => $child->{school},
         authorisation => $child->{authorisations}[0], contact => $child->{contacts}[0]);
     # what the machine alone needs, and what another part of the page says
@@ -424,7 +424,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
         subscription => 'id account_id family_id guardian_id code_id', code => 'id family_id guardian_id mac seal_id copy used_by lot_id printable',
         session => 'hash account_id epoch absolute_until', device => 'account_id mac epoch',
         guardian => 'family_id seal_id search search_first search_birth search_email external_id',
-        address => 'guardian_id family_id city_code ban_id ban_score ban_date', tax => 'guardian_id family_id caf_mac tax_number_mac notice_reference_mac reference_income_mac',
+        address => 'guardian_id family_id', tax => 'guardian_id family_id caf_mac tax_number_mac notice_reference_mac reference_income_mac',
         bank => 'guardian_id family_id iban iban_mac', child => 'seal_id search search_first external_id',
         health => 'child_id allergies_mac allergy_action_mac treatment_mac notes_mac', insurance => 'child_id', schooling => 'child_id',
         authorisation => 'child_id text_id answered_on guardian_id', contact => 'family_id child_id');

@@ -771,10 +771,12 @@ is json_post($aj, "/demandes/$id", { step => 'accept',
     is $place->(), '3 B allée du Parc 59512 -', 'the file has them; the town\'s code stays, the address\' own goes';
     like $camille->get($page)->text, qr/Numéro et voie 3 B allée du Parc/, 'one line where it is read';
 
-    for ($page, $address, '/famille', '/mes-donnees', "/famille/demandes/$id") {
+    for ($page, $address, '/famille', "/famille/demandes/$id") {
         unlike $camille->get($_)->content, qr/59512|city_code|ban_id/, "no code on $_";
         unlike $j->get($_)->content, qr/59512|city_code|ban_id/, 'nor for a program';
     }
+    like $camille->get('/mes-donnees')->text, qr/Code Insee de la commune 59512 Numéro de l’adresse dans la Base adresse nationale Non renseigné/,
+        'but where all that is held is told';
     is json_post($j, $address, { $_ => '59350' })->json->{errors}[0]{code}, 'unknown_field', "and nobody asks for $_" for qw(city_code ban_id);
 
     $id = number_of(ask($camille, $address, { postal_code => '59000', city => 'Lille' }));

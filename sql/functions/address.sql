@@ -25,6 +25,20 @@ comment on function address_values(bigint) is
     'section_values() of guardian_address. The codes (city_code, ban_…) are no part of it: no family is asked for them.';
 
 
+create or replace function address_codes(p_guardian bigint) returns json
+    language sql stable
+begin atomic
+    select json_build_object('city_code', d.city_code, 'ban_id', d.ban_id,
+               'ban_score', trim_scale(d.ban_score)::text, 'ban_date', d.ban_date)
+      from address d
+     where d.guardian_id = p_guardian
+       and num_nonnulls(d.city_code, d.ban_id) > 0;
+end;
+
+comment on function address_codes(bigint) is
+    'What the State calls a guardian''s address, as imports have brought it: {"city_code", "ban_id", "ban_score", "ban_date"}; null: nothing is known of it.';
+
+
 create or replace function address_line(v jsonb) returns text
     language sql immutable parallel safe
     return nullif(concat_ws(' ', nullif(v->>'street_number', ''), nullif(v->>'repetition', ''),

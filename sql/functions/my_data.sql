@@ -204,7 +204,10 @@ begin
                 'guardians', (select json_agg(json_build_object(
                                   'person', (g.document->>'first_name') || ' '
                                           || (g.document->>'last_name'),
-                                  'of', g.document) order by g.rank)
+                                  'of', g.document,
+                                  'address_codes', case when g.document->>'address' is not null
+                                      then address_codes((g.document->>'id')::bigint) end)
+                                  order by g.rank)
                                 from guardian_documents(f.id, null, p_account,
                                                         seen_by('self'), v_same) g),
                 'children', coalesce((select json_agg(json_build_object(
@@ -222,7 +225,7 @@ end
 $$;
 
 comment on function data_family(bigint, bigint) is
-    'A family as an account may see it: the documents of its pages, each with the person''s name; beside a child''s former_authorisations(). What the town hides on these is here (GDPR art. 15): the person is told all that is held and may be seen.';
+    'A family as an account may see it: the documents of its pages, each with the person''s name; beside an address that is seen address_codes(), beside a child former_authorisations(). What the town hides on these is here (GDPR art. 15): the person is told all that is held and may be seen.';
 
 
 create or replace function data_requests(p_account account) returns json
@@ -290,7 +293,7 @@ $$;
 
 comment on function my_data(jsonb) is
 'All that the portal holds about the account that asks. Input: format (csv: a file is taken away, which the audit tells).
-Result: {"status": 200, "account", "subscriptions", "codes": data_codes(), "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "notes": family_data_notes(), "guardians": [{"person", "of": as in family}], "children": likewise}] of effective subscriptions, "requests", "verifications": data_verifications(), "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
+Result: {"status": 200, "account", "subscriptions", "codes": data_codes(), "families": [{"number", "updated", "accounting_code": in the town''s accounts, or null, "notes": family_data_notes(), "guardians": [{"person", "of": as in family, "address_codes"}], "children": [{"person", "of", "former_authorisations"}]}] of effective subscriptions, "requests", "verifications": data_verifications(), "connections", "devices", "mails", "links", "events": the newest events_most of the audit, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places}. Of others what the table of visibility says, nothing more.';
 
 
 create or replace function closing(input jsonb) returns json

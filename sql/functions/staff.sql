@@ -281,13 +281,8 @@ begin
                                     where u.guardian_id = (g.document->>'id')::bigint
                                       and u.ended_at is null
                                       and 'guardian_basic' = any (p_seen)),
-                       'codes', case when 'guardian_address' = any (p_seen) then
-                           (select json_build_object('city_code', d.city_code,
-                                       'ban_id', d.ban_id, 'ban_score', trim_scale(d.ban_score)::text,
-                                       'ban_date', d.ban_date)
-                              from address d
-                             where d.guardian_id = (g.document->>'id')::bigint
-                               and num_nonnulls(d.city_code, d.ban_id) > 0) end,
+                       'codes', case when 'guardian_address' = any (p_seen)
+                                     then address_codes((g.document->>'id')::bigint) end,
                        'tax_page', case when 'guardian_tax' = any (p_seen) and not v_own then
                            '/familles/' || p_family || '/responsables/'
                                || (g.document->>'id') || '/fiscales' end,
@@ -303,7 +298,7 @@ end
 $$;
 
 comment on function agent_guardians(bigint, text[]) is
-    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "codes": of the address {"city_code", "ban_id", "ban_score", "ban_date"} or null, "tax_page": where the tax is, "iban_page": where the account number is opened whole, "verified": verified_days()}]; their own family''s pages are null.';
+    'The guardians of a family as agents see them: [{"guardian": of guardian_documents(), without the tax, "account": the one that is connected {"email", "since"} or null, "codes": address_codes(), "tax_page": where the tax is, "iban_page": where the account number is opened whole, "verified": verified_days()}]; their own family''s pages are null.';
 
 
 create or replace function declared(p_child bigint, p_family bigint, p_seen text[],
