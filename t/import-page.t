@@ -9,6 +9,7 @@ use utf8;
 
 use Encode ();
 use Portal::Fault qw(as_json);
+use IO::Compress::Zip qw(zip ZIP_CM_DEFLATE);
 use Portal::Sample;
 use Portal::Test;
 
@@ -286,6 +287,72 @@ is row("select state || ' ' || reason from portal.import_conflict where id = $co
 is software(telephoneResp1 => '03 53 01 77 88')->{import}{counts}{conflict}, 0, 'the same again is none any more';
 is row("select count(distinct action) from portal.audit where action in ('start_import', 'decide_import', 'decide_conflict')"),
     3, 'the audit says who';
+
+# another import brings another value while a page is open
+{
+    ask(phone_home => '03 53 01 77 03');
+    software(telephoneResp1 => '03 53 01 77 91');
+    my $list = $chief->get('/imports/conflits');
+    my ($one) = $list->content =~ m{action="/imports/conflits/(\d+)"};
+    my $page = $chief->get("/imports/conflits/$one");
+    my $version = $desk->get("/imports/conflits/$one")->json->{conflict}{version};
+    software(telephoneResp1 => '03 53 01 77 92');
+    for my $old ($list, $page) {
+        my $said = $chief->submit($old, { act => 'take' }, form => "/imports/conflits/$one");
+        is $said->status, 409, 'what was not shown is not chosen';
+        like $said->text, qr/dit autre chose.*03 53 01 77 92/s, 'but shown';
+    }
+    is codes(json_post($desk, "/imports/conflits/$one", { act => 'keep', version => $version })), ':conflict_changed', 'to a program, too';
+    is row("select phone_home from portal.guardian where id = $guardian"), '+33353017703', 'nothing is done';
+    is $chief->submit($chief->get("/imports/conflits/$one"), { act => 'take' }, form => "/imports/conflits/$one")->status, 303, 'once it was';
+    is row("select phone_home from portal.guardian where id = $guardian"), '+33353017792', 'it is';
+}
+
+# what is sealed is opened one by one, which is kept; of their own family an agent reads and decides nothing
+{
+    my $read = sub { row("select count(*) from portal.audit where action = '$_[0]' and agent_id is not null") };
+    $portal->psql("insert into portal.import_conflict (tenant, family_id, guardian_id, section, field, was, asked, imported)
+        select t.tenant, t.family_id, t.guardian_id, 'guardian_tax', 'tax_number', v, v, v
+          from portal.tax t, to_jsonb(t.tax_number::text) v where t.guardian_id = $guardian");
+    my $lists = $read->('read_conflicts');
+    my $doc = $desk->get('/imports/conflits')->json->{conflicts};
+    is scalar @$doc, 1, 'a sealed value';
+    ok $doc->[0]{masked} && !grep({ defined $doc->[0]{$_} } qw(was asked now imported)), 'is not opened in the list';
+    is $read->('read_conflicts'), $lists + 1, 'T215 that the list was read is kept';
+    is $read->('read_tax'), 0, 'and nothing else was';
+    my $one = "/imports/conflits/$doc->[0]{id}";
+    my $list = $chief->get('/imports/conflits');
+    ok $list->links->{$one}, 'the list leads there';
+    unlike $list->content, qr/action="\Q$one\E"/, 'and nothing is chosen unseen';
+    like $desk->get($one)->json->{conflict}{imported}, qr/^\d{13}$/, 'on its page it is';
+    is $read->('read_tax'), 1, 'T215 and who has read it is kept';
+
+    my $email = row("select a.email from portal.agent a join portal.audit x on x.agent_id = a.id where x.action = 'read_tax'");
+    my $was = row("select email from portal.guardian where id = $guardian");
+    $portal->psql("update portal.guardian set email = '$email' where id = $guardian");
+    is_deeply $desk->get('/imports/conflits')->json->{conflicts}, [], 'T202 of their own family there is none';
+    is $desk->get($one)->json->{code}, 'own_family', 'T202 is not read';
+    my $r = json_post($desk, $one, { act => 'take' }, page => '/session');
+    is $r->status . ' ' . codes($r), '403 :own_family', 'T202 nor decided';
+    is row("select string_agg(distinct outcome, ' ') from portal.audit where object = 'import_conflict' and outcome like 'own%'"), 'own_family', 'and kept';
+    $portal->psql("update portal.guardian set email = '$was' where id = $guardian; delete from portal.import_conflict where state = 'open'");
+}
+
+# a report of more than a page goes on where it was, whatever the file is called
+{
+    my $lines = csv([qw(family number label)], map { ["P$_", "n° $_", 'Nom'] } 1 .. 60);
+    zip(\$lines => \my $zip, Name => 'Familles 2026-11 (+ 7 % & 100).csv', Method => ZIP_CM_DEFLATE);
+    my $long = id_of(send_form($chief, files => { archive => $zip }), 'a file with an odd name');
+    becomes($long, 'checked');
+    my $one = $desk->get("/imports/$long")->json;
+    is scalar @{ $one->{lines} }, 50, 'fifty lines';
+    my $two = $desk->get("/imports/$long?apres=$one->{next}")->json;
+    is scalar @{ $two->{lines} // [] }, 10, 'then the others' or diag explain $two;
+    is $two->{next}, undef, 'and no more';
+    my ($next) = grep { /apres=/ } keys %{ $chief->get("/imports/$long")->links };
+    like $chief->get($next =~ s/#.*//r)->text, qr/ligne 61/, 'by the page\'s link, too';
+    is $desk->get("/imports/$long?apres=$_")->status, 422, "$_ is no place" for '51:Familles', '1-ff', '1-', 'x';
+}
 
 # a field that is left out leaves the rest of its line, unless that is refused
 {

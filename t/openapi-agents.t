@@ -401,7 +401,7 @@ answered(statistics => $c->get('/statistiques'), 200);
         order by id desc limit 1") eq $state }) };
     ok $is->('checked'), 'checked';
     answered(imports => $chief->get("/imports$_"), 200, $_) for '', '?apres=1';
-    answered(importReport => $chief->get("$path$_"), 200, $_) for '', '?resultat=refused', '?resultat=all', '?apres=1:famille.csv';
+    answered(importReport => $chief->get("$path$_"), 200, $_) for '', '?resultat=refused', '?resultat=all', '?apres=1-66616d696c6c652e637376';
     answered(importReport => $chief->get('/imports/999999'), 404);
     answered(importReport => $chief->get("$path?resultat=x"), 422);
     answered(importProgress => $chief->get("$path/avancement"), 200);
@@ -453,7 +453,8 @@ answered(statistics => $c->get('/statistiques'), 200);
     answered(putImport => $put->($csv, $key, 'Content-Length' => 99_000_000), 413);
     answered(machineReport => $m->get($there, headers => { Authorization => "Bearer $key" }), 200);
     answered(machineReport => $m->get("$there?$_", headers => { Authorization => "Bearer $key" }), 200, $_)
-        for qw(outcome=all after=1 limit=1);
+        for qw(outcome=all after=1-61 limit=1);
+    answered(machineReport => $m->get("$there?after=$_", headers => { Authorization => "Bearer $key" }), 422, $_) for qw(1 1:a 1-ff);
     answered(machineReport => $m->get("$there?outcome=x", headers => { Authorization => "Bearer $key" }), 422);
     answered(machineReport => $m->get($there, headers => { Authorization => "Bearer $feed" }), 403);
     answered(machineReport => $m->get('/import/999999', headers => { Authorization => "Bearer $key" }), 404);

@@ -147,15 +147,37 @@ comment on function import_report_lines(bigint, text, text, int, int) is
     'The next lines of a report. Input: import, outcome as import_report(), file and line of the last one seen, how many.';
 
 
+create or replace function report_cursor(p_line int, p_file text) returns text
+    language sql stable
+    return p_line || '-' || encode(convert_to(p_file, 'UTF8'), 'hex');
+
+comment on function report_cursor(int, text) is
+    'Where a report goes on, for an address: a file may have any name.';
+
+
+create or replace function report_place(p_cursor text, out line int, out file text)
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    if p_cursor ~ '^[0-9]{1,9}-([0-9a-f]{2})+$' then
+        file := convert_from(decode(split_part(p_cursor, '-', 2), 'hex'), 'UTF8');
+        line := split_part(p_cursor, '-', 1)::int;
+    end if;
+exception
+    when character_not_in_repertoire then
+        file := null;
+end
+$$;
+
+comment on function report_place(text) is
+    'report_cursor() back again: line and file; both null: it is none.';
+
+
 create or replace function import_report(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
     v_import    import;
     v_outcome   text := nullif(input->>'outcome', '');
-    -- a name of a file may have any character: the line's number comes first
-    v_line      int := least(coalesce(to_id(split_part(input->>'after', ':', 1)), 0), 2147483647);
-    v_file      text := coalesce(substr(input->>'after',
-                            length(split_part(input->>'after', ':', 1)) + 2), '');
+    v_after     record := report_place(input->>'after');
     v_limit     int := least(greatest(coalesce(to_id(input->>'limit'), 50), 1), 1000);
     v_rows      json;
     v_count     int;
@@ -169,7 +191,7 @@ begin
                      v_outcome in ('created', 'updated', 'unchanged', 'kept', 'conflict',
                                    'refused', 'all')),
         wrong_filter(case when my_machine() is null then 'apres' else 'after' end,
-                     is_id(split_part(input->>'after', ':', 1))),
+                     case when input->>'after' <> '' then v_after.line is not null end),
         wrong_filter('limit', is_id(input->>'limit')));
 
     if v_wrong is not null then
@@ -192,8 +214,8 @@ begin
                order by x.file, x.line), count(*)
       into v_rows, v_count
       from (select l.*
-              from import_report_lines(v_import.id, v_outcome, v_file, v_line,
-                                       v_limit + 1) l) x;
+              from import_report_lines(v_import.id, v_outcome,
+                      coalesce(v_after.file, ''), coalesce(v_after.line, 0), v_limit + 1) l) x;
 
     return json_build_object('status', 200, 'import', import_row(v_import),
         'files', v_import.files,
@@ -203,8 +225,8 @@ begin
                             where r.n <= v_limit), '[]'),
         'has_lines', v_count > 0,
         'next', case when v_count > v_limit
-                     then (v_rows->(v_limit - 1)->>'line') || ':'
-                          || (v_rows->(v_limit - 1)->>'file') end);
+                     then report_cursor((v_rows->(v_limit - 1)->>'line')::int,
+                                        v_rows->(v_limit - 1)->>'file') end);
 end
 $$;
 
@@ -321,6 +343,20 @@ comment on function conflict_row(import_conflict) is
     'A conflict as its page shows it, with the values: what was there, what the family has asked for, what the file holds now, what the software says; and the version of all that, over which it is decided.';
 
 
+create or replace function own_conflict(p_conflict import_conflict) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return own_family(p_conflict.family_id)
+           or is_agents_family(null, array(
+                  select m.family_id from child_family m
+                   where m.child_id = p_conflict.child_id));
+end
+$$;
+
+comment on function own_conflict(import_conflict) is
+    'Whether a conflict is about the agent''s own family, or the other household of a child.';
+
+
 create or replace function conflict_opens(p_conflict import_conflict) returns boolean
     language sql stable
     return exists (select from field f
@@ -335,19 +371,24 @@ comment on function conflict_opens(import_conflict) is
 
 
 create or replace function import_conflicts(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+    language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
-    v_after  bigint := coalesce(to_id(input->>'after'), 0);
-    v_rows   json;
-    v_count  int;
-    v_wrong  json;
+    v_after    bigint := coalesce(to_id(input->>'after'), 0);
+    v_rows     json;
+    v_count    int;
+    v_refusal  json;
 begin
     perform require_agent('administrator');
 
-    v_wrong := wrong_filter('apres', is_id(input->>'after'));
+    v_refusal := wrong_filter('apres', is_id(input->>'after'));
 
-    if v_wrong is not null then
-        return v_wrong;
+    if v_refusal is null then
+        v_refusal := may_read(false, true);
+        perform note('read_conflicts', read_outcome(v_refusal));
+    end if;
+
+    if v_refusal is not null then
+        return v_refusal;
     end if;
 
     -- what is sealed is opened on a conflict's own page, which is kept
@@ -359,7 +400,7 @@ begin
       from (select c as p, c.id as n
               from import_conflict c
              where c.state = 'open' and c.id > v_after
-               and not own_family(c.family_id)
+               and not own_conflict(c)
              order by c.id
              limit 26) x;
 
@@ -373,7 +414,7 @@ end
 $$;
 
 comment on function import_conflicts(jsonb) is
-    'The conflicts that wait to be decided, the oldest first, 25 at a time, none of the administrator''s own family. Input: after (id of the last one seen). Result: {"status": 200, "conflicts": [conflict_row(), "masked" and without the values where these are sealed], "next"}. For administrators.';
+    'The conflicts that wait to be decided, the oldest first, 25 at a time, none of the administrator''s own family; the audit says who has read them (read_conflicts). Input: after (id of the last one seen). Result: {"status": 200, "conflicts": [conflict_row(), "masked" and without the values where these are sealed], "next"}; 429 too_many_readings. For administrators.';
 
 
 create or replace function conflict_overrules(p_conflict import_conflict) returns void
@@ -448,7 +489,7 @@ begin
     end if;
 
     v_errors := case
-        when own_family(v_row.family_id) then refused('', 'own_family', 403)
+        when own_conflict(v_row) then refused('', 'own_family', 403)
         -- the file has gone on since the page was shown
         when input->>'version' <> conflict_row(v_row)->>'version'
             then refused('', 'conflict_changed', 409) end;

@@ -116,12 +116,13 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    if own_family(v_row.family_id) then
-        v_refusal := refused('', 'own_family', 403);
-    elsif conflict_opens(v_row) then
+    if not own_conflict(v_row) and conflict_opens(v_row) then
         v_refusal := agent_reads('read_' || split_part(v_row.section, '_', 2),
                                  split_part(v_row.section, '_', 1),
                                  coalesce(v_row.guardian_id, v_row.child_id));
+    else
+        v_refusal := may_read(own_conflict(v_row), true);
+        perform note('read_conflicts', read_outcome(v_refusal), 'import_conflict', v_row.id);
     end if;
 
     return coalesce(v_refusal, json_build_object('status', 200,
@@ -131,7 +132,7 @@ end
 $$;
 
 comment on function conflict(jsonb) is
-    'A conflict by itself. Input: conflict (its id). Result: {"status": 200, "conflict": conflict_row(), "decides": it still waits, "values": its form''s}; where its values are sealed the audit says who has seen them (read_tax, read_bank); 404; 403 own_family; 429 too_many_readings. For administrators.';
+    'A conflict by itself. Input: conflict (its id). Result: {"status": 200, "conflict": conflict_row(), "decides": it still waits, "values": its form''s}; the audit says who has seen it (read_conflicts; read_tax, read_bank where its values are sealed); 404; 403 own_family; 429 too_many_readings. For administrators.';
 
 
 grant execute on function may_machine(text), forget_import(jsonb), import_sheet(jsonb),
