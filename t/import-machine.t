@@ -52,6 +52,7 @@ for my $wrong ([], ['Basic YTpi'], ["Bearer $key."], ['Bearer ' . 'A' x 43], ["B
     is $r->header('www-authenticate'), 'Bearer realm="portail"', 'it says what is wanted';
     like $r->header('content-type'), qr{^application/problem\+json}, 'as a problem document';
     is $r->json->{status}, 401, 'with its status';
+    is_deeply [@{ $r->json }{qw(code title)}], ['machine_key', 'Clé inconnue'], 'and in words about a key, not about a session';
 }
 
 # whatever a program accepts

@@ -490,17 +490,34 @@ static ngx_int_t
 ngx_http_portal_content_error(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  status;
+    ngx_int_t    rc;
+    ngx_uint_t   status;
+    const char  *code;
 
     rc = ngx_http_portal_unwanted(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
+    code = NULL;
     status = r->err_status;
 
     switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+
+        /*
+         * a program that has a key, or should, has no session to open; what
+         * nginx itself asks for (auth_basic) is no key
+         */
+
+        if (r->headers_out.www_authenticate == NULL
+            && ngx_http_portal_sent_header(r, "WWW-Authenticate", 16))
+        {
+            code = "machine_key";
+        }
+
+        break;
 
     case 0:
         status = NGX_HTTP_NOT_FOUND;
@@ -518,7 +535,7 @@ ngx_http_portal_content_error(ngx_http_request_t *r,
         break;
     }
 
-    return ngx_http_portal_problem(r, ctx, status, NULL);
+    return ngx_http_portal_problem(r, ctx, status, code);
 }
 
 
