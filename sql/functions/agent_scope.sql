@@ -152,18 +152,6 @@ comment on function own_report(change_set) is
     'Whether a request says who must not collect a child of the agent''s own family: it may be the agent, and no page tells them that there is one.';
 
 
-create or replace function in_queue(p_set change_set) returns boolean
-    language plpgsql stable set search_path = portal, pg_temp as $$
-begin
-    return agent_sees(p_set.section, p_set.family_id, p_set.child_id)
-           and not own_request(p_set);
-end
-$$;
-
-comment on function in_queue(change_set) is
-    'Whether a request is one that this agent may deal with: theirs, and not of their own family.';
-
-
 -- how an administrator sets them ------------------------------------------------
 
 create or replace function limit_schools(p_typed text, p_has text[], out schools text[],

@@ -62,22 +62,23 @@ declare
 begin
     -- a number is one request, whatever the other choices.  Else a query for each
     -- way, so that each goes along an index and ends with the page; of a state
-    -- the urgent ones, then the rest, as the last page ended
+    -- the urgent ones, then the rest, as the last page ended.  Who is for a few
+    -- schools may have to pass over many: their children are looked up once
     if p_number is not null then
         return query
         select c.*
-          from change_set c
+          from my_requests_seen() c
          where c.number = p_number
-           and in_queue(c);
+           and not own_request(c);
 
     elsif p_state = 'done' then
         return query
         select c.*
-          from change_set c
+          from my_requests_seen() c
          where c.state in ('accepted', 'partly', 'refused')
            and c.id < coalesce((p_from).id, 9223372036854775807)
            and (p_section is null or c.section = p_section)
-           and in_queue(c)
+           and not own_request(c)
            and case p_whose when 'mine' then c.taken_by = my_agent()
                             when 'nobody' then c.taken_by is null else true end
          order by c.id desc
@@ -86,12 +87,12 @@ begin
     elsif p_state = 'incomplete' then
         return query
         select c.*
-          from change_set c
+          from my_requests_seen() c
          where c.state = 'incomplete'
            and c.urgent <= v_urgent
            and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
            and (p_section is null or c.section = p_section)
-           and in_queue(c)
+           and not own_request(c)
            and case p_whose when 'mine' then c.taken_by = my_agent()
                             when 'nobody' then c.taken_by is null else true end
          order by c.urgent desc, c.created_at, c.id
@@ -100,13 +101,13 @@ begin
     elsif p_whose = 'mine' then
         return query
         select c.*
-          from change_set c
+          from my_requests_seen() c
          where c.state in ('sent', 'taken')
            and c.taken_by = my_agent()
            and c.urgent <= v_urgent
            and (c.urgent < v_urgent or (c.created_at, c.id) > (v_at, v_id))
            and (p_section is null or c.section = p_section)
-           and in_queue(c)
+           and not own_request(c)
          order by c.urgent desc, c.created_at, c.id
          limit 51;
 
@@ -114,22 +115,22 @@ begin
         return query
         select w.*
           from ((select c.*
-                   from change_set c
+                   from my_requests_seen() c
                   where c.state in ('sent', 'taken')
                     and c.urgent = v_urgent
                     and (c.created_at, c.id) > (v_at, v_id)
                     and (p_section is null or c.section = p_section)
-                    and in_queue(c)
+                    and not own_request(c)
                     and (p_whose is distinct from 'nobody' or c.taken_by is null)
                   order by c.created_at, c.id
                   limit 51)
                  union all
                 (select c.*
-                   from change_set c
+                   from my_requests_seen() c
                   where c.state in ('sent', 'taken')
                     and c.urgent = false and v_urgent
                     and (p_section is null or c.section = p_section)
-                    and in_queue(c)
+                    and not own_request(c)
                     and (p_whose is distinct from 'nobody' or c.taken_by is null)
                   order by c.created_at, c.id
                   limit 51)) w

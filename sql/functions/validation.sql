@@ -293,9 +293,9 @@ begin
                     where e.set_id = p_set.id),
         'refusals', refusals('refused'), 'incompletes', refusals('incomplete'),
         'next', (select o.id
-                   from change_set o
+                   from my_requests_seen() o
                   where o.state = 'sent' and o.id <> p_set.id
-                    and in_queue(o)
+                    and not own_request(o)
                   order by o.urgent desc, o.created_at, o.id
                   limit 1),
         'decides', v_decides, 'own_filing', v_filed and has_filed(p_set, my_agent()),

@@ -17,10 +17,10 @@ select is_empty($$
        and p.proname not in ('agent_start', 'agent_recovery_codes', 'agent_step_up_lookup', 'agent_step_up', 'family_search')
 $$, 'each function for agents asks what they see');
 select is_empty($$
-    select n from unnest(array['change_seen', 'in_queue', 'queue_page', 'families_found', 'search_row', 'agent_family_row', 'agent_children',
+    select n from unnest(array['change_seen', 'queue_page', 'families_found', 'search_row', 'agent_family_row', 'agent_children',
         'locked_request', 'locked_ban', 'child_bans', 'copy_family', 'at_counter', 'counter_forms', 'counter_open', 'counter_guardian_page', 'decided_charts', 'reasons_chart', 'linked_chart', 'waiting_chart']) n
      where not exists (select from pg_proc p where p.pronamespace = 'portal'::regnamespace and p.proname = n
-                          and pg_get_functiondef(p.oid) ~ 'agent_sees\(|in_queue\(|my_requests_seen\(|my_families\(')
+                          and pg_get_functiondef(p.oid) ~ 'agent_sees\(|my_requests_seen\(|my_families\(|my_children\(')
 $$, 'and so do those that they ask by');
 
 create function pg_temp.is_for(schools text[], sections text[]) returns void language sql as $$

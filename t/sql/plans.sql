@@ -131,6 +131,16 @@ select ok(n between 0 and 700, 'a search goes along an index of ' || t || ' (' |
        lateral rows_read(format('select portal.search_families(jsonb_build_object(''search'', %L))', w || case when length(w) < 2 then 'a' else '' end), ('portal.' || t)::regclass) n;
 select is(json_array_length(portal.search_families('{"search": "nom"}')->'families'), 50, 'and ends with the page');
 
+-- an agent who is for a school that none of them is in: its families are looked up once, not for each
+
+select set_config('portal.schools', '{Nulle part}', true);
+select ok(n between 0 and 100, 'nothing is asked of each (' || n || '): ' || left(q, 80))
+  from unnest(array[$$select portal.queue('{}')$$, $$select portal.queue('{"state": "done"}')$$, $$select portal.queue('{"state": "incomplete"}')$$,
+                    $$select portal.search_families('{"search": "nom"}')$$, $$select portal.search_families('{"search": "Z"}')$$]) q,
+       lateral rows_read(q, 'portal.child_family') n;
+select is(portal.queue('{"state": "done"}')->>'requests', '[]', 'and nothing is found');
+select set_config('portal.schools', '', true);
+
 -- « Codes »: whoever is looked for, the others' families are not gone through
 
 select set_config('portal.role', 'administrator', true);
