@@ -369,6 +369,12 @@ ok $page->get('/')->links->{'/recopie'}, 'in the menu';
 like $r->text, qr/Martin.*\(104201\)/, 'by families';
 like $r->text, qr/Donnée protégée/, 'what is sealed is not shown';
 unlike $r->content, qr/$IBAN|$ALLERGY/, 'nowhere';
+for my $list (qw(/recopie /refus)) {
+    my $count = "select count(*) from portal.audit where action = 'read_changes' and agent_id is not null";
+    my $was = row($count);
+    $page->get($list);
+    is row($count), $was + 1, "T215 who has read $list is kept";
+}
 my $reads = "select count(*) from portal.audit where action in ('read_bank', 'read_health')";
 my $before = row($reads);
 $r = $page->get("/recopie?famille=$family");

@@ -158,6 +158,8 @@ begin
         perform note('read_changes', 'ok', 'family', v_family);
         v_ids := array[v_family];
     else
+        perform note('read_changes', 'ok');
+
         select array_agg(x.family_id order by x.head), array_agg(x.head order by x.head)
           into v_ids, v_heads
           from (select c.family_id, min(c.id) as head
@@ -186,7 +188,7 @@ end
 $$;
 
 comment on function copies(jsonb) is
-'What was accepted and is not in the town''s software yet, by families, the one that has waited longest first, 20 at a time. Input: family: that one alone, with what is sealed opened (audit: read_tax, read_bank, read_health, of the family); after ("next" of the page before).
+'What was accepted and is not in the town''s software yet, by families, the one that has waited longest first, 20 at a time. Input: family: that one alone, with what is sealed opened (audit: read_tax, read_bank, read_health, of the family; read_changes either way); after ("next" of the page before).
 Result: {"status": 200, "families": [copy_family()], "one", "next", "way_back", "by_feed"}; 403 own_family where something sealed of their own family would be opened; 429 too_many_readings of sealed data. For validators and administrators.';
 
 
@@ -260,7 +262,7 @@ comment on function copied(jsonb) is
 -- what the software would not have ----------------------------------------
 
 create or replace function refused_changes(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+    language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_rows   json;
     v_count  int;
@@ -273,6 +275,8 @@ begin
     if v_wrong is not null then
         return v_wrong;
     end if;
+
+    perform note('read_changes', 'ok');
 
     select json_agg((copy_row(x.c, x.s, false)::jsonb || jsonb_build_object(
                          'family_label', f.label, 'family_number', f.number))::json
@@ -300,7 +304,7 @@ end
 $$;
 
 comment on function refused_changes(jsonb) is
-    'What the town''s software has rejected, with its reason, until an agent has undone it, sent it again or copied it by hand; the oldest first, 25 at a time. Input: after (id of the last one seen). Result: {"status": 200, "changes": [copy_row()], "acts": the agent may do something, "next"}. For agents.';
+    'What the town''s software has rejected, with its reason, until an agent has undone it, sent it again or copied it by hand; the oldest first, 25 at a time; the audit says who has read it (read_changes). Input: after (id of the last one seen). Result: {"status": 200, "changes": [copy_row()], "acts": the agent may do something, "next"}. For agents.';
 
 
 create or replace function resend_change(input jsonb) returns json
