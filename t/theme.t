@@ -29,4 +29,7 @@ for my $name (sort keys %named) {
 }
 is scalar keys %named, 4, 'four of them';
 
+# of the brand on its light tone no contrast of a text is checked: signs and borders are
+like $sheet, qr/:is\(\.notice, \.switch, \.asked\) a:not\(\.button\) \{ color: inherit \}/, 'links of a notice have the colour of its text';
+
 done_testing;
