@@ -247,6 +247,10 @@ my ($agent, $id);
 
     is change($admin, $id, 'invite')->status, 200, 'all is lost: invited again';
     is log_in_agent(client(agents => 1), $agent)->status, 422, 'what was is void';
+    is change($admin, $id, 'disable')->status . change($admin, $id, 'enable')->status, '200200', 'disabled and enabled before that was followed';
+    forget();
+    is log_in_agent(client(agents => 1), $agent)->status, 422, 'it is void still';
+    is change($admin, $id, 'invite')->status, 200, 'invited once more';
     forget();
     $agent = enrolled($agent->{email}, token_of($agent->{email}));
     is log_in_agent(client(agents => 1), $agent)->status, 303, 'and chosen anew';

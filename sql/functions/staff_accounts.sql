@@ -274,6 +274,9 @@ begin
                         when v_step = 'enable'
                         then case when a.totp is null then 'invited' else 'active' end
                         else a.state end,
+           -- what is lost lets nobody in again, whatever is done next
+           password_hash = case when v_step <> 'invite' then a.password_hash end,
+           totp = case when v_step <> 'invite' then a.totp end,
            -- who administers is for everything
            schools = case v_step when 'confirm' then null
                                  when 'schools' then v_schools.schools else a.schools end,
@@ -290,6 +293,7 @@ begin
     end if;
 
     if v_step = 'invite' then
+        delete from agent_recovery r where r.agent_id = v_agent.id;
         perform invitation(v_agent, input->'token');
     end if;
 
@@ -317,7 +321,7 @@ end
 $$;
 
 comment on function change_agent(jsonb) is
-'Changes an agent''s rights, which ends their sessions. Input: agent, step (role | confirm | deny: what another administrator has given | disable | enable | invite: again, when authenticator or password are lost | schools, sections: what they are for | vouch: confirms what another one has given alone, see is_new()), role, schools (one a line; empty: all), a section: yes (none: all), token, version or If-Match; idempotency key.
+'Changes an agent''s rights, which ends their sessions. Input: agent, step (role | confirm | deny: what another administrator has given | disable | enable | invite: again, when authenticator or password are lost, which are void from then on | schools, sections: what they are for | vouch: confirms what another one has given alone, see is_new()), role, schools (one a line; empty: all), a section: yes (none: all), token, version or If-Match; idempotency key.
 Result: moved to the agent. Errors: 404; 403 own_rights, second_needed, rights_new, asker_new: is_new() who gave the role; 409 request_changed, sees_all (an administrator); 412; 422 school_unknown; 428 version_needed. For administrators, of others only.';
 
 
