@@ -31,7 +31,7 @@ my $who = $p->psql("select id from portal.agent where email = '$validator->{emai
 my %csrf = map { $_ => $_->get('/session')->json->{csrf} } $j, $aj;
 my ($page, $child) = ("/famille/responsables/$me", "/famille/enfants/$leo");
 
-# the rows that the code leaves behind
+# the rows that the code leaves behind; what is drawn or is a time may hold any digits
 sub rows {
     my ($code) = @_;
 
@@ -40,7 +40,7 @@ sub rows {
     my @rows = map { { action => $_->[0], outcome => $_->[1], object => "$_->[2] $_->[3]",
         who => "$_->[4] $_->[5]", family => $_->[6], request => $_->[7], town => $_->[8],
         all => $_->[9] } } $p->psql("select action, outcome, object, object_id, account_id,
-        agent_id, family_id, request, tenant, a::text from portal.audit a
+        agent_id, family_id, request, tenant, to_jsonb(a) - '{at,hash,request}'::text[] from portal.audit a
         where id > $last order by id");
 
     return ($r, @rows);
