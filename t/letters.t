@@ -336,10 +336,17 @@ $doc = $desk->get('/codes/responsables?nom=foule')->json;
 is scalar @{ $doc->{guardians} }, 50, '50 at a time';
 is $doc->{next}, 2, 'and on';
 ok $boss->get('/codes/responsables?nom=foule')->links->{'/codes/responsables?nom=foule&etat=&page=2'}, 'by a link';
+my $seen = audit('read_linked');
+$desk->get('/codes/responsables?etat=none');
+is audit('read_linked'), $seen, 'who reads of nobody\'s account leaves no line';
 $doc = $desk->get('/codes/responsables?etat=linked')->json;
 is scalar @{ $doc->{guardians} }, counts()->{linked}, 'who is connected';
 is scalar(grep { !$_->{account} || !$_->{since} } @{ $doc->{guardians} }), 0, 'by whom and when';
-is audit('read_linked'), 1, 'which the audit says was read';
+is audit('read_linked'), $seen + 1, 'which the audit says was read';
+$doc = $desk->get('/codes/responsables?nom=gu%C3%A9rin+no')->json;
+is audit('read_linked'), $seen + 2, 'however they were found';
+is $desk->get("/codes/responsables/$doc->{guardians}[0]{id}")->json->{guardian}{account}, 'Odile Essai', 'also by themselves';
+is audit('read_linked'), $seen + 3, 'T215 which is kept';
 
 
 ### who has tried

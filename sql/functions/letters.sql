@@ -414,10 +414,6 @@ begin
         return v_wrong;
     end if;
 
-    if v_state = 'linked' then
-        perform note('read_linked', 'ok');
-    end if;
-
     if v_state is null and v_name is null then
         v_found := array(
             select g.id
@@ -475,6 +471,10 @@ begin
          where g.id = any (v_found)
          order by g.search, g.id);
 
+    if exists (select from unnest(v_rows[1:50]) r where r->>'account' is not null) then
+        perform note('read_linked', 'ok');
+    end if;
+
     return json_build_object('status', 200, 'guardians', to_json(v_rows[1:50]),
         'next', case when cardinality(v_rows) > 50 then v_page + 1 end,
         'filter', json_build_object('name', input->>'name', 'state', coalesce(v_state, '')),
@@ -490,7 +490,7 @@ comment on function code_guardians(jsonb) is
 
 
 create or replace function guardian_code(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+    language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_guardian  json;
     v_id        bigint := to_id(input->>'guardian');
@@ -524,6 +524,13 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
+    if exists (select from code k
+                where k.guardian_id = v_id and k.used_by is not null)
+       or v_guardian->>'account' is not null
+    then
+        perform note('read_linked', 'ok', 'guardian', v_id);
+    end if;
+
     return json_build_object('status', 200, 'guardian', v_guardian,
         'codes', (select coalesce(json_agg(json_build_object('issued_at', k.issued_at,
                              'expires_on', last_day(k.expires_at),
@@ -542,7 +549,7 @@ end
 $$;
 
 comment on function guardian_code(jsonb) is
-'The codes of a guardian. Input: guardian. Result: {"status": 200, "guardian": {"id", "name", "family_number", "family_label", "has_address", "code_state", "is_linked", "live": has a good code, "lot": to print it with, "barred", "barred_since", "account": who is connected, "since"}, "codes": all there were, the latest first: [{"issued_at", "expires_on", "code_end": used | revoked | expired | to_print | printed, "ended_at", "account"}]}; 404. For administrators.';
+'The codes of a guardian. Input: guardian. Result: {"status": 200, "guardian": {"id", "name", "family_number", "family_label", "has_address", "code_state", "is_linked", "live": has a good code, "lot": to print it with, "barred", "barred_since", "account": who is connected, "since"}, "codes": all there were, the latest first: [{"issued_at", "expires_on", "code_end": used | revoked | expired | to_print | printed, "ended_at", "account"}]}; 404. The audit says who has read whose account is connected (read_linked). For administrators.';
 
 
 create or replace function save_guardian_code(input jsonb) returns json
