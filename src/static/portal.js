@@ -150,14 +150,12 @@ function passwords(root) {
   }
 }
 
-/* « M'abonner »: the page of its own, shown in a dialog. It is hidden to
-   browsers that know no dialog and would show what is in it */
+/* « M'abonner »: the page of its own, shown in a dialog */
 
 function dialog(link) {
   const box = document.getElementById(link.dataset.dialog);
   const slot = box.querySelector("[data-slot]");
   const leave = () => { location.href = link.href; };
-  box.hidden = false;
 
   const load = async (url, init) => {
     try {
@@ -228,7 +226,6 @@ function session(box) {
   const prolong = box.querySelector("[data-prolong]");
   const account = +box.dataset.account;
   let token, timer, asked = Date.now(), shown = "", closed = "";
-  box.hidden = false;
 
   const later = (seconds) => {
     clearTimeout(timer);
