@@ -731,7 +731,7 @@ ngx_http_portal_conf_complete(ngx_conf_t *cf,
               : pmcf->pg.hosts.elts == NULL ? "portal_database CONNINFO"
               : pmcf->redis.timeout == 0 ? "portal_redis unix:/PATH"
               : pmcf->l1 == NULL ? "portal_zone SIZE"
-              : (pmcf->mail.url.len || pmcf->import.every)
+              : (pmcf->mail.url.len || pmcf->import.every || pmcf->hook.on)
                 && pmcf->jobs.hosts.elts == NULL
                 ? "portal_jobs CONNINFO" : NULL;
 

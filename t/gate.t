@@ -345,6 +345,8 @@ for my $header ('connection: close', 'transfer-encoding: chunked', 'upgrade: h2c
         is $seen, '', 'and nothing came to the upstream';
     }
     unlike $ask->(["x-note\r\nx-portal-account", '7']), qr/200/, '4.2.4 h2: nor in its name';
+    # what follows takes as long as it takes
+    alarm 0;
 }
 
 sub nghttp {
@@ -499,6 +501,12 @@ refused('templates before languages', $conf =~ s/^(\h*portal_languages[^;]*;)(.*
 for my $name (qw(keys database redis zone jobs)) {
     my $text = $conf =~ s/^\h*portal_$name\h[^;]*;//mr;
     refused("no portal_$name", $text, substr($text, 0, length($text) - 1), qr/incomplete; write "portal_$name [^"]+" in http/);
+}
+for my $name (qw(mail import webhooks)) {
+    # what only portal_jobs does must not be promised without it
+    my $text = join "\n", (grep { !/^\h*portal_(?:jobs|mail|import|webhooks)\b/ || /portal_$name\b/ } split /\n/, $conf), '';
+    refused("portal_$name without portal_jobs", $text, substr($text, 0, length($text) - 1),
+        qr/incomplete; write "portal_jobs CONNINFO" in http/);
 }
 {
     # a copy with a label that no language has, and one with an open section
