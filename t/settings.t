@@ -340,6 +340,10 @@ is town('keep_document is null'), 't', 'as long as the request';
     my $doc = $desk->get("/demandes/$id")->json;
     is json_post($desk, "/demandes/$id", { step => 'incomplete', reason_code => $code, version => $doc->{version} })->status,
         200, 'it is used';
+    is change($desk, $path, text_fr => 'Le justificatif est coupé.')->status, 200, 'its words are changed';
+    like $desk->get("/demandes/$id")->json->{request}{reason}{ready}, qr/illisible/, 'what was sent stays as it was sent';
+    is change($desk, $path, text_fr => 'Le justificatif est illisible.')->status, 200, 'back';
+    audited();
     like $admin->get($path)->text, qr/Cette réponse a déjà servi/, 'which the page says';
     unlike $admin->get($path)->content, qr/value="remove"/, 'with no button';
     is codes(change($desk, $path, step => 'remove')), ':refusal_used', 'it stays';

@@ -54,6 +54,7 @@ begin
            taken_by = case when p_event = 'taken' then p_by
                            when p_event not in ('released', 'agreed') then c.taken_by end,
            reason_code = p_reason_code, reason = p_reason,
+           reason_texts = (select r.texts from refusal r where r.code = p_reason_code),
            rest = case when p_state in ('sent', 'taken', 'incomplete') then c.rest end,
            decided_at = case when p_state in ('accepted', 'partly', 'refused') then now() end,
            decided_by = case when p_state in ('accepted', 'partly', 'refused')
@@ -81,7 +82,18 @@ end
 $$;
 
 comment on function ready_words(text, text) is
-    'The town''s ready words of that code, in that language where it has them, else in French.';
+    'The town''s ready words of that code as they are now, in that language where it has them, else in French.';
+
+
+create or replace function words_sent(p_set change_set, p_lang text) returns text
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return coalesce(p_set.reason_texts->>p_lang, p_set.reason_texts->>'fr');
+end
+$$;
+
+comment on function words_sent(change_set, text) is
+    'The ready words with which a request was answered, as they were then, in that language where the town had them, else in French.';
 
 
 create or replace function change_mail(p_set change_set, p_template text) returns void
@@ -109,7 +121,7 @@ begin
                                   then '/famille/demandes/' || p_set.id end,
                      'due_on', p_set.due_on, 'identified', p_set.identified,
                      'reason', p_set.reason,
-                     'ready_reason', ready_words(p_set.reason_code, v_account.lang),
+                     'ready_reason', words_sent(p_set, v_account.lang),
                      'items', (select coalesce(jsonb_agg(jsonb_build_object(
                                           'field', i.field, 'refused', i.state = 'refused')
                                           order by f.rank), '[]')

@@ -87,8 +87,8 @@ create or replace function request_reason(p_set change_set) returns json
 begin
     return case when (p_set).reason is not null or (p_set).reason_code is not null then
         json_build_object('code', (p_set).reason_code, 'text', (p_set).reason,
-            'ready', ready_words((p_set).reason_code,
-                                 (select a.lang from account a where a.id = me()))) end;
+            'ready', words_sent(p_set,
+                                (select a.lang from account a where a.id = me()))) end;
 end
 $$;
 
