@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Portal::Fault qw(as_json);
 use Portal::Test;
 
 my $portal = portal();
@@ -256,6 +257,17 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
         . "$p1->{id} order by id desc limit 1");
     my $leave = $one->get("/mes-abonnements/$id/resiliation");
     is $leave->status, 200, 'the page that asks again';
+    unlike $leave->text, qr/en cours/, 'nothing is open';
+    $portal->psql("insert into portal.change_set (tenant, number, family_id, section, action,
+            guardian_id, asker_id, account_id, subject, due_on)
+        select u.tenant, '2019-0000001', u.family_id, 'guardian_basic', 'change', u.guardian_id,
+            u.guardian_id, u.account_id, 'Quelqu’un', current_date
+          from portal.subscription u where u.id = $id");
+    $leave = $one->get("/mes-abonnements/$id/resiliation");
+    like $leave->text, qr/Votre demande en cours reste à la mairie.* Pour l’annuler, faites-le d’abord/,
+        'what is open will be out of reach';
+    ok $leave->links->{'/famille/demandes'}, 'the page leads there';
+    is as_json($one)->get("/mes-abonnements/$id/resiliation")->json->{open_requests}, 1, 'JSON counts';
     ok((grep { $_ eq 'Résilier cet abonnement' } buttons($leave)), 'its button');
     my %fields = @{ $leave->form->{fields} };
     is $one->post("/mes-abonnements/$mine/resiliation", \%fields)->status, 404,
@@ -269,6 +281,10 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     is $one->get('/famille')->location, '/mes-abonnements', 'the file is closed at once';
     like $one->get('/mes-abonnements')->text, qr/pas encore d’abonnement/, 'the list is empty';
     is $one->get("/mes-abonnements/$id/resiliation")->status, 404, 'not twice';
+    my $close = $one->get('/mes-donnees/fermeture');
+    like $close->text, qr/Demande de modification en cours/, 'the account waits for the request';
+    ok !(grep { m{/famille/demandes/} } keys %{ $close->links }), 'with no link that leads nowhere';
+    $portal->psql("delete from portal.change_set where number = '2019-0000001'");
     is typed($one, $codes[0]{code})->status, 422, 'T095 its code stays used';
 }
 

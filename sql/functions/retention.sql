@@ -22,7 +22,8 @@ begin
        and k.purpose = 'address'
        and link_state(k, a) = 'valid'
      union all
-    select 'request', c.created_at, '/famille/demandes/' || c.id
+    select 'request', c.created_at,
+           case when c.family_id = my_family() then '/famille/demandes/' || c.id end
       from change_set c
      where c.account_id = p_account
        and c.state in ('sent', 'taken', 'incomplete');
@@ -30,7 +31,7 @@ end
 $$;
 
 comment on function pending_matters(bigint) is
-'What has to end before an account is closed: a code for the page, since when and the page where it is seen. One query for each kind of matter; a new kind adds its own.';
+'What has to end before an account is closed: a code for the page, since when and the page where it is seen, null when it is another family''s than the one that the session is for. One query for each kind of matter; a new kind adds its own.';
 
 
 create or replace function close_account(p_account bigint, p_why text) returns boolean

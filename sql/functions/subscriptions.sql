@@ -65,12 +65,21 @@ begin
 
     return json_build_object('status', case when v_row is null then 404 else 200 end,
         'version', case when v_row is not null then document_version(v_row) end,
-        'subscription', v_row);
+        'subscription', v_row,
+        'open_requests', (select count(*)
+                            from subscription u
+                            join change_set c on c.tenant = u.tenant
+                                             and c.account_id = u.account_id
+                                             and c.family_id = u.family_id
+                           where u.id = to_id(input->>'subscription')
+                             and u.account_id = me()
+                             and u.ended_at is null
+                             and c.state in ('sent', 'taken', 'incomplete')));
 end
 $$;
 
 comment on function subscription(jsonb) is
-    'One subscription of the account. Input: subscription. Result: {"status": 200, "version", "subscription": as in subscriptions}; 404 with null when it is not the account''s.';
+    'One subscription of the account. Input: subscription. Result: {"status": 200, "version", "subscription": as in subscriptions, "open_requests": how many of the account''s requests for this family the town has not answered: they stay, unseen by who ends it}; 404 with null when it is not the account''s.';
 
 
 create or replace function new_subscription(input jsonb) returns json
