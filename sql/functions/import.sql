@@ -626,6 +626,19 @@ begin
      order by x.n
         on conflict do nothing;
 
+    -- nor is it forgotten whom a wrong one has named, see import_is_stranger()
+    insert into import_key (tenant, import_id, kind, key, ref, file, line, print)
+    select v_tenant, v_import, 'wrong_guardian', r->>'key', '', v_file, (l->>'line')::int,
+           import_print(r)
+      from jsonb_array_elements(input->'lines') with ordinality as x (l, n)
+     cross join lateral jsonb_array_elements(l->'records') as y (r)
+     where r->>'kind' = 'guardian'
+       and exists (select from jsonb_array_elements(l->'errors') e
+                    where e->>'left' is distinct from 'true')
+       and (l->>'line')::int > v_last
+     order by x.n
+        on conflict do nothing;
+
     insert into import_line (tenant, import_id, file, line, stage, records, errors)
     select v_tenant, v_import, v_file, (l->>'line')::int,
            coalesce(k.stage, 1), coalesce(k.records, '[]'),

@@ -284,12 +284,16 @@ begin
     end if;
 
     -- one after the other: they are few, but for a change of all
-    if v_kinds && '{guardian_again,child_again,apply,mandate,acknowledge,settle,conflict}' then
+    if v_kinds && '{guardian_again,guardian_named,child_again,apply,mandate,acknowledge,settle,conflict}' then
         foreach o in array p_ops loop
             case
             when o->>'do' = 'guardian_again' then
                 update guardian g
                    set external_id = o->>'key', payer = (o->>'payer')::boolean
+                 where g.id = (o->>'id')::bigint;
+            when o->>'do' = 'guardian_named' then
+                update guardian g
+                   set stranger_since = (o->>'since')::date
                  where g.id = (o->>'id')::bigint;
             when o->>'do' = 'child_again' then
                 update child c set external_id = o->>'key' where c.id = (o->>'id')::bigint;
@@ -314,7 +318,7 @@ end
 $$;
 
 comment on function import_write(jsonb[], bigint) is
-'Does what lines of an import were planned to: family, guardian, child, child_family, address, schooling, contact (made, all of the batch at once), family_again, guardian_again, child_again (their own columns), apply (a section, by section_apply()), mandate, and import_rule()''s. The caller has locked the families. Errors, raised: what a constraint refuses; PT422 with the code where what is referred to is not there.';
+'Does what lines of an import were planned to: family, guardian, child, child_family, address, schooling, contact (made, all of the batch at once), family_again, guardian_again, guardian_named, child_again (their own columns), apply (a section, by section_apply()), mandate, and import_rule()''s. The caller has locked the families. Errors, raised: what a constraint refuses; PT422 with the code where what is referred to is not there.';
 
 
 create or replace function import_families(p_lines import_line[]) returns bigint[]
@@ -511,7 +515,10 @@ begin
     foreach v_result in array v_results loop
         update import_line l
            set step = case when p_write then 2 else 1 end, outcome = v_result->>'outcome',
-               detail = v_result->'told', records = case when not p_write then l.records end
+               detail = v_result->'told',
+               -- whom a refused line names is asked of it later, see import_is_stranger()
+               records = case when not p_write or v_result->>'outcome' = 'refused'
+                              then l.records end
          where l.import_id = p_import
            and l.file = v_result->>'file'
            and l.line = (v_result->>'line')::int;

@@ -74,7 +74,25 @@ end
 $$;
 
 comment on function import_left(jsonb, text) is
-    'The plan of a record of which nothing is done, beside what else its line says. Input: the record, why: removed_here (a request has taken them out, see import_taken_out()), other_person (see import_stranger()).';
+    'The plan of a record of which nothing is done, beside what else its line says. Input: the record, why: removed_here (a request has taken them out, see import_taken_out()), other_person (see import_stranger()), kept (a request that is not decided is about them).';
+
+
+create or replace function import_numbered(p_key text, p_ref text, v jsonb) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (select
+                     from guardian g
+                     join family f on f.tenant = g.tenant and f.id = g.family_id
+                    where f.external_id = p_ref
+                      and g.external_id <> p_key
+                      and fold(g.first_name) = fold(v->>'first_name')
+                      and fold(v->>'last_name') in (fold(g.last_name), fold(g.birth_name))
+                      and not coalesce(v->>'birth_date' <> g.birth_date::text, false));
+end
+$$;
+
+comment on function import_numbered(text, text, jsonb) is
+    'Whether a family has a guardian already, under another number. Input: external id, that of the family, the record''s values.';
 
 
 create or replace function import_taken_out(p_kind text, p_key text, p_ref text, v jsonb)
@@ -91,12 +109,14 @@ begin
                       and (p_kind <> 'guardian' or v->>'first_name' is null
                            or fold(v->>'first_name') = any (d.names)
                            or d.names is null
-                              and starts_with(fold(c.subject), fold(v->>'first_name'))));
+                              and starts_with(fold(c.subject), fold(v->>'first_name'))
+                           -- nor does who has moved up to the number come twice
+                           or import_numbered(p_key, p_ref, v)));
 end
 $$;
 
 comment on function import_taken_out(text, text, text, jsonb) is
-    'Whether a request has taken somebody out of a family, see import_removed; of a guardian whether it was them, by the first name. Input: guardian or child_family, external id, that of the family, the record''s values.';
+    'Whether a request has taken somebody out of a family, see import_removed; of a guardian whether it was them, by the first name, or who is there under another number. Input: guardian or child_family, external id, that of the family, the record''s values.';
 
 
 create or replace function import_gone(p_import bigint, p_kind text, p_key text, p_ref text)
@@ -138,14 +158,16 @@ begin
          union
         select fold(x.value #>> '{}')
           from import_held('guardian_basic', (p_guardian).id) h
-         cross join lateral unnest(array[h.old, h.found, h.asked]) as x (value)
+         -- what is only asked for makes nobody another person
+         cross join lateral unnest(array[h.old, h.found,
+                                         case when not h.open then h.asked end]) as x (value)
          where h.field = 'first_name'
            and jsonb_typeof(x.value) = 'string');
 end
 $$;
 
 comment on function guardian_names(guardian) is
-    'The first names that the town''s software may call a guardian by, folded: as contact_names().';
+    'The first names that the town''s software may call a guardian by, folded: as contact_names(), but for what is asked for and not decided, which anybody may write.';
 
 
 create or replace function import_stranger(p_guardian guardian, v jsonb) returns boolean
@@ -165,6 +187,15 @@ begin
                              and o.id <> g.id
                              and fold(o.first_name) = v_first
                              and v_last in (fold(o.last_name), fold(o.birth_name)))
+          -- or of whom one was taken out since
+          and not exists (select
+                            from import_removed d
+                            join family f on f.tenant = d.tenant and f.external_id = d.ref
+                            left join change_set c on c.tenant = d.tenant and c.id = d.set_id
+                           where d.kind = 'guardian'
+                             and f.id = g.family_id
+                             and (v_first = any (d.names)
+                                  or d.names is null and starts_with(fold(c.subject), v_first)))
     then
         return false;
     end if;
@@ -174,7 +205,7 @@ end
 $$;
 
 comment on function import_stranger(guardian, jsonb) is
-    'Whether the software gives the number of a guardian to somebody else, who must get neither their account nor their tax and bank: another first name, and another last name or birth date, or the name of another guardian of the family. Input: the guardian of that external id, the record''s values.';
+    'Whether the software gives the number of a guardian to somebody else, who must get neither their account nor their tax and bank: another first name, and another last name or birth date, or the name of another guardian of the family, or of one who was taken out of it. Input: the guardian of that external id, the record''s values.';
 
 
 create or replace function import_is_stranger(p_import bigint, p_guardian guardian)
@@ -187,7 +218,7 @@ begin
           join import_line l on l.tenant = k.tenant and l.import_id = k.import_id
                             and l.file = k.file and l.line = k.line
          where k.import_id = p_import
-           and k.kind = 'guardian'
+           and k.kind in ('guardian', 'wrong_guardian')
            and k.key = p_guardian.external_id
            and (exists (select
                           from jsonb_array_elements(l.records) x
@@ -205,6 +236,14 @@ $$;
 
 comment on function import_is_stranger(bigint, guardian) is
     'Whether an import gives the number of a guardian to somebody else, see import_stranger(). Input: import, the guardian.';
+
+
+create or replace function import_named(p_guardian bigint, p_stranger date) returns jsonb
+    language sql immutable
+    return jsonb_build_object('do', 'guardian_named', 'id', p_guardian, 'since', p_stranger);
+
+comment on function import_named(bigint, date) is
+    'What an import does where it names somebody else by the number of a guardian, or the guardian again. Input: the guardian, today or null.';
 
 
 create or replace function import_guardian(p_import bigint, r jsonb) returns jsonb
@@ -229,7 +268,11 @@ begin
     end if;
 
     if import_stranger(v_guardian, v) then
-        return import_left(r, 'other_person');
+        return import_left(r, 'other_person')
+               || case when v_guardian.stranger_since is null
+                       then jsonb_build_object('ops', jsonb_build_array(
+                                import_named(v_guardian.id, today())))
+                       else '{}' end;
     end if;
 
     if v_guardian.id is null then
@@ -282,6 +325,11 @@ begin
                        'payer', coalesce(v->>'payer' = 'yes', v_guardian.payer)));
     end if;
 
+    if v_guardian.stranger_since is not null then
+        v_plan := v_plan || jsonb_build_object(
+            'ops', v_plan->'ops' || import_named(v_guardian.id, null));
+    end if;
+
     return v_plan;
 end
 $$;
@@ -314,7 +362,11 @@ begin
         return import_refuse(r, 'guardian', 'unknown_guardian');
     end if;
 
-    if v_guardian.id is not null and import_is_stranger(p_import, v_guardian) then
+    if import_is_stranger(p_import, v_guardian)
+       -- of an import without their names
+       or v_guardian.stranger_since is not null
+          and not import_staged(p_import, 'guardian', r->>'key')
+    then
         return import_left(r, 'other_person');
     end if;
 
@@ -583,7 +635,7 @@ comment on function contact_ref(bigint, text) is
     'A contact of a child as import_removed.ref has it: the id of its household, the folded name.';
 
 
-create or replace function contact_names(p_id bigint) returns text[]
+create or replace function contact_named(p_id bigint, p_asked boolean) returns text[]
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
     return (
@@ -594,7 +646,8 @@ begin
          union
         select h.field, x.value #>> '{}'
           from import_held('child_contact', p_id) h
-         cross join lateral unnest(array[h.old, h.found, h.asked]) as x (value)
+         cross join lateral unnest(array[h.old, h.found, case when p_asked or not h.open
+                                                              then h.asked end]) as x (value)
          where h.field in ('last_name', 'first_name')
            and jsonb_typeof(x.value) = 'string')
     select array_agg(distinct fold(l.name || f.name))
@@ -603,6 +656,14 @@ begin
      where l.field = 'last_name');
 end
 $$;
+
+comment on function contact_named(bigint, boolean) is
+    'contact_names(), with or without what is asked for and not decided. Input: the contact, whether with it.';
+
+
+create or replace function contact_names(p_id bigint) returns text[]
+    language sql stable
+    return contact_named(p_id, true);
 
 comment on function contact_names(bigint) is
     'What the town''s software may call a contact, folded: its name, those that it had before it was changed here and those that are asked for, as long as the software is not known to have them, see import_held().';
@@ -688,7 +749,10 @@ begin
             or not exists (select from child_family x
                             where x.child_id = v_child)
     loop
-        if w.contact is not null then
+        -- who is only asked to become somebody gets no right of theirs before it is decided
+        if w.contact is not null and v_name <> all (contact_named(w.contact, false)) then
+            v_plan := import_left(r, 'kept');
+        elsif w.contact is not null then
             v_plan := import_section('child_contact', w.contact,
                           section_values('child_contact', w.contact), r, v);
         elsif exists (select from import_removed d

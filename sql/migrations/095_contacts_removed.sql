@@ -26,6 +26,10 @@ comment on column import_removed.ref is
     'External id of the family; of a contact contact_ref().';
 
 
+comment on column import_line.records is
+    'What the line says, see import_lines(); erased when it is applied, of a refused one a day after the import.';
+comment on column import_key.kind is
+    'Kind of the record; wrong_guardian: a guardian of a line that the reader found wrong.';
 comment on column town.keep_document is
     'Days that documents are kept once their request is decided, replaced or withdrawn, 0: until the next purge; null: as long as the request.';
 comment on column change.state is

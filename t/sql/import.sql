@@ -387,7 +387,30 @@ create function pg_temp.second(vals jsonb, dry boolean default false) returns te
 create function pg_temp.julien() returns text language sql as $$
     select concat_ws(' ', g.first_name, g.last_name, a.street) from portal.guardian g left join portal.address a on a.guardian_id = g.id where g.id = tap.guardian('104201', 2) $$;
 create temp table he on commit drop as select pg_temp.julien() as was, tap.guardian('104201', 2) as id;
+create function pg_temp.his_iban() returns jsonb language sql as $$
+    select pg_temp.rec('bank', 'R104201-2', null, jsonb_build_object('holder', 'Marc Petit', 'iban', rpad(md5('marc'), 60, 'A'), 'bic', 'AGRIFRPP'),
+        jsonb_build_object('macs', jsonb_build_object('iban', tap.mac('marc')), 'hints', '{"iban": "9999"}'::jsonb)) $$;
+savepoint apart;
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(
+    jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Petit", "first_name": "Marc"}'), pg_temp.g('R104201-1', '{"last_name": null}')), pg_temp.his_iban()))),
+    'refused last_name=required, kept other_person', 'nor is their IBAN, where their line was refused for somebody else');
+rollback to apart;
+create temp table wrong on commit drop as select pg_temp.begin_import('essai.csv') as id;
+select pg_temp.stage(id, 'essai.csv', jsonb_build_array(
+    jsonb_build_object('line', 2, 'errors', '[{"field": "email", "column": "Mail", "code": "email"}]'::jsonb, 'records', jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Petit", "first_name": "Marc"}'))),
+    jsonb_build_object('line', 3, 'errors', '[]'::jsonb, 'records', jsonb_build_array(pg_temp.his_iban())))) from wrong;
+select pg_temp.read(id) from wrong;
+select is(pg_temp.outcomes(id), 'refused email=email, kept other_person', 'or read wrong') from wrong;
+rollback to apart;
 select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}', true), 'kept other_person other_person', 'is told in a dry run');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.his_iban()))) ~ 'other_person', false, 'and kept for nothing');
+rollback to apart;
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'kept other_person other_person', 'somebody else today');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.his_iban()))), 'kept other_person', 'whose mandate comes in another import, tomorrow');
+select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien"}') ~ 'other_person', false, 'who is named again');
+select is((select g.stranger_since from portal.guardian g join he on he.id = g.id), null, 'is who they were');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.his_iban()))) ~ 'other_person', false, 'and gets what is theirs');
+rollback to apart;
 select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'kept other_person other_person', 'and written over nobody');
 select is(pg_temp.second('{"last_name": "Martin", "first_name": "Marc", "birth_date": "1999-01-01"}'), 'kept other_person other_person', 'nor of the same name, with another birth date');
 select is(pg_temp.julien(), was, 'who is there stays who they are') from he;
@@ -396,12 +419,25 @@ select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardia
 select is(pg_temp.line(false, jsonb_build_array(pg_temp.g('R104201-1', '{"last_name": "Martin", "first_name": "Julien"}'), pg_temp.g('R104201-2', '{"last_name": "Martin", "first_name": "Camille"}'))),
     'kept other_person other_person', 'nor do two of one name change places');
 savepoint same;
+create function pg_temp.swapped() returns text language sql as $$
+    select pg_temp.line(false, jsonb_build_array(pg_temp.rec('guardian', 'R104201-1', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}'), pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Camille"}'),
+        pg_temp.rec('address', 'R104201-2', null, '{"street": "7 rue Neuve", "postal_code": "59100", "city": "Roubaix"}'))) $$;
+select is(pg_temp.swapped(), 'kept other_person other_person other_person', 'with what is theirs');
+select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('action', 'remove', 'guardian', (select id::text from he), 'comment', 'Parti.')));
+select is(pg_temp.swapped(), 'kept other_person removed_here removed_here', 'nor when one of them was taken out');
+select is((select string_agg(g.external_id || ' ' || g.first_name, ' ' order by g.rank) from portal.guardian g where g.family_id = tap.family('104201') and g.last_name = 'Martin' and g.first_name <> 'Odile'),
+    'R104201-1 Camille', 'the other one is who they were, and once');
+rollback to same;
 select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien-Marie"}'), 'updated', 'another first name alone is the same person');
 select is(pg_temp.second('{"last_name": "Marchand", "first_name": "Julien Marie"}'), 'updated', 'and so is another last name alone');
 rollback to same;
 savepoint named;
 select pg_temp.accept(pg_temp.ask('guardian_basic', jsonb_build_object('guardian', (select id::text from he), 'first_name', 'Jules', 'last_name', 'Marchand')));
 select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien"}'), 'updated last_name=kept first_name=kept', 'or whom a request has given both');
+rollback to named;
+select pg_temp.ask('guardian_basic', jsonb_build_object('guardian', (select id::text from he), 'first_name', 'Marc', 'last_name', 'Petit'));
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc", "birth_date": "1999-01-01"}'), 'kept other_person other_person', 'not who only asks to be called as they are');
+select is(pg_temp.julien(), was, 'nor gets their address') from he;
 rollback to named;
 
 savepoint named;
@@ -454,7 +490,11 @@ create function pg_temp.about(what jsonb) returns jsonb language sql as $$
 
 update portal.contact set collect = true, phone_mobile = '+33639980055' where id = (select contact from lent);
 create temp table renamed on commit drop as select pg_temp.ask('child_contact', pg_temp.about('{"last_name": "Nouveau"}')) as id;
-select is(pg_temp.knows('{"last_name": "Nouveau"}'), 'kept last_name=kept', 'a name that is asked for is the same contact');
+select is(pg_temp.knows('{"last_name": "Nouveau"}'), 'kept kept', 'a name that is asked for is the same contact');
+savepoint before;
+update portal.contact set collect = false where id = (select contact from lent);
+select is(pg_temp.knows('{"last_name": "Nouveau", "collect": "yes"}') || (select k.collect from portal.contact k join lent l on k.id = l.contact), 'kept keptfalse', 'who gets nothing of who bears it, before it is decided');
+rollback to before;
 select pg_temp.accept((select id from renamed));
 select is(pg_temp.knows('{}'), 'kept last_name=kept', 'the name that it had is');
 select is(pg_temp.known(), 'Nouveau:true', 'there is one');

@@ -77,7 +77,7 @@ select is((select count(distinct answer - 'session') from keyed where answer->>'
 
 create temp table mine on commit drop as select id, family_id from portal.subscription where account_id = account('camille.martin@exemple.fr') and ended_at is null order by id;
 select is(ask('saint-aubin', 'subscription', jsonb_build_object('subscription', (select min(id)::text from mine)), account('camille.martin@exemple.fr'))->'subscription'->>'family_number', '104201', 'one');
-select is(ask('saint-aubin', 'subscription', jsonb_build_object('subscription', x), account('julien.martin@exemple.fr')), '{"status": 404, "version": null, "subscription": null}', 'somebody else''s, or ' || x)
+select is(ask('saint-aubin', 'subscription', jsonb_build_object('subscription', x), account('julien.martin@exemple.fr')), '{"status": 404, "version": null, "subscription": null, "open_requests": 0}', 'somebody else''s, or ' || x)
   from unnest(array[(select min(id)::text from mine), '999999999', 'x', '99999999999999999999', '-1']) x;
 select is(ask('saint-aubin', 'unsubscribe', jsonb_build_object('subscription', (select min(id)::text from mine)), account('julien.martin@exemple.fr'))->>'status', '404', 'nor end it');
 select is(ask('saint-aubin', 'unsubscribe', jsonb_build_object('subscription', (select min(id)::text from mine)), account('camille.martin@exemple.fr'), family('104201'))->'session'->>'family', null, 'ended: the session has no family');
