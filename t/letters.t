@@ -338,17 +338,17 @@ is $doc->{next}, 2, 'and on';
 like $boss->get('/codes/responsables?nom=foule')->content, qr{<form\ method="get"\ action="/codes/responsables">
     <input\ type="hidden"\ name="nom"\ value="foule"><input\ type="hidden"\ name="etat"\ value="">
     <button\ [^>]*name="page"\ value="2">}x, 'by a form, which any name can go through';
-my $seen = audit('read_linked');
+my $readings = audit('read_linked');
 $desk->get('/codes/responsables?etat=none');
-is audit('read_linked'), $seen, 'who reads of nobody\'s account leaves no line';
+is audit("read_linked"), $readings, 'who reads of nobody\'s account leaves no line';
 $doc = $desk->get('/codes/responsables?etat=linked')->json;
 is scalar @{ $doc->{guardians} }, counts()->{linked}, 'who is connected';
 is scalar(grep { !$_->{account} || !$_->{since} } @{ $doc->{guardians} }), 0, 'by whom and when';
-is audit('read_linked'), $seen + 1, 'which the audit says was read';
+is audit('read_linked'), $readings + 1, 'which the audit says was read';
 $doc = $desk->get('/codes/responsables?nom=gu%C3%A9rin+no')->json;
-is audit('read_linked'), $seen + 2, 'however they were found';
+is audit('read_linked'), $readings + 2, 'however they were found';
 is $desk->get("/codes/responsables/$doc->{guardians}[0]{id}")->json->{guardian}{account}, 'Odile Essai', 'also by themselves';
-is audit('read_linked'), $seen + 3, 'T215 which is kept';
+is audit('read_linked'), $readings + 3, 'T215 which is kept';
 
 
 ### who has tried

@@ -177,7 +177,12 @@ declare
     v_first  text := fold(v->>'first_name');
     v_last   text := fold(v->>'last_name');
 begin
-    if g.id is null or v_first is null or v_last is null or v_first = fold(g.first_name)
+    -- whom they mean nobody says: whom they named last
+    if v_first is null or v_last is null then
+        return g.stranger_since is not null;
+    end if;
+
+    if g.id is null or v_first = fold(g.first_name)
        or v_last in (fold(g.last_name), fold(g.birth_name))
           and not coalesce(v->>'birth_date' <> g.birth_date::text, false)
           -- two who have changed places
@@ -205,7 +210,23 @@ end
 $$;
 
 comment on function import_stranger(guardian, jsonb) is
-    'Whether the software gives the number of a guardian to somebody else, who must get neither their account nor their tax and bank: another first name, and another last name or birth date, or the name of another guardian of the family, or of one who was taken out of it. Input: the guardian of that external id, the record''s values.';
+    'Whether the software gives the number of a guardian to somebody else, who must get neither their account nor their tax and bank: another first name, and another last name or birth date, or the name of another guardian of the family, or of one who was taken out of it; without both names as guardian.stranger_since says. Input: the guardian of that external id, the record''s values.';
+
+
+create or replace function import_half_named(p_guardian guardian, v jsonb) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return case
+        when v->>'first_name' is null
+            then fold(v->>'last_name') not in (fold((p_guardian).last_name),
+                     coalesce(fold((p_guardian).birth_name), ''))
+        when v->>'last_name' is null
+            then fold(v->>'first_name') <> all (guardian_names(p_guardian)) end;
+end
+$$;
+
+comment on function import_half_named(guardian, jsonb) is
+    'Whether a line that the reader found wrong has half a name alone, and that not of the guardian of its number. Input: that one, the record''s values.';
 
 
 create or replace function import_is_stranger(p_import bigint, p_guardian guardian)
@@ -224,7 +245,10 @@ begin
                           from jsonb_array_elements(l.records) x
                          where x->>'kind' = 'guardian'
                            and x->>'key' = k.key
-                           and import_stranger(p_guardian, x->'values'))
+                           and (import_stranger(p_guardian, x->'values')
+                                -- of a name that is wrong half is left
+                                or k.kind = 'wrong_guardian'
+                                   and import_half_named(p_guardian, x->'values')))
                 -- once it is written the line says what came of it
                 or l.records is null
                    and exists (select
@@ -244,6 +268,22 @@ create or replace function import_named(p_guardian bigint, p_stranger date) retu
 
 comment on function import_named(bigint, date) is
     'What an import does where it names somebody else by the number of a guardian, or the guardian again. Input: the guardian, today or null.';
+
+
+create or replace function import_strangers(p_records jsonb) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select coalesce(jsonb_agg(import_named(g.id, today())), '[]')
+              from jsonb_array_elements(p_records) x
+              join guardian g on g.external_id = x->>'key'
+             where x->>'kind' = 'guardian'
+               and g.stranger_since is null
+               and import_stranger(g, x->'values'));
+end
+$$;
+
+comment on function import_strangers(jsonb) is
+    'What is noted of the guardians whose numbers a refused line gives to somebody else, see import_named(): what comes of those without a name is not theirs, either.';
 
 
 create or replace function import_guardian(p_import bigint, r jsonb) returns jsonb
@@ -825,7 +865,8 @@ begin
        and (p_line.records = '[]'
             or p_line.errors @? '$[*] ? (!(@.left == true))')
     then
-        return import_plan_of('refused', null);
+        return import_plan_of('refused', null)
+               || jsonb_build_object('ops', import_strangers(p_line.records));
     end if;
 
     for r in select x from jsonb_array_elements(p_line.records) x loop
@@ -840,7 +881,8 @@ begin
 
         -- a line counts as a whole
         if v_one->>'outcome' = 'refused' then
-            return v_one;
+            return v_one
+                   || jsonb_build_object('ops', import_strangers(p_line.records));
         end if;
 
         v_plan := case when v_plan is null then v_one else import_joined(v_plan, v_one) end;
@@ -851,4 +893,4 @@ end
 $$;
 
 comment on function import_plan(import_line) is
-    'What a line comes to: {"outcome", "told": as import_line.detail, "ops": what is to be done, see import_write()}. Nothing is written; a line with anything that is refused is refused.';
+    'What a line comes to: {"outcome", "told": as import_line.detail, "ops": what is to be done, see import_write()}. Nothing is written; a line with anything that is refused is refused, but for import_strangers().';

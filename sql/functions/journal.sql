@@ -10,12 +10,11 @@ create or replace function journal_kinds() returns table (kind text, actions tex
     language sql immutable
 begin atomic
     values
-        ('sealed', array['read_health', 'read_bank', 'read_iban', 'read_tax',
-                         'read_changes', 'read_feed']),
+        ('sealed', array['read_health', 'read_bank', 'read_iban', 'read_tax', 'read_feed']),
         ('reading', array['read_request', 'read_family', 'read_document', 'read_ban',
                           'read_bans', 'search_families', 'read_letters', 'read_linked',
                           'read_code_attempts', 'read_journal', 'read_note', 'use_export',
-                          'read_conflicts']),
+                          'read_conflicts', 'read_changes']),
         ('export', array['ask_export', 'agree_export', 'refuse_export', 'cancel_export']),
         ('request', array['ask_change', 'file_change', 'withdraw_change', 'send_file',
                           'verify']),

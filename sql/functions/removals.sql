@@ -228,13 +228,14 @@ begin
     insert into guardian (tenant, id, family_id, rank, seal_id, title, last_name,
                           birth_name, first_name, birth_date, birth_place, link, authority,
                           payer, email, phone_mobile, phone_home, phone_work, profession,
-                          employer, external_id)
+                          employer, external_id, stranger_since)
     values (g.tenant, g.id, g.family_id,
             free_rank(g.rank, array(select o.rank from guardian o
                                      where o.family_id = g.family_id), 20),
             g.seal_id, g.title, g.last_name, g.birth_name, g.first_name, g.birth_date,
             g.birth_place, g.link, g.authority, g.payer, g.email, g.phone_mobile,
-            g.phone_home, g.phone_work, g.profession, g.employer, g.external_id);
+            g.phone_home, g.phone_work, g.profession, g.employer, g.external_id,
+            g.stranger_since);
 
     insert into address select (jsonb_populate_record(null::address, a)).*
       from jsonb_path_query(p_rows, '$.address ? (@ != null)') a;

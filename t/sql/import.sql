@@ -411,6 +411,30 @@ select is(pg_temp.second('{"last_name": "Martin", "first_name": "Julien"}') ~ 'o
 select is((select g.stranger_since from portal.guardian g join he on he.id = g.id), null, 'is who they were');
 select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.his_iban()))) ~ 'other_person', false, 'and gets what is theirs');
 rollback to apart;
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'kept other_person other_person', 'somebody else again');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"email": "marc.petit@exemple.fr"}'), pg_temp.his_iban()), p_dry)), 'kept other_person, kept other_person', 'whose line without a name is not theirs, either, nor brings them back')
+  from unnest(array[true, false]) p_dry;
+select is((select count(*) from portal.guardian g join he on he.id = g.id where g.email = 'marc.petit@exemple.fr' or g.stranger_since is null)::int, 0, 'with their address');
+rollback to apart;
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(
+    jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Petit", "first_name": "Marc"}'), pg_temp.g('R104201-1', '{"last_name": null}'))))),
+    'refused last_name=required', 'whose own line is refused');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.his_iban()))), 'kept other_person', 'before their mandate comes in another import');
+rollback to apart;
+create temp table half on commit drop as select pg_temp.begin_import('essai.csv') as id;
+select pg_temp.stage(id, 'essai.csv', jsonb_build_array(
+    jsonb_build_object('line', 2, 'errors', '[{"field": "first_name", "column": "Prénom", "code": "required"}]'::jsonb, 'records', jsonb_build_array(pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Petit"}'))),
+    jsonb_build_object('line', 3, 'errors', '[]'::jsonb, 'records', jsonb_build_array(pg_temp.his_iban())))) from half;
+select pg_temp.read(id) from half;
+select is(pg_temp.outcomes(id), 'refused first_name=required, kept other_person', 'or has half a name, which is not theirs') from half;
+rollback to apart;
+select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'kept other_person other_person', 'one who is taken out');
+create temp table out on commit drop as select pg_temp.ask('guardian_basic', jsonb_build_object('action', 'remove', 'guardian', (select id::text from he), 'comment', 'Parti.')) as id;
+select pg_temp.accept((select id from out));
+select is(pg_temp.as_agent('validator', 'decide', jsonb_build_object('request', (select id::text from out), 'step', 'reverse', 'reason', 'Par erreur.',
+    'version', pg_temp.as_agent('validator', 'agent_request', jsonb_build_object('request', (select id::text from out)))->>'version'))->>'status', '303', 'and put back');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.his_iban()))), 'kept other_person', 'is as little whom the software means as before');
+rollback to apart;
 select is(pg_temp.second('{"last_name": "Petit", "first_name": "Marc"}'), 'kept other_person other_person', 'and written over nobody');
 select is(pg_temp.second('{"last_name": "Martin", "first_name": "Marc", "birth_date": "1999-01-01"}'), 'kept other_person other_person', 'nor of the same name, with another birth date');
 select is(pg_temp.julien(), was, 'who is there stays who they are') from he;
@@ -418,6 +442,7 @@ select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardia
     pg_temp.rec('address', 'R104201-2', null, '{"street": "7 rue Neuve", "postal_code": "59100", "city": "Roubaix"}')))), 'kept other_person, kept other_person', 'in two files');
 select is(pg_temp.line(false, jsonb_build_array(pg_temp.g('R104201-1', '{"last_name": "Martin", "first_name": "Julien"}'), pg_temp.g('R104201-2', '{"last_name": "Martin", "first_name": "Camille"}'))),
     'kept other_person other_person', 'nor do two of one name change places');
+select is(pg_temp.outcomes(pg_temp.import(jsonb_build_array(pg_temp.rec('guardian', 'R104201-1', 'F104201', '{"last_name": "Martin", "first_name": "Camille"}'), pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}')))) ~ 'other_person', false, 'who are where they were again');
 savepoint same;
 create function pg_temp.swapped() returns text language sql as $$
     select pg_temp.line(false, jsonb_build_array(pg_temp.rec('guardian', 'R104201-1', 'F104201', '{"last_name": "Martin", "first_name": "Julien"}'), pg_temp.rec('guardian', 'R104201-2', 'F104201', '{"last_name": "Martin", "first_name": "Camille"}'),
