@@ -228,6 +228,24 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
 }
 
 
+### each subscription leads to its own family
+
+{
+    my $m = in('monique');
+    my ($now, $then) = map { $_->{family} } sort { $b->{current} <=> $a->{current} }
+        @{ in('monique', json => 1)->get('/mes-abonnements')->json->{subscriptions} };
+    my $page = $m->get('/mes-abonnements');
+    my @open = $page->content =~ m{<a href="/famille">[^<]*Ouvrir le Dossier Famille}g;
+    is scalar @open, 1, 'the link leads to the one that is shown';
+    my ($button) = $page->content =~ m{name="family" value="(\d+)">Ouvrir le Dossier Famille};
+    is $button, $then, 'a button opens the other one';
+    my $r = $m->submit($page, { family => $button }, form => '/famille/choix');
+    is $r->location, '/famille?avis=family', 'its file' or diag $r->text;
+    ($button) = $m->get('/mes-abonnements')->content =~ m{name="family" value="(\d+)"};
+    is $button, $now, 'which is shown from then on';
+}
+
+
 ### a form is of the family that its page was of, whatever another tab has chosen
 
 {
