@@ -265,6 +265,22 @@ for my $json (0, 1) {
     is $c->get('/mon-espace')->status, 303, 'T053 sessions have ended';
 }
 
+# in a browser where somebody else is logged in: what was done is said, and to
+# nobody as the other one
+for my $what ('confirmation', 'annulation') {
+    my ($c, $who, $email, $link, $undo) = asked();
+    my $shared = sign_in_as(new_account());
+    my ($done, $say) = $what eq 'confirmation'
+        ? ($shared->submit($shared->get($link), { current_password => $who->{password} }),
+           qr/adresse électronique est changée/)
+        : ($shared->submit($shared->get($undo), {}), qr/changement d’adresse est annulé/);
+    is $done->status, 303, "$what beside another account" or diag $done->text;
+    my $r = $shared->get($done->location);
+    is $r->status, 200, "$what: the log-in, no other account's space" or diag $r->location;
+    like $r->text, $say, "$what: what was done is said";
+    is $shared->get('/mon-espace')->status, 303, "$what: the other one is logged out";
+}
+
 # JSON
 {
     my ($c, $who, $email, $link) = asked();

@@ -228,6 +228,55 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
 }
 
 
+### each subscription leads to its own family
+
+{
+    my $m = in('monique');
+    my ($now, $then) = map { $_->{family} } sort { $b->{current} <=> $a->{current} }
+        @{ in('monique', json => 1)->get('/mes-abonnements')->json->{subscriptions} };
+    my $page = $m->get('/mes-abonnements');
+    my @open = $page->content =~ m{<a href="/famille">[^<]*Ouvrir le Dossier Famille}g;
+    is scalar @open, 1, 'the link leads to the one that is shown';
+    my ($button) = $page->content =~ m{name="family" value="(\d+)">Ouvrir le Dossier Famille};
+    is $button, $then, 'a button opens the other one';
+    my $r = $m->submit($page, { family => $button }, form => '/famille/choix');
+    is $r->location, '/famille?avis=family', 'its file' or diag $r->text;
+    ($button) = $m->get('/mes-abonnements')->content =~ m{name="family" value="(\d+)"};
+    is $button, $now, 'which is shown from then on';
+}
+
+
+### a form is of the family that its page was of, whatever another tab has chosen
+
+{
+    my $m = in('monique');
+    my $mj = client(json => 1);
+    $mj->{cookies} = $m->{cookies};
+    my $asked = sub { $portal->psql("select 1 from portal.change_set where subject like 'Nouvel%'") };
+    my $add = '/famille/enfants/ajout';
+    my $page = $m->get($add);
+    is $page->status, 200, 'a form of one family';
+    my ($then) = grep { !$_->{current} } @{ $mj->get('/famille')->json->{families} };
+    is $m->submit($m->get('/famille'), { family => $then->{id} }, form => '/famille/choix')
+        ->status, 303, 'another one in another tab';
+
+    my @who = (first_name => 'Nouvel', last_name => 'Arrivant', birth_date_day => 2,
+               birth_date_month => 3, birth_date_year => 2024, sex => 'm', step => 'send');
+    my $r = $m->submit($page, { @who }, form => $add);
+    is $r->status, 403, 'the session is another one now' or diag $r->text;
+
+    # scripts put the new session's token into the old page
+    $r = $m->submit($page, { @who, csrf => $mj->get('/session')->json->{csrf} },
+                    form => $add);
+    is $r->status, 409, 'not for the other family with scripts, either' or diag $r->text;
+    is scalar(my @none = $asked->()), 0, 'nothing is asked of it';
+    like $r->text, qr/\Q$then->{number}/, 'the page says whose it is';
+    is $m->submit($r, { step => 'send' }, form => $add)->status, 303,
+        'who has read that may send it' or diag $r->text;
+    is scalar(my @one = $asked->()), 1, 'once';
+}
+
+
 ### T086: a subscription that ends
 
 {

@@ -669,8 +669,12 @@ begin
                       jsonb_build_object('email_hint', email_hint(v_account.email)));
     perform note('confirm_address', 'ok', 'account', v_account.id, v_account.id);
 
+    -- whoever else is logged in here would be led past the log-in, and what was
+    -- done with it
     if v_known then
         v_effect := session_effect('renew', v_account.id, my_family(), input);
+    elsif me() is not null then
+        v_effect := session_effect('close', null, null, input);
     end if;
 
     v_effect := ended_sessions(end_sessions(v_account.id), v_effect);
@@ -682,7 +686,7 @@ $$;
 
 comment on function confirm_address(jsonb) is
 'Consumes the link of another address, once. Input: token_mac; undo {id, mac, sealed}; unless who is logged in has this account: ok and epoch, as address_password() and the check of the password gave them.
-All other sessions and the links of the account end, both addresses get a mail, the old one with a link to undo, 7 days good. Result: 303, notice address_changed, /mon-compte with session renew, or /connexion where nobody was logged in. Errors: current_password required | password_wrong; 410 {"state": as link_state(), or taken}; 503 busy.';
+All other sessions and the links of the account end, both addresses get a mail, the old one with a link to undo, 7 days good. Result: 303, notice address_changed, /mon-compte with session renew, or /connexion, with session close where another account was logged in. Errors: current_password required | password_wrong; 410 {"state": as link_state(), or taken}; 503 busy.';
 
 
 create or replace function undo_link(input jsonb) returns json
@@ -759,14 +763,14 @@ begin
 
     perform note('undo_address', 'ok', 'account', v_account.id, v_account.id);
 
-    return moved('/connexion', ended_sessions(v_ended, case when me() = v_account.id
+    return moved('/connexion', ended_sessions(v_ended, case when me() is not null
         then session_effect('close', null, null, input) end), 'address_undone');
 end
 $$;
 
 comment on function undo_address(jsonb) is
 'Takes a change of address back, whether it was confirmed or not. Input: token_mac; token {id, mac, sealed}.
-The old address is the account''s again, all its sessions and links end, the password is void, and the old address gets a link to choose another. Result: 303 /connexion, notice address_undone, with session close where the account was logged in. Errors: 410 {"state": as link_state(), or taken: another account has that address now}.';
+The old address is the account''s again, all its sessions and links end, the password is void, and the old address gets a link to choose another. Result: 303 /connexion, notice address_undone, with session close where one was. Errors: 410 {"state": as link_state(), or taken: another account has that address now}.';
 
 
 grant execute on function forgot_password(jsonb), reset_link(jsonb), reset_password(jsonb),

@@ -305,7 +305,9 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    select document_version(v_now::json, to_json(v_open.id), to_json(v_open.version),
+    -- who is added has no values yet: a page is of one family all the same
+    select document_version(to_json(my_family()), v_now::json, to_json(v_open.id),
+                            to_json(v_open.version),
                             json_agg(row_to_json(p) order by p.rank), v_hints)
       into v_version
       from field_policies(v_section) p;

@@ -17,7 +17,8 @@ create or replace function subscription_rows(p_id bigint)
     language sql stable
 begin atomic
     select u.since,
-           json_build_object('id', u.id, 'family_number', f.number,
+           json_build_object('id', u.id, 'family', f.id, 'family_number', f.number,
+               'current', coalesce(f.id = my_family(), false),
                'guardian', g.first_name || ' ' || g.last_name,
                'since', day_of(u.since), 'effective', u.effective_at is not null,
                'children', (select count(*)
@@ -52,7 +53,7 @@ end
 $$;
 
 comment on function subscriptions(jsonb) is
-'The account''s subscriptions. Result: {"status": 200, "subscriptions": [{"id", "family_number", "guardian", "since", "effective", "children": how many}], "effect": relogin | immediate, "waiting": one counts from the next log-in}.';
+'The account''s subscriptions. Result: {"status": 200, "subscriptions": [{"id", "family", "family_number", "current": it is the session''s, "guardian", "since", "effective", "children": how many}], "effect": relogin | immediate, "waiting": one counts from the next log-in}.';
 
 
 create or replace function subscription(input jsonb) returns json
@@ -64,7 +65,9 @@ begin
       from subscription_rows(coalesce(to_id(input->>'subscription'), 0)) r;
 
     return json_build_object('status', case when v_row is null then 404 else 200 end,
-        'version', case when v_row is not null then document_version(v_row) end,
+        -- the same whichever family the session shows
+        'version', case when v_row is not null
+                        then document_version((v_row::jsonb - 'current')::json) end,
         'subscription', v_row,
         'open_requests', (select count(*)
                             from subscription u

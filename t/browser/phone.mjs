@@ -130,7 +130,7 @@ async function subscribe(browser) {
     "a subscription is added: it is said, and the page has the focus");
     await page.locator("article").first().waitFor();
   }
-  ok(await main(page).getByRole("link", { name: "Ouvrir le Dossier Famille" }).count() >= codes.length,
+  ok(await main(page).getByText("Ouvrir le Dossier Famille").count() >= codes.length,
     "and is effective at once");
 }
 
