@@ -75,7 +75,9 @@ sub token_of { ($_[0] =~ /jeton=([\w-]+)$/)[0] }
     my $person = new_account(email => 'mike.adresse@exemple.fr');
 
     for my $typed ('MIKE.adresse@exemple.fr', ' mike.adresse@exemple.fr ',
-        'mike.adresse@EXEMPLE.FR', "mike.adresse\@exemple.fr\t")
+        'mike.adresse@EXEMPLE.FR', "mike.adresse\@exemple.fr\t",
+        # as a telephone's contacts and some pages give it away
+        "\x{202a}mike.adresse\@exemple.fr\x{202c}", "\x{feff}mike.adresse\@exemple.fr\x{200b}")
     {
         is sign_in(client(), { %$person, email => $typed })->status, 303,
             "T019 « $typed »";
@@ -86,7 +88,7 @@ sub token_of { ($_[0] =~ /jeton=([\w-]+)$/)[0] }
     for my $typed ("m\x{131}ke.adresse\@exemple.fr", "mike.adresse\@ex\x{435}mple.fr",
         "\x{217}ike.adresse\@exemple.fr", "mike\x{2024}adresse\@exemple.fr",
         "mike.adresse\x{ff20}exemple.fr", "\x{43c}ike.adresse\@exemple.fr",
-        'mike.adresse@xn--exmple-4of.fr', "mike.adresse\@exemple.fr\x{200b}",
+        'mike.adresse@xn--exmple-4of.fr', "mike.adresse\@exem\x{200b}ple.fr",
         'mike.adresse+x@exemple.fr', 'mikeadresse@exemple.fr',
         'mike.adresse@exemple.fr.')
     {

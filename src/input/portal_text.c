@@ -18,6 +18,7 @@
 static char *portal_text_append(char *all, size_t *used, const char *line,
     size_t n);
 static int portal_text_is_ascii(const char *text, size_t len);
+static int portal_text_margin(ucs4_t c);
 static size_t portal_text_left(const uint8_t *s, size_t len);
 static size_t portal_text_right(const uint8_t *s, size_t len);
 
@@ -206,7 +207,7 @@ portal_text_left(const uint8_t *s, size_t len)
     for (i = 0; i < len; i += (size_t) n) {
         n = u8_mbtouc(&c, s + i, len - i);
 
-        if (!portal_text_space(c)) {
+        if (!portal_text_margin(c)) {
             break;
         }
     }
@@ -224,12 +225,30 @@ portal_text_right(const uint8_t *s, size_t len)
     for ( ;; ) {
         p = u8_prev(&c, s + len, s);
 
-        if (p == NULL || !portal_text_space(c)) {
+        if (p == NULL || !portal_text_margin(c)) {
             return len;
         }
 
         len = (size_t) (p - s);
     }
+}
+
+
+/*
+ * What is left out at both ends: spaces, and the marks that come with what is
+ * copied from a telephone's contacts or a page, which nobody sees.
+ */
+
+static int
+portal_text_margin(ucs4_t c)
+{
+    return portal_text_space(c)
+           || c == 0x200b
+           || (c >= 0x200e && c <= 0x200f)
+           || (c >= 0x202a && c <= 0x202e)
+           || c == 0x2060
+           || (c >= 0x2066 && c <= 0x2069)
+           || c == 0xfeff;
 }
 
 

@@ -27,7 +27,8 @@ typedef enum {
 } portal_text_e;
 
 /*
- * NFC, and without outer spaces when trim is set.  *out is NULL unless OK.
+ * NFC, and when trim is set without what is outside: spaces, invisible marks.
+ * *out is NULL unless OK.
  */
 portal_text_e portal_text_clean(const char *text, size_t len, int trim,
     char **out, size_t *outlen);
