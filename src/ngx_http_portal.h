@@ -324,6 +324,7 @@ typedef struct {
 typedef struct {
     ngx_str_t                        type;
     ngx_str_t                        name;
+    ngx_str_t                        upload;     /* its id, when sealed */
     u_char                          *bytes;
     size_t                           size;
     size_t                           have;       /* opened so far */

@@ -333,4 +333,27 @@ $portal->psql('select portal.purge()');
 is $portal->psql("select count(*) from portal.upload where created_at < now() - interval '9 years'"), 0,
     'with its request it goes';
 
+
+### of pieces, once another file has the address
+
+{
+    my %large = map { $_ => $pdf . $_ x 300_000 } qw(A B);
+    my $f = send_form($camille, $camille->get($page), { street => 'rue AB', step => 'check' }, [$large{A}]);
+    $f = send_form($camille, $f, { street => 'rue AB', step => 'check' }, [$large{B}]);
+    my $n = number_of($camille->submit($f, { step => 'send' }, form => $page));
+    my $path = "/famille/demandes/$n/justificatif-1";
+    ok $camille->get($path)->content eq $large{A}, 'the first of two';
+
+    # it is erased once its first piece has been read, so that the other is the first
+    my $define = $portal->psql(q{select replace(pg_get_functiondef('portal.document_file(portal.change_set, jsonb)'::regprocedure), chr(10), ' ')});
+    ok $define =~ s/(?=order by u\.created_at)/and (u.set_id <> $n or coalesce(input->>'piece', '0') = '0'
+        or exists (select from portal.upload o where o.set_id = u.set_id
+                     and (o.created_at, o.id) < (u.created_at, u.id))) /, 'the function';
+    $portal->psql($define);
+    expect_complaint(qr/another file has taken the place|answered 503/);
+    my $r = $camille->get($path);
+    is $r->status, 503, 'not the beginning of one and the end of the other';
+    ok $r->header('retry-after'), 'asked again it is the other';
+}
+
 done_testing;

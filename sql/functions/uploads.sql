@@ -175,6 +175,38 @@ comment on function upload_once(jsonb, text, bigint, bigint) is
     'Forgets a document whose last piece comes when the same one is whole already. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child. Result: it was so.';
 
 
+create or replace function upload_many(input jsonb, p_what text, p_guardian bigint,
+    p_child bigint, p_open bigint)
+    returns boolean
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    u  jsonb := input->'upload';
+begin
+    if u->>'store' <> 'document' or u->>'piece' = '0'
+       or (u->>'piece')::int + 1 <> (u->>'pieces')::int
+       or 5 > (select count(*) from place_uploads(p_what, p_guardian, p_child, p_open))
+    then
+        return false;
+    end if;
+
+    -- the same form, pressed twice: it gets its answer, and the function drops this
+    if answered(input) then
+        return false;
+    end if;
+
+    delete from upload w
+     where w.id = (u->>'id')::uuid
+       and w.set_id is null
+       and sent_here(w);
+
+    return found;
+end
+$$;
+
+comment on function upload_many(jsonb, text, bigint, bigint, bigint) is
+    'Forgets a document whose last piece comes when others that were begun with it are whole and as many as may be: upload_begin() counts none of those that still come. Input: that of store_upload(), section and action as what_of() says, guardian, child, the open request. The caller holds the family, by upload_once(). Result: it was so.';
+
+
 create or replace function store_upload(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
@@ -230,6 +262,12 @@ begin
     if upload_once(u, what_of(v_section, v_action), v_who.guardian_id,
                    v_who.child_id) then
         return json_build_object('status', 200, 'kept', true);
+    end if;
+
+    if upload_many(input, what_of(v_section, v_action), v_who.guardian_id,
+                   v_who.child_id, v_open.id) then
+        perform note('send_file', 'documents_many');
+        return refused(u->>'field', 'documents_many');
     end if;
 
     update upload w

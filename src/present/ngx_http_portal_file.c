@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_portal_file_plain(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
 static ngx_int_t ngx_http_portal_file_next(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static ngx_uint_t ngx_http_portal_file_same(ngx_http_portal_sent_t *sent,
+    json_t *document);
 static ngx_int_t ngx_http_portal_file_open(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *document);
 static ngx_int_t ngx_http_portal_file_answer(ngx_http_request_t *r,
@@ -168,6 +170,8 @@ ngx_http_portal_file_read(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     sent->size = (size_t) size;
     sent->name.len = ngx_strlen(name);
     sent->name.data = ngx_pnalloc(r->pool, sent->name.len);
+    sent->upload.len = json_object_get(document, "bytes") ? 0 : ngx_strlen(id);
+    sent->upload.data = ngx_pnalloc(r->pool, sent->upload.len);
 
     /* a piece is opened behind what is there, and is shorter once it is open */
 
@@ -176,12 +180,14 @@ ngx_http_portal_file_read(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
                        + portal_sealed_len(NGX_HTTP_PORTAL_FILE_PIECE));
 
     if (sent->type.len == 0 || sent->name.data == NULL
+        || sent->upload.data == NULL
         || (sent->bytes == NULL && r->method != NGX_HTTP_HEAD))
     {
         return NGX_ERROR;
     }
 
     ngx_memcpy(sent->name.data, name, sent->name.len);
+    ngx_memcpy(sent->upload.data, id, sent->upload.len);
 
     cln->handler = ngx_http_portal_file_wipe;
     ctx->sent = sent;
@@ -206,13 +212,18 @@ ngx_http_portal_file_wipe(void *data)
 static ngx_int_t
 ngx_http_portal_file_next(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
+    json_t                  *document;
     ngx_http_portal_sent_t  *sent;
 
     sent = ctx->sent;
+    document = ngx_http_portal_document(r, ctx);
 
-    if (ngx_http_portal_file_open(r, ctx, ngx_http_portal_document(r, ctx))
-        != NGX_OK)
-    {
+    if (document != NULL && !ngx_http_portal_file_same(sent, document)) {
+        return ngx_http_portal_unavailable(r, ctx, "another file has taken "
+                                  "the place of one that was being read");
+    }
+
+    if (ngx_http_portal_file_open(r, ctx, document) != NGX_OK) {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
                       "portal: a piece of a file does not open, its place or "
                       "its key is not the one it was sealed for");
@@ -225,6 +236,24 @@ ngx_http_portal_file_next(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 
     return ngx_http_portal_content_more(r, ctx,
                                json_integer((json_int_t) sent->piece));
+}
+
+
+/*
+ * An address is of the file that is there now: each piece says whose it is, or
+ * the beginning of one would be sent with the end of another.
+ */
+
+static ngx_uint_t
+ngx_http_portal_file_same(ngx_http_portal_sent_t *sent, json_t *document)
+{
+    json_t  *id;
+
+    id = json_object_get(document, "upload");
+
+    return json_string_length(id) == sent->upload.len
+           && ngx_memcmp(json_string_value(id), sent->upload.data,
+                         sent->upload.len) == 0;
 }
 
 

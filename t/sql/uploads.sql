@@ -57,6 +57,10 @@ select is((select string_agg(pg_temp.paper(n), ' ' order by n) from generate_ser
 select is((select string_agg(x->>'name', ' ') from jsonb_array_elements(portal.kept_uploads('guardian_address', pg_temp.me()::bigint, null, null)::jsonb) x),
     'justificatif-1.pdf justificatif-2.pdf justificatif-3.pdf justificatif-4.pdf justificatif-5.pdf', 'by names of ours');
 delete from portal.upload where section = 'guardian_address';
+select is((select string_agg(pg_temp.paper(n, '{"upload": {"pieces": 2}}'), ' ' order by n) from generate_series(1, 6) n), '200 200 200 200 200 200', 'six that come at the same time');
+select is((select string_agg(pg_temp.paper(n, '{"upload": {"pieces": 2, "piece": 1}}'), ' ' order by n) from generate_series(1, 6) n), '200 200 200 200 200 documents_many', 'are five once they are whole');
+select is((select count(*)::int from portal.upload where section = 'guardian_address'), 5, 'the sixth is not kept');
+delete from portal.upload where section = 'guardian_address';
 create function pg_temp.same(p_n int, what jsonb default '{}') returns text language sql as $$
     select pg_temp.paper(p_n, jsonb_build_object('upload', jsonb_build_object('mac', mac('same')) || what)) $$;
 select is(pg_temp.same(11) || pg_temp.same(12), '200200', 'the same twice');
