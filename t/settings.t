@@ -378,7 +378,7 @@ is town('keep_document is null'), 't', 'as long as the request';
     };
     my $r = $admin->get($path);
     like $r->content, qr/id="phone"[^>]*value="03\x{c2}\x{a0}53/, 'the telephone as people write it';
-    $r = $admin->submit($r, { phone => '03 20 11', email => 'enfance', office => '', mail_name => "Ville\x{202e}" });
+    $r = $admin->submit($r, { phone => '03 20 11', email => 'enfance', office => '', mail_name => "Vi\x{202e}lle" });
     is $r->status, 422, 'refused';
     like $r->content, qr/id="$_-error"/, "$_: said beside it" for qw(phone email office mail_name);
     like $r->text, qr/Saisissez une adresse électronique comme nom\@exemple\.fr/, 'in words';
