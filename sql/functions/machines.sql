@@ -106,6 +106,7 @@ create or replace function conflict(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_row      import_conflict;
+    v_shown    json;
     v_refusal  json;
 begin
     perform require_agent('administrator');
@@ -125,9 +126,15 @@ begin
         perform note('read_conflicts', read_outcome(v_refusal), 'import_conflict', v_row.id);
     end if;
 
-    return coalesce(v_refusal, json_build_object('status', 200,
-        'conflict', conflict_row(v_row), 'decides', v_row.state = 'open',
-        'values', json_build_object('version', conflict_row(v_row)->'version')));
+    if v_refusal is not null then
+        return v_refusal;
+    end if;
+
+    v_shown := conflict_row(v_row);
+
+    return json_build_object('status', 200, 'conflict', v_shown,
+        'decides', v_row.state = 'open',
+        'values', json_build_object('version', v_shown->'version'));
 end
 $$;
 

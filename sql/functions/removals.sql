@@ -178,21 +178,6 @@ comment on function restore_code(change_set, jsonb) is
     'Why whom a request has taken out cannot come back: subject_gone (the child is no more, or not of the family), removed_back (they are there again, under this or another number), account_elsewhere (their account is connected with the family as another guardian), list_full; null to go on. Input: the request, whose families the caller has locked; removed.rows.';
 
 
-create or replace function free_rank(p_wanted int, p_taken int[], p_limit int)
-    returns int
-    language sql immutable
-    return case when p_wanted = any (p_taken)
-                then (select n
-                        from generate_series(1, p_limit) n
-                       where n <> all (p_taken)
-                       order by n < (select max(t) from unnest(p_taken) t), n
-                       limit 1)
-                else p_wanted end;
-
-comment on function free_rank(int, int[], int) is
-    'The place that somebody had in a list, or, where another one has it now, behind the last, as far as there is one. Input: the place, those that are taken, how many the list has.';
-
-
 create or replace function restore_requests(p_column text, p_pairs jsonb) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin

@@ -337,6 +337,17 @@ comment on function next_rank(smallint[], int) is
     'Behind the last of a list, or, where that is its last place, a place that somebody has left. Input: the places that are taken (null: none), how many the list has.';
 
 
+create or replace function free_rank(p_wanted int, p_taken int[], p_limit int)
+    returns int
+    language sql immutable
+    return case when p_wanted = any (p_taken)
+                then next_rank(p_taken::smallint[], p_limit)
+                else p_wanted end;
+
+comment on function free_rank(int, int[], int) is
+    'The place that somebody had in a list, or, where another one has it now, next_rank(). Input: the place, those that are taken, how many the list has.';
+
+
 create or replace function section_add(p_set change_set, v jsonb) returns bigint
     language plpgsql set search_path = portal, pg_temp as $$
 declare

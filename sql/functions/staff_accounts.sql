@@ -81,7 +81,8 @@ begin
                     and v_agent.id <> my_agent(),
         'others', exists (select from agent a
                            where a.role = 'administrator' and a.state = 'active'
-                             and a.id not in (v_agent.id, my_agent())),
+                             and a.id not in (v_agent.id, my_agent())
+                             and not is_new(a.id)),
         'vouches', is_new(v_agent.id) and v_agent.role <> 'reader'
                    and my_agent() not in (v_agent.id, v_agent.since_by)
                    and not is_new(my_agent()),
@@ -100,7 +101,7 @@ end
 $$;
 
 comment on function agent_account(jsonb) is
-'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "others": the town has further administrators, "vouches": they may confirm what another one has given alone, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": limit_offered(), "letters": they are so many that their first letters lead there, "values": of the form}; 404. For administrators.';
+'An agent. Input: agent (id). Result: {"status": 200, "version", "agent": agent_row(), "changes": it is another''s, "confirms": a role waits for this administrator, "others": the town has another administrator who can, "vouches": they may confirm what another one has given alone, "limitable": what they may see can be limited, "section_limits": [{"section", "chosen"}], "known_schools": limit_offered(), "letters": they are so many that their first letters lead there, "values": of the form}; 404. For administrators.';
 
 
 create or replace function invitation(p_agent agent, p_token jsonb) returns void

@@ -146,6 +146,22 @@ comment on function upload_begin(jsonb, text, bigint, bigint, bigint) is
     'Makes the row of a file, unless it is there already or the family has too many or too much. Input: "upload" of store_upload(), section and action as what_of() says, guardian, child, the open request. The caller holds the family. Result: null, or the answer to give.';
 
 
+create or replace function forget_sent(p_id uuid) returns boolean
+    language plpgsql set search_path = portal, pg_temp as $$
+begin
+    delete from upload w
+     where w.id = p_id
+       and w.set_id is null
+       and sent_here(w);
+
+    return found;
+end
+$$;
+
+comment on function forget_sent(uuid) is
+    'Forgets a file that who asks has begun to send and no request names. Result: there was one.';
+
+
 create or replace function upload_once(u jsonb, p_what text, p_guardian bigint,
     p_child bigint)
     returns boolean
@@ -162,12 +178,7 @@ begin
         return false;
     end if;
 
-    delete from upload w
-     where w.id = (u->>'id')::uuid
-       and w.set_id is null
-       and sent_here(w);
-
-    return found;
+    return forget_sent((u->>'id')::uuid);
 end
 $$;
 
@@ -194,12 +205,7 @@ begin
         return false;
     end if;
 
-    delete from upload w
-     where w.id = (u->>'id')::uuid
-       and w.set_id is null
-       and sent_here(w);
-
-    return found;
+    return forget_sent((u->>'id')::uuid);
 end
 $$;
 

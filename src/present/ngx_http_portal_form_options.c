@@ -383,6 +383,10 @@ ngx_http_portal_country_order(ngx_http_portal_main_conf_t *pmcf,
         free(keys[--n]);
     }
 
+    if (portal_countries[i] != '\0') {
+        return NULL;
+    }
+
     pmcf->countries[language] = order;
 
     return order;
