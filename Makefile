@@ -109,16 +109,19 @@ include t/lib/lint.mk t/lib/unit.mk
 
 
 .PHONY: bench
-bench: install-test build ## the measures of docs, on this machine
+bench: install-bench build ## the measures of docs, on this machine: ONLY=peers for some
 	@t/bench/run
 
 
-.PHONY: install-run install-test install-image install-lint clean
+.PHONY: install-run install-test install-bench install-image install-lint clean
 install-run: ## Debian packages to build and run
 	@t/install run
 
 install-test: ## the same, to test
 	@t/install test
+
+install-bench: ## the same, for bench
+	@t/install test bench
 
 install-image: ## the same, for test-image
 	@t/install run image
