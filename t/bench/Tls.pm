@@ -6,13 +6,15 @@ package Tls;
 use strict;
 use warnings;
 
-use Time::HiRes qw(sleep time);
+use List::Util qw(sum);
+use Time::HiRes qw(sleep);
 
-use Bench qw(command cpu cpu_between);
+use Bench qw(command cpu cpu_between median);
 use Portal::Client;
 use Portal::Place qw(free_port make_dir slurp spew);
 
-my $CLIENTS = 8;        # programs, each with a session drawn at random
+my $CLIENTS = 8;        # programs, each with a session of its own
+my $DRAWN = 80;         # sessions of which those are taken whose files are usual
 
 
 # o: as of Peers::measure; returns a list of [figure, now, end, format, values]
@@ -20,10 +22,10 @@ sub measure {
     my (%o) = @_;
 
     my $stack = $o{stack};
-    my @lines = split /^/, slurp("$stack->{dir}/sessions.tsv");
-    my @cookies = map { (split /\t/, $lines[rand @lines])[0] } 1 .. $CLIENTS;
     my %type = (json => 'application/json', html => 'text/html');
-    my %bytes = map { $_ => _bytes($stack, $o{town}, $type{$_}, @cookies) } keys %type;
+    my @usual = _usual($stack, $o{town});
+    my @cookies = map { $_->{cookie} } @usual;
+    my %bytes = map { my $what = $_; $what => int sum(map { $_->{$what} } @usual) / @usual } keys %type;
     my %port = _server($stack, $o{town}, \%type, \%bytes);
 
     my (@order, %how);
@@ -53,20 +55,33 @@ sub measure {
     } ['json', 'JSON'], ['html', 'HTML'];
 }
 
-# of a usual file
+# Sessions drawn at random, with the bytes of their family's file: those nearest to
+# the median, since some of the programs get more answers than others.
+sub _usual {
+    my ($stack, $town) = @_;
+
+    my @lines = split /^/, slurp("$stack->{dir}/sessions.tsv");
+    my @drawn = map {
+        my ($cookie) = split /\t/, $lines[rand @lines];
+        { cookie => $cookie, json => _bytes($stack, $town, $cookie, 'application/json') };
+    } 1 .. $DRAWN;
+    my $median = median(map { $_->{json} } @drawn);
+    my @usual = (sort { abs($a->{json} - $median) <=> abs($b->{json} - $median) } @drawn)
+        [0 .. $CLIENTS - 1];
+    $_->{html} = _bytes($stack, $town, $_->{cookie}, 'text/html') for @usual;
+
+    return @usual;
+}
+
 sub _bytes {
-    my ($stack, $town, $type, @cookies) = @_;
+    my ($stack, $town, $cookie, $type) = @_;
 
-    my $bytes = 0;
-    for my $cookie (@cookies) {
-        my $c = Portal::Client->new(stack => $stack, town => $town);
-        $c->cookie('__Host-portal', $cookie);
-        my $r = $c->get('/famille', headers => { Accept => $type });
-        die "/famille as $type: " . $r->status . "\n" if $r->status != 200;
-        $bytes += length $r->content;
-    }
+    my $c = Portal::Client->new(stack => $stack, town => $town);
+    $c->cookie('__Host-portal', $cookie);
+    my $r = $c->get('/famille', headers => { Accept => $type });
+    die "/famille as $type: " . $r->status . "\n" if $r->status != 200;
 
-    return int $bytes / @cookies;
+    return length $r->content;
 }
 
 # one more server of the town, at two ports of its own
@@ -112,7 +127,6 @@ sub _load {
 
     my ($name, $port) = $host =~ /^(.*):(\d+)$/;
     my $before = cpu($stack);
-    my $start = time;
     my @in = map {
         open my $in, '-|', 'h2load', '-D', $seconds, '-t', 1, '-c', $connections / @cookies,
             $over eq 'tls' ? () : '--h1', "--connect-to=127.0.0.1:$port", '-H', "cookie: __Host-portal=$_",
