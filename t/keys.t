@@ -66,9 +66,19 @@ is +(sealed_by('un@parents.example'))[0], 1, 'the first key seals';
 $p->psql("insert into portal.setting (name, value) values ('key_check', '"
     . ($check =~ /(\w+)/)[0] . "') on conflict do nothing");
 
-run_("$tool keys new
-    { sed -n 's/^1 .*/& open/; s/^1 /2 /p' new; cat keys; } > keys.next
-    chmod 0400 keys.next; mv -f keys.next keys; rm -f new");
+my ($written) = Portal::Place::slurp(top() . '/docs/operating.md')
+    =~ m{^    (cd /etc/nginx/portal && .*?)^    nginx -t}ms or die 'no commands in docs/operating.md';
+$written =~ s{/etc/nginx/portal}{$p->{dir}};
+$written =~ s{portal-tool}{$tool}g;
+
+# on a full disk, in a shell that goes on after an error: what cannot be lost is not
+{
+    my $known = Portal::Place::slurp($keys);
+    system 'sh', '-c', "cat() { head -c 40 \"\$1\"; return 1; }\n$written";
+    ok Portal::Place::slurp($keys) eq $known, 'a file that could not be written takes no other\'s place';
+    Portal::Place::spew($keys, $known, 0400);
+}
+run_($written);
 good('known');
 is +(sealed_by('deux@parents.example'))[0], 1, 'the first key still seals';
 system "cp $keys $keys.known";

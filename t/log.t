@@ -22,6 +22,7 @@ use Portal::Place qw(slurp);
 # what is said at lower levels explains nothing
 my $p = Portal::Stack->new(server => gate_only() . q{
     location = /t/null   { portal_allow public; portal_get t_null home; }
+    location /t/deep/    { portal_allow public; portal_get t_null home; }
     location = /t/array  { portal_allow public; portal_get t_array home; }
     location = /t/bare   { portal_allow public; portal_get t_bare home; }
     location = /t/raise  { portal_allow public; portal_get t_raise home; }
@@ -90,6 +91,14 @@ sub both {
 
     told_once(as_json($c)->get("$path?jeton=geheim"), @rest[0, 1], "$rest[2], JSON");
     told_once($c->get("$path?jeton=geheim"), @rest);
+}
+
+# the status of what no client of ours would ask for
+sub asked {
+    my ($path) = @_;
+
+    return +(client()->raw("GET $path HTTP/1.1\r\nHost: @{[ $p->host('saint-aubin') ]}\r\nConnection: close\r\n\r\n")
+        =~ m{^HTTP/1\.1 (\d+)})[0];
 }
 
 sub log_in {
@@ -185,6 +194,9 @@ client(json => 1)->get('/mon-espace');
 my $stranger = client();
 is $stranger->submit($stranger->get('/connexion'), { email => 'x@parents.example',
     password => 'y' x 20 })->status, 422, 'a wrong password';
+# nginx would write the file's name as it reads it: two lines, the second as somebody wants it
+is asked($_), 404, "no such file: $_" for '/static/x.css',
+    '/static/x%0A2026%2F11%2F26%2017:00:00%20%5Balert%5D%201%231:%20forged', '/static/x%1B%5B31m/', '/static/' . 'y' x 300;
 is scalar(log_lines(qr/\[error\]/)), $n, 'no line';
 
 
@@ -271,6 +283,24 @@ like slurp($p->nginx->access_log) // '', qr/"id":"$id"/, 'which the access log h
     my $at = sub { my @t = gmtime(time + 5.5 * 3600 - $_[0]); sprintf '%04d/%02d/%02d %02d:%02d:%02d',
         $t[5] + 1900, $t[4] + 1, @t[3, 2, 1, 0] };
     ok $newest le $at->(0) && $newest gt $at->(600), '16.2.2 the error log is in the zone, too' or diag $newest;
+}
+
+
+### a path is told in plain characters
+
+{
+    my $said = sub { (grep { /returned nothing/ } split /^/, slurp($p->nginx->error_log))[-1] };
+    is asked("/t/deep/\x9b31m\xe9\"',%0A<x>\\"), 500, 'a path of any bytes';
+    my $plain = qr{/t/deep/%9B31m%E9%22%27,%0A};
+    like $said->(), qr/request: "GET $plain\S*", /, 'in the error log';
+    my $asked = '/t/deep/' . "\xff" x 3000;
+    is asked($asked), 500, 'a long one';
+    like $said->(), qr/"GET \/t\/deep\/(?:%FF){100,}\.\.\.", .*id: [0-9a-f]{32}$/, 'in the error log, which has its id all the same';
+    my @lines;
+    ok wait_for(10, sub { @lines = split /^/, slurp($p->nginx->access_log); grep { /%FF"/ } @lines }), 'in the access log';
+    is scalar(grep { /"path":"$plain/ } @lines), 1, 'the first, too';
+    is scalar(grep { m{"path":"/t/deep/(?:%FF){3000}"} } @lines), 1, 'whole';
+    is_deeply [grep { /[^ -~\n]/ } @lines, split /^/, slurp($p->nginx->error_log)], [], '16.4.1 no line has any other byte';
 }
 
 

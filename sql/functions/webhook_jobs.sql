@@ -185,12 +185,6 @@ begin
          limit least(greatest(coalesce((input->>'limit')::int, 1), 1), 16)
            for update of w skip locked
     loop
-        update webhook w
-           set lease = v_row.taken,
-               lease_until = now() + make_interval(secs =>
-                   least(greatest(coalesce((input->>'lease')::int, 60), 5), 600))
-         where w.tenant = v_row.tenant and w.id = v_row.id;
-
         update webhook_message m
            set attempts = m.attempts + 1, tries = m.tries + 1,
                body = coalesce(m.body, webhook_body(m))
@@ -202,6 +196,15 @@ begin
                     order by n.event = 'webhook.test' desc, n.number
                     limit 1)
         returning m.* into v_message;
+
+        -- whose lease was over has said meanwhile how the last one ended
+        continue when not found;
+
+        update webhook w
+           set lease = v_row.taken,
+               lease_until = now() + make_interval(secs =>
+                   least(greatest(coalesce((input->>'lease')::int, 60), 5), 600))
+         where w.tenant = v_row.tenant and w.id = v_row.id;
 
         v_rows := v_rows || json_build_object('tenant', v_row.slug, 'webhook', v_row.id,
             'id', v_message.id, 'lease', v_row.taken, 'url', v_row.url,

@@ -35,6 +35,7 @@ static int portal_curl_timer(CURLM *multi, long ms, void *data);
 static void portal_curl_event(ngx_event_t *ev);
 static void portal_curl_timeout(ngx_event_t *ev);
 static void portal_curl_collect(portal_curl_t *curl);
+static void portal_curl_forget(void);
 
 
 #define portal_curl_of(ev, field)                                        \
@@ -188,6 +189,8 @@ portal_curl_hang_up(portal_curl_t *curl)
 
     (void) curl_multi_cleanup(curl->multi);
     curl->multi = NULL;
+
+    portal_curl_forget();
 
     if (curl->timer.timer_set) {
         ngx_del_timer(&curl->timer);
@@ -349,6 +352,8 @@ portal_curl_stop(portal_curl_transfer_t *t)
         (void) curl_multi_remove_handle(t->curl->multi, t->easy);
         curl_easy_cleanup(t->easy);
         t->easy = NULL;
+
+        portal_curl_forget();
     }
 }
 
@@ -506,6 +511,7 @@ portal_curl_event(ngx_event_t *ev)
                                               : CURL_CSELECT_IN,
                                     &running);
 
+    portal_curl_forget();
     portal_curl_collect(curl);
 }
 
@@ -522,6 +528,7 @@ portal_curl_timeout(ngx_event_t *ev)
     (void) curl_multi_socket_action(curl->multi, CURL_SOCKET_TIMEOUT, 0,
                                     &running);
 
+    portal_curl_forget();
     portal_curl_collect(curl);
 
     /* libcurl does not say twice what it thinks is set */
@@ -556,4 +563,19 @@ portal_curl_collect(portal_curl_t *curl)
 
         t->finish(t, result);
     }
+}
+
+
+/*
+ * The errors of OpenSSL are the thread's: what libcurl leaves there of a
+ * handshake that failed, nginx would tell of, as an alert, to whoever comes
+ * next over TLS.
+ */
+
+static void
+portal_curl_forget(void)
+{
+#if (NGX_OPENSSL)
+    ERR_clear_error();
+#endif
 }

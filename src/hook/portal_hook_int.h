@@ -45,6 +45,7 @@ typedef struct {
 
     unsigned                  permitted:1;  /* some address may be told */
     unsigned                  refused:1;    /* some address may not */
+    unsigned                  headed:1;     /* the answer's head is there */
 } portal_hook_job_t;
 
 

@@ -23,12 +23,15 @@ static ngx_int_t portal_hook_headers(portal_hook_job_t *job);
 static ngx_int_t portal_hook_header(portal_hook_job_t *job, const char *name,
     const char *value);
 static ngx_int_t portal_hook_options(portal_hook_job_t *job);
+static size_t portal_hook_head(char *data, size_t size, size_t n,
+    void *context);
 static size_t portal_hook_answer(char *data, size_t size, size_t n,
     void *context);
 static ngx_uint_t portal_hook_permit(portal_curl_transfer_t *t,
     struct curl_sockaddr *address);
 static void portal_hook_deadline(ngx_event_t *ev);
 static void portal_hook_finish(portal_curl_transfer_t *t, CURLcode result);
+static ngx_uint_t portal_hook_status(portal_hook_job_t *job);
 static const char *portal_hook_why(portal_hook_job_t *job, CURLcode result);
 
 
@@ -174,7 +177,7 @@ portal_hook_options(portal_hook_job_t *job)
         || curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L)
         || curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L)
         || curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L)
-        || curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, portal_hook_answer)
+        || curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, portal_hook_head)
         || curl_easy_setopt(easy, CURLOPT_HEADERDATA, job)
         || curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, portal_hook_answer)
         || curl_easy_setopt(easy, CURLOPT_WRITEDATA, job))
@@ -183,6 +186,23 @@ portal_hook_options(portal_hook_job_t *job)
     }
 
     return NGX_OK;
+}
+
+
+/* a line at a time; the empty one ends the head, or one of a 1xx before it */
+
+static size_t
+portal_hook_head(char *data, size_t size, size_t n, void *context)
+{
+    portal_hook_job_t *job = context;
+
+    if (size * n > 0 && (data[0] == CR || data[0] == LF)
+        && portal_hook_status(job) >= 200)
+    {
+        job->headed = 1;
+    }
+
+    return portal_hook_answer(data, size, n, context);
 }
 
 
@@ -260,8 +280,8 @@ portal_hook_deadline(ngx_event_t *ev)
 static void
 portal_hook_finish(portal_curl_transfer_t *t, CURLcode result)
 {
-    long                    status;
     const char             *detail;
+    ngx_uint_t              status;
     portal_hook_job_t      *job;
     portal_hook_outcome_e   outcome;
 
@@ -270,10 +290,13 @@ portal_hook_finish(portal_curl_transfer_t *t, CURLcode result)
     status = 0;
     outcome = PORTAL_HOOK_RETRY;
 
-    /* a long answer is an answer, too */
+    /*
+     * An answer whose head is there is one, however it goes on: a software may
+     * do its work after that, or end without having said all of it.
+     */
 
-    if (result == CURLE_OK || result == CURLE_WRITE_ERROR) {
-        (void) curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (result == CURLE_OK || result == CURLE_WRITE_ERROR || job->headed) {
+        status = portal_hook_status(job);
     }
 
     detail = status ? "" : portal_hook_why(job, result);
@@ -286,7 +309,20 @@ portal_hook_finish(portal_curl_transfer_t *t, CURLcode result)
     }
 
     portal_hook_drop(job);
-    portal_hook_end(job, outcome, (ngx_uint_t) status, detail);
+    portal_hook_end(job, outcome, status, detail);
+}
+
+
+static ngx_uint_t
+portal_hook_status(portal_hook_job_t *job)
+{
+    long  status;
+
+    status = 0;
+    (void) curl_easy_getinfo(job->transfer.easy, CURLINFO_RESPONSE_CODE,
+                             &status);
+
+    return (ngx_uint_t) status;
 }
 
 

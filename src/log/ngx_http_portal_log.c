@@ -13,9 +13,13 @@
  * it is the path, and the id that the error page shows.
  */
 
+#define NGX_HTTP_PORTAL_LOG_PATH  ((size_t) 768)    /* the id needs room, too */
+
 
 static u_char *ngx_http_portal_log_words(ngx_http_request_t *r,
     ngx_http_request_t *sr, u_char *p, u_char *last, ngx_uint_t grave);
+static u_char *ngx_http_portal_log_path(ngx_http_request_t *r, u_char *p,
+    u_char *last);
 static ngx_str_t *ngx_http_portal_log_id(ngx_http_request_t *r);
 
 
@@ -34,7 +38,11 @@ ngx_http_portal_log_start(ngx_http_request_t *r)
 }
 
 
-/* as it was asked for, without what follows the question mark */
+/*
+ * As it was asked for, without what follows the question mark.  It may have any
+ * bytes but spaces and ASCII's control characters: a log has it with
+ * NGX_ESCAPE_REFRESH, which leaves a "%" as it is.
+ */
 
 ngx_str_t
 ngx_http_portal_path(ngx_http_request_t *r)
@@ -106,17 +114,12 @@ static u_char *
 ngx_http_portal_log_words(ngx_http_request_t *r, ngx_http_request_t *sr,
     u_char *p, u_char *last, ngx_uint_t grave)
 {
-    ngx_str_t                   *id, path;
+    ngx_str_t                   *id;
     ngx_http_portal_ctx_t       *ctx;
     ngx_http_portal_town_t      *town;
     ngx_http_portal_loc_conf_t  *plcf;
 
-    path = ngx_http_portal_path(r);
-
-    if (path.len) {
-        p = ngx_slprintf(p, last, ", request: \"%V %V\"", &r->method_name,
-                         &path);
-    }
+    p = ngx_http_portal_log_path(r, p, last);
 
     if (r != sr) {
         p = ngx_slprintf(p, last, ", subrequest: \"%V\"", &sr->uri);
@@ -148,6 +151,35 @@ ngx_http_portal_log_words(ngx_http_request_t *r, ngx_http_request_t *sr,
     }
 
     return p;
+}
+
+
+static u_char *
+ngx_http_portal_log_path(ngx_http_request_t *r, u_char *p, u_char *last)
+{
+    size_t     len, room;
+    ngx_str_t  path;
+
+    path = ngx_http_portal_path(r);
+
+    if (path.len == 0) {
+        return p;
+    }
+
+    p = ngx_slprintf(p, last, ", request: \"%V ", &r->method_name);
+
+    room = ngx_min((size_t) (last - p), NGX_HTTP_PORTAL_LOG_PATH);
+    len = ngx_min(room, path.len);
+
+    if (len + 2 * ngx_escape_uri(NULL, path.data, len, NGX_ESCAPE_REFRESH)
+        > room)
+    {
+        len = room / 3;
+    }
+
+    p = (u_char *) ngx_escape_uri(p, path.data, len, NGX_ESCAPE_REFRESH);
+
+    return ngx_slprintf(p, last, "%s\"", len < path.len ? "..." : "");
 }
 
 

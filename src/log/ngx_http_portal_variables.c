@@ -33,6 +33,8 @@ static ngx_int_t ngx_http_portal_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_portal_variable_log(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_portal_variable_path(ngx_http_request_t *r,
+    ngx_str_t *value);
 static ngx_int_t ngx_http_portal_variable_time(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, uintptr_t data, ngx_str_t *value);
 static ngx_int_t ngx_http_portal_variable_client(ngx_http_request_t *r,
@@ -321,7 +323,7 @@ ngx_http_portal_variable_log(ngx_http_request_t *r,
     switch (data) {
 
     case NGX_HTTP_PORTAL_VAR_PATH:
-        value = ngx_http_portal_path(r->main);
+        rc = ngx_http_portal_variable_path(r->main, &value);
         break;
 
     case NGX_HTTP_PORTAL_VAR_REQUEST_ID:
@@ -358,6 +360,38 @@ ngx_http_portal_variable_log(ngx_http_request_t *r,
     v->data = value.data;
 
     return rc;
+}
+
+
+/* nginx's "escape=json" lets bytes pass that are no UTF-8, and so no JSON */
+
+static ngx_int_t
+ngx_http_portal_variable_path(ngx_http_request_t *r, ngx_str_t *value)
+{
+    u_char     *p;
+    uintptr_t   more;
+    ngx_str_t   path;
+
+    path = ngx_http_portal_path(r);
+    *value = path;
+
+    more = ngx_escape_uri(NULL, path.data, path.len, NGX_ESCAPE_REFRESH);
+
+    if (more == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, path.len + 2 * more);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = p;
+    value->len = (u_char *) ngx_escape_uri(p, path.data, path.len,
+                                           NGX_ESCAPE_REFRESH)
+                 - p;
+
+    return NGX_OK;
 }
 
 

@@ -19,6 +19,7 @@
 #define PORTAL_PHOTO_REAP   5           /* between two looks for an end */
 #define PORTAL_PHOTO_OUT    131072      /* bytes; usual are 30 thousand */
 #define PORTAL_PHOTO_PIECE  262144      /* of a write, four at a time */
+#define PORTAL_PHOTO_LOADER 127         /* its exit: no program was loaded */
 
 
 typedef enum {
@@ -661,7 +662,8 @@ portal_photo_reap(ngx_event_t *ev)
 static void
 portal_photo_status(portal_photo_task_t *t, int status)
 {
-    int  code;
+    int          code;
+    const char  *why;
 
     t->pub.op.status = PORTAL_OP_LOST;
 
@@ -698,14 +700,19 @@ portal_photo_status(portal_photo_task_t *t, int status)
         return;
     }
 
-    if (code == PORTAL_PHOTO_EXIT_SANDBOX) {
+    why = code == PORTAL_PHOTO_EXIT_SANDBOX ? ", it has no sandbox"
+          : code == PORTAL_PHOTO_LOADER ? ", a library is missing"
+          : NULL;
+
+    /* which is no picture's fault: none was read */
+
+    if (why != NULL) {
         t->pub.op.status = PORTAL_OP_DOWN;
     }
 
     ngx_log_error(NGX_LOG_ERR, portal_photo_log(t), 0,
                   "photo process %P exited with code %d%s", t->pid, code,
-                  code == PORTAL_PHOTO_EXIT_SANDBOX ? ", it has no sandbox"
-                                                    : "");
+                  why ? why : "");
 }
 
 

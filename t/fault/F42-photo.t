@@ -168,10 +168,23 @@ unlink $program;
 is send_photo($jpeg)->status, 502, 'no program';
 spew($program, 'no program', 0755);
 is send_photo($jpeg)->status, 502, 'no such program';
+# after an upgrade of the system that has taken a library away
+{
+    my $bytes = slurp_(top() . '/build/unit/photo-tricks');
+    is $bytes =~ s/\blibwebp\.so\.\d+\0/"libwebp.so.x\0" . "\0" x (length($&) - 13)/ge, 1, 'a library';
+    unlink $program;
+    open my $out, '>:raw', $program or die "$program: $!\n";
+    print $out $bytes;
+    close $out or die "$program: $!\n";
+    chmod 0755, $program;
+}
+is send_photo($jpeg)->status, 502, 'a program that does not load';
 system 'cp', top() . '/build/unit/photo-tricks', "$program.new";
 rename "$program.new", $program;
 works('with the program');
-is scalar(grep { /could not be started/ } said()), 2, 'the log says so';
+my @why = said();
+is scalar(grep { /could not be started/ } @why), 2, 'the log says so';
+is scalar(grep { /exited with code 127, a library is missing/ } @why), 1, 'and of the library';
 
 
 ### more than it can do

@@ -87,6 +87,12 @@ async def answer(reader, writer):
     elif kind == "headers":
         writer.write(b"HTTP/1.1 204 No Content\r\n"
                      + b"X-Long: " + b"a" * 90000 + b"\r\n\r\n")
+    elif kind in ("stuck", "short"):
+        # 200, and of the rest a part, then nothing more, or the line is cut
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nthank")
+        await asyncio.sleep(0.5 if kind == "short" else 3600)
+        writer.transport.abort()
+        return
     elif kind == "long":
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
         try:

@@ -71,7 +71,8 @@ sub url { return "https://localhost:$_[0]{port}" . ($_[1] // '/hook') }
 sub secrets { my ($self, @secrets) = @_; spew("$self->{dir}/secrets", join('', map { "$_\n" } @secrets), 0644) }
 
 # undef: none.  A status ('500', '410', '500 3' for the next three), 'hang', 'cut',
-# 'hold' (until the fault is over), 'drip' (a byte a second), 'moved', 'junk' (no HTTP), 'headers' (too many), 'long'.
+# 'hold' (until the fault is over), 'drip' (a byte a second), 'moved', 'junk' (no HTTP), 'headers' (too many), 'long',
+# 'stuck' and 'short' (200, but the answer has no end, or is cut).
 sub fault {
     my ($self, $fault) = @_;
 
