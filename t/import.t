@@ -234,6 +234,9 @@ END
             'refused famille ' . ($family ? 'too_long' : 'required') . ', kept - other_person', 'their line is refused, and their tax not another\'s';
         is $tax->(), '2.50', 'who stays as they were';
     }
+    over(given('autre.ndjson', qq({"type":"guardian","guardian":"g1","last_name":"Autre","first_name":"Personne"}\n)
+        . qq({"type":"tax","guardian":"g1","shares":"9"}\n)));
+    is $tax->(), '2.50', 'nor where there is no cell for one';
     over(given('responsables.csv', encode('UTF-8', $head . "g1;G-1;Nœud;Zoé\n")));
     over(given('fiscal.csv', "responsable;parts\ng1;3\n"));
     is $tax->(), '3.00', 'until they are named again';

@@ -234,7 +234,7 @@ portal_import_ids(const portal_import_rules_t *rules,
         }
 
         which = -1 - column->record;
-        name = cell < 0 ? NULL : bind->name[cell];
+        name = cell < 0 ? column->field : bind->name[cell];
 
         if (cell < 0 || portal_import_blank(&cells[cell])) {
 
