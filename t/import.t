@@ -220,6 +220,29 @@ END
 }
 
 
+# a line that gives a guardian's number to somebody else is refused for want of
+# a family: whose the tax is that comes with it is known all the same
+{
+    my $tax = sub { scalar $portal->psql("select shares from portal.tax t join portal.guardian g on g.id = t.guardian_id where g.external_id = 'g1'") };
+    my $head = "responsable;famille;nom;prenom\n";
+    for my $family ('', 'G' x 61) {
+        my $id = given('autre.zip', zipped('responsables.csv' => $head . "g1;$family;Autre;Personne\n",
+            'fiscal.csv' => "responsable;parts\ng1;9\n"));
+        is over($id), 'done', 'somebody else, of no family';
+        is scalar $portal->psql("select string_agg(outcome || ' ' || coalesce(e->>'column', '-') || ' ' || (e->>'code'), ', ' order by file desc)
+            from portal.import_line l cross join lateral jsonb_array_elements(l.errors || l.detail) e where l.import_id = $id"),
+            'refused famille ' . ($family ? 'too_long' : 'required') . ', kept - other_person', 'their line is refused, and their tax not another\'s';
+        is $tax->(), '2.50', 'who stays as they were';
+    }
+    over(given('autre.ndjson', qq({"type":"guardian","guardian":"g1","last_name":"Autre","first_name":"Personne"}\n)
+        . qq({"type":"tax","guardian":"g1","shares":"9"}\n)));
+    is $tax->(), '2.50', 'nor where there is no cell for one';
+    over(given('responsables.csv', encode('UTF-8', $head . "g1;G-1;Nœud;Zoé\n")));
+    over(given('fiscal.csv', "responsable;parts\ng1;3\n"));
+    is $tax->(), '3.00', 'until they are named again';
+}
+
+
 ### what is no such file
 
 {
@@ -262,6 +285,19 @@ my $many = join '', "famille;libelle\n", map { "M-$_;Famille $_\n" } 1 .. $MANY;
     like told($id), qr/^familles\.csv (\d+) libelle quote$/m, 'names line and column';
     ok $portal->psql("select count(*) from portal.import_line
         where import_id = $id and outcome = 'created'") >= 3, 'what was before it is taken';
+}
+
+
+# in the middle of a letter, or with a byte that is none: of UTF-8 all the same
+{
+    my $text = encode('UTF-8', "famille;libelle\nÉ-1;Hélène Nœud\nÉ-2;Zoé ");
+    for my $bad (["\xc3", 'cut within a letter'], ["L\xe9o\nE-3;Paul\n", 'with a byte that is none']) {
+        my $id = given('familles.csv', $text . $bad->[0], dry => 1);
+        is over($id), 'checked', "a file $bad->[1]";
+        like told($id), qr/^familles\.csv 3 libelle \w+$/, 'names line and column';
+        is text("select f->>'encoding' from portal.import i cross join lateral jsonb_array_elements(i.files) f where i.id = $id"), 'UTF-8', 'and no other name is another';
+        is text("select records->0->'values'->>'label' from portal.import_line where import_id = $id and line = 2"), 'Hélène Nœud', 'than it was';
+    }
 }
 
 

@@ -96,9 +96,12 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
     my $before = held(contact => $contact);
     my $id = removal($path);
     is row("select count(*) from portal.contact where id = $contact"), 0, 'taken out';
-    is codes(decided($id, 'reverse')), 'reason:reason_needed', 'undoing wants a reason';
+    is codes(decided($id, 'reverse')), 'reason:reason_undo', 'undoing wants a reason';
     my $page = $desk->get("/demandes/$id");
     like $page->content, qr/value="reverse"/, 'the page offers to undo it';
+    my $again = $desk->submit($page, { step => 'reverse' }, form => "/demandes/$id");
+    like $again->text, qr/Écrivez pourquoi vous annulez cette modification/, 'and says that it wants one';
+    unlike $again->text, qr/toute prête/, 'which no list has ready';
     my $r = $desk->submit($page, { step => 'reverse', reason => 'Retrait accepté par erreur.' }, form => "/demandes/$id");
     is $r->status, 303, 'undone' or diag $r->text;
     my ($undo) = $r->location =~ /(\d+)/;
@@ -260,6 +263,18 @@ my $his = client();
     not_undone($id, 'account_elsewhere', qr/relié à un autre responsable/, 'an account that is another guardian\'s now');
     $portal->psql("delete from portal.subscription where account_id = $account and ended_at is null;
         delete from portal.guardian where family_id = $family and rank = 15");
+
+    # his number is somebody else's now, in this family or another
+    my $number = row("select rows->'guardian'->>'external_id' from portal.removed where set_id = $id");
+    my $former = row("select subject from portal.change_set where id = $id");
+    for my $of ([$family, 'number_elsewhere', "numéro $number à Personne Autre.: $former ne peut pas revenir.*retirez-la d’abord"],
+                [row("select id from portal.family where number = '104202'"), 'number_other_family', "numéro $number à une personne d’une autre famille.: $former ne peut"]) {
+        $portal->psql("insert into portal.guardian (tenant, family_id, rank, last_name, first_name, link, external_id)
+            values (1, $of->[0], 15, 'Autre', 'Personne', 'other', '$number')");
+        not_undone($id, $of->[1], qr/$of->[2]/, 'a number that somebody else has now');
+        is row("select count(*) from portal.removed where set_id = $id"), 1, 'what was removed is kept';
+        $portal->psql("delete from portal.guardian where external_id = '$number'");
+    }
 
     # two agents at once: one of them brings him back
     my $version = $agent->get("/demandes/$id")->json->{version};

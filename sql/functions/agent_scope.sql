@@ -129,6 +129,28 @@ comment on function is_agents_family(bigint, bigint[]) is
     'Whether something is about the agent''s own family, by their address: nobody reads or decides for themselves. Input: the account that asked or null, families.';
 
 
+create or replace function agents_families() returns bigint[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_agent  agent := (select a from agent a where a.id = my_agent());
+begin
+    return array(
+        select g.family_id
+          from guardian g
+         where g.search_email = lower(v_agent.email) collate "C"
+         union
+        select u.family_id
+          from account c
+          join subscription u on u.tenant = c.tenant and u.account_id = c.id
+         where c.email_mac = v_agent.email_mac
+           and u.ended_at is null);
+end
+$$;
+
+comment on function agents_families() is
+    'The families of which is_agents_family() is true, where a list of all is asked about.';
+
+
 create or replace function own_request(p_set change_set) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin

@@ -255,6 +255,9 @@ begin
     v_agent := coalesce(v_agent, my_agent());
 
     if input->>'everywhere' = 'yes' and my_agent() is not null then
+        -- a log-in that is just being made holds this row: its session ends, too
+        perform from agent a where a.id = my_agent() for no key update;
+
         with ended as (
             update agent_session s
                set ended_at = now()

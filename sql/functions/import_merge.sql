@@ -39,9 +39,10 @@ begin
                           phone_mobile, phone_home, phone_work, profession, employer,
                           external_id)
     select here(), f.id,
-           coalesce((select max(g.rank) from guardian g where g.family_id = f.id), 0)
-           + row_number() over (partition by f.id order by
-                 (case when v->>'rank' ~ '^[0-9]{1,2}$' then v->>'rank' end)::int, o.n),
+           next_rank(array(select g.rank from guardian g where g.family_id = f.id), 20,
+                     (row_number() over (partition by f.id order by
+                         (case when v->>'rank' ~ '^[0-9]{1,2}$' then v->>'rank' end)::int,
+                         o.n))::int),
            coalesce(o.seal_id,
                     (select k.seal_id
                        from import_key k
@@ -81,7 +82,7 @@ end
 $$;
 
 comment on function import_make_guardians(jsonb[]) is
-    'Adds the guardians of a batch, last in their families.';
+    'Adds the guardians of a batch, in their families'' next places, see next_rank().';
 
 
 create or replace function import_make_children(p_ops jsonb[]) returns void
@@ -103,8 +104,8 @@ begin
          where x.op->>'do' = 'child_family')
     insert into child_family (tenant, family_id, rank, child_id)
     select here(), f.id,
-           coalesce((select max(m.rank) from child_family m where m.family_id = f.id), 0)
-           + row_number() over (partition by f.id order by o.n), c.id
+           next_rank(array(select m.rank from child_family m where m.family_id = f.id), 30,
+                     (row_number() over (partition by f.id order by o.n))::int), c.id
       from o
       join family f on f.external_id = o.ref
       join child c on c.external_id = o.key;
@@ -115,7 +116,7 @@ end
 $$;
 
 comment on function import_make_children(jsonb[]) is
-    'Adds the children of a batch, and puts children into households, last there.';
+    'Adds the children of a batch, and puts children into households, in the next places there.';
 
 
 create or replace function import_make_parts(p_ops jsonb[]) returns void
@@ -164,9 +165,9 @@ begin
                          phone_mobile, phone_home, collect, emergency, valid_from,
                          valid_until)
     select here(), o.family, c.id,
-           coalesce((select max(k.rank) from contact k
-                      where k.family_id = o.family and k.child_id = c.id), 0)
-           + row_number() over (partition by o.family, c.id order by o.n),
+           next_rank(array(select k.rank from contact k
+                            where k.family_id = o.family and k.child_id = c.id), 30,
+                     (row_number() over (partition by o.family, c.id order by o.n))::int),
            v->>'last_name', v->>'first_name', v->>'link', v->>'phone_mobile',
            v->>'phone_home', v->>'collect' = 'yes', v->>'emergency' = 'yes',
            (v->>'valid_from')::date, (v->>'valid_until')::date

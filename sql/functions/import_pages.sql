@@ -62,6 +62,28 @@ comment on function import_row(import) is
     'An import as lists and its page show it; counts are of lines, of what is applied once that has begun.';
 
 
+create or replace function open_conflicts() returns bigint
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    -- once for all rows: own_conflict() of each of many takes its time
+    v_own       bigint[] := agents_families();
+    v_children  bigint[] := array(select m.child_id from child_family m
+                                   where m.family_id = any (v_own));
+begin
+    v_own := v_own || other_households(here(), v_own);
+
+    return (select count(*)
+              from import_conflict c
+             where c.state = 'open'
+               and coalesce(c.family_id, 0) <> all (v_own)
+               and coalesce(c.child_id, 0) <> all (v_children));
+end
+$$;
+
+comment on function open_conflicts() is
+    'How many conflicts wait to be decided, without those of own_conflict(): what an administrator may not see is not counted, either.';
+
+
 create or replace function imports(input jsonb) returns json
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 declare
@@ -95,12 +117,12 @@ begin
                                from json_array_elements(v_rows) with ordinality as r (row, n)
                               where r.n <= 25), '[]'),
         'next', case when v_count > 25 then v_rows->24->>'id' end,
-        'conflicts', (select count(*) from import_conflict c where c.state = 'open'));
+        'conflicts', open_conflicts());
 end
 $$;
 
 comment on function imports(jsonb) is
-    'The imports of the town, the latest first, 25 at a time. Input: after (id of the last one seen). Result: {"status": 200, "imports": [import_row()], "next": id to go on after or null, "conflicts": how many wait to be decided}. For administrators.';
+    'The imports of the town, the latest first, 25 at a time. Input: after (id of the last one seen). Result: {"status": 200, "imports": [import_row()], "next": id to go on after or null, "conflicts": open_conflicts()}. For administrators.';
 
 
 create or replace function import_report_lines(p_import bigint, p_outcome text,
@@ -370,51 +392,87 @@ comment on function conflict_opens(import_conflict) is
     'Whether the values of a conflict are sealed and would be opened to be shown: of an IBAN only its end ever is.';
 
 
+create or replace function conflicts_read(p_ids bigint[], p_kind text) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_me       bytea := int8send(my_agent());
+    v_new      bytea[];
+    v_refusal  json;
+begin
+    v_new := array(
+        select v_me || int8send(x)
+          from unnest(p_ids) x
+         where not exists (
+                   select
+                     from attempt a
+                    where a.kind = p_kind
+                      and a.key = v_me || int8send(x)
+                      and a.first_at > clock_timestamp() - interval '1 hour'));
+
+    if v_new = '{}' then
+        return null;
+    end if;
+
+    v_refusal := agent_limit('readings');
+
+    -- what was refused was not seen
+    if v_refusal is null then
+        perform take(p_kind, k, 2, '1 hour') from unnest(v_new) k;
+    end if;
+
+    return v_refusal;
+end
+$$;
+
+comment on function conflicts_read(bigint[], text) is
+    'Counts that an agent is shown conflicts, as one reading; what they have seen within the hour, by which readings are limited, is none again: who decides comes back to the list each time. Input: the conflicts; conflict_seen, or conflict_opened for what is sealed. Result: null to go on, or 429 as agent_limit().';
+
+
 create or replace function import_conflicts(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_after    bigint := coalesce(to_id(input->>'after'), 0);
-    v_rows     json;
-    v_count    int;
+    v_rows     import_conflict[];
     v_refusal  json;
 begin
     perform require_agent('administrator');
 
     v_refusal := wrong_filter('apres', is_id(input->>'after'));
 
-    if v_refusal is null then
-        v_refusal := may_read(false, true);
-        perform note('read_conflicts', read_outcome(v_refusal));
+    if v_refusal is not null then
+        return v_refusal;
     end if;
+
+    v_rows := array(select c
+                      from import_conflict c
+                     where c.state = 'open' and c.id > v_after
+                       and not own_conflict(c)
+                     order by c.id
+                     limit 26);
+
+    v_refusal := conflicts_read(array(select c.id from unnest(v_rows[1:25]) c),
+                                'conflict_seen');
+    perform note('read_conflicts', read_outcome(v_refusal));
 
     if v_refusal is not null then
         return v_refusal;
     end if;
 
     -- what is sealed is opened on a conflict's own page, which is kept
-    select json_agg(case when conflict_opens(p)
-                         then (conflict_row(p)::jsonb || '{"masked": true, "was": null,
-                               "asked": null, "now": null, "imported": null}')::json
-                         else conflict_row(p) end order by n), count(*)
-      into v_rows, v_count
-      from (select c as p, c.id as n
-              from import_conflict c
-             where c.state = 'open' and c.id > v_after
-               and not own_conflict(c)
-             order by c.id
-             limit 26) x;
-
     return json_build_object('status', 200,
-        'conflicts', coalesce((select json_agg(r.row order by r.n)
-                                 from json_array_elements(v_rows) with ordinality as r (row, n)
-                                where r.n <= 25), '[]'),
-        'has_conflicts', v_count > 0,
-        'next', case when v_count > 25 then v_rows->24->>'id' end);
+        'conflicts', (select coalesce(json_agg(case when conflict_opens(c)
+                                 then (conflict_row(c)::jsonb || '{"masked": true,
+                                       "was": null, "asked": null, "now": null,
+                                       "imported": null}')::json
+                                 else conflict_row(c) end order by c.id), '[]')
+                        from unnest(v_rows[1:25]) c),
+        'has_conflicts', cardinality(v_rows) > 0,
+        'next', case when cardinality(v_rows) > 25 then (v_rows[25]).id::text end);
 end
 $$;
 
 comment on function import_conflicts(jsonb) is
-    'The conflicts that wait to be decided, the oldest first, 25 at a time, none of the administrator''s own family; the audit says who has read them (read_conflicts). Input: after (id of the last one seen). Result: {"status": 200, "conflicts": [conflict_row(), "masked" and without the values where these are sealed], "next"}; 429 too_many_readings. For administrators.';
+    'The conflicts that wait to be decided, the oldest first, 25 at a time, none of the administrator''s own family; the audit says who has read them (read_conflicts), and they count as conflicts_read(). Input: after (id of the last one seen). Result: {"status": 200, "conflicts": [conflict_row(), "masked" and without the values where these are sealed], "next"}; 429 too_many_readings. For administrators.';
 
 
 create or replace function conflict_overrules(p_conflict import_conflict) returns void

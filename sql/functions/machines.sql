@@ -106,6 +106,7 @@ create or replace function conflict(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_row      import_conflict;
+    v_opens    boolean := false;
     v_shown    json;
     v_refusal  json;
 begin
@@ -117,12 +118,19 @@ begin
         return json_build_object('status', 404, 'errors', json_build_array());
     end if;
 
-    if not own_conflict(v_row) and conflict_opens(v_row) then
-        v_refusal := agent_reads('read_' || split_part(v_row.section, '_', 2),
-                                 split_part(v_row.section, '_', 1),
-                                 coalesce(v_row.guardian_id, v_row.child_id));
+    if own_conflict(v_row) then
+        v_refusal := may_read(true, false);
     else
-        v_refusal := may_read(own_conflict(v_row), true);
+        v_opens := conflict_opens(v_row);
+        v_refusal := conflicts_read(array[v_row.id],
+            case when v_opens then 'conflict_opened' else 'conflict_seen' end);
+    end if;
+
+    if v_opens then
+        perform note('read_' || split_part(v_row.section, '_', 2), read_outcome(v_refusal),
+                     split_part(v_row.section, '_', 1),
+                     coalesce(v_row.guardian_id, v_row.child_id));
+    else
         perform note('read_conflicts', read_outcome(v_refusal), 'import_conflict', v_row.id);
     end if;
 
@@ -139,7 +147,7 @@ end
 $$;
 
 comment on function conflict(jsonb) is
-    'A conflict by itself. Input: conflict (its id). Result: {"status": 200, "conflict": conflict_row(), "decides": it still waits, "values": its form''s}; the audit says who has seen it (read_conflicts; read_tax, read_bank where its values are sealed); 404; 403 own_family; 429 too_many_readings. For administrators.';
+    'A conflict by itself. Input: conflict (its id). Result: {"status": 200, "conflict": conflict_row(), "decides": it still waits, "values": its form''s}; the audit says who has seen it (read_conflicts; read_tax, read_bank where its values are sealed), and it counts as conflicts_read(); 404; 403 own_family; 429 too_many_readings. For administrators.';
 
 
 grant execute on function may_machine(text), forget_import(jsonb), import_sheet(jsonb),

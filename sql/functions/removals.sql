@@ -117,7 +117,9 @@ comment on function is_removed(change_set) is
 
 -- put back ----------------------------------------------------------------
 
-create or replace function restore_code(p_set change_set, p_rows jsonb) returns text
+create or replace function restore_code(p_set change_set, p_rows jsonb,
+    p_holder guardian)
+    returns text
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_guardian  jsonb := p_rows->'guardian';
@@ -126,13 +128,14 @@ begin
     return case
         when p_set.section = 'guardian_basic' then case
             when exists (select from guardian g
-                          where g.external_id = v_guardian->>'external_id'
-                             or g.family_id = p_set.family_id
-                                and g.search = v_guardian->>'search'
-                                and (g.birth_date is null
-                                     or v_guardian->>'birth_date' is null
-                                     or g.birth_date = (v_guardian->>'birth_date')::date))
+                          where g.family_id = p_set.family_id
+                            and g.search = v_guardian->>'search'
+                            and (g.birth_date is null
+                                 or v_guardian->>'birth_date' is null
+                                 or g.birth_date = (v_guardian->>'birth_date')::date))
                 then 'removed_back'
+            when p_holder.family_id = p_set.family_id then 'number_elsewhere'
+            when p_holder.id is not null then 'number_other_family'
             when exists (select from subscription u
                            join account a on a.tenant = u.tenant and a.id = u.account_id
                           where u.account_id = (p_rows->>'account')::bigint
@@ -174,8 +177,28 @@ begin
 end
 $$;
 
-comment on function restore_code(change_set, jsonb) is
-    'Why whom a request has taken out cannot come back: subject_gone (the child is no more, or not of the family), removed_back (they are there again, under this or another number), account_elsewhere (their account is connected with the family as another guardian), list_full; null to go on. Input: the request, whose families the caller has locked; removed.rows.';
+comment on function restore_code(change_set, jsonb, guardian) is
+    'Why whom a request has taken out cannot come back: subject_gone (the child is no more, or not of the family), removed_back (they are there again, under this or another number), number_elsewhere, number_other_family (their external id is another guardian''s by now), account_elsewhere (their account is connected with the family as another guardian), list_full; null to go on. Input: the request, whose families the caller has locked; removed.rows; who has the external id now.';
+
+
+create or replace function restore_refusal(p_set change_set, p_rows jsonb) returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_number  text := p_rows #>> '{guardian,external_id}';
+    v_holder  guardian := (select g from guardian g where g.external_id = v_number);
+    v_code    text := restore_code(p_set, p_rows, v_holder);
+begin
+    -- who is of another family is not for each agent, see agent_sees()
+    return case when v_code is not null then json_build_object('status', 409,
+        'errors', json_build_array(json_strip_nulls(json_build_object('field', '',
+            'code', v_code, 'number', v_number, 'former', p_set.subject,
+            'name', case when v_holder.family_id = p_set.family_id
+                         then v_holder.first_name || ' ' || v_holder.last_name end)))) end;
+end
+$$;
+
+comment on function restore_refusal(change_set, jsonb) is
+    'The answer where whom a request has taken out cannot come back, see restore_code(): with the external id, who had it ("former") and, in the family, who has it now ("name"). Input: as restore_code(). Result: null to go on.';
 
 
 create or replace function restore_requests(p_column text, p_pairs jsonb) returns void
@@ -329,7 +352,7 @@ end
 $$;
 
 comment on function restore_removed(change_set) is
-    'Puts back whom a removal has taken out, as it was. Input: the request that does it, whose families the caller has locked; the caller has asked restore_code().';
+    'Puts back whom a removal has taken out, as it was. Input: the request that does it, whose families the caller has locked; the caller has asked restore_refusal().';
 
 
 -- undoing a removal -------------------------------------------------------
@@ -396,20 +419,20 @@ comment on function tell_restored(change_set, jsonb) is
 create or replace function reverse_removal(p_set change_set, input jsonb) returns json
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_rows  jsonb := (select r.rows from removed r where r.set_id = p_set.id);
-    v_code  text;
-    v_set   change_set;
-    v_now   jsonb;
+    v_rows     jsonb := (select r.rows from removed r where r.set_id = p_set.id);
+    v_refusal  json;
+    v_set      change_set;
+    v_now      jsonb;
 begin
     if v_rows is null then
         return refused('', 'removal_over', 409);
     end if;
 
     perform restored_account(v_rows);
-    v_code := restore_code(p_set, v_rows);
+    v_refusal := restore_refusal(p_set, v_rows);
 
-    if v_code is not null then
-        return refused('', v_code, 409);
+    if v_refusal is not null then
+        return v_refusal;
     end if;
 
     v_set := new_request(p_set.section, 'add', null, p_set.child_id, null, p_set.subject,
@@ -433,4 +456,4 @@ end
 $$;
 
 comment on function reverse_removal(change_set, jsonb) is
-    'Undoes an accepted removal: by a request that counts at once whom it has taken out is in the file again, and what hung on them, as it was. Result: moved to it; 409 removal_over: what it had taken out is no more kept; else restore_code(): nothing is written.';
+    'Undoes an accepted removal: by a request that counts at once whom it has taken out is in the file again, and what hung on them, as it was. Result: moved to it; 409 removal_over: what it had taken out is no more kept; else restore_refusal(): nothing is written.';

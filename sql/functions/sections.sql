@@ -324,17 +324,18 @@ comment on function added_twice(text, text, bigint, jsonb) is
     'A child that the account has asked to add already, by another open request, which the error names. Input: section, action, the open request that is mended or null, values. Result: errors.';
 
 
-create or replace function next_rank(p_taken smallint[], p_limit int) returns int
+create or replace function next_rank(p_taken smallint[], p_limit int, p_nth int default 1)
+    returns int
     language sql immutable
-    return (select coalesce((select min(n)
-                               from generate_series(1, p_limit) n
-                              where n > all (p_taken)),
-                            (select min(n)
-                               from generate_series(1, p_limit) n
-                              where n <> all (p_taken)), 1));
+    return coalesce((select n
+                       from generate_series(1, p_limit) n
+                      where n <> all (coalesce(p_taken, '{}'))
+                      order by n < any (coalesce(p_taken, '{}')), n
+                      limit 1
+                     offset p_nth - 1), p_limit + 1);
 
-comment on function next_rank(smallint[], int) is
-    'Behind the last of a list, or, where that is its last place, a place that somebody has left. Input: the places that are taken (null: none), how many the list has.';
+comment on function next_rank(smallint[], int, int) is
+    'Behind the last of a list, or, where that is its last place, a place that somebody has left; one more than there are, which no list takes, where all are taken. Input: the places that are taken (null: none), how many the list has, of several who come at once the how manieth.';
 
 
 create or replace function free_rank(p_wanted int, p_taken int[], p_limit int)

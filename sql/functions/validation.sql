@@ -551,7 +551,8 @@ begin
         when v_step in ('refuse', 'incomplete', 'partly', 'reverse')
              and input->>'reason' is null and input->>'reason_code' is null
              and not (v_step = 'partly' and all_accepted(v_locked.request, input))
-            then refused('reason', 'reason_needed')
+            then refused('reason', case v_step when 'reverse' then 'reason_undo'
+                                               else 'reason_needed' end)
         when input->>'reason_code' is not null
              and (v_step = 'reverse'
                   or not exists (select from refusal r where r.code = input->>'reason_code'))
@@ -577,7 +578,7 @@ $$;
 
 comment on function decide(jsonb) is
 'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse; refuse also ends what the family was asked to complete), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
-Result: moved to the request; see locked_request(), mark_items(), agree() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
+Result: moved to the request; see locked_request(), mark_items(), agree() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed, reason_undo; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
 
 
 create or replace function all_accepted(p_set change_set, input jsonb) returns boolean

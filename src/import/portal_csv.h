@@ -35,14 +35,18 @@ extern const char *const  portal_csv_encodings[];
 
 /*
  * What the encoding is: a byte order mark says so, or a zero byte beside the
- * first; else UTF-8 where all of the file is, else Windows-1252.
+ * first; else UTF-8 where most of what is not ASCII is, else Windows-1252.
+ * Hardly two of its letters make one of UTF-8; but a file of UTF-8 that was
+ * cut, or put together, has a byte that is none: its line is wrong, not each
+ * name of the file.
  */
 
 typedef struct {
     unsigned char             head[4];
     uint64_t                  bytes;
     uint32_t                  state;        /* of the check of UTF-8 */
-    unsigned                  other:1;      /* it is not UTF-8 */
+    uint64_t                  wide;         /* its characters of many bytes */
+    uint64_t                  broken;       /* bytes that are of none */
 } portal_csv_probe_t;
 
 void portal_csv_probe_init(portal_csv_probe_t *probe);

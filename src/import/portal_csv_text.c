@@ -67,30 +67,40 @@ portal_csv_probe(portal_csv_probe_t *probe, const void *data, size_t len)
 
     probe->bytes += len;
 
-    for (i = 0; i < len && !probe->other; i++) {
+    for (i = 0; i < len; i++) {
         n = probe->state >> 16;
 
-        if (n == 0) {
+        if (n != 0) {
+            low = probe->state >> 8 & 0xff;
+            high = probe->state & 0xff;
 
-            if (p[i] < 0x80) {
+            if (p[i] >= low && p[i] <= high) {
+                probe->state = n == 1 ? 0 : (n - 1) << 16 | 0x80bf;
+                probe->wide += n == 1;
                 continue;
             }
 
-            n = p[i] < 0xc2 ? 0 : p[i] < 0xe0 ? 1 : p[i] < 0xf0 ? 2
-                : p[i] < 0xf5 ? 3 : 0;
-            low = p[i] == 0xe0 ? 0xa0 : p[i] == 0xf0 ? 0x90 : 0x80;
-            high = p[i] == 0xed ? 0x9f : p[i] == 0xf4 ? 0x8f : 0xbf;
+            /* the character was cut short, and this one is looked at anew */
 
-            probe->other = n == 0;
-            probe->state = n << 16 | low << 8 | high;
+            probe->state = 0;
+            probe->broken++;
+        }
+
+        if (p[i] < 0x80) {
             continue;
         }
 
-        low = probe->state >> 8 & 0xff;
-        high = probe->state & 0xff;
+        n = p[i] < 0xc2 ? 0 : p[i] < 0xe0 ? 1 : p[i] < 0xf0 ? 2
+            : p[i] < 0xf5 ? 3 : 0;
+        low = p[i] == 0xe0 ? 0xa0 : p[i] == 0xf0 ? 0x90 : 0x80;
+        high = p[i] == 0xed ? 0x9f : p[i] == 0xf4 ? 0x8f : 0xbf;
 
-        probe->other = p[i] < low || p[i] > high;
-        probe->state = n == 1 ? 0 : (n - 1) << 16 | 0x80bf;
+        if (n == 0) {
+            probe->broken++;
+            continue;
+        }
+
+        probe->state = n << 16 | low << 8 | high;
     }
 }
 
@@ -98,6 +108,7 @@ portal_csv_probe(portal_csv_probe_t *probe, const void *data, size_t len)
 portal_csv_encoding_e
 portal_csv_probed(const portal_csv_probe_t *probe, size_t *bom)
 {
+    uint64_t              broken;
     const unsigned char  *head;
 
     head = probe->head;
@@ -131,10 +142,12 @@ portal_csv_probed(const portal_csv_probe_t *probe, size_t *bom)
         }
     }
 
-    /* one that ends within a character is not */
+    /* one that ends within a character has one more that is none */
 
-    return probe->other || probe->state != 0 ? PORTAL_CSV_1252
-                                             : PORTAL_CSV_UTF8;
+    broken = probe->broken + (probe->state != 0);
+
+    return broken != 0 && broken >= probe->wide ? PORTAL_CSV_1252
+                                                : PORTAL_CSV_UTF8;
 }
 
 

@@ -132,11 +132,14 @@ portal_import_bind(portal_import_bind_t *bind,
     size_t n, size_t *cell)
 {
     char         folded[PORTAL_CSV_CELLS][PORTAL_IMPORT_HEADER];
-    size_t       i;
-    const char  *code;
+    size_t       i, at;
+    const char  *code, *wrong;
+
+    wrong = NULL;
 
     bind->kind = kind;
     bind->ncells = n;
+    bind->missing = NULL;
     memset(bind->used, 0, sizeof(bind->used));
 
     for (i = 0; i < n; i++) {
@@ -154,10 +157,14 @@ portal_import_bind(portal_import_bind_t *bind,
             continue;
         }
 
+        at = n;
         code = portal_import_named(bind, &kind->columns[i], folded,
-                                   &bind->cell[i], cell);
-        if (code != NULL) {
-            return code;
+                                   &bind->cell[i], &at);
+
+        if (code != NULL && wrong == NULL) {
+            wrong = code;
+            *cell = at;
+            bind->missing = at == n ? kind->columns[i].field : NULL;
         }
 
         if (bind->cell[i] >= 0) {
@@ -165,7 +172,7 @@ portal_import_bind(portal_import_bind_t *bind,
         }
     }
 
-    return NULL;
+    return wrong;
 }
 
 

@@ -683,10 +683,10 @@ portal_import_head(portal_import_book_t *book, portal_import_line_t *line)
     rc = PORTAL_IMPORT_AGAIN;
 
     if (book->csv.line > file->skip) {
-        field = cell < book->bind.ncells ? NULL : kind->columns[0].field;
+        field = book->bind.missing;
         rc = portal_import_single(book, line, field,
-                                  cell < book->bind.ncells
-                                  ? book->bind.name[cell] : field, code);
+                                  field ? field : book->bind.name[cell],
+                                  code);
     }
 
     portal_import_close(book);

@@ -54,10 +54,10 @@ portal_import_members(const portal_import_rules_t *rules,
         code = portal_import_bind(bind, kind, members->names, members->n,
                                   &cell);
 
-        if (code != NULL) {
-            rc = portal_import_error(line, NULL, cell < members->n
-                                     ? bind->name[cell]
-                                     : kind->columns[0].field, code, 0);
+        /* an id that is not there is an empty one, see portal_import_map() */
+
+        if (code != NULL && bind->missing == NULL) {
+            rc = portal_import_error(line, NULL, bind->name[cell], code, 0);
 
         } else {
             rc = portal_import_unknown(bind, unknown) != 0

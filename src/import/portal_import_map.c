@@ -234,7 +234,7 @@ portal_import_ids(const portal_import_rules_t *rules,
         }
 
         which = -1 - column->record;
-        name = cell < 0 ? NULL : bind->name[cell];
+        name = cell < 0 ? column->field : bind->name[cell];
 
         if (cell < 0 || portal_import_blank(&cells[cell])) {
 
@@ -337,7 +337,7 @@ portal_import_id_names(portal_import_making_t *making)
 static int
 portal_import_make(portal_import_making_t *making, const json_t *ids)
 {
-    int                            rc;
+    int                            rc, guardian;
     char                           uuid[36];
     json_t                        *record, *key, *ref;
     const portal_import_record_t  *spec;
@@ -347,8 +347,15 @@ portal_import_make(portal_import_making_t *making, const json_t *ids)
     key = portal_import_key(ids, spec->key, spec->suffix);
     ref = spec->ref < 0 ? NULL : portal_import_key(ids, spec->ref, "");
 
+    /*
+     * a guardian's line without a family is refused; whom it names by the id
+     * is staged with it, as somebody else's taxes may come after
+     */
+
+    guardian = strcmp(spec->kind, "guardian") == 0;
+
     if (key == NULL || (ref == NULL && spec->optional)
-        || (ref == NULL && spec->ref >= 0
+        || (ref == NULL && spec->ref >= 0 && !guardian
             && spec->ref < making->bind->kind->nids)
         || !(*making->made >> spec->needs & 1)
         || portal_import_absent(making))
@@ -385,7 +392,7 @@ portal_import_make(portal_import_making_t *making, const json_t *ids)
                        "key", key, "ref", ref, "values", making->values,
                        "columns", making->columns);
 
-    if (record != NULL && strcmp(spec->kind, "guardian") == 0) {
+    if (record != NULL && guardian) {
         portal_uuid(uuid);
 
         rc = json_object_set_new(record, "seal_id",

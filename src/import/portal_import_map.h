@@ -135,11 +135,12 @@ typedef struct {
                                      [PORTAL_IMPORT_HEADER + 1];
     char                         used[PORTAL_CSV_CELLS];
     size_t                       ncells;
+    const char                  *missing;       /* the field of an id */
 } portal_import_bind_t;
 
 /*
- * NULL, or the code of what is wrong with a header: "required" (an id is not
- * there), "duplicate" (two columns of one name, which *cell is).
+ * NULL, or the code of what is first wrong with a header: "required" (an id is
+ * not there: missing), "duplicate" (two columns of one name, which *cell is).
  */
 const char *portal_import_bind(portal_import_bind_t *bind,
     const portal_import_kind_t *kind, const portal_csv_cell_t *names,

@@ -801,7 +801,10 @@ ngx_http_portal_told_errors(ngx_http_portal_ctx_t *ctx, json_t *errors)
     size_t       i;
     ngx_uint_t   n;
 
-    static const char  *names[] = { "request", "ratio", "name", "school" };
+    /* as ngx_http_portal_error_message() puts them in */
+
+    static const char  *names[] = { "request", "ratio", "name", "school",
+                                    "number", "former" };
 
     json_array_foreach(errors, i, error) {
 

@@ -814,9 +814,10 @@ ngx_http_portal_error_message(ngx_http_request_t *r,
     ngx_uint_t   i;
     const char  *message, *said, *at;
 
-    static const char  *names[] = { "request", "ratio", "name", "school" };
+    static const char  *names[] = { "request", "ratio", "name", "school",
+                                    "number", "former" };
     static const char  *marks[] = { "{request}", "{ratio}", "{name}",
-                                    "{school}" };
+                                    "{school}", "{number}", "{former}" };
 
     message = ngx_http_portal_message(r, ctx,
                            json_string_value(json_object_get(error, "field")),

@@ -109,6 +109,24 @@ select is((select accounting_code from portal.family where external_id = '900'),
 select results_eq($$select f.number, k.collect from portal.contact k join portal.child c on c.id = k.child_id join portal.family f on f.id = k.family_id where c.external_id = '50' order by 1$$,
     $$values ('900', false), ('901', false)$$, 'a contact without a household is each household''s, and found by its name');
 
+-- the last place is taken, others are free
+
+savepoint places;
+update portal.guardian set rank = 20 where external_id = '901/1';
+update portal.child_family m set rank = 30 from portal.family f where f.id = m.family_id and f.external_id = '901' and m.rank = (select max(x.rank) from portal.child_family x where x.family_id = f.id);
+update portal.contact k set rank = 30 from portal.family f where f.id = k.family_id and f.external_id = '901';
+select is(pg_temp.outcomes(pg_temp.import('[
+  {"kind": "guardian", "key": "901/2", "ref": "901", "values": {"last_name": "Petit", "first_name": "Anne", "rank": "2"}},
+  {"kind": "guardian", "key": "901/3", "ref": "901", "values": {"last_name": "Petit", "first_name": "Zoé", "rank": "1"}},
+  {"kind": "child", "key": "51", "values": {"last_name": "Petit", "first_name": "Ève", "birth_date": "2020-03-02"}},
+  {"kind": "child_family", "key": "51", "ref": "901", "values": {}},
+  {"kind": "contact", "key": "50", "ref": "901", "values": {"last_name": "Roux", "first_name": "Guy", "phone_home": "+33320000002"}}]')),
+  'created, created, created, created, created', 'who comes takes a free place');
+select is((select string_agg(g.first_name || ' ' || g.rank, ', ' order by g.rank) from portal.guardian g where g.external_id like '901/%'), 'Zoé 1, Anne 2, Luc 20', 'in their order');
+select is(pg_temp.outcomes(pg_temp.import((select jsonb_agg(jsonb_build_object('kind', 'guardian', 'key', '901/x' || n, 'ref', '901', 'values', jsonb_build_object('last_name', 'Petit', 'first_name', 'N' || n))) from generate_series(1, 18) n)))
+       , repeat('created, ', 17) || 'refused list_full', 'as long as there is one');
+rollback to places;
+
 -- bad lines among good ones
 
 select is(pg_temp.outcomes(pg_temp.import('[
@@ -216,6 +234,43 @@ select results_eq($$select was #>> '{}', asked #>> '{}', imported #>> '{}', stat
 select pg_temp.camille('{"profession": "Factrice"}');
 select results_eq($$select imported #>> '{}', state from portal.import_conflict$$, $$values ('Factrice', 'open')$$, 'once, with the latest');
 select is(pg_temp.as_agent('administrator', 'import_conflicts', '{}') #>> '{conflicts,0,now}', 'Libraire', 'an administrator sees it');
+
+-- the same again is no other reading; nor is what they may not see counted anywhere
+
+savepoint many;
+delete from portal.attempt;
+insert into portal.import_conflict (tenant, family_id, guardian_id, section, field, was, asked, imported)
+select k.tenant, k.family_id, k.guardian_id, 'guardian_basic', 'x' || n, k.was, k.asked, k.imported from portal.import_conflict k, generate_series(1, 60) n;
+update portal.town set agent_readings = 4 where id = 1;
+create function pg_temp.listed(after text default '') returns jsonb language sql as $$ select pg_temp.as_agent('administrator', 'import_conflicts', jsonb_build_object('after', after)) $$;
+create function pg_temp.one(n int) returns jsonb language sql as $$
+    select pg_temp.as_agent('administrator', 'conflict', jsonb_build_object('conflict', id::text)) from portal.import_conflict where field = 'x' || n $$;
+create function pg_temp.readings() returns int language sql as $$ select coalesce(sum(count), 0)::int from portal.attempt where kind = 'agent_readings' $$;
+create temp table views on commit drop as select count(*) as n from portal.audit where action = 'read_conflicts';
+create temp table second on commit drop as select pg_temp.listed()->>'next' as id;
+select is(pg_temp.readings(), 1, 'a list is a reading');
+select pg_temp.listed() from generate_series(1, 10);
+select is(pg_temp.one(3)->>'status' || pg_temp.readings(), '2001', 'the same again is none, nor is one of it by itself');
+select is(jsonb_array_length(pg_temp.listed(second.id)->'conflicts') || ' ' || pg_temp.readings(), '25 2', 'what comes after is another') from second;
+select pg_temp.listed() from generate_series(1, 3);
+select is((select count(*) from portal.audit where action = 'read_conflicts') - n, 16::bigint, 'the audit has each of them') from views;
+select pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', id::text, 'act', 'keep')) from portal.import_conflict where field = 'x3';
+select is(jsonb_array_length(pg_temp.listed()->'conflicts') || ' ' || pg_temp.readings(), '25 2', 'nor who has decided, and comes back');
+select is((pg_temp.one(60)->>'status') || (pg_temp.one(60)->>'status') || pg_temp.readings(), '2002003', 'one that was in no list');
+select is((pg_temp.one(59)->>'status') || (pg_temp.one(58) #>> '{errors,0,code}') || (pg_temp.one(58)->>'status') || (pg_temp.one(60)->>'status'), '200too_many_readings429200', 'and no more than an hour holds: what was refused was not seen');
+update portal.attempt set first_at = first_at - interval '61 minutes', last_at = last_at - interval '61 minutes' where kind like 'conflict%';
+select is(pg_temp.one(60)->>'status', '429', 'an hour later it is another');
+update portal.town set agent_readings = 1000000 where id = 1;
+select is((pg_temp.as_agent('administrator', 'imports', '{}')->>'conflicts')::int, 60, 'and they are counted');
+update portal.guardian set email = (select email from portal.agent where tenant = 1 and role = 'administrator' order by id limit 1) where id = tap.guardian('104201', 1);
+select is((pg_temp.as_agent('administrator', 'imports', '{}')->>'conflicts')::int, 0, 'T202 but for those of their own family');
+insert into portal.import_conflict (tenant, family_id, child_id, section, field, was, asked, imported)
+select 1, tap.family(f), (select m.child_id from portal.child_family m where m.family_id = tap.family(f) order by m.rank limit 1), 'child_general', 'z', '1', '2', '3' from unnest('{104201,104218}'::text[]) f;
+insert into portal.child_family (tenant, family_id, child_id, rank) select 1, tap.family('104210'), (select min(m.child_id) from portal.child_family m where m.family_id = tap.family('104201')), 30;
+insert into portal.import_conflict (tenant, family_id, guardian_id, section, field, was, asked, imported) values (1, tap.family('104210'), tap.guardian('104210', 1), 'guardian_basic', 'z', '1', '2', '3');
+select is((select count(*) from portal.import_conflict c where c.state = 'open' and not portal.own_conflict(c)), 1::bigint, 'of the other household of its child, too') from pg_temp.agent('administrator');
+select is((pg_temp.as_agent('administrator', 'imports', '{}')->>'conflicts')::int, 1, 'of which the count says as little');
+rollback to many;
 select throws_ok($$select pg_temp.as_agent('validator', 'import_conflicts', '{}')$$, 'PT403', null, 'nobody else');
 select is(pg_temp.as_agent('administrator', 'decide_conflict', jsonb_build_object('conflict', (select max(id)::text from portal.import_conflict), 'act', 'keep', 'reason', 'Vu avec elle.'))->>'status', '303', 'and keeps the portal''s');
 select is(pg_temp.camille('{"profession": "Factrice"}'), 'kept profession=kept', 'the same value is no conflict again');

@@ -148,6 +148,9 @@ select ok(n <= 60, 'guardians by their codes: not family after family (' || n ||
   from unnest('{"{}", "{\"state\": \"expired\"}", "{\"state\": \"barred\"}", "{\"name\": \"nobody\"}", "{\"name\": \"x\"}", "{\"name\": \"X9\", \"state\": \"to_print\"}"}'::text[]) x,
        lateral rows_read(format('select portal.code_guardians(%L)', x), 'portal.family') n;
 
+select ok(n between 0 and 100, 'whose conflicts are counted: by an index of ' || t || ' (' || n || ')')
+  from unnest('{guardian,account,subscription}'::text[]) t, lateral rows_read($$select portal.imports('{}')$$, ('portal.' || t)::regclass) n;
+
 -- answers to many changes of the same fields of one person
 
 insert into portal.machine (tenant, name, key_mac, rights) values (1, 'Plans', decode(tap.mac('plans'), 'hex'), '{feed}');

@@ -157,6 +157,8 @@ select lives_ok($$ select portal.change_apply(c) from portal.change_set c join l
 select is((select max(rank) || ' ' || max(rank) filter (where last_name = 'Zed') || ' ' || count(*) from portal.contact where child_id = pg_temp.child('Nina')), '29 29 29', 'who is added is the last one, the others close up');
 rollback to a;
 select is(array[portal.next_rank(null, 30), portal.next_rank('{1,4}', 30), portal.next_rank('{1,2,20}', 20)], '{1,5,3}', 'places');
+select is(array(select portal.next_rank(t, 4, n) from (values (1, null::smallint[]), (2, '{1,3}'), (3, '{2,4}'), (4, '{1,2,3,4}')) x (i, t), generate_series(1, 3) n order by i, n),
+          '{1,2,3,4,2,5,1,3,5,5,5,5}', 'of several at once, and none that the list has not');
 
 savepoint a;
 create temp table leaves on commit drop as select pg_temp.set(jsonb_build_object('section', 'child_general', 'action', 'remove', 'child', pg_temp.child('Nina'), 'comment', 'x')) as id;

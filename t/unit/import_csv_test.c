@@ -122,6 +122,12 @@ encodings(void)
                 "the mark counts, whatever comes");
     is_encoding("H\xe9l\xe8ne", PORTAL_CSV_1252, 0, "Windows-1252");
     is_encoding("H\xc3", PORTAL_CSV_1252, 0, "half a character is none");
+    is_encoding("H\xc3\xa9l\xc3\xa8ne L\xc3", PORTAL_CSV_UTF8, 0,
+                "but for the end of UTF-8 that was cut");
+    is_encoding("H\xc3\xa9l\xc3\xa8ne L\xe9o", PORTAL_CSV_UTF8, 0,
+                "and one byte that is none among others");
+    is_encoding("\xab\xa0\xc9\xbb L\xe9o", PORTAL_CSV_1252, 0,
+                "nor do two letters make UTF-8 of it");
     is_encoding("\xed\xa0\x80", PORTAL_CSV_1252, 0, "no surrogates in UTF-8");
     is_encoding("\xc0\xaf", PORTAL_CSV_1252, 0, "no overlong forms");
     is_encoding("\xf0\x9f\x98\x80", PORTAL_CSV_UTF8, 0, "four bytes");

@@ -334,6 +334,15 @@ wrong(void)
           "{\"errors\":[{\"code\":\"required\",\"column\":\"family\","
           "\"field\":\"family\"}],\"line\":1,\"records\":[]}\nDONE",
           "a header without its id: nothing of the file");
+    reads("responsables.csv", "responsable;nom\ng;A\n",
+          "{\"errors\":[{\"code\":\"required\",\"column\":\"family\","
+          "\"field\":\"family\"}],\"line\":1,\"records\":[]}\nDONE",
+          "which of two ids it is");
+    says("x.ndjson", "{\"type\":\"guardian\",\"guardian\":\"g\","
+         "\"last_name\":\"A\",\"first_name\":\"B\"}\n",
+         "\"records\":[{\"key\":\"g\",\"kind\":\"guardian\",\"values\":"
+         "{\"first_name\":\"B\",\"last_name\":\"A\"}}]}",
+         "whom a line without a family names");
     reads("familles.csv", "famille;libelle;libellé\na;1;2\n",
           "{\"errors\":[{\"code\":\"duplicate\",\"column\":\"libellé\"}],"
           "\"line\":1,\"records\":[]}\nDONE", "two columns of one name");
@@ -370,10 +379,12 @@ ndjson(void)
           "{\"errors\":[{\"code\":\"kind\",\"column\":\"type\","
           "\"field\":\"type\"}],\"line\":3,\"records\":[]}\n"
           "{\"errors\":[{\"code\":\"json\"}],\"line\":4,\"records\":[]}\n"
-          "{\"errors\":[{\"code\":\"required\",\"column\":\"family\"}],"
+          "{\"errors\":[{\"code\":\"required\",\"column\":\"family\","
+          "\"field\":\"family\"}],"
           "\"line\":5,\"records\":[]}\n"
           "{\"errors\":[{\"code\":\"type\",\"column\":\"family\"},"
-          "{\"code\":\"required\",\"column\":\"family\"}],"
+          "{\"code\":\"required\",\"column\":\"family\","
+          "\"field\":\"family\"}],"
           "\"line\":6,\"records\":[]}\n"
           "{\"errors\":[{\"code\":\"json\"}],\"line\":7,\"records\":[]}\nDONE",
           "NDJSON");
