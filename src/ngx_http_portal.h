@@ -800,6 +800,9 @@ ngx_int_t ngx_http_portal_act_relogin(ngx_http_request_t *r,
 /* the log-in page, with what was typed for that account, 0 without */
 ngx_int_t ngx_http_portal_relogin(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, int64_t account);
+/* the address of the page that the form is on, in this town */
+ngx_int_t ngx_http_portal_relogin_path(ngx_http_request_t *r,
+    ngx_str_t *path);
 /* after the log-in: keeps ctx->restore for the page to go back to */
 ngx_int_t ngx_http_portal_form_keep(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);

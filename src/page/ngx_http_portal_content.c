@@ -466,10 +466,17 @@ ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
     }
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE && r->method == NGX_HTTP_POST
-        && ctx->call_status != PORTAL_OP_LOST)
-    {
-        return ngx_http_portal_problem(r, ctx, status, "not_done");
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE && r->method == NGX_HTTP_POST) {
+
+        /* its page could not be shown again, which is no answer to the form */
+
+        if (ctx->again) {
+            return ngx_http_portal_problem(r, ctx, status, "unknown_outcome");
+        }
+
+        if (ctx->call_status != PORTAL_OP_LOST) {
+            return ngx_http_portal_problem(r, ctx, status, "not_done");
+        }
     }
 
     return ngx_http_portal_problem(r, ctx, status, NULL);

@@ -33,8 +33,6 @@ static ngx_int_t ngx_http_portal_relogin_owner(ngx_http_request_t *r,
 static ngx_http_portal_loc_conf_t *ngx_http_portal_relogin_page(
     ngx_http_request_t *r, ngx_http_portal_loc_conf_t *plcf);
 static portal_text_t ngx_http_portal_form_kind(ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_relogin_path(ngx_http_request_t *r,
-    ngx_str_t *path);
 static ngx_int_t ngx_http_portal_form_seal(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, int64_t account, ngx_str_t *path);
 static json_t *ngx_http_portal_form_open(ngx_http_request_t *r,
@@ -245,7 +243,7 @@ ngx_http_portal_relogin_page(ngx_http_request_t *r,
 
 /* of the normalised address: what was sent may begin with two slashes */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_relogin_path(ngx_http_request_t *r, ngx_str_t *path)
 {
     u_char  *p;
