@@ -29,7 +29,7 @@ ASAN = build/sanitized/nginx
 
 SOURCES = $(wildcard src/*.c src/*/*.c)
 HEADERS = $(wildcard src/*.h src/*/*.h)
-TOOL_SOURCES = $(wildcard src/crypto/*.c src/tool/*.c)
+TOOL_SOURCES = $(wildcard src/crypto/*.c src/tool/*.c) src/input/portal_text.c
 PHOTO_SOURCES = $(wildcard src/photo/portal_photo_*.c)
 NEWS = config $(SOURCES) $(HEADERS)
 
@@ -61,10 +61,10 @@ modules: ## the module for another nginx: NGINX_SRC=its source directory
 $(MODULE): $(NEWS) t/lib/build-module
 	@t/lib/build-module
 
-$(TOOL): $(TOOL_SOURCES) $(wildcard src/crypto/*.h)
+$(TOOL): $(TOOL_SOURCES) $(wildcard src/crypto/*.h) src/input/portal_text.h
 	@mkdir -p build
 	$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -Isrc \
-		$(TOOL_SOURCES) -o $@.new -lsodium -loath
+		$(TOOL_SOURCES) -o $@.new -lsodium -loath -lunistring
 	@mv $@.new $@
 
 $(PHOTO): $(PHOTO_SOURCES) $(wildcard src/photo/*.h)

@@ -761,6 +761,9 @@ ngx_uint_t ngx_http_portal_answer_status(ngx_http_request_t *r,
 /* what follows every call that may change something */
 ngx_int_t ngx_http_portal_after_act(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+/* the same once the document's effects are there */
+ngx_int_t ngx_http_portal_after_effects(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx);
 /* answers a call that failed; 401 also forgets the session */
 ngx_int_t ngx_http_portal_failed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
@@ -790,12 +793,16 @@ void ngx_http_portal_act_left(ngx_http_portal_ctx_t *ctx);
 
 /* page/: a form whose session had ended */
 
-/* finds whose session it was, then the log-in page */
+/* finds whose session it was, then the log-in page; or the answer once more
+   that the form was given, with the session that it was given */
 ngx_int_t ngx_http_portal_act_relogin(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 /* the log-in page, with what was typed for that account, 0 without */
 ngx_int_t ngx_http_portal_relogin(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, int64_t account);
+/* the address of the page that the form is on, in this town */
+ngx_int_t ngx_http_portal_relogin_path(ngx_http_request_t *r,
+    ngx_str_t *path);
 /* after the log-in: keeps ctx->restore for the page to go back to */
 ngx_int_t ngx_http_portal_form_keep(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_http_portal_step_pt step);

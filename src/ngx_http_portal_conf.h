@@ -106,6 +106,10 @@ ngx_int_t ngx_http_portal_conf_time(ngx_str_t *text, ngx_msec_t *time);
 /* logs what to write instead; NGX_CONF_ERROR */
 char *ngx_http_portal_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
     const char *instead);
+/* the same beside passwords: whose name is mistyped, too, is not written into
+   a log */
+char *ngx_http_portal_conf_unknown(ngx_conf_t *cf, ngx_str_t *value,
+    const char *instead);
 /* where a location is written, for what is seen too late */
 void ngx_http_portal_conf_place(ngx_conf_t *cf,
     ngx_http_portal_loc_conf_t *plcf);

@@ -8,11 +8,13 @@
 
 
 /*
- * What is done beside requests: the functions that are called for it, and the
- * reading of imports.
+ * What is done beside requests: the functions that are called for it, mail, and
+ * the reading of imports.
  */
 
 
+static char *ngx_http_portal_conf_mail_check(ngx_conf_t *cf,
+    portal_mail_conf_t *mail, ngx_str_t *host);
 static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
 
     { ngx_string("mail_claim"),
@@ -275,4 +277,124 @@ ngx_http_portal_conf_rules(ngx_conf_t *cf, ngx_http_portal_main_conf_t *pmcf)
     pmcf->import.keys = pmcf->keys;
 
     return NGX_OK;
+}
+
+
+char *
+ngx_http_portal_conf_mail(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_portal_main_conf_t *pmcf = conf;
+
+    ngx_str_t           *value, host, rest;
+    ngx_uint_t           i;
+    portal_mail_conf_t  *mail;
+
+    mail = &pmcf->mail;
+    value = cf->args->elts;
+
+    if (mail->url.len) {
+        return "is duplicate";
+    }
+
+    ngx_str_null(&host);
+
+    if (!ngx_http_portal_conf_prefix(&value[1], "smtp://", &host)
+        && !ngx_http_portal_conf_prefix(&value[1], "smtps://", &host)
+        && !ngx_http_portal_conf_prefix(&value[1], "file:/", &rest))
+    {
+        return ngx_http_portal_conf_invalid(cf, &value[1],
+                   "\"smtp://HOST:PORT\", \"smtps://HOST:PORT\" or "
+                   "\"file:/DIRECTORY\"");
+    }
+
+    mail->url = value[1];
+    mail->starttls = 1;
+    mail->timeout = 30000;
+    mail->interval = 1000;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_portal_conf_prefix(&value[i], "user=", &rest)) {
+            mail->user = rest;
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "password_file=",
+                                               &rest))
+        {
+            if (ngx_http_portal_conf_read(cf, &rest, &mail->password)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "ca=", &rest)) {
+            if (ngx_http_portal_conf_read(cf, &rest, &mail->ca) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+        } else if (ngx_http_portal_conf_prefix(&value[i], "starttls=", &rest)
+                   && rest.len == 3 && ngx_strncmp(rest.data, "off", 3) == 0)
+        {
+            mail->starttls = 0;
+
+        } else if (!(ngx_http_portal_conf_prefix(&value[i], "starttls=",
+                                                 &rest)
+                     && rest.len == 8
+                     && ngx_strncmp(rest.data, "required", 8) == 0))
+        {
+            return ngx_http_portal_conf_unknown(cf, &value[i],
+                       "\"user=\", \"password_file=\", \"ca=\" or "
+                       "\"starttls=required|off\"");
+        }
+    }
+
+    return ngx_http_portal_conf_mail_check(cf, mail, &host);
+}
+
+
+static char *
+ngx_http_portal_conf_mail_check(ngx_conf_t *cf, portal_mail_conf_t *mail,
+    ngx_str_t *host)
+{
+    u_char          *directory;
+    ngx_url_t        u;
+    ngx_file_info_t  info;
+
+    if (host->data == NULL) {
+
+        /* an argument ends with a NUL */
+
+        directory = mail->url.data + sizeof("file:") - 1;
+
+        if (ngx_file_info(directory, &info) == NGX_FILE_ERROR
+            || !ngx_is_dir(&info))
+        {
+            return ngx_http_portal_conf_invalid(cf, &mail->url,
+                       "\"file:/DIRECTORY\" of a directory that is there");
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    /* the name is resolved when a mail is sent, by libcurl's own thread */
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = *host;
+    u.default_port = 25;
+    u.no_resolve = 1;
+
+    if (host->len == 0 || ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        return ngx_http_portal_conf_invalid(cf, &mail->url,
+                   "\"smtp://HOST:PORT\" or \"smtps://HOST:PORT\"");
+    }
+
+    if ((mail->user.len == 0) != (mail->password.len == 0)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "portal_mail: one of a user and a password is "
+                           "missing; write both \"user=\" and "
+                           "\"password_file=\", or none");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }

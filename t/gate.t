@@ -486,6 +486,12 @@ for ('portal_redis unix:/tmp/x pasword=', 'portal_mail smtp://localhost:25 passw
     http_refused("${_}Huit9neuf", qr/parameter "pas+word="; write "user=", "password_file="/);
     unlike slurp($nginx->dir . '/logs/test.log'), qr/Huit9neuf/, 'and the password is not said';
 }
+for ('portal_redis redis://u:Huit9neuf@localhost:6379', 'portal_mail smtp://u:Huit9neuf@localhost:587',
+    'portal_mail smtp://u:Huit9@neuf@localhost:587', 'portal_mail smpt://u:Huit9neuf@localhost:587')
+{
+    http_refused($_, qr/parameter "localhost:\d+"; write "/);
+    unlike slurp($nginx->dir . '/logs/test.log'), qr/Huit9/, 'nor one inside an address';
+}
 http_refused('portal_redis unix:/tmp/x password_file=/nonexistent', qr{"/nonexistent" failed});
 http_refused('portal_zone 1k', qr/write a size as "16m"/);
 http_refused('portal_mail http://localhost', qr{write "smtp://HOST:PORT"});

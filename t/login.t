@@ -7,6 +7,9 @@ use strict;
 use warnings;
 use utf8;
 
+use Encode ();
+use Unicode::Normalize ();
+
 use Portal::Test;
 
 my $portal = portal();
@@ -353,6 +356,17 @@ END
     is try_in(client(), 'ines.faure@exemple.fr', 'coquelicot-telescope-29')->status,
         422, 'a closed account is as unknown';
     forget_attempts();
+}
+
+### a password that the operator's tool has hashed, however its accents came
+
+{
+    my $who = new_account();
+    my $typed = 'été à la forêt 2026';
+    my $hash = tool(Encode::encode('UTF-8', "hash\t-\t" . Unicode::Normalize::NFD($typed)));
+    $portal->psql("update portal.account set password_hash = '$hash' where id = $who->{id}");
+    is sign_in(client(source => '127.0.8.1'), { email => $who->{email}, password => $_ })->status,
+        303, '6.2.8 NFC is the one equivalence' for $typed, Unicode::Normalize::NFD($typed);
 }
 
 done_testing;

@@ -329,12 +329,15 @@ begin
     end if;
 
     return json_build_object('status', coalesce(v_row.status, 409), 'location', v_row.location,
-        'notice', v_row.notice, 'session', null, 'errors', json_build_array());
+        'notice', v_row.notice, 'session', case when v_row.status is not null
+            then session_again(decode(nullif(current_setting('portal.session', true), ''), 'hex'),
+                               input) end,
+        'errors', json_build_array());
 end
 $$;
 
 comment on function repeated(jsonb) is
-    'Claims an idempotency key. Input: _.key, _.print of what was asked, _.key_by (form | header). Result: null to go on, else the answer to give: the stored status, location and notice; 422 idempotency_mismatch; 409 idempotency_in_flight, of a header only: a form waits.';
+    'Claims an idempotency key. Input: _.key, _.print of what was asked, _.key_by (form | header). Result: null to go on, else the answer to give: the stored status, location and notice, with session renew where the first answer had it, see session_again(); 422 idempotency_mismatch; 409 idempotency_in_flight, of a header only: a form waits.';
 
 
 create or replace function repeat_scope(input jsonb) returns text
@@ -594,6 +597,11 @@ begin
     values (here(), decode(input->'_'->>'session', 'hex'), p_account, v_account.epoch,
             coalesce(input->'_'->>'agent', 'Autre'), v_until);
 
+    update session s
+       set renewed_as = decode(input->'_'->>'session', 'hex')
+     where effect = 'renew'
+       and s.hash = decode(current_setting('portal.session'), 'hex');
+
     if effect = 'open' then
         v_beyond := sessions_beyond(p_account, decode(input->'_'->>'session', 'hex'),
                                     v_town.session_limit);
@@ -626,6 +634,64 @@ $$;
 comment on function session_effect(text, bigint, bigint, jsonb) is
 'Ends the current session and opens another (open, renew), or only ends it (close). Input: what to do, the account, the family it would like, the call''s input, whose _.session is the new session''s MAC.
 Result: the session effect for nginx, which names those that had to end for the new one. A renewed session keeps the end of the first. Raises PT401 where the session that is to be renewed has ended meanwhile.';
+
+
+create or replace function session_again(p_hash bytea, input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_account  account;
+    v_next     bytea;
+    v_set      text;
+    v_effect   json;
+begin
+    if input->'_'->>'session' is null then
+        return null;
+    end if;
+
+    -- the account first, as session_effect() has it: of three presses each is led
+    -- to what the one before it was given
+    select a.* into v_account
+      from session s
+      join account a on a.tenant = s.tenant and a.id = s.account_id
+     where s.hash = p_hash
+       and s.renewed_as is not null
+       for no key update of a;
+
+    -- who logged out, or has been, meanwhile stays so; and in another browser
+    -- nobody has pressed that button
+    select n.hash into v_next
+      from session s
+      join session n on n.hash = s.renewed_as and n.account_id = s.account_id
+     where s.hash = p_hash
+       and s.account_id = v_account.id
+       and s.ended_at > now() - interval '60 seconds'
+       and s.agent = coalesce(input->'_'->>'agent', 'Autre')
+       and n.agent = s.agent
+       and n.ended_at is null
+       and n.absolute_until > now()
+       and n.epoch = v_account.epoch
+       and v_account.state = 'active';
+
+    if not found then
+        return null;
+    end if;
+
+    v_set := set_config('portal.account', v_account.id::text, true)
+          || set_config('portal.session', encode(v_next, 'hex'), true);
+    v_effect := session_effect('renew', v_account.id,
+                               coalesce(my_family(), v_account.last_family_id), input);
+
+    update session s
+       set renewed_as = decode(input->'_'->>'session', 'hex')
+     where s.hash = p_hash;
+
+    return ended_sessions(array[v_next], v_effect);
+end
+$$;
+
+comment on function session_again(bytea, jsonb) is
+'The very form that renewed a session has come again under the session that it ended: its button was pressed twice, and the browser dropped the answer that had the new cookie. Only for who has seen that the form is the same, by key and print, see answered().
+Input: MAC of the session that the form came with; _.session, the new session''s MAC (null: the form renews none), _.agent. Result: renews, for a minute, the session that took the place of that one, which ends by it, as session_effect(); null where that one has ended (a log-out, a new password elsewhere), the browser is another one, or there is none. Nothing else is ever done for the session that was ended.';
 
 
 grant execute on function town(text), key_check(), schema_version(),

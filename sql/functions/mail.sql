@@ -50,7 +50,7 @@ begin
         select d.tenant, d.id
           from outbox d
          where d.state in ('queued', 'sending')
-           and d.template not in ('verification_reminder', 'account_inactive')
+           and not d.mass
            and d.next_try <= now()
            and (d.lease_until is null or d.lease_until <= now())
            and (d.expires is null or d.expires > now())
@@ -62,7 +62,7 @@ begin
         select d.tenant, d.id
           from outbox d
          where d.state in ('queued', 'sending')
-           and d.template in ('verification_reminder', 'account_inactive')
+           and d.mass
            and d.next_try <= now()
            and (d.lease_until is null or d.lease_until <= now())
            and (d.expires is null or d.expires > now())
@@ -83,7 +83,7 @@ begin
          where o.tenant = due.tenant and o.id = due.id
         returning o.*)
     select json_agg(json_build_object(
-               'id', c.id, 'tenant', t.slug, 'origin', t.origin, 'town_name', t.name,
+               'id', c.id, 'attempt', c.attempts, 'tenant', t.slug, 'origin', t.origin, 'town_name', t.name,
                'service', town_text(t.texts, 'service', c.lang, t.service),
                'office', town_text(t.texts, 'office', c.lang, t.office), 'phone', t.phone,
                'from', t.mail_from,
@@ -101,8 +101,8 @@ end
 $$;
 
 comment on function mail_claim(jsonb) is
-'Takes mails to send, of all towns; those that many get at once (the yearly reminder, the warning of accounts that nobody uses) when no other waits. Input: {"limit": 1..100, "lease": seconds}. Another caller may take them again once the lease is over.
-Result: [{"id", "tenant", "origin", "town_name", "service", "office", "phone", "from", "from_name", "names": authorisation_names(), "recipient", "template", "lang", "data", "token": sealed or null, "message_id"}].
+'Takes mails to send, of all towns; those that many get at once (outbox.mass) when no other waits. Input: {"limit": 1..100, "lease": seconds}. Another caller may take them again once the lease is over.
+Result: [{"id", "attempt": which taking of it this is, "tenant", "origin", "town_name", "service", "office", "phone", "from", "from_name", "names": authorisation_names(), "recipient", "template", "lang", "data", "token": sealed or null, "message_id"}].
 A mail older than its link is marked expired, one older than three days failed; neither is given. For portal_jobs.';
 
 
@@ -133,7 +133,12 @@ begin
                         else 'queued' end as state
               from outbox d
              where d.id = (input->>'id')::uuid
-               and d.state = 'sending'
+               -- who was slow may say that it went out, though another has taken
+               -- it since, but not that this one should try again, or give up;
+               -- a node that is not upgraded yet does not say which taking was its
+               and (d.state = 'sending'
+                    and coalesce((input->>'attempt')::int, d.attempts) = d.attempts
+                    or v_outcome = 'sent' and d.state in ('queued', 'sending'))
                for update) s
      where o.tenant = s.tenant and o.id = s.id
     returning o.state into v_state;
@@ -144,9 +149,9 @@ end
 $$;
 
 comment on function mail_done(jsonb) is
-'Says what became of a mail that was taken. Input: {"id", "outcome": sent | retry | failed | expired, "detail"}.
+'Says what became of a mail that was taken. Input: {"id", "attempt" as mail_claim() gave it, "outcome": sent | retry | failed | expired, "detail"}.
 retry waits 1, 2, 4 .. 60 minutes, for three days; any end erases the sealed token.
-Result: {"status": 200, "state"}; 404 when the mail is not being sent; 422 for an unknown outcome. For portal_jobs.';
+Result: {"status": 200, "state"}; 404 when the mail is not being sent, or, but for sent, another has taken it since; 422 for an unknown outcome. For portal_jobs.';
 
 
 create or replace function mail_stats(input jsonb default '{}') returns json

@@ -804,7 +804,7 @@ begin
       from (select
               from outbox o
              where o.state in ('queued', 'sending')
-               and o.template in ('verification_reminder', 'account_inactive')
+               and o.mass
              limit 10000) w;
 
     for v_town in select t.* from town t order by t.id loop

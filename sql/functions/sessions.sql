@@ -87,21 +87,36 @@ Result: 303 path with session prolong, and "limits" as they are then.';
 
 
 create or replace function session_owner(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_hash     bytea := decode(input->>'session_mac', 'hex');
+    v_account  bigint;
+    v_agent    bigint;
+    v_done     idempotency;
 begin
     -- the MACs of the two hosts are made with different keys: never both
-    return json_build_object('status', 200, 'account', coalesce(
-        (select s.account_id
-           from session s
-          where s.hash = decode(input->>'session_mac', 'hex')),
-        (select s.agent_id
-           from agent_session s
-          where s.hash = decode(input->>'session_mac', 'hex'))));
+    select s.account_id into v_account from session s where s.hash = v_hash;
+    select s.agent_id into v_agent from agent_session s where s.hash = v_hash;
+
+    -- the same form was answered already: repeat_scope() of that session
+    select i.* into v_done
+      from idempotency i
+     where i.scope = coalesce('account:' || v_account, 'agent:' || v_agent)
+       and i.key = input->'_'->>'key'
+       and i.print = decode(input->'_'->>'print', 'hex')
+       and i.status is not null;
+
+    return json_build_object('status', coalesce(v_done.status, 200),
+        'account', coalesce(v_account, v_agent), 'location', v_done.location,
+        'notice', v_done.notice,
+        'session', case when v_done.key is not null and v_account is not null
+                        then session_again(v_hash, input) end);
 end
 $$;
 
 comment on function session_owner(jsonb) is
-'Whose a session was, though it may have ended; for nginx, never shown. Input: session_mac. Result: {"status": 200, "account": id or null, an agent''s where it was one''s}.';
+'Whose a session was that has ended, though a form came with it; for nginx, never shown. Input: session_mac; of a form with a key, _.key, _.print, _.session, _.agent.
+Result: {"status": 200, "account": id or null, an agent''s where it was one''s, "location", "notice", "session": null}; where that very form was answered before, the status, location and notice that it was answered with, and the session that goes on, as session_again().';
 
 
 create or replace function connections(input jsonb) returns json

@@ -401,12 +401,17 @@ comment on function unsubscribe(jsonb) is
 create or replace function choose_family(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
+    v_again   json := repeated(input);
     v_family  bigint := to_id(input->>'family');
 begin
+    if v_again is not null then
+        return v_again;
+    end if;
+
     if v_family is null or family_of(me(), v_family) is distinct from v_family then
         perform note('choose_family', 'unknown');
-        return json_build_object('status', 404, 'location', null,
-            'errors', json_build_array(), 'session', null);
+        return done(input, json_build_object('status', 404, 'location', null,
+            'errors', json_build_array(), 'session', null));
     end if;
 
     update account a
@@ -415,7 +420,8 @@ begin
 
     perform note('choose_family', 'ok', 'family', v_family);
 
-    return moved('/famille', session_effect('renew', me(), v_family, input), 'family');
+    return done(input, moved('/famille',
+        session_effect('renew', me(), v_family, input), 'family'));
 end
 $$;
 

@@ -332,6 +332,7 @@ portal_mail_row(portal_mail_t *mail, json_t *row)
     }
 
     job->mail = mail;
+    job->attempt = json_integer_value(json_object_get(row, "attempt"));
     portal_op_event(&job->event, portal_mail_mark_again, mail->log);
 
     /* it is put into a file's name and into JSON */
@@ -748,7 +749,7 @@ portal_mail_wipe(portal_mail_job_t *job)
 static void
 portal_mail_mark(portal_mail_job_t *job)
 {
-    u_char           buf[192];
+    u_char           buf[224];
     ngx_str_t        input;
     portal_mail_t   *mail;
     portal_pg_op_t  *op;
@@ -766,9 +767,10 @@ portal_mail_mark(portal_mail_job_t *job)
 
     input.data = buf;
     input.len = (size_t) (ngx_snprintf(buf, sizeof(buf),
-                                       "{\"id\":\"%s\",\"outcome\":\"%s\","
+                                       "{\"id\":\"%s\",\"attempt\":%L,"
+                                       "\"outcome\":\"%s\","
                                        "\"detail\":\"%s\"}",
-                                       job->id,
+                                       job->id, job->attempt,
                                        portal_mail_outcomes[job->outcome],
                                        job->detail)
                           - buf);

@@ -32,8 +32,6 @@ static ngx_int_t ngx_http_portal_not_allowed(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_act_lost(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_after_effects(ngx_http_request_t *r,
-    ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_lead(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, json_t *location);
 static ngx_int_t ngx_http_portal_refuse_shown(ngx_http_request_t *r,
@@ -431,7 +429,6 @@ ngx_int_t
 ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     ngx_uint_t status)
 {
-    int64_t    account;
     ngx_str_t  location;
 
     if (ctx->verdict->audience == NGX_HTTP_PORTAL_MACHINE) {
@@ -448,14 +445,20 @@ ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     }
 
     if (status == NGX_HTTP_UNAUTHORIZED) {
-        account = ctx->session.account;
-        ngx_http_portal_session_close(r, ctx);
 
-        if (!ctx->json && r->method == NGX_HTTP_POST
+        if (!ctx->json && r->method == NGX_HTTP_POST && ctx->live
             && ctx->verdict->audience != NGX_HTTP_PORTAL_PUBLIC)
         {
-            return ngx_http_portal_relogin(r, ctx, account);
+            /* the browser may have been given another cookie meanwhile, which
+               it is not told to forget */
+
+            ngx_http_portal_session_forget(ctx->mac_hex);
+            ctx->live = 0;
+
+            return ngx_http_portal_act_relogin(r, ctx);
         }
+
+        ngx_http_portal_session_close(r, ctx);
 
         if (!ctx->json) {
             ngx_str_set(&location, "/connexion?avis=session");
@@ -463,10 +466,17 @@ ngx_http_portal_failed(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
     }
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE && r->method == NGX_HTTP_POST
-        && ctx->call_status != PORTAL_OP_LOST)
-    {
-        return ngx_http_portal_problem(r, ctx, status, "not_done");
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE && r->method == NGX_HTTP_POST) {
+
+        /* its page could not be shown again, which is no answer to the form */
+
+        if (ctx->again) {
+            return ngx_http_portal_problem(r, ctx, status, "unknown_outcome");
+        }
+
+        if (ctx->call_status != PORTAL_OP_LOST) {
+            return ngx_http_portal_problem(r, ctx, status, "not_done");
+        }
     }
 
     return ngx_http_portal_problem(r, ctx, status, NULL);
@@ -664,7 +674,7 @@ ngx_http_portal_act_lost(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_after_effects(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {

@@ -12,6 +12,10 @@
  * which carries what was typed, sealed for the account whose session it was
  * and for the town; the same account gets its form filled again, to be looked
  * at and sent by the person.  Another account gets nothing of it.
+ *
+ * Unless the form itself has ended it: one that renews the session, whose
+ * button was pressed twice.  The browser has dropped the first answer, and the
+ * new cookie with it, so that the second gets both.
  */
 
 /* how long a form is kept, s */
@@ -23,13 +27,12 @@
 #define NGX_HTTP_PORTAL_FORM_KEY   (sizeof("form:") - 1 + PORTAL_MAC_HEX)
 
 
+static ngx_uint_t ngx_http_portal_relogin_asks(ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_relogin_owner(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
 static ngx_http_portal_loc_conf_t *ngx_http_portal_relogin_page(
     ngx_http_request_t *r, ngx_http_portal_loc_conf_t *plcf);
 static portal_text_t ngx_http_portal_form_kind(ngx_http_portal_ctx_t *ctx);
-static ngx_int_t ngx_http_portal_relogin_path(ngx_http_request_t *r,
-    ngx_str_t *path);
 static ngx_int_t ngx_http_portal_form_seal(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, int64_t account, ngx_str_t *path);
 static json_t *ngx_http_portal_form_open(ngx_http_request_t *r,
@@ -42,20 +45,43 @@ static void ngx_http_portal_form_show(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *sealed);
 
 
-/* the gate let it in for this alone: whose session was it? */
+/* let in for this alone: whose session was it, and was the form answered? */
 
 ngx_int_t
 ngx_http_portal_act_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 {
+    ngx_int_t                     rc;
     ngx_http_portal_main_conf_t  *pmcf;
 
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
 
-    json_decref(ctx->input);
-    ctx->input = json_pack("{s:s%}", "session_mac", ctx->mac_hex,
-                           (size_t) PORTAL_MAC_HEX);
+    ctx->expired = 1;
 
-    if (ctx->input == NULL) {
+    json_decref(ctx->input);
+    ctx->input = json_object();
+
+    if (ngx_http_portal_relogin_asks(ctx)) {
+
+        /* a session that could not be kept is not to take the other's place */
+
+        if (ctx->verdict->form->session
+            && !portal_redis_writable(ngx_http_portal.redis))
+        {
+            return ngx_http_portal_unavailable(r, ctx, "redis is down, no "
+                                               "session can be opened");
+        }
+
+        rc = ngx_http_portal_prepare_args(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (json_object_set_new(ctx->input, "session_mac",
+                            json_stringn((const char *) ctx->mac_hex,
+                                         PORTAL_MAC_HEX))
+        != 0)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -64,21 +90,45 @@ ngx_http_portal_act_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
 }
 
 
+/* a form that cannot have been accepted was not; nor can files be compared,
+   which are not kept for this */
+
+static ngx_uint_t
+ngx_http_portal_relogin_asks(ngx_http_portal_ctx_t *ctx)
+{
+    return ctx->verdict->form->idempotent && ctx->key.len
+           && ctx->values != NULL && ctx->nfiles == 0
+           && json_array_size(ctx->errors) == 0;
+}
+
+
 static ngx_int_t
 ngx_http_portal_relogin_owner(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
-    json_t     *account;
+    json_t     *document;
     ngx_int_t   rc;
 
     rc = ngx_http_portal_call_failed(r, ctx);
+
+    if (ctx->call_status == PORTAL_OP_LOST && ctx->minted) {
+        ngx_http_portal_session_lost(r, ctx);
+    }
+
     if (rc != NGX_OK) {
         return ngx_http_portal_problem(r, ctx, (ngx_uint_t) rc, NULL);
     }
 
-    account = json_object_get(ngx_http_portal_document(r, ctx), "account");
+    document = ngx_http_portal_document(r, ctx);
 
-    return ngx_http_portal_relogin(r, ctx, json_integer_value(account));
+    if (json_is_object(json_object_get(document, "session"))) {
+        ctx->expired = 0;
+
+        return ngx_http_portal_effects(r, ctx, ngx_http_portal_after_effects);
+    }
+
+    return ngx_http_portal_relogin(r, ctx,
+               json_integer_value(json_object_get(document, "account")));
 }
 
 
@@ -87,6 +137,7 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     int64_t account)
 {
     ngx_str_t                    path;
+    const char                  *done;
     ngx_http_portal_loc_conf_t  *plcf, *page;
 
     plcf = ctx->verdict;
@@ -95,6 +146,8 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     if (page == NULL) {
         return ngx_http_portal_problem(r, ctx, NGX_HTTP_UNAUTHORIZED, NULL);
     }
+
+    done = json_string_value(json_object_get(ctx->document, "location"));
 
     /* what only takes a POST has no page to come back to */
 
@@ -109,7 +162,22 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 
     ctx->notice = "session";
 
-    if (plcf->view != NULL && plcf->form->nfields) {
+    if (done != NULL) {
+
+        /* not to be done again: to where its answer led */
+
+        ctx->notice = "form_done";
+
+        path.len = ngx_strlen(done);
+        path.data = ngx_pnalloc(r->pool, path.len + 1);
+
+        if (path.data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ngx_memcpy(path.data, done, path.len + 1);
+
+    } else if (plcf->view != NULL && plcf->form->nfields) {
         ctx->notice = "form_lost";
 
         if (account && json_object_size(ctx->typed)
@@ -175,7 +243,7 @@ ngx_http_portal_relogin_page(ngx_http_request_t *r,
 
 /* of the normalised address: what was sent may begin with two slashes */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_portal_relogin_path(ngx_http_request_t *r, ngx_str_t *path)
 {
     u_char  *p;

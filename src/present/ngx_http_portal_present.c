@@ -697,10 +697,11 @@ ngx_http_portal_problem_html(ngx_http_request_t *r,
 
     stack[0] = ngx_http_portal_globals(r, ctx, 0);
 
-    stack[1] = json_pack("{s:i, s:s, s:s, s:s%}",
+    stack[1] = json_pack("{s:i, s:s, s:s, s:o, s:s%}",
                          "status", (int) status,
                          "title", title ? title : "",
                          "message", detail ? detail : "",
+                         "retry", ngx_http_portal_retry(r, ctx, status),
                          "request", ctx->request_id.data,
                          ctx->request_id.len);
 

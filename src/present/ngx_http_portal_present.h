@@ -28,6 +28,9 @@ ngx_int_t ngx_http_portal_answer(ngx_http_request_t *r,
 /* a sink whose chunks, of so many bytes, are the pool's */
 void ngx_http_portal_sink(portal_sink_t *sink, ngx_pool_t *pool,
     size_t chunk);
+/* what an error's page carries of a form, to be sent again; null: nothing */
+json_t *ngx_http_portal_retry(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_uint_t status);
 /* an error as a page or a problem document (RFC 9457) */
 ngx_int_t ngx_http_portal_problem(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status, const char *code);

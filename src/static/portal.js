@@ -1,4 +1,4 @@
-/* Every page works without this file: it only makes eight things easier. */
+/* Every page works without this file: it only makes nine things easier. */
 
 /* SHA-256 of an ASCII text, in hexadecimal (crypto.subtle is one promise a
    hash, and absent outside secure contexts) */
@@ -274,6 +274,7 @@ function session(box) {
 
   async function ask() {
     clearTimeout(timer);
+    if (!box.isConnected) return;
     asked = Date.now();
     try {
       const reply = await fetch("/session", { headers: { Accept: "application/json" }, cache: "no-store" });
@@ -361,14 +362,76 @@ document.addEventListener("click", (event) => {
   to.scrollIntoView({ block: "nearest" });
 });
 
-document.querySelectorAll("[data-captcha]").forEach(captcha);
-passwords(document);
-document.querySelectorAll("button[data-refresh]").forEach(refresh);
-letter(document);
-window.addEventListener("hashchange", () => letter(document));
-for (const button of document.querySelectorAll("[data-print]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => print());
+/* Another language in the middle of a form: the page comes in it, and what was
+   typed goes from field to field, within this page. */
+
+const typed = "main form[method=post]";
+const where = (form) => form.getAttribute("action").split("#")[0];
+const fields = (form) => [...form.elements].filter((field) => field.name && field.type !== "submit"
+  && !/^(csrf$|captcha_|site_web$)/.test(field.name));
+
+function carry(from, to) {
+  const had = fields(from), has = fields(to), nth = {};
+
+  for (const field of has) {
+    const n = nth[field.name] = (nth[field.name] ?? -1) + 1;
+    const same = had.filter((other) => other.name === field.name);
+    if (/^(radio|checkbox)$/.test(field.type)) {
+      const other = same.find((one) => one.value === field.value);
+      if (same.length) field.checked = !!other && (other.type === "hidden" || other.checked);
+    } else if (same[n]?.type === "file") {
+      field.files = same[n].files;
+    } else if (same[n]) {
+      field.value = same[n].value;
+    }
+  }
+  /* what only an answer to a form carries */
+  for (const field of had) {
+    if (field.type === "hidden" && !(field.name in nth)) to.append(document.adoptNode(field));
+  }
 }
-if (window.HTMLDialogElement) document.querySelectorAll("a[data-dialog]").forEach(dialog);
-if (window.HTMLDialogElement) document.querySelectorAll("dialog[data-calm]").forEach(session);
+
+function language(form) {
+  let plain = false;
+
+  form.addEventListener("submit", async (event) => {
+    const old = [...document.querySelectorAll(typed)];
+    const button = event.submitter;
+    if (plain || !button || !old.some((one) => fields(one).length)) return;
+    event.preventDefault();
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      body.set(button.name, button.value);
+      const reply = await fetch(where(form), { method: "POST", headers: { Accept: "text/html" }, body });
+      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+      const made = [...page.querySelectorAll(typed)];
+      if (!reply.ok || made.map(where).join() !== old.map(where).join()) throw new Error();
+      old.forEach((one, n) => carry(one, made[n]));
+      document.title = page.title;
+      document.documentElement.lang = page.documentElement.lang;
+      document.body.replaceChildren(...document.adoptNode(page.body).childNodes);
+      begin();
+      document.querySelector("form.language button")?.focus();
+    } catch {
+      plain = true;
+      button.click();
+    }
+  });
+}
+
+function begin() {
+  document.querySelectorAll("[data-captcha]").forEach(captcha);
+  passwords(document);
+  document.querySelectorAll("button[data-refresh]").forEach(refresh);
+  letter(document);
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  }
+  if (window.HTMLDialogElement) document.querySelectorAll("a[data-dialog]").forEach(dialog);
+  if (window.HTMLDialogElement) document.querySelectorAll("dialog[data-calm]").forEach(session);
+  document.querySelectorAll("form.language[method=post]").forEach(language);
+}
+
+begin();
+window.addEventListener("hashchange", () => letter(document));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../crypto/portal_crypto.h"
+#include "../input/portal_text.h"
 
 
 /*
@@ -64,6 +65,8 @@ static int portal_tool_macof(portal_tool_t *tool);
 static int portal_tool_mac(portal_tool_t *tool);
 static int portal_tool_code(portal_tool_t *tool);
 static int portal_tool_hash(portal_tool_t *tool);
+static int portal_tool_password(portal_tool_t *tool, portal_text_t typed,
+    portal_text_t *password);
 static int portal_tool_agent(portal_tool_t *tool);
 static int portal_tool_machine(portal_tool_t *tool);
 static int portal_tool_uri(char *out, size_t len, portal_text_t tenant,
@@ -600,16 +603,55 @@ portal_tool_code(portal_tool_t *tool)
 static int
 portal_tool_hash(portal_tool_t *tool)
 {
-    char  hash[PORTAL_ARGON2_LEN];
+    int            rc;
+    char           hash[PORTAL_ARGON2_LEN];
+    portal_text_t  password;
 
-    if (portal_argon2_make(tool->arg[2].data, tool->arg[2].len, hash,
-                           NULL) == -1) {
+    if (portal_tool_password(tool, tool->arg[2], &password) == -1) {
+        return -1;
+    }
+
+    rc = portal_argon2_make(password.data, password.len, hash, NULL);
+
+    portal_wipe((char *) password.data, password.len);
+    free((char *) password.data);
+
+    if (rc == -1) {
         return portal_tool_error(tool, "no memory to hash");
     }
 
     (void) printf("%s\n", hash);
 
     return 0;
+}
+
+
+/*
+ * As a form has it: a terminal may bring an accent as a letter and a mark.
+ * What is given back is malloc()ed.
+ */
+
+static int
+portal_tool_password(portal_tool_t *tool, portal_text_t typed,
+    portal_text_t *password)
+{
+    char  *clean;
+
+    switch (portal_text_clean(typed.data, typed.len, 0, &clean,
+                              &password->len))
+    {
+
+    case PORTAL_TEXT_OK:
+        password->data = clean;
+        return 0;
+
+    case PORTAL_TEXT_MEMORY:
+        return portal_tool_error(tool, "no memory");
+
+    default:
+        return portal_tool_error(tool, "a password is UTF-8, without control "
+                                 "characters");
+    }
 }
 
 
@@ -625,23 +667,31 @@ portal_tool_agent(portal_tool_t *tool)
     char            hash[PORTAL_ARGON2_LEN], secret[PORTAL_TOTP_SECRET + 1];
     char            sealed[128], uri[PORTAL_TOOL_URI];
     size_t          i, chars;
-    portal_text_t  *arg;
+    portal_text_t  *arg, password;
 
     arg = tool->arg;
     chars = 0;
 
-    for (i = 0; i < arg[4].len; i++) {
-        chars += ((unsigned char) arg[4].data[i] & 0xc0) != 0x80;
+    if (portal_tool_password(tool, arg[4], &password) == -1) {
+        return -1;
     }
+
+    for (i = 0; i < password.len; i++) {
+        chars += ((unsigned char) password.data[i] & 0xc0) != 0x80;
+    }
+
+    n = chars < PORTAL_TOOL_AGENT
+        ? 0 : portal_argon2_make(password.data, password.len, hash, NULL);
+
+    portal_wipe((char *) password.data, password.len);
+    free((char *) password.data);
 
     if (chars < PORTAL_TOOL_AGENT) {
         return portal_tool_error(tool, "an agent's password has %d characters "
                                  "or more", PORTAL_TOOL_AGENT);
     }
 
-    if (portal_argon2_make(arg[4].data, arg[4].len, hash, NULL) == -1
-        || portal_totp_make(secret) == -1)
-    {
+    if (n == -1 || portal_totp_make(secret) == -1) {
         return portal_tool_error(tool, "no memory to hash");
     }
 

@@ -92,6 +92,47 @@ run(async (browser) => {
   await button(page, "English").click();
   await heading(page, "General information", "and English again");
 
+  /* in the middle of a form: nothing that was typed is lost */
+  const between = await open(browser, { viewport: english.viewport });
+  const half = [["Nom", "Surname", "Ellis"], ["Prénom", "First name", "Ida"],
+    ["Adresse électronique", "Email address", "half@parents.example"],
+    ["Mot de passe", "Password", password]];
+  await between.goto(`${portal.url}/inscription`);
+  for (const [name, , value] of half) await between.getByLabel(name, { exact: true }).fill(value);
+  await button(between, "English").click();
+  await heading(between, "Create an account", "a form half filled in, in English");
+  ok(await between.locator("html").getAttribute("lang") === "en", "said so");
+  for (const [, name, value] of half) {
+    ok(await between.getByLabel(name, { exact: true }).inputValue() === value, `kept: ${name}`);
+  }
+  ok(await button(between, "Français").evaluate((at) => at === document.activeElement),
+    "the keyboard is where it was");
+  await between.waitForTimeout(3200);
+  await captcha(between, true);
+  await button(between, "Sign up").click();
+  await heading(between, "Check your inbox", "and it can be sent");
+
+  await page.goto(`${portal.url}/famille`);
+  await main(page).locator("a[href^='/famille/responsables/']").first().click();
+  await page.locator("a[href$='/base']").first().click();
+  const key = await page.locator("[name=key]").inputValue();
+  const opened = await page.locator("[name=opened]").inputValue();
+  const token = await page.locator("main [name=csrf]").inputValue();
+  await page.locator("[name=profession]").fill("Luthière");
+  await page.locator("[name=birth_date_day]").fill("7");
+  await button(page, "Français").click();
+  await heading(page, /Informations de base/, "a request half filled in, in French");
+  ok(await page.locator("[name=profession]").inputValue() === "Luthière"
+    && await page.locator("[name=birth_date_day]").inputValue() === "7", "kept, too");
+  ok(await page.locator("[name=key]").inputValue() === key
+    && await page.locator("[name=opened]").inputValue() === opened
+    && await page.locator("main [name=csrf]").inputValue() !== token, "still that page's request");
+  await button(page, "Envoyer pour validation").click();
+  await page.waitForURL(/\/famille\/demandes\/\d+/);
+  ok(true, "and it is sent");
+  await button(page, "English").click();
+  await page.waitForFunction(() => document.documentElement.lang === "en");
+
   /* what all may read */
   const other = await open(browser, english);
   for (const path of ["/", "/inscription", "/inscription/renvoi", "/connexion",
@@ -105,6 +146,6 @@ run(async (browser) => {
   await button(main(other), "Français").click();
   await heading(other, "Aide et contact", "chosen by nobody: back, in French");
 
-  ok(page.complaints.length + plain.complaints.length === 0,
-    "the console is empty", [...page.complaints, ...plain.complaints].join());
+  const complaints = [...page.complaints, ...plain.complaints, ...between.complaints];
+  ok(complaints.length === 0, "the console is empty", complaints.join());
 });

@@ -340,6 +340,27 @@ ok wait_for(10, sub { sign_in(client(), account(qr/couple/))->status == 303 }),
     'Redis is back';
 
 
+# PostgreSQL goes with the answer, so that the form's own page cannot be had either
+{
+    $camille = signed_in(qr/couple/);
+    clear();
+    my ($c, $form, $fields, $path) = $act{ask_change}->();
+    my ($sets) = split ' ', traces();
+    $cut->at('ask_change', 'silent', 0);
+    my $sent = $c->submit($form, $fields, form => $path, pending => 1);
+    wait_for(5, sub { $cut->done && (split ' ', traces())[0] == $sets + 1 });
+    $p->stop_database;
+    my ($page) = Portal::Pending->pages($sent);
+    is $page->status, 503, 'gone with the answer: 503';
+    like $page->text, $truth, 'gone with the answer: the truth';
+    unlike $page->text, $lie, 'gone with the answer: and no other';
+    $p->start_database;
+    back_ok($c, '/mon-espace', 'gone with the answer', 8);
+    my $done = $c->submit($page, {}, form => $path);
+    is $done->status, 303, 'gone with the answer: sent again from that page' or diag $done->text;
+    is((split ' ', traces())[0], $sets + 1, 'gone with the answer: once');
+}
+
 ### and at the end
 
 is $p->psql("select count(*) from portal.change_set s where s.version <>

@@ -15,7 +15,7 @@ values (1, 'a@exemple.fr', 'confirm', repeat('A', 60), now() + interval '1 day',
 create temp table claimed on commit drop as select * from json_array_elements(as_jobs('mail_claim', '{"limit": 10, "lease": 60}'));
 select is((select string_agg(value->>'recipient', ' ') from claimed), 'a@exemple.fr b@exemple.fr', 'what is due, of all towns');
 select is((select string_agg(k, ' ' order by k) from claimed, json_object_keys(value) k where value->>'recipient' = 'a@exemple.fr'),
-    'data from from_name id lang message_id names office origin phone recipient service template tenant token town_name', 'each key');
+    'attempt data from from_name id lang message_id names office origin phone recipient service template tenant token town_name', 'each key');
 select is(as_jobs('mail_claim', '{"limit": 10}')::text, '[]', 'taken once');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry', 'detail', '451')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'again later');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'sent')::jsonb)->>'state' from claimed where value->>'recipient' = 'b@exemple.fr'), 'sent', 'sent');
@@ -30,6 +30,29 @@ select is(json_array_length(as_jobs('mail_claim', '{}')), 1, 'a lease that is ov
 select is(as_jobs('mail_stats', '{}')::jsonb - '{oldest,unchained,webhooks}'::text[], '{"status": 200, "queued": 0, "sending": 1, "sent": 1, "failed": 1, "expired": 1}', 'counted');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'once more');
 select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '8 minutes', 'longer each time');
+
+-- who was slow, and whose mail another has taken since
+
+update portal.outbox set next_try = now() where message_id = 'a@x.fr';
+create temp table slow on commit drop as select value from json_array_elements(as_jobs('mail_claim', '{"lease": 60}'));
+update portal.outbox set lease_until = now() - interval '1 second' where message_id = 'a@x.fr';
+create temp table quick on commit drop as select value from json_array_elements(as_jobs('mail_claim', '{"lease": 60}'));
+create function pg_temp.says(p_who text, p_outcome text) returns text language plpgsql as $$
+declare
+    v_row  json;
+begin
+    execute format('select value from %I', p_who) into v_row;
+    return as_jobs('mail_done', jsonb_build_object('id', v_row->>'id', 'attempt', v_row->'attempt', 'outcome', p_outcome))->>'state';
+end $$;
+select is(pg_temp.says('slow', 'retry'), null, 'who was slow sends nobody to it again');
+select is(pg_temp.says('slow', 'failed'), null, 'nor gives it up');
+select is((select state || ' ' || (lease_until > now()) from portal.outbox where message_id = 'a@x.fr'), 'sending true', 'another is sending it');
+savepoint s;
+select is(pg_temp.says('slow', 'sent'), 'sent', 'but may say that it went out');
+select is(pg_temp.says('quick', 'retry'), null, 'then it is not tried again');
+rollback to s;
+select is(pg_temp.says('quick', 'retry'), 'queued', 'the other one could not');
+select is(pg_temp.says('slow', 'sent'), 'sent', 'and it went out after all');
 
 -- what all of a town are told lets pass what one waits for
 
