@@ -64,14 +64,13 @@ begin
     perform record_changes(p_set);
     perform change_apply(p_set);
 
-    if p_set.action = 'add' then
-        perform verified_by(c, day_of(c.created_at)) from change_set c where c.id = p_set.id;
-    end if;
+    -- as it is now: it names whom it has added
+    perform verified_by(c) from change_set c where c.id = p_set.id;
 end
 $$;
 
 comment on function write_change(change_set) is
-    'change_apply(), and what is told of it. The one way by which what was asked for comes into the file.';
+    'change_apply(), what is told of it, and that its asker has looked. The one way by which what was asked for comes into the file.';
 
 
 create or replace function same_changes(p_change change) returns setof change
