@@ -504,6 +504,7 @@ begin
                when 'change' then ask_faults(input->>'section', input, p_after)
                when 'add' then ask_faults(input->>'section', input, p_after)
                                || add_faults(input->>'section', p_family, p_child, p_after)
+                               || child_known(input->>'section', p_family, p_after)
                when 'remove' then remove_faults(input->>'section', p_family)
                else '[]' end
            || case when input->>'section' = 'child_general'
