@@ -482,7 +482,7 @@ begin
            and num_nulls(c.external_id, f.external_id) = 0
             on conflict (tenant, kind, key, ref) do update set set_id = excluded.set_id;
 
-        -- the child itself stays: what has happened with it is the town's to keep
+        -- the child itself stays, until end_children() finds it in no household
         delete from child_family m
          where m.family_id = p_set.family_id
            and m.child_id = p_set.child_id;
