@@ -69,6 +69,8 @@ alter function numbered() owner to portal_batch;
 alter function numbered_id() owner to portal_batch;
 alter function end_pais(int, int) owner to portal_apply;
 grant execute on function end_pais(int, int) to portal_batch;
+alter function end_children(int, int) owner to portal_apply;
+grant execute on function end_children(int, int) to portal_batch;
 alter function take_imported(bigint) owner to portal_apply;
 grant execute on function take_imported(bigint) to portal_api;
 

@@ -425,7 +425,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
         session => 'hash account_id epoch absolute_until', device => 'account_id mac epoch',
         guardian => 'family_id seal_id search search_first search_birth search_email external_id stranger_since',
         address => 'guardian_id family_id', tax => 'guardian_id family_id caf_mac tax_number_mac notice_reference_mac reference_income_mac',
-        bank => 'guardian_id family_id iban iban_mac', child => 'seal_id search search_first external_id',
+        bank => 'guardian_id family_id iban iban_mac', child => 'seal_id search search_first external_id left_at',
         health => 'child_id allergies_mac allergy_action_mac treatment_mac notes_mac', insurance => 'child_id', schooling => 'child_id',
         authorisation => 'child_id text_id answered_on guardian_id', contact => 'family_id child_id');
     for my $table (sort keys %told) {

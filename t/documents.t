@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Portal::Fault qw(as_json);
 use Portal::Pending;
 use Portal::Test;
 
@@ -88,10 +89,27 @@ my $png = "\x89PNG\r\n\x1a\n<script>alert(document.domain)</script>";
 $r = send_form($camille, $r, { street => 'rue des Lilas', step => 'edit' }, [$png, 'a.png', 'image/png']);
 is $r->status, 200, 'one more';
 like $r->text, qr/justificatif-1\.pdf.*justificatif-2\.png – 1 ko \(PNG\)/s, 'two are kept';
-$r = send_form($camille, $r, { street => 'rue des Lilas', step => undef, drop => 1 });
+unlike $r->content, qr/<input[^>]* name="drop"/, 'which is taken out the button says, and nothing else';
+my ($handle) = $r->content =~ /name="drop" value="([0-9a-f-]{36})"/;
+ok $handle, 'by a name of its own, not by its place';
+my $stale = $r;
+$r = send_form($camille, $r, { street => 'rue des Lilas', step => undef, drop => $handle });
 is $r->status, 200, 'the first is taken out';
+$r = send_form($camille, $stale, { street => 'rue des Lilas', step => undef, drop => $handle });
+is $r->status, 200, 'pressed twice, or on a page of before';
 like $r->text, qr/justificatif-1\.png/, 'the second is left';
 unlike $r->text, qr/justificatif-2|\(PDF\)/, 'alone';
+{
+    my ($other) = map { $_->{id} } @{ as_json($camille)->get($page)->json->{kept} };
+    my $his = $page =~ s/\b$me\b/scalar $portal->psql("select id from portal.guardian g where g.family_id =
+        (select family_id from portal.guardian where id = $me) and g.rank = 2")/er;
+    json_post(as_json($julien), $his, { drop => $_ }) for $other, '1', "x' or true", '';
+    json_post(as_json($camille), "/famille/responsables/$me/fiscales", { drop => $other });
+    is kept(), 1, 'nobody else takes it out, nor another form, nor a place or a word';
+    is json_post(as_json($camille), $page, { drop => $other })->status, 200, 'JSON takes the id';
+    is kept(), 0, 'of kept';
+    $r = send_form($camille, $r, { street => 'rue des Lilas', step => 'edit' }, [$png, 'a.png', 'image/png']);
+}
 is { @{ $r->form($page)->{fields} } }->{street}, 'rue des Lilas', 'and what was typed';
 $r = send_form($camille, $r, { street => 'rue des Lilas', step => 'check' }, [$pdf]);
 like $r->text, qr/Justificatifs joints :\s*justificatif-1\.png.*justificatif-2\.pdf/s, 'the check shows both';

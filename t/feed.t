@@ -12,7 +12,8 @@ use Encode ();
 use IPC::Open2 qw(open2);
 use JSON::PP ();
 
-use Portal::Fault qw(as_json);
+use Portal::Fault qw(as_json metrics);
+use Portal::Place qw(slurp);
 use Portal::Test;
 
 my $portal = portal(directives => { portal_import => '200ms' });
@@ -438,6 +439,48 @@ is $camille->get("/famille/demandes/$round")->json->{request}{recorded_on}, row(
     'and the family sees it';
 imported('01 39 98 01 88');
 is row("select phone_work from portal.guardian where id = $me"), '+33139980188', 'from then on imports write there';
+
+### a sealed value that is damaged holds up neither the others nor its own change
+
+{
+    expect_complaint(qr/a sealed value does not open/);
+    my $at = feed('?limite=500')->json->{next};
+    my $sick = accepted($camille, "/famille/enfants/$leo/sante", { allergies => 'Arachide', treatment => 'Ventoline' });
+    accepted($camille, "$base/base", { employer => 'Département' });
+    my $whole = feed("?apres=$at")->json;
+    is_deeply [map { @{ $_->{unreadable} } } @{ $whole->{changes} }], [], 'all of it can be read';
+    my $turned = "to_jsonb(overlay(asked #>> '{}' placing translate(substr(asked #>> '{}', 40, 1), 'ABCDEFGH', 'BCDEFGHA') || 'x' from 40 for 1))";
+    my $was = row("select asked from portal.change_item where set_id = $sick and field = 'allergies'");
+    $portal->psql("update portal.change_item set asked = $turned where set_id = $sick and field = 'allergies'");
+
+    my $lines = sub { scalar grep { /a sealed value does not open/ } split /^/, slurp($portal->nginx->error_log) };
+    my $logged = $lines->();
+    my $r = feed("?apres=$at");
+    is $r->status, 200, 'one is damaged: the feed goes on';
+    my ($bad, @rest) = sort { ($a->{field} ne 'allergies') <=> ($b->{field} ne 'allergies') } @{ $r->json->{changes} };
+    is_deeply [@$bad{qw(id field new withheld unreadable)}], [(grep { $_->{field} eq 'allergies' } @{ $whole->{changes} })[0]{id},
+        'allergies', undef, JSON::PP::false, ['/new']], 'its change says which value';
+    is_deeply [sort { $a->{cursor} <=> $b->{cursor} } @rest], [grep { $_->{field} ne 'allergies' } @{ $whole->{changes} }],
+        'the others are as they were';
+    is_deeply [@{ $r->json }{qw(next more)}], [@$whole{qw(next more)}], 'and so is where to go on';
+    unlike $r->content, qr/\$sealed|\$unreadable/, 'nothing of the machinery';
+    is $lines->() - $logged, 1, 'the log has one line';
+    is metrics()->{portal_unreadable_values_total}, 1, 'and the node has counted it';
+
+    my $csv = Encode::decode('UTF-8', feed("?apres=$at", csv => 1)->content);
+    like $csv, qr/;"allergies";[^\r\n]*;"ILLISIBLE\x{a0}: valeur enregistrée mais abîmée/, 'CSV says it in the cell';
+    like $csv, qr/"Ventoline"/, 'beside the others';
+    is scalar(() = $csv =~ /ILLISIBLE/g), 1, 'and nowhere else';
+    like Encode::decode('UTF-8', feed("?apres=$at&format=bl", csv => 1)->content), qr/;"?allergies"?;"?ILLISIBLE/, 'in BL\'s columns too';
+    is_deeply [map { @{ $_->{unreadable} } } @{ feed("?apres=$at", key => $plain)->json->{changes} }], [], 'who opens nothing meets nothing';
+
+    is told({ id => $bad->{id}, state => 'rejected', reason => 'Illisible' }), '200:rejected', 'it can be answered';
+    $portal->psql("update portal.change_item set asked = '$was' where set_id = $sick and field = 'allergies'");
+    ($bad) = grep { $_->{id} == $bad->{id} } @{ feed("?apres=$at")->json->{changes} };
+    is_deeply [@$bad{qw(new unreadable)}], ['Arachide', []], 'put back, the same cursor gives it whole';
+    $portal->psql("update portal.change set state = 'superseded' where id = $bad->{id}");
+    is told({ id => $_->{id}, state => 'recorded' }), '200:recorded', 'the others too' for @rest;
+}
 
 # what is not held waits longer than what is
 is_deeply [$portal->psql("select state, count(*) from portal.change where state not in ('recorded', 'superseded')

@@ -64,7 +64,7 @@ for my $section (sort keys %$sections) {
     @decided{@fields} = () if !$sections->{$section}{whole};
 }
 is names(keys %{ $forms->{decision}{fields} }),
-    names(keys %decided, qw(reason_code reason version step)),
+    names(keys %decided, qw(other_person reason_code reason version step)),
     'what is decided field by field: those of the sections that are not whole';
 is names(grep { ($forms->{decision}{fields}{$_}{options} // '') ne 'accept,refuse' } keys %decided), '',
     'each is accepted or refused';

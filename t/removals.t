@@ -7,6 +7,8 @@ use strict;
 use warnings;
 use utf8;
 
+use IPC::Open2 qw(open2);
+
 use Portal::Fault qw(as_json);
 use Portal::Test;
 
@@ -49,9 +51,10 @@ sub held {
 
 sub decided {
     my ($id, $step, %more) = @_;
+    my $pending = delete $more{pending};
 
     return json_post($agent, "/demandes/$id", { step => $step, version => $agent->get("/demandes/$id")->json->{version},
-        %more }, page => '/session');
+        %more }, page => '/session', pending => $pending);
 }
 
 # asked for by the family and accepted; its number
@@ -295,10 +298,11 @@ my $his = client();
 
 ### as long as it is kept
 
+my $late;
 {
     my $id = removal($path);
     $portal->psql("update portal.removed set removed_at = now() - interval '29 days'");
-    my $late = removal("enfants/$leo");
+    $late = removal("enfants/$leo");
     $portal->psql("update portal.removed set removed_at = now() - interval '31 days' where set_id = $id");
     ok wait_for(patient(30), sub { !row("select count(*) from portal.removed where set_id = $id") }), 'the job erases what is past its time';
     is row("select count(*) from portal.removed where set_id = $late"), 1, 'and no more';
@@ -306,6 +310,63 @@ my $his = client();
     is codes(decided($id, 'reverse', reason => 'Erreur.')), ':removal_over', 'and the answer says why';
     my $admin = agent_client(role => 'administrator', as => new_agent(role => 'administrator', name => 'Alma Chef'));
     like $admin->get('/durees')->text, qr/De quoi annuler le retrait d’une personne/, 'the town\'s periods name it';
+}
+
+
+### a child who is then in no household is erased; nobody brings it back meanwhile
+
+# another session: says what comes of a statement, and keeps what it holds
+sub session {
+    my $pid = open2(my $out, my $in, 'psql', '-X', '-q', '-At', '-v', 'ON_ERROR_STOP=1', $portal->pg->psql_args);
+    $in->autoflush(1);
+    return {
+        say => sub { print $in "$_[0];\nselect 'said';\n"; my @said; while (defined(my $l = <$out>)) { last if $l eq "said\n"; chomp $l; push @said, $l } return $said[-1] },
+        end => sub { print $in "$_[0];\n"; close $in; waitpid $pid, 0 },
+    };
+}
+
+{
+    my $file = row('select gen_random_uuid()');
+    $portal->psql("delete from portal.child_photo where child_id = $leo;
+        insert into portal.upload (tenant, id, family_id, child_id, section, field, kind, size, pieces, stored)
+        values (1, '$file', $family, $leo, 'child_photo', 'photo', 'jpeg', 1, 1, 1);
+        insert into portal.child_photo (tenant, child_id, upload_id) values (1, $leo, '$file')");
+    is row("select count(*) from portal.health where child_id = $leo") . row("select left_at is not null from portal.child where id = $leo"), '1t',
+        'while it can be undone all of the child is there';
+
+    # the job has the family when an agent undoes the removal
+    my $job = session();
+    $job->{say}("begin; select set_config('portal.tenant', '1', true)");
+    $job->{say}("delete from portal.removed where child_id = $leo; update portal.child set left_at = now() - interval '31 days' where id = $leo");
+    is $job->{say}("select portal.end_children(30, 10)"), 1, 'a child is being erased';
+    my $undo = decided($late, 'reverse', reason => 'Erreur.', pending => 1);
+    # pages wait for half a second
+    $job->{end}("do 'begin for i in 1..300 loop exit when exists (select from pg_stat_activity where usename = ''portal_web''
+        and wait_event_type = ''Lock''); perform pg_stat_clear_snapshot(), pg_sleep(0.01); end loop; end'; commit");
+    my $r = $undo->page;
+    is $r->status . codes($r), '409:removal_over', 'who undoes its removal just then reads that it is too late';
+    is row("select count(*) from portal.child_family where child_id = $leo") . row("select count(*) from portal.child where id = $leo")
+        . row("select count(*) from portal.health where child_id = $leo") . row("select count(*) from portal.authorisation where child_id = $leo"),
+        '0000', 'nothing of the child is left';
+    ok wait_for(patient(30), sub { !row("select count(*) from portal.upload where id = '$file'") }), 'its photo goes with it';
+    is row("select child_id is null and subject like 'L%' from portal.change_set where id = $late"), 't', 'the request stays, about nobody';
+    like $camille->get("/famille/demandes/$late")->text, qr/Léo/, 'the family reads it';
+    is $desk->get("/demandes/$late")->status, 200, 'agents too';
+
+    # and the other way round: who has the family has the child
+    my $nina = row("select c.id from portal.child c join portal.child_family m on m.child_id = c.id where m.family_id = $family");
+    my $id = removal("enfants/$nina");
+    my $undoing = session();
+    $undoing->{say}("begin; select from portal.family where id = $family for no key update");
+    $portal->psql("update portal.removed set removed_at = now() - interval '31 days' where set_id = $id;
+        update portal.child set left_at = now() - interval '31 days' where id = $nina");
+    ok wait_for(patient(30), sub { !row("select count(*) from portal.removed where set_id = $id") }), 'the job comes by';
+    my $now = row('select clock_timestamp()');
+    ok wait_for(patient(30), sub { row("select ran_at > '$now'::timestamptz + interval '0.5 s' from portal.job where name = 'purge'") eq 't' }), 'and again';
+    is row("select count(*) from portal.child where id = $nina"), 1, 'while somebody has its family a child stays';
+    $undoing->{end}('rollback');
+    ok wait_for(patient(30), sub { !row("select count(*) from portal.child where id = $nina") }), 'then it is erased, by the job';
+    ok row("select count(*) from portal.retention_run where kind = 'removed'") > 0, 'which says so';
 }
 
 done_testing;

@@ -64,14 +64,13 @@ begin
     perform record_changes(p_set);
     perform change_apply(p_set);
 
-    if p_set.action = 'add' then
-        perform verified_by(c, day_of(c.created_at)) from change_set c where c.id = p_set.id;
-    end if;
+    -- as it is now: it names whom it has added
+    perform verified_by(c) from change_set c where c.id = p_set.id;
 end
 $$;
 
 comment on function write_change(change_set) is
-    'change_apply(), and what is told of it. The one way by which what was asked for comes into the file.';
+    'change_apply(), what is told of it, and that its asker has looked. The one way by which what was asked for comes into the file.';
 
 
 create or replace function same_changes(p_change change) returns setof change
@@ -305,7 +304,7 @@ begin
                             coalesce(v_item.found, v_item.old)),
         'new', change_value(v_seal, v_who.seal_id, c.field, v_sealed, p_open,
                             v_item.asked),
-        'withheld', v_sealed and not p_open,
+        'withheld', v_sealed and (not p_open or v_who.seal_id is null),
         'fields', change_fields(p_set, v_seal, v_who.seal_id, p_open),
         'words', case when p_set.action = 'report' then p_set.comment end,
         'mandate_reference', case when p_set.section = 'guardian_bank'
@@ -315,12 +314,13 @@ begin
         'effective_on', day_of(coalesce(p_set.decided_at, c.created_at)),
         'request', p_set.number,
         'reverses', (select o.number from change_set o where o.id = p_set.reverses),
-        'at_counter', p_set.filed_by is not null);
+        'at_counter', p_set.filed_by is not null,
+        'unreadable', '{"$unreadable" : []}'::json);
 end
 $$;
 
 comment on function change_document(change, change_set, boolean) is
-'A change as the feed tells it: {"cursor", "id", "state", "family": {"external_id", "number"}, "person": {"kind", "id": ours, "external_id": the software''s or null, "name"}, "child": of a contact {"id", "external_id", "last_name", "first_name"}, "section", "action", "field", "title": of an authorisation what the town calls it, in French, else null, "old", "new", "withheld": it is sealed and not for this machine, "fields": [{"field", "new"}] of somebody added, "words" of a report, "mandate_reference" of an account, "decided_at", "decided_by": role, "effective_on", "request": its number, "reverses": that of the one it undoes, "at_counter": an agent filed it for the family}. Input: change, its request, whether sealed values are opened.';
+'A change as the feed tells it: {"cursor", "id", "state", "family": {"external_id", "number"}, "person": {"kind", "id": ours, "external_id": the software''s or null, "name"}, "child": of a contact {"id", "external_id", "last_name", "first_name"}, "section", "action", "field", "title": of an authorisation what the town calls it, in French, else null, "old", "new", "withheld": it is sealed and not for this machine, or for nobody any more, since whom it is about is no more, "fields": [{"field", "new"}] of somebody added, "words" of a report, "mandate_reference" of an account, "decided_at", "decided_by": role, "effective_on", "request": its number, "reverses": that of the one it undoes, "at_counter": an agent filed it for the family, "unreadable": a mark that lets nginx go on where a sealed value does not open, and becomes the list of their places in this change; after all of them}. Input: change, its request, whether sealed values are opened.';
 
 
 create or replace function bl_cells(p_set change_set, p_change json) returns json

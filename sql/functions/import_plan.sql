@@ -65,18 +65,6 @@ comment on function import_family(bigint, jsonb) is
     'The plan of a family. Who has no number gets the external id as one where it can be; one of that number without an external id is the same family.';
 
 
-create or replace function import_left(r jsonb, p_code text) returns jsonb
-    language plpgsql immutable set search_path = portal, pg_temp as $$
-begin
-    return import_plan_of('kept', null)
-           || jsonb_build_object('told', jsonb_build_array(import_tell(r, null, p_code)));
-end
-$$;
-
-comment on function import_left(jsonb, text) is
-    'The plan of a record of which nothing is done, beside what else its line says. Input: the record, why: removed_here (a request has taken them out, see import_taken_out()), other_person (see import_stranger()), kept (a request that is not decided is about them).';
-
-
 create or replace function import_numbered(p_key text, p_ref text, v jsonb) returns boolean
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
@@ -548,7 +536,9 @@ begin
     if v_child.id is null then
         v_missing := import_missing('child_general', v);
 
-        return case when v_missing is not null then import_refuse(r, v_missing, 'required')
+        return case when import_gone(p_import, 'child_family', r->>'key', null)
+                    then import_left(r, 'removed_here')
+                    when v_missing is not null then import_refuse(r, v_missing, 'required')
                     else import_plan_of('created', jsonb_build_object('do', 'child',
                              'key', r->>'key', 'values', v)) end;
     end if;
@@ -581,14 +571,6 @@ begin
     select c.id into v_child from child c where c.external_id = r->>'key';
     select f.id into v_family from family f where f.external_id = r->>'ref';
 
-    if v_child is null and not import_staged(p_import, 'child', r->>'key') then
-        return import_refuse(r, 'child', 'unknown_child');
-    end if;
-
-    if v_family is null and not import_staged(p_import, 'family', r->>'ref') then
-        return import_refuse(r, 'family', 'unknown_family');
-    end if;
-
     if exists (select from child_family m
                 where m.child_id = v_child and m.family_id = v_family)
     then
@@ -599,6 +581,14 @@ begin
                 where d.kind = 'child_family' and d.key = r->>'key' and d.ref = r->>'ref')
     then
         return import_left(r, 'removed_here');
+    end if;
+
+    if v_child is null and not import_staged(p_import, 'child', r->>'key') then
+        return import_refuse(r, 'child', 'unknown_child');
+    end if;
+
+    if v_family is null and not import_staged(p_import, 'family', r->>'ref') then
+        return import_refuse(r, 'family', 'unknown_family');
     end if;
 
     return import_plan_of('created', jsonb_build_object('do', 'child_family',
@@ -620,6 +610,10 @@ declare
     v_after   jsonb;
 begin
     select c.id into v_child from child c where c.external_id = r->>'key';
+
+    if v_child is null and import_gone(p_import, 'child_family', r->>'key', null) then
+        return import_left(r, 'removed_here');
+    end if;
 
     if v_child is null and not import_staged(p_import, 'child', r->>'key') then
         return import_refuse(r, 'child', 'unknown_child');
@@ -750,20 +744,19 @@ declare
 begin
     select c.id into v_child from child c where c.external_id = r->>'key';
 
-    if v_child is null and not import_staged(p_import, 'child', r->>'key') then
-        return import_refuse(r, 'child', 'unknown_child');
-    end if;
-
     -- of a household that the child was taken out of
-    if v_child is not null
-       and not exists (select
-                         from child_family m
-                         join family f on f.tenant = m.tenant and f.id = m.family_id
-                        where m.child_id = v_child
-                          and (r->>'ref' is null or f.external_id = r->>'ref'))
+    if not exists (select
+                     from child_family m
+                     join family f on f.tenant = m.tenant and f.id = m.family_id
+                    where m.child_id = v_child
+                      and (r->>'ref' is null or f.external_id = r->>'ref'))
        and import_gone(p_import, 'child_family', r->>'key', r->>'ref')
     then
         return import_left(r, 'removed_here');
+    end if;
+
+    if v_child is null and not import_staged(p_import, 'child', r->>'key') then
+        return import_refuse(r, 'child', 'unknown_child');
     end if;
 
     if r->>'ref' is not null

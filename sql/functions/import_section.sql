@@ -24,6 +24,18 @@ comment on function import_refuse(jsonb, text, text) is
     'The plan of a record that is refused, see import_plan().';
 
 
+create or replace function import_left(r jsonb, p_code text) returns jsonb
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
+    return import_plan_of('kept', null)
+           || jsonb_build_object('told', jsonb_build_array(import_tell(r, null, p_code)));
+end
+$$;
+
+comment on function import_left(jsonb, text) is
+    'The plan of a record of which nothing is done, beside what else its line says. Input: the record, why: removed_here (a request has taken them out, see import_taken_out()), other_person (see import_stranger()), kept (a request that is not decided is about them).';
+
+
 -- (in PL/pgSQL, as most of what is called for each record: it keeps its plans)
 
 create or replace function import_plan_of(p_outcome text, p_op jsonb) returns jsonb

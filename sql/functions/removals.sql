@@ -115,6 +115,80 @@ comment on function is_removed(change_set) is
     'Whether what a request has taken out of the file is still kept, so that it can come back.';
 
 
+-- erased ------------------------------------------------------------------
+
+create or replace function end_children(p_days int, p_limit int) returns int
+    language plpgsql security definer set search_path = portal, pg_temp as $$
+declare
+    v_before    timestamptz := now() - make_interval(days => p_days);
+    v_children  bigint[];
+    v_families  bigint[];
+    v_count     int;
+begin
+    v_children := array(
+        select c.id
+          from child c
+         where c.tenant = here()
+           and c.left_at < v_before
+           and not exists (select from removed r where r.child_id = c.id)
+           and not exists (select from collect_ban b where b.child_id = c.id)
+         order by c.left_at, c.id
+         limit p_limit);
+
+    if v_children = '{}' then
+        return 0;
+    end if;
+
+    -- the families first, as who undoes a removal does, then the children, which an
+    -- import may bring into another one; what somebody has now waits
+    v_families := array(
+        select f.id
+          from family f
+         where f.tenant = here()
+           and f.id in (select s.family_id from change_set s
+                         where s.child_id = any (v_children))
+         order by f.tenant, f.id
+           for no key update skip locked);
+    v_children := array(
+        select c.id
+          from child c
+         where c.id = any (v_children)
+           and not exists (select from change_set s
+                            where s.child_id = c.id
+                              and s.family_id <> all (v_families))
+         order by c.id
+           for update skip locked);
+
+    -- as they are now that nobody else has them
+    v_children := array(
+        select c.id
+          from child c
+         where c.id = any (v_children)
+           and c.left_at < v_before
+           and not exists (select from child_family m where m.child_id = c.id)
+           and not exists (select from removed r where r.child_id = c.id)
+           and not exists (select from collect_ban b where b.child_id = c.id));
+
+    -- files go as others that have left the file: they may wait for a list
+    update upload u
+       set left_at = c.left_at
+      from child c
+      join child_photo p on p.tenant = c.tenant and p.child_id = c.id
+     where c.id = any (v_children)
+       and u.tenant = p.tenant and u.id = p.upload_id;
+    delete from child_pai p where p.child_id = any (v_children);
+
+    delete from child c where c.id = any (v_children);
+    get diagnostics v_count = row_count;
+
+    return v_count;
+end
+$$;
+
+comment on function end_children(int, int) is
+    'Erases the town''s children who are in no household any more for so many days, with all that is theirs alone: names, school, health, answers, insurance; requests about them stay as long as others, about nobody, and files as those that have left the file. Not while a removal can be undone, see removed, nor as long as a ban is kept. Input: days, how many at most. Result: how many.';
+
+
 -- put back ----------------------------------------------------------------
 
 create or replace function restore_code(p_set change_set, p_rows jsonb,

@@ -504,6 +504,7 @@ begin
                when 'change' then ask_faults(input->>'section', input, p_after)
                when 'add' then ask_faults(input->>'section', input, p_after)
                                || add_faults(input->>'section', p_family, p_child, p_after)
+                               || child_known(input->>'section', p_family, p_after)
                when 'remove' then remove_faults(input->>'section', p_family)
                else '[]' end
            || case when input->>'section' = 'child_general'
@@ -674,7 +675,6 @@ begin
                              then added_name(v_section, v_who.name, v_after)
                              else v_who.name end,
                          v_items, v_open, input->>'comment');
-    perform verified_by(v_set, today());
 
     return done(input, case asks_as()
         when 'agent' then moved('/demandes/' || v_set.id, null, 'change_filed')
@@ -685,9 +685,9 @@ end
 $$;
 
 comment on function ask_change(jsonb) is
-'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send, of a photo also remove: that it be taken out; drop: number of a file among "kept" that is to be forgotten, which is an edit; idempotency key.
+'Asks for changes of a section of a person, for somebody new, for somebody to be taken out of the file, or reports who must not collect a child. Input: section; action (change, add, remove, report; absent: change); guardian, child or contact; request: the open addition to be mended; the section''s fields (absent: stays as it is or as it is asked already; null: to be emptied; sealed ones sealed), none of a removal or report; comment, which these two cannot be without; version of the page that it was asked over (absent: any); step: check (shows what would be sent and stores nothing), edit (the form again, filled) or send, of a photo also remove: that it be taken out; drop: id of a file among "kept" that is to be forgotten, which is an edit; idempotency key.
 Result: moved to the receipt; the page with "check" [{"field", "before", "asked", "state"}] for check, as section_form() for edit; 404; 409 file_changed when the page is older than the file; 422 with the errors of the fields, nothing_asked when nothing differs; 429 too_many, see ask_limit().
-Who asks has looked at the section, see verified_by(); an answer to an authorisation that is sent again counts for the coming school year, see renewed_items().
+An answer to an authorisation that is sent again counts for the coming school year, see renewed_items().
 The account''s open request about the same is replaced, or completed when the town had asked for more; a change that asks for what the file holds withdraws it. An agent at the counter asks by counter_change(). What the account may not ask about leaves a row of the audit, see not_theirs(); so does a field that the town does not let families change.';
 
 

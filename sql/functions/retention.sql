@@ -566,6 +566,10 @@ begin
                              limit p_limit)
            and r.removed_at < v_before;
 
+        -- then nothing brings a child back who is in no household
+        get diagnostics v_count = row_count;
+        return v_count + end_children(p_town.keep_photo, p_limit - v_count);
+
     when 'child_pai' then
         return end_pais(coalesce(p_town.keep_document, p_town.keep_request), p_limit);
 
@@ -636,7 +640,7 @@ end
 $$;
 
 comment on function erase_traces(text, town, int) is
-'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), subscription_past (of which the audit tells nothing more), month_figure (400 days), change_set, collect_ban (that has ended), removed (what undoing a removal needs), child_pai (the documents of plans that are over, which leave the file), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit, mass_export, agent_former (a week) or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
+'One batch of what is past its time: attempt, captcha_used, idempotency, token, session, device, agent_session, agent_device, code_copy (what is not printed after 30 days), code (that is over, unless a subscription lives by it), subscription (that has ended), subscription_past (of which the audit tells nothing more), month_figure (400 days), change_set, collect_ban (that has ended), removed (what undoing a removal needs, then children who are in no household any more, see end_children()), child_pai (the documents of plans that are over, which leave the file), upload, outbox, webhook_message (two weeks after its end; what was never told after 90 days), audit, mass_export, agent_former (a week) or retention_run. Captchas go when over, idempotency keys and files that no request names after 24 hours, devices after 90 days (but an account''s latest) or beyond twenty, the rest as the town says. Result: how many.';
 
 
 create or replace function erase_imports(p_kind text, p_town town, p_limit int) returns int

@@ -264,13 +264,6 @@ create or replace function add_faults(p_section text, p_family bigint, p_child b
     return (select coalesce(jsonb_agg(jsonb_build_object('field', x.field, 'code', x.code)),
                             '[]')
               from (values
-                    ('first_name', 'child_known', p_section = 'child_general' and exists (
-                        select
-                          from child_family m
-                          join child c on c.tenant = m.tenant and c.id = m.child_id
-                         where m.family_id = p_family
-                           and c.search = fold((v->>'last_name') || (v->>'first_name'))
-                           and c.birth_date = (v->>'birth_date')::date)),
                     ('', 'list_full', p_section = 'child_general' and (
                         select count(*) from child_family m
                          where m.family_id = p_family) >= 30),
@@ -284,7 +277,67 @@ create or replace function add_faults(p_section text, p_family bigint, p_child b
              where x.wrong);
 
 comment on function add_faults(text, bigint, bigint, jsonb) is
-    'Why somebody cannot be added: a child that is there already, a list that is full. Input: section, family, child of a contact, values.';
+    'Why somebody cannot be added: a list that is full. Input: section, family, child of a contact, values.';
+
+
+create or replace function namesakes(p_set change_set, v jsonb) returns jsonb
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    if p_set.action <> 'add' or p_set.reverses is not null then
+        return '[]';
+    end if;
+
+    return (
+    select coalesce(jsonb_agg(jsonb_build_object('name', x.first_name || ' ' || x.last_name,
+               'birth_date', x.birth_date) order by x.id), '[]')
+      from (select c.id, c.first_name, c.last_name, c.birth_date
+              from child_family m
+              join child c on c.tenant = m.tenant and c.id = m.child_id
+             where p_set.section = 'child_general'
+               and m.family_id = p_set.family_id
+               and c.search = fold((v->>'last_name') || (v->>'first_name'))
+               and c.birth_date = (v->>'birth_date')::date
+             union all
+            -- a birth date that is not known is nobody else's, and a name may be
+            -- the one that they had before they married
+            select g.id, g.first_name, g.last_name, g.birth_date
+              from guardian g
+             where p_set.section = 'guardian_basic'
+               and g.family_id = p_set.family_id
+               and fold(g.first_name) = fold(v->>'first_name')
+               and array_remove(array[fold(g.last_name), fold(g.birth_name)], null)
+                   && array[fold(v->>'last_name'), fold(v->>'birth_name')]
+               and not coalesce(g.birth_date <> (v->>'birth_date')::date, false)
+             union all
+            select k.id, k.first_name, k.last_name, null
+              from contact k
+             where p_set.section = 'child_contact'
+               and k.family_id = p_set.family_id
+               and k.child_id = p_set.child_id
+               and fold(k.last_name || k.first_name)
+                   = fold((v->>'last_name') || (v->>'first_name'))) x);
+end
+$$;
+
+comment on function namesakes(change_set, jsonb) is
+    'Who is in a family''s file already and may be whom a request would add, since two guardians may each ask for the same person: of the same name, and of a child or guardian not of another birth date; contacts of the same child. Input: the request, values. Result: [{"name", "birth_date"}], for agents alone; empty of any other request.';
+
+
+create or replace function child_known(p_section text, p_family bigint, v jsonb)
+    returns jsonb
+    language sql stable
+    return case when p_section = 'child_general' and exists (
+                    select
+                      from child_family m
+                      join child c on c.tenant = m.tenant and c.id = m.child_id
+                     where m.family_id = p_family
+                       and c.search = fold((v->>'last_name') || (v->>'first_name'))
+                       and c.birth_date = (v->>'birth_date')::date)
+                then fault('first_name', 'child_known')
+                else '[]'::jsonb end;
+
+comment on function child_known(text, bigint, jsonb) is
+    'A child that a family asks to add and has already; who decides meets it in namesakes(). Input: section, family, values. Result: errors.';
 
 
 create or replace function added_twice(p_section text, p_action text, p_open bigint,
@@ -430,7 +483,7 @@ begin
            and num_nulls(c.external_id, f.external_id) = 0
             on conflict (tenant, kind, key, ref) do update set set_id = excluded.set_id;
 
-        -- the child itself stays: what has happened with it is the town's to keep
+        -- the child itself stays, until end_children() finds it in no household
         delete from child_family m
          where m.family_id = p_set.family_id
            and m.child_id = p_set.child_id;

@@ -340,9 +340,7 @@ begin
         select g.child_id, g.by_guardian, r.bit, r.by_all
           from verification g
           join rule r on r.section = g.section and g.verified_on >= r.since
-          left join change_set c on c.tenant = g.tenant and c.id = g.set_id
          where g.child_id is not null
-           and c.state is distinct from 'withdrawn'
            and (v_schools is null or g.child_id in (select x from my_children() x))
     ), connected as (
         -- see may_answer()

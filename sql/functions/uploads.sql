@@ -334,18 +334,18 @@ create or replace function kept_uploads(p_section text, p_guardian bigint, p_chi
     returns json
     language sql stable
 begin atomic
-    select coalesce(json_agg(json_build_object('number', w.n,
+    select coalesce(json_agg(json_build_object('id', w.id, 'number', w.n,
                'name', file_name(p_section, w.n, w.kind), 'file_kind', w.kind,
                'kilobytes', greatest(1, w.size / 1000), 'waits', w.set_id is null)
                order by w.n), '[]')
-      from (select u.kind, u.size, u.set_id, u.ordinality as n
+      from (select u.id, u.kind, u.size, u.set_id, u.ordinality as n
               from place_uploads(p_section, p_guardian, p_child,
                                  case when p_section <> 'child_photo' then p_open end)
                    with ordinality u) w;
 end;
 
 comment on function kept_uploads(text, bigint, bigint, bigint) is
-    'Files that the account has sent with a form and need not send again: [{"number", "name", "file_kind", "kilobytes", "waits": no request names it yet}].';
+    'Files that the account has sent with a form and need not send again: [{"id", "number", "name", "file_kind", "kilobytes", "waits": no request names it yet}].';
 
 
 create or replace function drop_kept(input jsonb, p_guardian bigint, p_child bigint,
@@ -358,13 +358,13 @@ begin
        and d.id = (select w.id
                      from place_uploads(what_of(input->>'section',
                                                 coalesce(input->>'action', 'change')),
-                                        p_guardian, p_child, p_open) with ordinality w
-                    where w.ordinality = to_id(input->>'drop'));
+                                        p_guardian, p_child, p_open) w
+                    where w.id::text = input->>'drop');
 end
 $$;
 
 comment on function drop_kept(jsonb, bigint, bigint, bigint) is
-    'Forgets a file that no request names yet. Input: the form, of which "drop" is the file''s number among kept_uploads(); whom it is about; the open request.';
+    'Forgets a file that no request names yet; one that is forgotten already is not missed. Input: the form, of which "drop" is the file''s id among kept_uploads(); whom it is about; the open request.';
 
 
 create or replace function document_faults(input jsonb, p_guardian bigint, p_child bigint,

@@ -191,6 +191,8 @@ declare
                                  (select c.seal_id from child c where c.id = p_set.child_id));
     v_open      boolean := p_set.state in ('sent', 'taken');
     v_leaves    json := who_leaves(p_set);
+    v_same      jsonb := case when v_open then namesakes(p_set, asked_values('{}',
+                             stored_items(p_set.id, false))) else '[]' end;
     v_now       jsonb := decision_now(p_set);
     v_version   text := decision_version(p_set, v_now);
     v_whole     boolean := whole_only(p_set);
@@ -263,6 +265,7 @@ begin
         'has_other_answers', exists (select from json_array_elements(v_items) x
                                       where json_typeof(x->'other_answer') = 'object'),
         'rest', v_rest, 'leaves', v_leaves,
+        'namesakes', v_same, 'has_namesakes', v_same <> '[]',
         'conflict', v_open and (v_conflict or v_moved),
         'iban_page', iban_page(p_set),
         'documents', request_documents(p_set, ''), 'has_documents', has_documents(p_set),
@@ -317,7 +320,7 @@ end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, bans that hold for the child, the one that was recorded by this request, other open requests about the same, those of the child''s other household too, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(), "may_close": it waits for the family, and can only be refused; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, whom the file has already under the name of who would come (namesakes()), bans that hold for the child, the one that was recorded by this request, other open requests about the same, those of the child''s other household too, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(), "may_close": it waits for the family, and can only be refused; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
 
 
 create or replace function agent_limit(p_what text) returns json
@@ -577,8 +580,8 @@ end
 $$;
 
 comment on function decide(jsonb) is
-'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse; refuse also ends what the family was asked to complete), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse; idempotency key.
-Result: moved to the request; see locked_request(), mark_items(), agree() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed, reason_undo; 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
+'An act of an agent on a request. Input: request, step (take | release | accept | partly | incomplete | refuse | reverse; refuse also ends what the family was asked to complete), version of the page or If-Match, reason_code, reason (one of them is needed unless all is accepted), of partly each field''s accept or refuse, other_person: yes where somebody is added beside their namesakes(); idempotency key.
+Result: moved to the request; see locked_request(), mark_items(), agree() for refusals; 422 whole_only of partly where it is all or nothing, reason_needed, reason_undo, same_person (the file has who would be added, unless the agent says that it is another person); 429 too_many_decisions, see agent_limit(). File, request, history, audit and mail change together. For validators and administrators.';
 
 
 create or replace function all_accepted(p_set change_set, input jsonb) returns boolean
@@ -652,6 +655,12 @@ begin
                                                      and i.state = 'accepted'))
     then
         v_errors := change_faults(p_set);
+
+        if v_errors = '[]' and input->>'other_person' is distinct from 'yes'
+           and namesakes(p_set, change_values(p_set)) <> '[]'
+        then
+            v_errors := fault('other_person', 'same_person');
+        end if;
     end if;
 
     if v_errors <> '[]' then

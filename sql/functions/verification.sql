@@ -59,11 +59,9 @@ begin atomic
     ), given as materialized (
         select v.*
           from verification v
-          left join change_set c on c.tenant = v.tenant and c.id = v.set_id
-         where (v.family_id = p_family
-                or v.child_id in (select m.child_id from child_family m
-                                   where m.family_id = p_family))
-           and c.state is distinct from 'withdrawn'
+         where v.family_id = p_family
+            or v.child_id in (select m.child_id from child_family m
+                               where m.family_id = p_family)
     )
     select p.kind, p.id, p.rank, r.section, r.rank, d.day,
            coalesce(d.day < r.since, true) or a.asked,
@@ -250,6 +248,25 @@ comment on function renewed_items(bigint, jsonb, jsonb) is
 
 -- the page ------------------------------------------------------------------
 
+create or replace function asks_about(p_account bigint, p_family bigint, p_section text,
+    p_kind text, p_id bigint)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return exists (select from change_set c
+                    where c.account_id = p_account
+                      and c.family_id = p_family
+                      and c.section = p_section
+                      and case p_kind when 'guardian' then c.guardian_id
+                                      else c.child_id end = p_id
+                      and c.state in ('sent', 'taken', 'incomplete'));
+end
+$$;
+
+comment on function asks_about(bigint, bigint, text, text, bigint) is
+    'Whether the town has what an account had to say of a section, and has not answered yet. Input: account, family, section, guardian or child, id.';
+
+
 create or replace function verification_due()
     returns table (kind text, id bigint, place smallint, name text, section text, rank int,
                    verified_on date, edit text, lacks text[], again boolean, value jsonb)
@@ -276,14 +293,7 @@ begin
        and (r.kind = 'child' or r.id = v_me
             or not exists (select from subscription u
                             where u.guardian_id = r.id and u.ended_at is null))
-       -- the town has what the family had to say
-       and not exists (select from change_set c
-                        where c.account_id = me()
-                          and c.family_id = my_family()
-                          and c.section = r.section
-                          and case r.kind when 'guardian' then c.guardian_id
-                                          else c.child_id end = r.id
-                          and c.state in ('sent', 'taken', 'incomplete'))
+       and not asks_about(me(), my_family(), r.section, r.kind, r.id)
        -- no account to pay from is nothing to verify
        and not (r.section = 'guardian_bank' and v.value->>'iban' is null);
 end
@@ -427,7 +437,7 @@ comment on function verification(jsonb) is
 -- what it does ----------------------------------------------------------------
 
 create or replace function verified(p_section text, p_guardian bigint, p_child bigint,
-    p_family bigint, p_by bigint, p_day date, p_set bigint)
+    p_family bigint, p_by bigint, p_day date)
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
@@ -436,36 +446,34 @@ begin
     end if;
 
     insert into verification as v (tenant, section, guardian_id, child_id, family_id,
-                                   by_guardian, verified_on, set_id)
-    values (here(), p_section, p_guardian, p_child, p_family, p_by, p_day, p_set)
+                                   by_guardian, verified_on)
+    values (here(), p_section, p_guardian, p_child, p_family, p_by, p_day)
         on conflict (tenant, family_id, by_guardian, section, guardian_id, child_id) do update
-       set verified_on = greatest(v.verified_on, excluded.verified_on),
-           set_id = case when excluded.verified_on >= v.verified_on then excluded.set_id
-                         else v.set_id end;
+       set verified_on = greatest(v.verified_on, excluded.verified_on);
 end
 $$;
 
-comment on function verified(text, bigint, bigint, bigint, bigint, date, bigint) is
-    'Keeps that a guardian has verified a section. Input: section, guardian or child, family, by whom (null: nothing is kept), day, the request by which or null.';
+comment on function verified(text, bigint, bigint, bigint, bigint, date) is
+    'Keeps that a guardian has verified a section. Input: section, guardian or child, family, by whom (null: nothing is kept), day.';
 
 
-create or replace function verified_by(p_set change_set, p_day date) returns void
+create or replace function verified_by(p_set change_set) returns void
     language plpgsql set search_path = portal, pg_temp as $$
 begin
-    -- who is added has no row before the town has accepted them
+    -- the day on which they have looked, sending it or completing it
     perform verified(p_set.section, p_set.guardian_id, p_set.child_id, p_set.family_id,
-                     p_set.asker_id, p_day, p_set.id)
-      from section s
-     where s.name = p_set.section
-       and p_set.action <> 'report'
+                     p_set.asker_id,
+                     (select day_of(max(e.at)) from change_event e
+                       where e.set_id = p_set.id
+                         and e.event in ('sent', 'completed', 'filed', 'filed_more')))
+     where p_set.action <> 'report'
        and (p_set.action <> 'remove' or p_set.section = 'child_contact')
-       and not exists (select from change_set c
-                        where c.id = p_set.id and c.reverses is not null);
+       and p_set.reverses is null;
 end
 $$;
 
-comment on function verified_by(change_set, date) is
-    'A request verifies the section that it is about: who asks for a change has looked at it. Input: the request, as it is sent, and once whom it adds is there; the day. A report and the removal of a person verify nothing.';
+comment on function verified_by(change_set) is
+    'A request verifies the section that it is about: who asks for a change has looked at it. Not before it is accepted, since those who see the day need not see the request: until then its asker is not asked, see asks_about(). Input: the request, once it is in the file. A report and the removal of a person verify nothing.';
 
 
 create or replace function renew(p_child bigint, p_name text) returns void
@@ -557,7 +565,7 @@ begin
 
         perform verified(v_one.section, case v_kind when 'guardian' then v_one.id end,
                          case v_kind when 'child' then v_one.id end, my_family(),
-                         my_guardian(), today(), null);
+                         my_guardian(), today());
         perform note('verify', 'ok', v_kind, v_one.id);
     end loop;
 
@@ -631,7 +639,8 @@ begin
                       and r.due and not r.waits
                       and (r.kind = 'child' or r.id = u.guardian_id)
                       and (r.section <> 'child_authorisations'
-                           or may_answer(u.guardian_id)))
+                           or may_answer(u.guardian_id))
+                      and not asks_about(v_account.id, u.family_id, r.section, r.kind, r.id))
         then
             perform post(gen_random_uuid(), v_account.email, v_account.email_mac,
                          'verification_reminder', v_account.lang,

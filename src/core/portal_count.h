@@ -72,6 +72,7 @@ typedef enum {
     PORTAL_COUNT_PASSWORD_UNTRIED,
 
     PORTAL_COUNT_REPORT,                /* of a browser, of the policy */
+    PORTAL_COUNT_UNREADABLE,            /* sealed values that do not open */
 
     PORTAL_COUNT_RENDER,
     PORTAL_COUNT_RENDER_TIME,

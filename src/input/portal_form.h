@@ -86,6 +86,8 @@ typedef struct {
     portal_field_e        type;
     unsigned              required:1;
     unsigned              hidden:1;
+    unsigned              pressed:1;   /* hidden: the button that is pressed
+                                          says it */
     unsigned              fresh:1;     /* a password being chosen: strength is
                                           checked, with the fields named in
                                           context as words to avoid */

@@ -30,6 +30,8 @@ static int portal_form_required(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_hidden(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
+static int portal_form_pressed(portal_form_parser_t *parser,
+    portal_field_t *field, char *value);
 static int portal_form_new(portal_form_parser_t *parser,
     portal_field_t *field, char *value);
 static int portal_form_mobile(portal_form_parser_t *parser,
@@ -76,6 +78,7 @@ static const portal_form_word_t  portal_form_known[] = {
         |portal_form_bit(FILE)),
       portal_form_hidden },
 
+    { "pressed", portal_form_bit(TEXT), portal_form_pressed },
     { "new", portal_form_bit(PASSWORD), portal_form_new },
     { "mobile", portal_form_bit(PHONE), portal_form_mobile },
 
@@ -125,9 +128,9 @@ static const portal_form_word_t  portal_form_known[] = {
     (sizeof(portal_form_known) / sizeof(portal_form_known[0]))
 
 #define PORTAL_FORM_WORD_LIST                                                 \
-    "required, hidden, new, mobile, sealed, outward, min=, max=, age=, "      \
-    "lines=, refuse=, country=, accept=, store=, autocomplete=, options= "    \
-    "and from="
+    "required, hidden, pressed, new, mobile, sealed, outward, min=, max=, "   \
+    "age=, lines=, refuse=, country=, accept=, store=, autocomplete=, "       \
+    "options= and from="
 
 
 int
@@ -209,6 +212,20 @@ portal_form_hidden(portal_form_parser_t *parser, portal_field_t *field,
     }
 
     field->hidden = 1;
+
+    return 0;
+}
+
+
+static int
+portal_form_pressed(portal_form_parser_t *parser, portal_field_t *field,
+    char *value)
+{
+    if (value != NULL) {
+        return portal_form_fail(parser, "\"pressed\" takes no value");
+    }
+
+    field->pressed = 1;
 
     return 0;
 }
@@ -596,6 +613,11 @@ portal_form_field_done(portal_form_parser_t *parser,
     if (field->hidden && field->autocomplete != NULL) {
         return portal_form_fail(parser, "a hidden field takes no "
                                 "autocomplete, take it out");
+    }
+
+    if (field->pressed && !field->hidden) {
+        return portal_form_fail(parser, "what a button says is \"hidden\", "
+                                "say that too");
     }
 
     /* the document would open it again for the page */

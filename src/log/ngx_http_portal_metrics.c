@@ -280,6 +280,10 @@ static ngx_http_portal_metric_t  ngx_http_portal_metric_table[] = {
       "What browsers have refused by the pages' policy.",
       "", NGX_HTTP_PORTAL_COUNT, PORTAL_COUNT_REPORT },
 
+    { "portal_unreadable_values_total", "counter",
+      "Sealed values that did not open.",
+      "", NGX_HTTP_PORTAL_COUNT, PORTAL_COUNT_UNREADABLE },
+
     { "portal_render_seconds", "summary", "Time to render a template.",
       "_sum", NGX_HTTP_PORTAL_SECONDS, PORTAL_COUNT_RENDER_TIME },
     { NULL, NULL, NULL,

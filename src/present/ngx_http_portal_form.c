@@ -380,9 +380,10 @@ ngx_http_portal_field_kind(const portal_field_t *field, const char *policy)
 {
     if (field->hidden) {
 
-        /* a hidden choice is said by the button that is pressed */
+        /* such as a hidden choice, it is said by the button that is pressed */
 
-        return field->type == PORTAL_FIELD_CHOICE ? "button" : "hidden";
+        return field->pressed || field->type == PORTAL_FIELD_CHOICE
+               ? "button" : "hidden";
     }
 
     if (ngx_strcmp(policy, "shown") == 0) {

@@ -17,13 +17,15 @@
  * like this: inside a JSON string its quotes would be escaped.
  *
  * A value that does not open fails the page, or a form would save over it.
- * Only a document that is a whole export, to be read and no more, goes on: it
- * ends with
+ * Only what is to be read and no more goes on, an export or a change of the
+ * feed: it is an object that ends with
  *
  *     "unreadable": {"$unreadable" : []}
  *
- * which becomes the list of such values' places, as JSON pointers.  They are
- * null for a program; a person finds a sentence there.
+ * which becomes the list of such values' places since the mark before it, as
+ * JSON pointers from that object on.  They are null for a program; a person, or
+ * who reads a spreadsheet, finds a sentence there: an empty cell would say that
+ * there is no value.
  */
 
 #define NGX_HTTP_PORTAL_SEALED_MARK      "{\"$sealed\""
@@ -42,7 +44,9 @@ static u_char *ngx_http_portal_open_one(ngx_http_request_t *r, u_char *p,
     u_char *end, u_char **out, ngx_uint_t *closed);
 static ngx_int_t ngx_http_portal_sealed_unread(ngx_http_request_t *r,
     ngx_str_t *text, u_char *mark, u_char **out, ngx_array_t **unread);
-static u_char *ngx_http_portal_sealed_list(u_char *p, ngx_array_t *unread);
+static const char *ngx_http_portal_sealed_said(ngx_http_request_t *r);
+static u_char *ngx_http_portal_sealed_list(ngx_str_t *text, u_char *mark,
+    u_char *p, ngx_array_t *unread);
 static size_t ngx_http_portal_sealed_path(u_char *p, u_char *at,
     u_char path[NGX_HTTP_PORTAL_SEALED_PATH]);
 static u_char *ngx_http_portal_json_escape(u_char *dst, u_char *src,
@@ -174,7 +178,12 @@ ngx_http_portal_sealed_piece(ngx_http_request_t *r, ngx_str_t *text,
         p = memchr(mark, '}', (size_t) (end - mark));
 
         if (p != NULL) {
-            *out = ngx_http_portal_sealed_list(*out, *unread);
+            *out = ngx_http_portal_sealed_list(text, mark, *out, *unread);
+
+            if (*unread != NULL) {
+                (*unread)->nelts = 0;
+            }
+
             return p + 1;
         }
     }
@@ -185,6 +194,10 @@ ngx_http_portal_sealed_piece(ngx_http_request_t *r, ngx_str_t *text,
     if (p != NULL && !closed) {
         return p;
     }
+
+    portal_count(PORTAL_COUNT_UNREADABLE);
+
+    /* one line for all of a document */
 
     if (p == NULL || *unread == NULL) {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
@@ -208,12 +221,10 @@ static ngx_int_t
 ngx_http_portal_sealed_unread(ngx_http_request_t *r, ngx_str_t *text,
     u_char *mark, u_char **out, ngx_array_t **unread)
 {
-    size_t                        len;
-    u_char                        path[NGX_HTTP_PORTAL_SEALED_PATH];
-    ngx_str_t                    *place;
-    const char                   *said;
-    ngx_http_portal_ctx_t        *ctx;
-    ngx_http_portal_main_conf_t  *pmcf;
+    size_t       len;
+    u_char       path[NGX_HTTP_PORTAL_SEALED_PATH];
+    ngx_str_t   *place;
+    const char  *said;
 
     len = sizeof(NGX_HTTP_PORTAL_UNREADABLE_MARK) - 1;
 
@@ -246,12 +257,8 @@ ngx_http_portal_sealed_unread(ngx_http_request_t *r, ngx_str_t *text,
 
     ngx_memcpy(place->data, path, place->len);
 
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+    said = ngx_http_portal_sealed_said(r);
 
-    said = ctx->json ? NULL
-           : portal_views_label(pmcf->views[ctx->language],
-                                "my_data.unreadable");
     if (said == NULL) {
         *out = ngx_cpymem(*out, "null", 4);
         return NGX_OK;
@@ -266,18 +273,58 @@ ngx_http_portal_sealed_unread(ngx_http_request_t *r, ngx_str_t *text,
 }
 
 
-static u_char *
-ngx_http_portal_sealed_list(u_char *p, ngx_array_t *unread)
+/* what stands in the value's place; NULL: null */
+
+static const char *
+ngx_http_portal_sealed_said(ngx_http_request_t *r)
 {
+    ngx_http_portal_ctx_t        *ctx;
+    ngx_http_portal_view_t       *view;
+    ngx_http_portal_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_portal_module);
+    view = ctx->verdict->view;
+
+    if (view == NULL || (ctx->json && !ngx_http_portal_is_sheet(ctx, view))) {
+        return NULL;
+    }
+
+    return portal_views_label(pmcf->views[ctx->language],
+                              ctx->verdict->audience == NGX_HTTP_PORTAL_MACHINE
+                              ? "feed.unreadable" : "my_data.unreadable");
+}
+
+
+static u_char *
+ngx_http_portal_sealed_list(ngx_str_t *text, u_char *mark, u_char *p,
+    ngx_array_t *unread)
+{
+    size_t       len;
+    u_char       path[NGX_HTTP_PORTAL_SEALED_PATH];
     ngx_str_t   *place;
     ngx_uint_t   i, n;
 
     place = unread ? unread->elts : NULL;
     n = unread ? unread->nelts : 0;
 
+    /* of the object that the list stands in */
+
+    len = n ? ngx_http_portal_sealed_path(text->data, mark, path) : 0;
+
+    while (len && path[--len] != '/') { /* void */ }
+
     *p++ = '[';
 
     for (i = 0; i < n; i++) {
+
+        if (place[i].len > len
+            && ngx_memcmp(place[i].data, path, len) == 0)
+        {
+            place[i].data += len;
+            place[i].len -= len;
+        }
+
         p = ngx_sprintf(p, "%s\"%V\"", i ? "," : "", &place[i]);
     }
 

@@ -555,6 +555,54 @@ select is(pg_temp.accept(pg_temp.ask('child_general', jsonb_build_object('action
 select is(pg_temp.line(dry, jsonb_build_array(pg_temp.rec('child_family', key, 'F104201', '{}'), pg_temp.rec('contact', key, ref, '{"last_name": "Neuve", "first_name": "Ana", "phone_mobile": "+33639980058"}'))),
     'kept removed_here removed_here', 'with who may collect it') from away, (values (true, 'F104201'), (false, 'F104201'), (false, null)) as v (dry, ref);
 
+-- a child in no household is erased when its removal cannot be undone any more
+
+savepoint erased;
+create function pg_temp.again(ref text) returns text language sql as $$
+    select pg_temp.line(false, jsonb_build_array(pg_temp.rec('child', a.key, null, '{"last_name": "Martin", "first_name": "Revenu", "birth_date": "2020-01-02"}'),
+        pg_temp.rec('child_family', a.key, ref, '{}'), pg_temp.rec('schooling', a.key, null, '{"school_name": "École X"}'))) from away a $$;
+select isnt(c.left_at, null, 'since when is kept') from portal.child c join away a using (id);
+update portal.child c set left_at = now() - interval '31 days' from away a where a.id = c.id;
+select is(portal.end_children(30, 10), 0, 'as long as its removal can be undone it stays');
+delete from portal.removed r using away a where r.child_id = a.id;
+insert into portal.collect_ban (tenant, child_id, words) select 1, id, 'Personne' from away;
+select is(portal.end_children(30, 10), 0, 'nor does it go while a ban is kept');
+delete from portal.collect_ban b using away a where b.child_id = a.id;
+insert into portal.child_family (tenant, family_id, rank, child_id) select 1, family('104202'), 30, id from away;
+select is(c.left_at, null, 'in a household again it has not left') from portal.child c join away a using (id);
+select is(portal.end_children(30, 10), 0, 'and stays');
+delete from portal.child_family m using away a where m.child_id = a.id;
+select is(portal.end_children(30, 10), 0, 'taken out again its time begins anew');
+update portal.child c set left_at = now() - interval '31 days' from away a where a.id = c.id;
+create temp table pictures on commit drop as
+with u as (insert into portal.upload (tenant, id, family_id, section, field, child_id, kind, size, pieces, stored)
+    select 1, gen_random_uuid(), family('104201'), x, 'document', id, 'pdf', 1, 1, 1 from away, unnest(array['child_photo', 'child_health']) x returning id, section) select * from u;
+delete from portal.child_photo p using away a where p.child_id = a.id;
+insert into portal.child_photo (tenant, child_id, upload_id) select 1, a.id, p.id from away a, pictures p where p.section = 'child_photo';
+insert into portal.child_pai (tenant, child_id, upload_id, set_id) select 1, a.id, p.id, 1 from away a, pictures p where p.section = 'child_health';
+create temp table sets_of on commit drop as select s.id, s.subject from portal.change_set s join away a on a.id = s.child_id;
+select is(portal.end_children(30, 10), 1, 'then it is erased');
+select is(count(c.id) + count(h.child_id) + count(x.child_id) + count(s.child_id) + count(v.child_id), 0::bigint, 'with all that is its own') from away a
+  left join portal.child c on c.id = a.id left join portal.health h on h.child_id = a.id left join portal.authorisation x on x.child_id = a.id
+  left join portal.schooling s on s.child_id = a.id left join portal.verification v on v.child_id = a.id;
+select results_eq('select s.id, s.subject, s.child_id from portal.change_set s join sets_of a using (id) order by 1', 'select id, subject, null::bigint from sets_of order by 1', 'what was asked stays, about nobody');
+select results_eq('select u.section, u.left_at is not null, u.child_id from portal.upload u join pictures p using (id) order by 1',
+    $$values ('child_health', true, null::bigint), ('child_photo', true, null)$$, 'and its files are those that have left the file, which a list may be for');
+select is(portal.end_children(30, 10), 0, 'once');
+
+select is(pg_temp.again('F104201'), 'kept removed_here removed_here removed_here', 'the software that still has it brings nothing back');
+select is_empty($$select from portal.child c join away a on c.external_id = a.key$$, 'nor a child without a household');
+select is(pg_temp.line(false, jsonb_build_array(pg_temp.rec('schooling', key, null, '{"school_name": "École X"}'))), 'kept removed_here', 'in a file of its own neither') from away;
+select is(pg_temp.line(false, jsonb_build_array(pg_temp.rec('contact', key, ref, '{"last_name": "Neuve", "first_name": "Ana", "phone_mobile": "+33639980058"}'))), 'kept removed_here', 'nor who may collect it')
+  from away, unnest(array['F104201', null]) ref;
+savepoint elsewhere;
+select is(pg_temp.again('F104202'), 'created', 'in another family it is somebody new');
+select is((select count(*) from portal.child c join away a on c.external_id = a.key join portal.child_family m on m.child_id = c.id where m.family_id = family('104202')), 1::bigint, 'and there');
+rollback to elsewhere;
+delete from portal.change_set s using sets_of a where s.id = a.id;
+select is(pg_temp.again('F104201'), 'created', 'as it is in the same, once the request is erased');
+rollback to erased;
+
 -- a contact that was renamed, or taken out, by a request
 
 create temp table lent on commit drop as

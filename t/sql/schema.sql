@@ -144,8 +144,8 @@ $$, 'what answers requests writes nothing into the families'' file');
 select results_eq($$
     select p.proname::text collate "default" from pg_proc p
      where p.pronamespace = 'portal'::regnamespace and pg_get_userbyid(p.proowner) = 'portal_apply' order by 1
-$$, $$ values ('change_apply'), ('end_pais'), ('import_merge'), ('put_external_id'), ('take_imported') $$,
-    'five functions do: requests, plans that are over, imports, where they do not agree, and what the software calls whom it is told of');
+$$, $$ values ('change_apply'), ('end_children'), ('end_pais'), ('import_merge'), ('put_external_id'), ('take_imported') $$,
+    'six functions do: requests, children who are in no household and plans that are over, imports, where they do not agree, and what the software calls whom it is told of');
 
 select ok(not has_any_column_privilege('portal_api', 'portal.audit', 'update'),
     'the functions cannot change the audit');

@@ -139,8 +139,8 @@ select ok(portal.contact_urgent('child_contact', 'change', (select id from porta
 
 -- who comes and who goes
 
-select is(portal.add_faults('child_general', family('104201'), null, '{"first_name": "NINA", "last_name": "martin", "birth_date": "2020-09-03"}'), '[{"field": "first_name", "code": "child_known"}]', 'a child is there once, however it is written');
-select is(portal.add_faults('child_general', family('104201'), null, '{"first_name": "Nina", "last_name": "Martin", "birth_date": "2021-09-03"}'), '[]', 'another birth date is another child');
+select is(portal.child_known('child_general', family('104201'), '{"first_name": "NINA", "last_name": "martin", "birth_date": "2020-09-03"}'), '[{"field": "first_name", "code": "child_known"}]', 'a child is there once, however it is written');
+select is(portal.child_known('child_general', family('104201'), '{"first_name": "Nina", "last_name": "Martin", "birth_date": "2021-09-03"}'), '[]', 'another birth date is another child');
 select is(portal.remove_faults('guardian_basic', family(f)), e::jsonb, f)
   from (values ('104201', '[]'), ('104202', '[{"field": "", "code": "last_guardian"}]')) as x (f, e);
 

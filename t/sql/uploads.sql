@@ -33,7 +33,7 @@ select is(portal.kept_uploads('child_photo', null, pg_temp.child(), null)::text,
 select is(pg_temp.store('{"piece": 2}')->>'status', '404', 'the third before the second');
 select is(pg_temp.store('{"piece": 1}')->>'status', '200', 'the second piece');
 select is(pg_temp.store('{"piece": 1}')->>'status', '404', 'not twice');
-select is(portal.kept_uploads('child_photo', null, pg_temp.child(), null)::jsonb, '[{"number": 1, "name": "photo.jpg", "file_kind": "jpeg", "kilobytes": 300, "waits": true}]', 'it is kept for its sender');
+select is(portal.kept_uploads('child_photo', null, pg_temp.child(), null)::jsonb #- '{0,id}', '[{"number": 1, "name": "photo.jpg", "file_kind": "jpeg", "kilobytes": 300, "waits": true}]', 'it is kept for its sender');
 select is(portal.kept_uploads('child_photo', null, pg_temp.child() + 1, null)::text, '[]', 'for that child');
 select is(portal.store_upload(pg_temp.up() || '{"child": "99999"}')::jsonb->>'status', '404', 'of a child that is none of theirs nothing is stored');
 select is(pg_temp.store('{"id": "6f3c1c5e-0000-4000-8000-000000000002", "pieces": 1}')->>'status', '200', 'another photo');

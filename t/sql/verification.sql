@@ -81,8 +81,8 @@ select is((select row(a.action, a.outcome, a.object, a.object_id)::text from por
 
 create temp table held as select portal.health_values(pg_temp.child('Nina')) as v, (select version from portal.family f where f.id = family('104201')) as version;
 select is(pg_temp.say(c, pg_temp.nina()), '303 verified', 'one gesture') from who;
-select results_eq($$select section, verified_on, by_guardian, set_id from portal.verification where child_id = pg_temp.child('Nina') order by 1$$,
-    $$select s, '2027-05-02'::date, guardian('104201', 1), null::bigint from unnest(array['child_authorisations', 'child_contact', 'child_general', 'child_health']) s$$,
+select results_eq($$select section, verified_on, by_guardian from portal.verification where child_id = pg_temp.child('Nina') order by 1$$,
+    $$select s, '2027-05-02'::date, guardian('104201', 1) from unnest(array['child_authorisations', 'child_contact', 'child_general', 'child_health']) s$$,
     'verifies each section');
 select is(portal.health_values(pg_temp.child('Nina')), v, 'the file is as it was') from held;
 select is(pg_temp.keys(c), pg_temp.leo() || ':authorisations+contact+general+health', 'what is verified is asked no more') from who;
@@ -103,7 +103,7 @@ create temp table asked as select ask('saint-aubin', 'ask_change', jsonb_build_o
     account(c), family('104201')) as r from who;
 select is(r->>'status', '303', 'a change is asked for') from asked;
 select is(pg_temp.keys(c), pg_temp.leo() || ':authorisations+contact+health', 'who asks for a change has looked') from who;
-select is(pg_temp.keys(j), pg_temp.leo() || ':authorisations+contact+health', 'for the other parent too') from who;
+select is(pg_temp.keys(j), pg_temp.leo() || ':authorisations+contact+general+health', 'which the other parent does not read of') from who;
 select ask('saint-aubin', 'withdraw_request', jsonb_build_object('request', split_part(r->>'location', '/', 4)), account(c), family('104201')) from asked, who;
 select is(pg_temp.keys(c), pg_temp.leo() || ':authorisations+contact+general+health', 'what is withdrawn verifies nothing') from who;
 rollback to a;
@@ -111,9 +111,47 @@ rollback to a;
 -- an open request: the town has what there was to say
 
 select ask('saint-aubin', 'ask_change', jsonb_build_object('section', 'child_general', 'child', pg_temp.child('Léo'), 'birth_place', 'Lens'), account(c), family('104201')) from who;
-update portal.verification set verified_on = '2026-01-01' where set_id is not null;
 select is(pg_temp.keys(c), pg_temp.leo() || ':authorisations+contact+health', 'asked for last year, not answered: the asker is not asked') from who;
 select is(pg_temp.keys(j), pg_temp.leo() || ':authorisations+contact+general+health', 'the other parent, who knows nothing of it, is') from who;
+rollback to a;
+
+-- who does not see the request reads nothing of it by the day, before it is accepted or when it is refused
+
+create function pg_temp.day(family text) returns text language sql as $$
+    select portal.verified_days('child', pg_temp.child('Léo'), family(family)) #>> '{child_general,verified_on}' $$;
+create function pg_temp.decide(step text) returns text language plpgsql as $$
+declare
+    v_set  portal.change_set := (select s from portal.change_set s order by s.id desc limit 1);
+begin
+    perform set_config('portal.account', '0', true), set_config('portal.family', '0', true), set_config('portal.role', 'validator', true),
+            set_config('portal.agent', (select min(id)::text from portal.agent where tenant = 1 and role = 'validator'), true);
+    update portal.change_event e set at = '2027-05-03 10:00 Europe/Paris' where e.set_id = v_set.id and e.event = 'sent';
+    return portal.decide(jsonb_build_object('request', v_set.id::text, 'step', step, 'reason', 'Parce que.', 'version', portal.decision_version(v_set, portal.decision_now(v_set))))->>'status';
+end $$;
+insert into portal.child_family (tenant, family_id, rank, child_id) select 1, family('104202'), 30, pg_temp.child('Léo');
+select pg_temp.say(j, pg_temp.leo()) from who;
+select is(pg_temp.day('104201') || ' ' || pg_temp.day('104202'), '2027-05-02 2027-05-02', 'the day is read in both households');
+create or replace function portal.today() returns date language sql stable as $$ select '2027-05-03'::date $$;
+create function pg_temp.asks() returns text language sql as $$ select ask('saint-aubin', 'ask_change', jsonb_build_object('section', 'child_general', 'child',
+    pg_temp.child('Léo'), 'birth_place', 'Lens'), account(c), family('104201'))->>'status' from who $$;
+select is(pg_temp.asks(), '303', 'one parent asks for a change the day after');
+select is(pg_temp.day('104201') || ' ' || pg_temp.day('104202'), '2027-05-02 2027-05-02', 'which moves the day for nobody');
+select is((select count(*) from portal.verification where section = 'child_general' and child_id = pg_temp.child('Léo')), 1::bigint, 'what was verified before stays');
+select is(pg_temp.decide('refuse'), '303', 'refused');
+select is(pg_temp.day('104201') || ' ' || pg_temp.day('104202'), '2027-05-02 2027-05-02', 'nor does a refusal');
+select is(pg_temp.asks(), '303', 'asked again');
+select is(pg_temp.decide('accept'), '303', 'and accepted');
+select is(pg_temp.day('104201') || ' ' || pg_temp.day('104202'), '2027-05-03 2027-05-03', 'then the asker has verified it, and all see the value');
+create or replace function portal.today() returns date language sql stable as $$ select '2027-05-02'::date $$;
+rollback to a;
+
+-- nor does the yearly mail come to who has asked for all there is
+
+update portal.town set verify_reminder = true, verify = (select jsonb_object_agg(name, 'never') from portal.section where name <> 'child_general') where id = 1;
+select ask('saint-aubin', 'ask_change', jsonb_build_object('section', 'child_general', 'child', pg_temp.child(n), 'birth_place', 'Lens'), account(c), family('104201')) from who, unnest(array['Léo', 'Nina']) n;
+delete from portal.verification where child_id = pg_temp.child('Nina');
+select as_jobs('purge', '{}');
+select is((select string_agg(o.recipient, ' ') from portal.outbox o where o.template = 'verification_reminder' and o.recipient ~ 'martin'), j, 'who waits for the town is not reminded') from who;
 rollback to a;
 
 -- what is missing, what must be answered again

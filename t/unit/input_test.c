@@ -366,6 +366,8 @@ test_parse_errors(void)
     bad_form("field csrf text", 1, "choose another");
     bad_form("field captcha_x text", 1, "choose another");
     bad_form("field a text requird", 1, "takes required, hidden");
+    bad_form("field a text pressed", 1, "say that too");
+    bad_form("field a name hidden pressed", 1, "does not go with type");
     bad_form("field a text required required", 1, "said twice");
     bad_form("field a text required=1", 1, "takes no value");
     bad_form("field a password min=16", 1, "a password has \"min=\" when");
