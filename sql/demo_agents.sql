@@ -9,8 +9,8 @@ select t.id, w.code, w.rank, w.kind, w.texts
   from town t
  cross join (values
     ('proof_needed', 1, 'incomplete', '{"fr": "Merci de joindre un justificatif à votre demande, ou de l’apporter au guichet.", "en": "Please join a document to your request, or bring it to the counter."}'::jsonb),
-    ('unclear', 2, 'incomplete', '{"fr": "Nous ne sommes pas sûrs de bien lire votre demande. Pouvez-vous la préciser ?", "en": "We are not sure that we understand your request. Could you say more?"}'),
-    ('not_ours', 3, 'refused', '{"fr": "Cette information est tenue par l’école : adressez-vous à elle.", "en": "This information is kept by the school: please ask there."}'),
+    ('unclear', 2, 'incomplete', '{"fr": "Nous ne sommes pas sûrs de bien lire votre demande. Pouvez-vous la préciser ?", "en": "We are not sure that we understand your request. Could you say more?"}'),
+    ('not_ours', 3, 'refused', '{"fr": "Cette information est tenue par l’école : adressez-vous à elle.", "en": "This information is kept by the school: please ask there."}'),
     ('not_shown', 4, 'refused', '{"fr": "Le justificatif ne correspond pas à ce qui est demandé.", "en": "The document does not match what you ask for."}'))
     as w (code, rank, kind, texts)
     on conflict do nothing;

@@ -35,7 +35,7 @@ select coalesce((select max(id) from town), 0) + v.n, v.slug, v.name, 'Portail C
        "hours": {"en": "Monday to Friday, 8.30am to 5pm"},
        "counter": {"en": "Town hall (Mairie), 1 place de la République, 59100 Saint-Aubin-les-Prés"},
        "no_code": {
-           "fr": "Votre code abonné figure sur la lettre que la mairie vous a envoyée. Vous ne l’avez pas, ou plus ? Le Service Enfance et éducation vous en remet un sur présentation d’une pièce d’identité.",
+           "fr": "Votre code abonné figure sur la lettre que la mairie vous a envoyée. Vous ne l’avez pas, ou plus ? Le Service Enfance et éducation vous en remet un sur présentation d’une pièce d’identité.",
            "en": "Your subscriber code is on the letter that the town hall sent you. You do not have it, or no longer? The Children and education office will give you one if you show proof of your identity."}}',
      'FR72ZZZ123456'),
     (2, 'beaulieu', 'Beaulieu-sur-Vigne', :'origin2', 'beaulieu.localhost',

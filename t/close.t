@@ -190,14 +190,15 @@ is $portal->psql("select used_at is not null from portal.code where used_by = $i
     my ($path) = ($r->location // '') =~ m{^(/famille/demandes/\d+)};
     ok $path, 'a change is asked for' or diag $r->text;
     my ($set) = $path =~ /(\d+)/;
+    my $number = $portal->psql("select number from portal.change_set where id = $set");
 
     for my $state ('sent', 'taken', 'incomplete') {
         $portal->psql("update portal.change_set set state = '$state', reason = 'Une raison.',
             taken_by = (select min(id) from portal.agent where tenant = 1) where id = $set");
         my $page = $c->get($CLOSE);
         ok !$page->form($CLOSE), "$state: no form";
-        like $page->links->{$path} // '', qr/^Demande de modification en cours/,
-            "$state: a link to it";
+        like $page->links->{$path} // '', qr/^Demande de modification en cours.* – n° \Q$number\E\z/,
+            "$state: a link to it, which no other reads like";
         like $page->text, qr/ne peut pas encore être fermé.*Ce qui est effacé/,
             "$state: first of all";
         unlike $page->text, qr/sera fermé tout de suite/, "$state: and nothing else is said";

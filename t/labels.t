@@ -191,6 +191,26 @@ push @kinds, "action.$1", $2 ? "outcome.$2" : ()
 is join(', ', grep { !exists $labels{fr}{"list.$_"} } @kinds), '',
     'each mail and operation that one reads of has a name';
 
+# and what an agent could not do is noted by the error's code, which may come
+# from what the function calls
+my %body;
+$body{$1} .= $2 while $sql =~ /^create or replace function (\w+)\((.*?)(?=^create or replace function |\z)/gms;
+my %noted;
+for my $name (grep { $body{$_} =~ /\bnote\('\w+',[^;]*?(?:->>'code'|,code\}')/ } keys %body) {
+    my %reached = ($name => 1);
+    for (1, 2) {
+        $reached{$_} = 1 for grep { $body{$_} && !/^(?:repeated|done)\z/ }
+            map { $body{$_} =~ /\b(\w+)\(/g } keys %reached;
+    }
+    $noted{$_} = 1 for map { $body{$_} =~ /\brefused\([^,()]*,\s*'(\w+)'/g,
+        $body{$_} =~ /'code',\s*'(\w+)'/g, $body{$_} =~ /'(too_many_\w+)'/g } keys %reached;
+}
+# told and not noted, noted as too_many, or of a function's other callers
+delete @noted{qw(conflict_decided too_many_filings too_many_readings filter import_conflict import_over)};
+cmp_ok scalar(keys %noted), '>', 20, 'refusals are noted';
+is join(', ', grep { !exists $labels{fr}{"list.outcome.$_"} } sort keys %noted), '',
+    'each has a name in the journal';
+
 # what the journal of the agents' host offers and shows
 my ($offered) = $sql =~ /function journal_kinds\(.*?\n(.*?)\nend;/s;
 my %offered = map { $_ => 1 } map { /'(\w+)'/g } $offered =~ /array\[(.*?)\]/gs;

@@ -269,6 +269,14 @@ is $r->status, 303, 'refused';
 like $julien->get("/famille/demandes/$his")->text, qr/Refusée.*Votre conjointe a donné/s,
     'he reads why';
 like letter('julien.martin@exemple.fr', 'change_refused')->{text}, qr/Votre conjointe a donné/, 'in the mail too';
+{
+    my $mail = letter('julien.martin@exemple.fr', 'change_refused')->{text};
+    like $mail, qr/nouvelle demande depuis cette page/, 'where he may ask anew';
+    my ($anew) = $julien->get("/famille/demandes/$his")->content
+        =~ m{href="([^"]+)">Faire une nouvelle demande};
+    like $julien->get($anew // '/nulle-part')->text, qr/Modifier «\sAdresse\s»/, 'and the page leads there';
+    unlike $camille->get("/famille/demandes/$id")->content, qr/Faire une nouvelle demande/, 'not one that was accepted';
+}
 unlike $camille->get("/famille/demandes/$id")->text, qr/conjointe/, 'she does not';
 
 

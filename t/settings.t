@@ -111,6 +111,12 @@ is row("select validation_days from portal.town where slug = 'beaulieu'"), 10, '
     my ($me) = map { $_->[0] } $portal->psql("select g.id from portal.guardian g
         join portal.family f on f.id = g.family_id where f.number = '104201' and g.rank = 1");
     is as_json($parent)->get("/famille/responsables/$me/base")->json->{days}, 21, 'families are told at once';
+    like $parent->get("/famille/responsables/$me/base")->text, qr/en 21 jours au plus/, 'in words';
+    for (['1', qr/vérifiés par la mairie, en un jour au plus/], ['21', qr/en 21 jours au plus/]) {
+        is $admin->submit($admin->get('/reglages/delais'), { validation_days => $_->[0] })->status, 303, "$_->[0] of them";
+        like $parent->get("/famille/responsables/$me/base")->text, $_->[1], 'one day is no days';
+        audited();
+    }
 }
 
 $r = $admin->submit($admin->get('/reglages/delais'), { validation_days => '0', upload_space => 'beaucoup',

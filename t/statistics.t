@@ -178,7 +178,15 @@ $portal->psql('update portal.town set keep_audit = 365 where id = 1');
     my @said = $html =~ /<svg viewBox="0 0 360 \d+" role="img" aria-labelledby="([^"]+)"/g;
     is scalar @said, 8, 'each is an image that says itself';
     is scalar(grep { !$id{$_} } map { split } @said), 0, 'by what stands there';
-    is scalar(() = $html =~ /<table>/g), 8, 'and has its figures in a table';
+    my @tables = $html =~ m{<table class="table" role="table">(.*?)</table>}gs;
+    is scalar @tables, 8, 'and has its figures in a table';
+    my @bad;
+    for my $table (@tables) {
+        my (undef, @heads) = $table =~ m{<th scope="col"[^>]*>(.*?)</th>}g;
+        push @bad, grep { join('|', /data-col="([^"]*)"/g) ne join('|', @heads) }
+            $table =~ m{(<tr role="row"><th scope="row".*?</tr>)}gs;
+    }
+    is "@bad", '', 'each figure says its column, as a narrow screen shows it';
     unlike $html, qr/Martin|Camille|104201|Illisible pour/, 'no name, no number of a file, no agent\'s words';
     unlike $html, qr/<script(?! type="module" src)|style="/, 'no script of its own, no style';
     is $reader->get('/statistiques')->status, 200, 'readers, too: it is counts';

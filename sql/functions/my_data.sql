@@ -305,7 +305,7 @@ declare
                          where a.id = me());
 begin
     select json_agg(json_build_object('matter', p.matter, 'since', p.since,
-                        'page', p.page)
+                        'page', p.page, 'number', p.number)
                     order by p.since)
       into v_pending
       from pending_matters(me()) p;
@@ -321,7 +321,7 @@ end
 $$;
 
 comment on function closing(jsonb) is
-'What the person reads before closing the account. Result: {"status": 200, "version": of account and pending, "account": {"email"}, "pending": [{"matter", "since", "page": path where it is seen or null}], "ready": nothing is pending, "retention": the town''s periods}.';
+'What the person reads before closing the account. Result: {"status": 200, "version": of account and pending, "account": {"email"}, "pending": [{"matter", "since", "page": path where it is seen or null, "number": a request''s, else null}], "ready": nothing is pending, "retention": the town''s periods}.';
 
 
 create or replace function close_my_account(input jsonb) returns json

@@ -40,12 +40,14 @@ begin
     kind := case when p_set.section like 'guardian%' then 'guardian' else 'child' end;
     -- words of one's own say nothing of whom one may no longer see
     visible := v_who.id is not null or p_set.action in ('remove', 'report');
-    path := form_path(v_who.back, p_set.section, p_set.action, p_set.contact_id, p_set.id);
+    path := form_path(v_who.back, p_set.section, p_set.action, p_set.contact_id,
+                      case when p_set.state in ('sent', 'taken', 'incomplete')
+                           then p_set.id end);
 end
 $$;
 
 comment on function request_person(change_set) is
-    'Whether the account may still see what a request of its own is about, how its sealed values open, and the path of its form; null when that is no more.';
+    'Whether the account may still see what a request of its own is about, how its sealed values open, and the path of its form, a new one where it is over; null when that is no more.';
 
 
 create or replace function request_items(p_set change_set, p_kind text, p_seal uuid,
@@ -143,12 +145,17 @@ begin
         'reason', request_reason(p_set), 'visible', p_who.visible,
         'reversed_by', reversed_by(p_set), 'reverses', reverses(p_set),
         'recorded_on', recorded_on(p_set),
-        'edit', case when v_open and p_who.visible then p_who.path end);
+        'edit', case when v_open and p_who.visible then p_who.path end,
+        -- the mail of a refusal says that one may ask anew from there
+        'again', case when p_set.state = 'refused' and p_who.visible
+                           and exists (select from field_policies(p_set.section) p
+                                        where p.policy <> 'hidden')
+                      then p_who.path end);
 end
 $$;
 
 comment on function request_summary(change_set, record) is
-    'What a list says of a request of the account, "filed_at" and "identified" where an agent filed it at the counter, never which one, "recorded_on" the day since which the town''s software holds all that was accepted: no value, so that one which does not open leaves the list readable. Input: the request, its request_person().';
+    'What a list says of a request of the account, "filed_at" and "identified" where an agent filed it at the counter, never which one, "recorded_on" the day since which the town''s software holds all that was accepted, "again" the path of a new form where it was refused, else null: no value, so that one which does not open leaves the list readable. Input: the request, its request_person().';
 
 
 create or replace function request_document(p_set change_set,

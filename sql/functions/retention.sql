@@ -9,13 +9,13 @@ set search_path = portal, pg_temp;
 -- closing an account --------------------------------------------------------
 
 create or replace function pending_matters(p_account bigint)
-    returns table (matter text, since timestamptz, page text)
+    returns table (matter text, since timestamptz, page text, number text)
     language plpgsql stable security definer set search_path = portal, pg_temp as $$
 begin
     -- a new address that waits for its link to be followed, a request that the
     -- town has not answered
     return query
-    select 'address', k.created_at, '/mon-compte'
+    select 'address', k.created_at, '/mon-compte', null
       from token k
       join account a on a.tenant = k.tenant and a.id = k.account_id
      where k.account_id = p_account
@@ -23,7 +23,8 @@ begin
        and link_state(k, a) = 'valid'
      union all
     select 'request', c.created_at,
-           case when c.family_id = my_family() then '/famille/demandes/' || c.id end
+           case when c.family_id = my_family() then '/famille/demandes/' || c.id end,
+           c.number
       from change_set c
      where c.account_id = p_account
        and c.state in ('sent', 'taken', 'incomplete');
@@ -31,7 +32,7 @@ end
 $$;
 
 comment on function pending_matters(bigint) is
-'What has to end before an account is closed: a code for the page, since when and the page where it is seen, null when it is another family''s than the one that the session is for. One query for each kind of matter; a new kind adds its own.';
+'What has to end before an account is closed: a code for the page, since when and the page where it is seen, null when it is another family''s than the one that the session is for, and a request''s number. One query for each kind of matter; a new kind adds its own.';
 
 
 create or replace function close_account(p_account bigint, p_why text) returns boolean

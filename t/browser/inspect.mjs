@@ -1,6 +1,6 @@
 /* One page at 390 and 1280 pixels: axe finds nothing, nothing overflows (320
-   too), the console is empty, one h1, its language, a title of its own, no two
-   headings with the same words. */
+   too, and what tablets and half a screen have), the console is empty, one h1,
+   its language, a title of its own, no two headings with the same words. */
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -26,12 +26,12 @@ async function sameTitle(page) {
 export async function inspect(page, name, own, lang = "fr") {
   const bad = [];
 
-  for (const width of [1280, 390, 320]) {
+  for (const width of [1280, 1024, 912, 720, 560, 390, 320]) {
     await page.setViewportSize({ width, height: 900 });
     const over = await page.evaluate(() =>
       document.documentElement.scrollWidth - innerWidth);
     if (over > 0) bad.push(`${width}: ${over} px too wide`);
-    if (width === 320) continue;
+    if (![1280, 390].includes(width)) continue;
 
     if (!await page.evaluate(() => "axe" in window)) await page.evaluate(axe);
     const result = await page.evaluate((tags) => window.axe.run(document,

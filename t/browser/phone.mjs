@@ -120,8 +120,15 @@ async function subscribe(browser) {
   await arrive(page, "/mon-espace");
   for (const code of codes) {
     await page.goto(`${url}/mes-abonnements?avis=subscribed#contenu`);
+    await page.setViewportSize({ ...viewport, width: 320 });
     await link(page, "M'abonner").click();
     await page.getByLabel("Code abonné", { exact: true }).fill(code);
+    ok(await page.getByRole("heading", { name: "M'abonner" }).first().evaluate((e) => {
+      const range = document.createRange();
+      range.selectNodeContents(e);
+      return range.getClientRects().length === 1;
+    }), "its title is whole on a narrow screen");
+    await page.setViewportSize(viewport);
     await page.getByLabel("Code abonné", { exact: true }).press("Enter");
     await page.getByText("Abonnement trouvé").waitFor();
     await Promise.all([page.waitForEvent("load"), button(page, "Ajouter cet abonnement").click()]);

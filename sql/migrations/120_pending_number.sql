@@ -1,0 +1,6 @@
+--
+-- What has to end before an account is closed says its number: two requests of
+-- one minute read the same.
+--
+
+drop function if exists portal.pending_matters(bigint);
