@@ -157,7 +157,7 @@ ngx_http_portal_log_words(ngx_http_request_t *r, ngx_http_request_t *sr,
 static u_char *
 ngx_http_portal_log_path(ngx_http_request_t *r, u_char *p, u_char *last)
 {
-    size_t     len, room;
+    size_t     len, room, more;
     ngx_str_t  path;
 
     path = ngx_http_portal_path(r);
@@ -171,13 +171,15 @@ ngx_http_portal_log_path(ngx_http_request_t *r, u_char *p, u_char *last)
     room = ngx_min((size_t) (last - p), NGX_HTTP_PORTAL_LOG_PATH);
     len = ngx_min(room, path.len);
 
-    if (len + 2 * ngx_escape_uri(NULL, path.data, len, NGX_ESCAPE_REFRESH)
-        > room)
-    {
+    more = 2 * ngx_escape_uri(NULL, path.data, len, NGX_ESCAPE_REFRESH);
+
+    if (len + more > room) {
         len = room / 3;
+        more = 2 * ngx_escape_uri(NULL, path.data, len, NGX_ESCAPE_REFRESH);
     }
 
-    p = (u_char *) ngx_escape_uri(p, path.data, len, NGX_ESCAPE_REFRESH);
+    (void) ngx_escape_uri(p, path.data, len, NGX_ESCAPE_REFRESH);
+    p += len + more;
 
     return ngx_slprintf(p, last, "%s\"", len < path.len ? "..." : "");
 }

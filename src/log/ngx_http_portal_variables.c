@@ -368,28 +368,28 @@ ngx_http_portal_variable_log(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_portal_variable_path(ngx_http_request_t *r, ngx_str_t *value)
 {
-    u_char     *p;
-    uintptr_t   more;
-    ngx_str_t   path;
+    size_t     more;
+    u_char    *p;
+    ngx_str_t  path;
 
     path = ngx_http_portal_path(r);
     *value = path;
 
-    more = ngx_escape_uri(NULL, path.data, path.len, NGX_ESCAPE_REFRESH);
+    more = 2 * ngx_escape_uri(NULL, path.data, path.len, NGX_ESCAPE_REFRESH);
 
     if (more == 0) {
         return NGX_OK;
     }
 
-    p = ngx_pnalloc(r->pool, path.len + 2 * more);
+    p = ngx_pnalloc(r->pool, path.len + more);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
+    (void) ngx_escape_uri(p, path.data, path.len, NGX_ESCAPE_REFRESH);
+
     value->data = p;
-    value->len = (u_char *) ngx_escape_uri(p, path.data, path.len,
-                                           NGX_ESCAPE_REFRESH)
-                 - p;
+    value->len = path.len + more;
 
     return NGX_OK;
 }
