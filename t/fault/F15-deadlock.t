@@ -207,6 +207,7 @@ for my $node (1, 2, 1) {
 
         return $j->post("/demandes/$id", { csrf => $csrf, step => $step,
             version => $version, %each,
+            $doc->{has_namesakes} ? (other_person => 'yes') : (),
             $step =~ /partly|refuse|incomplete|reverse/
                 ? (reason => 'Un motif.') : () });
     });
