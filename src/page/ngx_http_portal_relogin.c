@@ -30,6 +30,7 @@
 static ngx_uint_t ngx_http_portal_relogin_asks(ngx_http_portal_ctx_t *ctx);
 static ngx_int_t ngx_http_portal_relogin_owner(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx);
+static void ngx_http_portal_relogin_forget(ngx_http_portal_ctx_t *ctx);
 static ngx_http_portal_loc_conf_t *ngx_http_portal_relogin_page(
     ngx_http_request_t *r, ngx_http_portal_loc_conf_t *plcf);
 static portal_text_t ngx_http_portal_form_kind(ngx_http_portal_ctx_t *ctx);
@@ -187,10 +188,27 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         }
     }
 
-    /* from here on it is the log-in's page, which is for everybody */
+    ngx_http_portal_relogin_forget(ctx);
+
+    ctx->typed = json_pack("{s:s%}", "next", path.data, path.len);
+    ctx->verdict = page;
+    ctx->expired = 0;
+
+    return ngx_http_portal_present(r, ctx, NGX_HTTP_UNAUTHORIZED, page->view);
+}
+
+
+/* from here on it is the log-in's page, which is for everybody */
+
+static void
+ngx_http_portal_relogin_forget(ngx_http_portal_ctx_t *ctx)
+{
+    portal_form_t  *form;
+
+    form = ctx->verdict->form;
 
     if (ctx->values != NULL) {
-        portal_form_wipe(plcf->form, ctx->values);
+        portal_form_wipe(form, ctx->values);
         json_decref(ctx->values);
         ctx->values = NULL;
     }
@@ -206,14 +224,9 @@ ngx_http_portal_relogin(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     json_decref(ctx->errors);
     ctx->errors = NULL;
 
-    portal_form_wipe(plcf->form, ctx->typed);
+    portal_form_wipe(form, ctx->typed);
     json_decref(ctx->typed);
-    ctx->typed = json_pack("{s:s%}", "next", path.data, path.len);
-
-    ctx->verdict = page;
-    ctx->expired = 0;
-
-    return ngx_http_portal_present(r, ctx, NGX_HTTP_UNAUTHORIZED, page->view);
+    ctx->typed = NULL;
 }
 
 
