@@ -483,23 +483,29 @@ comment on function lone_days(change_set) is
     'Days of a request about a child''s health that are accepted without the answer that they belong to: they would be told and not written. Input: the request, its items marked. Result: errors lone_day.';
 
 
+create or replace function undecided(p_set change_set, p_step text, input jsonb)
+    returns jsonb
+    language sql stable
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', i.field,
+                       'code', 'undecided') order by i.field), '[]')
+              from change_item i
+             where i.tenant = (p_set).tenant
+               and i.set_id = (p_set).id
+               and p_step = 'partly'
+               and input->>i.field is null);
+
+comment on function undecided(change_set, text, jsonb) is
+    'Fields of a request that an agent who accepts in part says nothing of. Input: request, step, answers. Result: errors.';
+
+
 create or replace function mark_items(p_set change_set, p_step text, input jsonb)
     returns jsonb
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_missing  jsonb;
+    v_missing  jsonb := undecided(p_set, p_step, input);
 begin
-    if p_step = 'partly' then
-        select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'undecided')
-                         order by i.field)
-          into v_missing
-          from change_item i
-         where i.set_id = p_set.id
-           and input->>i.field is null;
-
-        if v_missing is not null then
-            return v_missing;
-        end if;
+    if v_missing <> '[]' then
+        return v_missing;
     end if;
 
     update change_item i
@@ -512,7 +518,7 @@ end
 $$;
 
 comment on function mark_items(change_set, text, jsonb) is
-    'Notes of each item whether it is accepted. Input: request, step (accept | partly | refuse), of partly each field''s accept or refuse. Result: errors: undecided, lone_days().';
+    'Notes of each item whether it is accepted. Input: request, step (accept | partly | refuse), of partly each field''s accept or refuse. Result: errors: undecided(), lone_days().';
 
 
 create or replace function decide(input jsonb) returns json
@@ -554,8 +560,11 @@ begin
         when v_step in ('refuse', 'incomplete', 'partly', 'reverse')
              and input->>'reason' is null and input->>'reason_code' is null
              and not (v_step = 'partly' and all_accepted(v_locked.request, input))
-            then refused('reason', case v_step when 'reverse' then 'reason_undo'
-                                               else 'reason_needed' end)
+            then json_build_object('status', 422,
+                     'errors', undecided(v_locked.request, v_step, input)
+                               || fault('reason', case v_step when 'reverse'
+                                                  then 'reason_undo'
+                                                  else 'reason_needed' end))
         when input->>'reason_code' is not null
              and (v_step = 'reverse'
                   or not exists (select from refusal r where r.code = input->>'reason_code'))
