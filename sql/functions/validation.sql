@@ -314,13 +314,16 @@ begin
                            select w, 'editable'
                              from unnest(array['reason_code', 'reason']) w
                             -- ready words are for these answers
-                            where v_decides or v_close or v_reverse and w = 'reason') p),
+                            where v_decides or v_close or v_reverse and w = 'reason'
+                            union all
+                           select 'other_person', 'editable'
+                            where v_decides and v_same <> '[]') p),
         'values', json_build_object('version', v_version));
 end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, whom the file has already under the name of who would come (namesakes()), bans that hold for the child, the one that was recorded by this request, other open requests about the same, those of the child''s other household too, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(), "may_close": it waits for the family, and can only be refused; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, whom the file has already under the name of who would come (namesakes()), bans that hold for the child, the one that was recorded by this request, other open requests about the same, those of the child''s other household too, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(), "may_close": it waits for the family, and can only be refused; "policy" says what there is to answer: each item where it can be accepted in part, the reason, whether a namesake is another person.';
 
 
 create or replace function agent_limit(p_what text) returns json
