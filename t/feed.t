@@ -133,6 +133,7 @@ is $ahead->status, 422, 'one that is ahead, as after an older dump was put back'
 is $ahead->json->{code}, 'cursor_ahead', 'and that is said';
 is feed("?limite=501")->status, 422, 'too much at once';
 is feed("?limite=0")->status, 422, 'nothing at once';
+like feed("?limite=$_")->json->{errors}[0]{message}, qr/^Demandez de 1 à 500 /, "and says how much: $_" for 0, 501;
 is row("select string_agg(outcome, ' ' order by id) from portal.audit where action = 'read_feed'"),
     'rows_2 rows_2 rows_1 rows_1', 'each reading is noted, by how much';
 
