@@ -261,9 +261,17 @@ is told({ id => $job->{id}, state => 'rejected', reason => 'x' }), '200:supersed
 is json_post($desk, '/refus', { change => $job->{id}, act => 'resend' })->status, 409, 'not twice';
 is told({ id => $new->{id}, state => 'rejected', reason => 'Toujours pas' }), '200:rejected', 'rejected again';
 
+# a town that copies by hand, whose menu has no such list: its page leads there
+$portal->psql("update portal.town set way_back = 'manual', version = version + 1 where id = 1");
+$r = $page->get('/recopie');
+ok !exists $page->get('/')->links->{'/refus'}, 'not in the menu of a town without interface';
+is $r->links->{'/refus'}, 'Voir ce qu’il a refusé', 'what a program has rejected is not forgotten there';
+$portal->psql("update portal.town set way_back = 'feed', version = version + 1 where id = 1");
+
 # undone: another change tells what was there
 is decide($one, 'reverse', reason => 'Le logiciel ne connaît pas ce métier.')->status, 200, 'undone';
 is row("select count(*) from portal.change where state = 'rejected'"), 0, 'nothing is left to look after';
+ok !$desk->get('/recopie')->json->{refused}, 'and none is led there';
 my ($back) = grep { $_->{field} eq 'profession' && $_->{state} eq 'open' } @{ feed()->json->{changes} };
 is $back->{old}, 'Pilote', 'the former value comes back';
 is told({ id => $back->{id}, state => 'recorded' }), '200:recorded', 'and is recorded';
@@ -428,6 +436,13 @@ sub imported {
 }
 
 is told({ id => row("select id from portal.change where set_id = $since"), state => 'recorded' }), '200:recorded', 'done';
+$portal->psql("update portal.change set state = 'recorded', settled_at = now(), settled_kind = 'agent', settled_by = 1
+    where state = 'open'");
+like $page->get('/recopie')->text, qr/toutes les modifications acceptées sont dans le logiciel/, 'nothing waits';
+my $job_id = row('select id from portal.change where set_id = ' . accepted($camille, "$base/base", { employer => 'Canton' }));
+is told({ id => $job_id, state => 'rejected', reason => 'Employeur inconnu' }), '200:rejected', 'but one is refused';
+like $page->get('/recopie')->text, qr/a refusé des modifications.*Rien d’autre à recopier/, 'and is not said to be there';
+is json_post($desk, '/refus', { change => $job_id + 0, act => 'copied' })->status, 200, 'copied by hand';
 my $round = accepted($camille, "$base/base", { phone_work => '01 39 98 01 77' });
 imported('01 39 98 01 02');
 is row("select state from portal.change where set_id = $round"), 'open', 'the old value says nothing';
