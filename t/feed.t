@@ -211,6 +211,8 @@ $r = answer([{ id => $job->{id}, state => 'rejected', reason => 'Profession inco
 is join(' ', map { "$_->{status}:" . ($_->{code} // $_->{state}) } @{ $r->json->{changes} }),
     '200:rejected 404:unknown_change 422:state 422:reason_needed 404:unknown_change',
     'each has its own answer, and holds up no other';
+# else an id of the software's under a name mistyped would be lost, and the next import bring somebody twice
+is told({ id => $phone->{id}, state => 'recorded', externalId => '0042' }), '422:unknown_field', 'nor does one say what is not known';
 is told({ id => "$job->{id}", state => 'rejected', reason => 'Autrement dit' }), '200:rejected', 'again';
 is row("select reason from portal.change where id = $job->{id}"), 'Profession inconnue', 'as at first';
 is row("select bool_and(acknowledged_at is null) from portal.change_item where set_id = $one
