@@ -31,6 +31,14 @@ select is(as_jobs('mail_stats', '{}')::jsonb - '{oldest,unchained,webhooks}'::te
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'once more');
 select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '8 minutes', 'longer each time');
 
+-- no server: it is not the mail that waits
+update portal.outbox set state = 'sending', lease_until = now() + interval '1 minute', attempts = 40, next_try = now() where message_id = 'a@x.fr';
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'away', 'detail', 'connect')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'no server is there');
+select results_eq($$select next_try <= now(), attempts, token_sealed is null from portal.outbox where message_id = 'a@x.fr'$$,
+    $$values (true, 2, false)$$, 'due at once, and not for ever the mail that was put off most');
+update portal.outbox set state = 'sending', lease_until = now() + interval '1 minute', created_at = now() - interval '73 hours' where message_id = 'a@x.fr';
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'away')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'failed', 'for three days');
+
 -- what all of a town are told lets pass what one waits for
 
 delete from portal.outbox;
