@@ -172,7 +172,7 @@ is due($camille)->{"enfant-$leo"}, undef, 'once that is answered it is not';
     is row("select year_opens || ' ' || (verify->>'child_health') || ' ' || (verify->>'guardian_tax') || ' ' || verify_both::text || ' ' || verify_reminder
         from portal.town where id = 1"), '05-15 months_6 never {child_general} true', 'so it is';
     is row("select verify::text || year_opens from portal.town where id = 2"), '{}07-01', 'another town keeps its own';
-    like $admin->get('/reglages/verification')->content, qr/<option value="months_6" selected>Pendant 6 mois/, 'and reads so';
+    like $admin->get('/reglages/verification')->content, qr/<option value="months_6" selected>Pendant 6\xc2\xa0mois/, 'and reads so';
 
     # Camille has, Julien has not
     is sections(due($julien)->{"enfant-$leo"}), 'child_general', 'what each parent has to verify is asked of the other';
