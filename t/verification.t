@@ -88,6 +88,7 @@ is due($julien)->{"enfant-$leo"}, undef, 'whom it counts for';
 like as_json($admin)->get('/familles/' . row("select id from portal.family where number = '104201'"))->content,
     qr/"verified"\s*:\s*\{.*"child_health"\s*:\s*\{"verified_on"/s, 'agents read it';
 like $admin->get('/familles/' . row("select id from portal.family where number = '104201'"))->text, qr/Vérifié le \d+/, 'on their page too';
+like $admin->get('/familles/' . row("select id from portal.family where number = '104201'"))->text, qr/Dossier mis à jour le \d+/, 'and when the file was';
 
 # what the town asks for again is not as it should be, whoever has looked at it
 $portal->psql("insert into portal.authorisation_text (tenant, code, lang, text, since, asks_again)
