@@ -95,6 +95,10 @@ my %shown = map { $_ => 1 } $templates =~ /\bdisplay\.(?:\w+\.)*(\w+)/g;
 
 sub template_files { glob 'src/templates/*.mustache src/templates/*/*.mustache' }
 
+# a label that ends so goes with the number after it, to the next line too
+is_deeply [grep { ($labels{fr}{$_} // '') =~ /n°\z/ } $templates =~ /\{\{t\.([\w.]+)\}\} /g], [],
+    'no number is alone on a line';
+
 my $code = join "\n", map { text($_) } glob 'src/*.c src/*/*.c';
 my $sql = join "\n", map { text($_) } glob 'sql/functions/*.sql';
 # which pair of colours is too weak says the constraint of the town's theme

@@ -88,6 +88,7 @@ is due($julien)->{"enfant-$leo"}, undef, 'whom it counts for';
 like as_json($admin)->get('/familles/' . row("select id from portal.family where number = '104201'"))->content,
     qr/"verified"\s*:\s*\{.*"child_health"\s*:\s*\{"verified_on"/s, 'agents read it';
 like $admin->get('/familles/' . row("select id from portal.family where number = '104201'"))->text, qr/Vérifié le \d+/, 'on their page too';
+like $admin->get('/familles/' . row("select id from portal.family where number = '104201'"))->text, qr/Dossier mis à jour le \d+/, 'and when the file was';
 
 # what the town asks for again is not as it should be, whoever has looked at it
 $portal->psql("insert into portal.authorisation_text (tenant, code, lang, text, since, asks_again)
@@ -172,7 +173,7 @@ is due($camille)->{"enfant-$leo"}, undef, 'once that is answered it is not';
     is row("select year_opens || ' ' || (verify->>'child_health') || ' ' || (verify->>'guardian_tax') || ' ' || verify_both::text || ' ' || verify_reminder
         from portal.town where id = 1"), '05-15 months_6 never {child_general} true', 'so it is';
     is row("select verify::text || year_opens from portal.town where id = 2"), '{}07-01', 'another town keeps its own';
-    like $admin->get('/reglages/verification')->content, qr/<option value="months_6" selected>Pendant 6 mois/, 'and reads so';
+    like $admin->get('/reglages/verification')->content, qr/<option value="months_6" selected>Pendant 6\xc2\xa0mois/, 'and reads so';
 
     # Camille has, Julien has not
     is sections(due($julien)->{"enfant-$leo"}), 'child_general', 'what each parent has to verify is asked of the other';

@@ -1,207 +1,39 @@
-/* Every page works without this file: it only makes nine things easier. */
+/* Every page works without this file: it makes some things easier.  What few
+   pages need has files of its own, which import this one: beside one of before
+   they were, which browsers keep for a day, nothing runs twice. */
 
-/* SHA-256 of an ASCII text, in hexadecimal (crypto.subtle is one promise a
-   hash, and absent outside secure contexts) */
+const parts = [];
+const begin = () => parts.forEach((part) => part());
 
-const K = [], H = [];
-
-for (let n = 2; K.length < 64; n++) {
-  let prime = true;
-  for (let d = 2; d * d <= n; d++) {
-    if (n % d === 0) prime = false;
-  }
-  if (prime) {
-    const part = (x) => (x - Math.floor(x)) * 2 ** 32 | 0;
-    if (H.length < 8) H.push(part(Math.sqrt(n)));
-    K.push(part(Math.cbrt(n)));
-  }
-}
-
-const turn = (x, n) => x >>> n | x << 32 - n;
-
-function sha256(text) {
-  const blocks = (text.length + 8 >> 6) + 1;
-  const words = new Int32Array(blocks * 16);
-  const h = H.slice();
-  const w = new Int32Array(64);
-
-  for (let i = 0; i < text.length; i++) {
-    words[i >> 2] |= text.charCodeAt(i) << 24 - i % 4 * 8;
-  }
-  words[text.length >> 2] |= 0x80 << 24 - text.length % 4 * 8;
-  words[blocks * 16 - 1] = text.length * 8;
-
-  for (let b = 0; b < blocks; b++) {
-    let [a, c, d, e, f, g, i, j] = h;
-    for (let t = 0; t < 64; t++) {
-      if (t < 16) {
-        w[t] = words[b * 16 + t];
-      } else {
-        const x = w[t - 15], y = w[t - 2];
-        w[t] = w[t - 16] + (turn(x, 7) ^ turn(x, 18) ^ x >>> 3)
-          + w[t - 7] + (turn(y, 17) ^ turn(y, 19) ^ y >>> 10);
-      }
-      const one = j + (turn(f, 6) ^ turn(f, 11) ^ turn(f, 25))
-        + (f & g ^ ~f & i) + K[t] + w[t] | 0;
-      const two = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22))
-        + (a & c ^ a & d ^ c & d) | 0;
-      j = i; i = g; g = f; f = e + one | 0;
-      e = d; d = c; c = a; a = one + two | 0;
-    }
-    [a, c, d, e, f, g, i, j].forEach((x, n) => { h[n] = h[n] + x | 0; });
-  }
-  return h.map((x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
-}
-
-/* « Je ne suis pas un robot »: the box works, the question stands aside */
-
-function captcha(box) {
-  const { salt, target, max: last } = box.dataset;
-  const robot = box.querySelector("[data-robot]");
-  const tick = robot.querySelector("input");
-  const state = robot.querySelector("[role=status]");
-  const question = box.querySelector("[data-question]");
-  const answer = question.querySelector("input");
-  const found = box.querySelector("[name=captcha_pow]");
-  const form = box.closest("form");
-  let working = false, waiting = null;
-
-  const ask = () => {
-    robot.hidden = true;
-    question.hidden = false;
-    tick.id = "captcha-robot";
-    answer.id = "captcha";
-  };
-
-  /* the summary of errors leads to « captcha »: to what is shown */
-  answer.id = "captcha-answer";
-  tick.id = "captcha";
-  tick.nextElementSibling.htmlFor = "captcha";
-  question.querySelector("label").htmlFor = "captcha-answer";
-  if (answer.getAttribute("aria-invalid")) {
-    tick.setAttribute("aria-invalid", "true");
-    tick.setAttribute("aria-describedby", "captcha-error");
-  }
-  tick.checked = false;
-  found.value = "";
-  robot.hidden = false;
-  question.hidden = true;
-
-  const done = (n) => {
-    working = false;
-    found.value = n;
-    state.textContent = state.dataset.done;
-    waiting?.click();
-  };
-
-  const work = (from) => {
-    const until = performance.now() + 40;
-    let n = from;
-    if (!tick.checked) {
-      working = false;
-      return;
-    }
-    for (; performance.now() < until || n === from; n++) {
-      if (n > +last) {
-        working = false;
-        return ask();
-      }
-      if (sha256(salt + n) === target) return done(n);
-    }
-    setTimeout(work, 0, n);
-  };
-
-  tick.addEventListener("change", () => {
-    if (!tick.checked) {
-      found.value = state.textContent = "";
-    } else if (!working && !found.value) {
-      working = true;
-      state.textContent = state.dataset.working;
-      setTimeout(work, 60, 0);
-    }
-  });
-
-  form.addEventListener("submit", (event) => {
-    if (working) {
-      waiting = event.submitter || form.querySelector("[type=submit]");
-      event.preventDefault();
-    }
-  });
+/* for each of these, now and in every page that comes in place of this one */
+export function each(selector, start) {
+  const part = () => document.querySelectorAll(selector).forEach((one) => start(one));
+  parts.push(part);
+  part();
 }
 
 /* « Afficher » beside each password */
 
-function passwords(root) {
-  const model = document.getElementById("show-password");
+function password(input) {
+  const button = document.getElementById("show-password").content.firstElementChild.cloneNode(true);
+  const word = button.firstElementChild;
+  const show = word.textContent;
 
-  for (const input of root.querySelectorAll("input[type=password]")) {
-    const button = model.content.firstElementChild.cloneNode(true);
-    const word = button.firstElementChild;
-    const show = word.textContent;
-
-    button.setAttribute("aria-controls", input.id);
-    button.addEventListener("click", () => {
-      const hidden = input.type === "password";
-      input.type = hidden ? "text" : "password";
-      word.textContent = hidden ? button.dataset.hide : show;
-    });
-    input.form.addEventListener("submit", () => { input.type = "password"; });
-    input.after(button);
-  }
-}
-
-/* « M'abonner »: the page of its own, shown in a dialog */
-
-function dialog(link) {
-  const box = document.getElementById(link.dataset.dialog);
-  const slot = box.querySelector("[data-slot]");
-  const leave = () => { location.href = link.href; };
-
-  const load = async (url, init) => {
-    try {
-      const reply = await fetch(url, { headers: { Accept: "text/html" }, ...init });
-      if (reply.redirected) {
-        /* there as without scripts, and anew where that address is shown */
-        history.replaceState(null, "", location.pathname);
-        return location.assign(`${reply.url}#contenu`);
-      }
-      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-      const part = page.querySelector("[data-part]");
-      if (!part) return leave();
-      slot.replaceChildren(document.adoptNode(part));
-      if (!box.open) box.showModal();
-      letter(slot);
-      (slot.querySelector(".errors") || slot.querySelector("#code") || box.querySelector("h2")).focus();
-    } catch {
-      leave();
-    }
-  };
-
-  link.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    load(link.href);
+  button.setAttribute("aria-controls", input.id);
+  button.addEventListener("click", () => {
+    const hidden = input.type === "password";
+    input.type = hidden ? "text" : "password";
+    word.textContent = hidden ? button.dataset.hide : show;
   });
-  slot.addEventListener("click", (event) => {
-    if (event.target.closest("[data-again]")) {
-      event.preventDefault();
-      load(link.href);
-    }
-  });
-  slot.addEventListener("submit", (event) => {
-    const form = event.target;
-    event.preventDefault();
-    const body = new URLSearchParams(new FormData(form));
-    if (event.submitter?.name) body.set(event.submitter.name, event.submitter.value);
-    load(form.getAttribute("action").split("#")[0], { method: "POST", body });
-  });
+  input.form.addEventListener("submit", () => { input.type = "password"; });
+  input.after(button);
 }
 
 /* The QR code of a letter: its link brings the code behind the "#", which no
    server is sent.  It goes from the address at once and waits in this tab, past
    a log-in if need be, for the form that asks for it. */
 
-function letter(root) {
+export function letter(root) {
   try {
     const code = /^#code=([0-9A-Za-z-]{12,20})$/.exec(location.hash);
     if (code) {
@@ -310,44 +142,6 @@ function session(box) {
   later(+box.dataset.calm);
 }
 
-/* What goes on by itself, shown anew now and then, until the person stops it.
-   Asking is no use of the session. Who is within what would be replaced, with
-   the keyboard, is left in peace. */
-
-function refresh(button) {
-  const every = +button.dataset.every * 1000;
-  const live = document.querySelector("[data-live]");
-  let timer = null;
-
-  const next = () => {
-    timer = setTimeout(ask, every);
-    button.textContent = button.dataset.stop;
-  };
-  const stop = () => {
-    clearTimeout(timer);
-    timer = null;
-    button.textContent = button.dataset.start;
-  };
-
-  async function ask() {
-    try {
-      const reply = await fetch(button.dataset.refresh, { headers: { Accept: "text/html" }, cache: "no-store" });
-      if (!reply.ok || reply.redirected) return stop();
-      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-      const part = page.querySelector("[data-live]");
-      if (part && !live.contains(document.activeElement)) {
-        live.replaceChildren(...document.adoptNode(part).childNodes);
-        if (!page.querySelector("[data-refresh]")) return button.parentElement.remove();
-      }
-    } catch { /* asked again below */ }
-    if (timer !== null) next();
-  }
-
-  button.addEventListener("click", () => { if (timer === null) next(); else stop(); });
-  button.hidden = false;
-  next();
-}
-
 /* A link of the summary of errors leads to the field: its question, however
    long, comes into view with it. */
 
@@ -365,51 +159,21 @@ document.addEventListener("click", (event) => {
 /* Another language in the middle of a form: the page comes in it, and what was
    typed goes from field to field, within this page. */
 
-const typed = "main form[method=post]";
-const where = (form) => form.getAttribute("action").split("#")[0];
-const fields = (form) => [...form.elements].filter((field) => field.name && field.type !== "submit"
+/* the forms of a page that somebody may have typed in, and where in them */
+export const forms = (page) => [...page.querySelectorAll("main form[method=post]")];
+export const fields = (form) => [...form.elements].filter((field) => field.name && field.type !== "submit"
   && !/^(csrf$|captcha_|site_web$)/.test(field.name));
-
-function carry(from, to) {
-  const had = fields(from), has = fields(to), nth = {};
-
-  for (const field of has) {
-    const n = nth[field.name] = (nth[field.name] ?? -1) + 1;
-    const same = had.filter((other) => other.name === field.name);
-    if (/^(radio|checkbox)$/.test(field.type)) {
-      const other = same.find((one) => one.value === field.value);
-      if (same.length) field.checked = !!other && (other.type === "hidden" || other.checked);
-    } else if (same[n]?.type === "file") {
-      field.files = same[n].files;
-    } else if (same[n]) {
-      field.value = same[n].value;
-    }
-  }
-  /* what only an answer to a form carries */
-  for (const field of had) {
-    if (field.type === "hidden" && !(field.name in nth)) to.append(document.adoptNode(field));
-  }
-}
 
 function language(form) {
   let plain = false;
 
   form.addEventListener("submit", async (event) => {
-    const old = [...document.querySelectorAll(typed)];
     const button = event.submitter;
-    if (plain || !button || !old.some((one) => fields(one).length)) return;
+    if (plain || !button || !forms(document).some((one) => fields(one).length)) return;
     event.preventDefault();
     try {
-      const body = new URLSearchParams(new FormData(form));
-      body.set(button.name, button.value);
-      const reply = await fetch(where(form), { method: "POST", headers: { Accept: "text/html" }, body });
-      const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-      const made = [...page.querySelectorAll(typed)];
-      if (!reply.ok || made.map(where).join() !== old.map(where).join()) throw new Error();
-      old.forEach((one, n) => carry(one, made[n]));
-      document.title = page.title;
-      document.documentElement.lang = page.documentElement.lang;
-      document.body.replaceChildren(...document.adoptNode(page.body).childNodes);
+      const { translate } = await import("./more.js");
+      await translate(form, button);
       begin();
       document.querySelector("form.language button")?.focus();
     } catch {
@@ -419,19 +183,8 @@ function language(form) {
   });
 }
 
-function begin() {
-  document.querySelectorAll("[data-captcha]").forEach(captcha);
-  passwords(document);
-  document.querySelectorAll("button[data-refresh]").forEach(refresh);
-  letter(document);
-  for (const button of document.querySelectorAll("[data-print]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => print());
-  }
-  if (window.HTMLDialogElement) document.querySelectorAll("a[data-dialog]").forEach(dialog);
-  if (window.HTMLDialogElement) document.querySelectorAll("dialog[data-calm]").forEach(session);
-  document.querySelectorAll("form.language[method=post]").forEach(language);
-}
-
-begin();
+each("input[type=password]", password);
+each("body", letter);
+if (window.HTMLDialogElement) each("dialog[data-calm]", session);
+each("form.language[method=post]", language);
 window.addEventListener("hashchange", () => letter(document));

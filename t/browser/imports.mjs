@@ -40,6 +40,17 @@ run(async (browser) => {
   ok(await button(main(page), "Importer").isVisible(), "« Importer » waits");
   ok(await page.getByText(/Corrigez-/).count() > 3, "lines say what to do");
   await inspect(page, "a report", true);
+
+  /* as if it were under way still, however fast it was: the page asks by itself, and ends when it is done */
+  const { pathname } = new URL(page.url());
+  const under = `<p class="refresh"><button class="button small plain" type="button" data-refresh="${pathname}/avancement" data-every="2" data-stop="Arrêter" data-start="Actualiser" hidden></button></p>`;
+  const html = await page.evaluate(async () => (await fetch(location, { headers: { Accept: "text/html" } })).text());
+  await page.route((url) => url.pathname === pathname, (route) => route.fulfill({
+    contentType: "text/html; charset=utf-8", body: html.replace("<div data-live>", `${under}$&`) }));
+  await page.reload();
+  ok(await button(main(page), "Arrêter").isVisible(), "what refreshes can be stopped");
+  await page.locator(".refresh").waitFor({ state: "detached" });
+  ok(await page.getByText("Vérifié, rien n’a été changé").isVisible(), "what is done is no longer asked for");
   await page.goto(`${portal.agents_url}/imports/conflits`);
   await inspect(page, "no conflict", true);
 });

@@ -114,6 +114,14 @@ run(async (browser) => {
     await visit(page, path, "public");
   }
   await visit(page, "/nulle-part", "no such page");
+
+  /* a thumb meets one of its many links */
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${portal.url}/plan-du-site`);
+  const tops = await page.$$eval("main .sheet a", (links) => links.map((link) => link.getBoundingClientRect().top));
+  ok(tops.length > 20 && tops.every((top, n) => n === 0 || top - tops[n - 1] >= 44), "the links of the site map are 44 pixels apart");
+  await page.setViewportSize({ width: 1280, height: 900 });
+
   for (const path of ["/inscription/confirmation", "/mot-de-passe/nouveau",
     "/mon-compte/adresse/confirmation", "/mon-compte/adresse/annulation"]) {
     await visit(page, `${path}?jeton=rien`, "an unknown link");
