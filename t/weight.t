@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use IO::Compress::Gzip qw(gzip $GzipError);
+use IO::Uncompress::Gunzip qw(gunzip $GunzipError);
 
 use Portal::Test;
 
@@ -88,6 +89,25 @@ weigh('section', $parent, $section);
 weigh('requests', $parent, '/famille/demandes');
 weigh('check', $parent, '/famille/verification');
 weigh('subscriptions', $parent, '/mes-abonnements', $JS + $MORE);
+
+# and so it goes out
+{
+    my ($css, $html) = map { my $path = $_; sub {
+        $parent->get($path, headers => { 'Accept-Encoding' => 'gzip', @_ }) } } '/static/portal.css', '/famille';
+
+    for my $r ($css->(), $html->(Accept => 'text/html')) {
+        is $r->header('content-encoding'), 'gzip', 'compressed';
+        like $r->header('vary'), qr/Accept-Encoding/, 'which caches are told';
+        gunzip(\$r->content => \my $plain) or die $GunzipError;
+        cmp_ok length $r->content, '<', length($plain) / 2, 'to less than half';
+    }
+
+    my $plain = $parent->get('/famille');
+    is $plain->header('content-encoding'), undef, 'as it is to who does not ask for that';
+    my $json = $parent->get($section, headers => { 'Accept-Encoding' => 'gzip', Accept => 'application/json' });
+    is $json->header('content-encoding'), undef, 'and JSON to everybody';
+    like $json->header('etag'), qr/^"/, 'whose ETag is a strong one';
+}
 
 # agents have both sheets, the theme after them
 my ($sheets) = parts(agent_client(as => agent())->get('/')->content);

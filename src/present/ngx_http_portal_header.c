@@ -393,6 +393,7 @@ ngx_int_t
 ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_chain_t *out, off_t len)
 {
+    u_char      *p;
     ngx_int_t    rc;
     ngx_buf_t   *b;
     ngx_chain_t  cl;
@@ -407,8 +408,14 @@ ngx_http_portal_send(ngx_http_request_t *r, ngx_uint_t status,
 
     if (type != NULL) {
         r->headers_out.content_type = *type;
-        r->headers_out.content_type_len = type->len;
         r->headers_out.content_type_lowcase = NULL;
+
+        /* what gzip_types and the like compare ends before parameters */
+
+        p = ngx_strlchr(type->data, type->data + type->len, ';');
+
+        r->headers_out.content_type_len = p ? (size_t) (p - type->data)
+                                            : type->len;
     }
 
     if (r->method == NGX_HTTP_HEAD) {
