@@ -422,7 +422,7 @@ for my $path ('/mes-donnees', '/mes-donnees.csv') {
     # what the machine alone needs, and what another part of the page says
     my %not = (account => 'email_mac password_hash epoch state browser_mac last_family_id closed_at search_email',
         subscription => 'id account_id family_id guardian_id code_id', code => 'id family_id guardian_id mac seal_id copy used_by lot_id printable',
-        session => 'hash account_id epoch absolute_until', device => 'account_id mac epoch',
+        session => 'hash account_id epoch absolute_until renewed_as', device => 'account_id mac epoch',
         guardian => 'family_id seal_id search search_first search_birth search_email external_id stranger_since',
         address => 'guardian_id family_id', tax => 'guardian_id family_id caf_mac tax_number_mac notice_reference_mac reference_income_mac',
         bank => 'guardian_id family_id iban iban_mac', child => 'seal_id search search_first external_id left_at',

@@ -162,7 +162,7 @@ for my $c (client(), $admin) {
     is $r->header('content-type'), 'image/png', 'a picture';
     is $r->header('cache-control'), 'public, max-age=31536000, immutable', 'to be kept';
     is $r->header('etag'), qq{"$hash"}, 'under its name';
-    is $r->header('vary'), 'Accept', 'by whom does not matter';
+    is $r->header('vary'), 'Accept, Accept-Encoding', 'by whom does not matter';
     is $r->header('x-content-type-options'), 'nosniff', 'and is nothing else';
     like $r->header('content-security-policy'), qr/default-src 'none'; sandbox/, 'nothing in it runs';
     is $c->get($url, headers => { 'If-None-Match' => qq{"$hash"} })->status, 304, 'who has it has it';

@@ -97,10 +97,13 @@ weigh('subscriptions', $parent, '/mes-abonnements', $JS + $MORE);
 
     for my $r ($css->(), $html->(Accept => 'text/html')) {
         is $r->header('content-encoding'), 'gzip', 'compressed';
-        like $r->header('vary'), qr/Accept-Encoding/, 'which caches are told';
+        like join(' ', $r->headers('vary'), $r->headers('cache-control')), qr/Accept-Encoding|no-store/, 'which caches are told';
         gunzip(\$r->content => \my $plain) or die $GunzipError;
         cmp_ok length $r->content, '<', length($plain) / 2, 'to less than half';
     }
+
+    my ($theme) = grep { m{/theme} } @{ (parts($parent->get('/famille')->content))[0] };
+    like join(' ', $parent->get($theme)->headers('vary')), qr/Accept-Encoding/, 'of the theme, too';
 
     my $plain = $parent->get('/famille');
     is $plain->header('content-encoding'), undef, 'as it is to who does not ask for that';

@@ -391,6 +391,7 @@ ngx_http_portal_file_etag(ngx_http_request_t *r, ngx_http_portal_sent_t *sent)
     ngx_table_elt_t  *h;
 
     static const char  cache[] = "public, max-age=31536000, immutable";
+    static const char  vary[] = "Accept, Accept-Encoding";
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
@@ -405,7 +406,7 @@ ngx_http_portal_file_etag(ngx_http_request_t *r, ngx_http_portal_sent_t *sent)
     r->headers_out.etag = h;
 
     ngx_http_portal_set_header(r, "Cache-Control", cache, sizeof(cache) - 1);
-    ngx_http_portal_set_header(r, "Vary", "Accept", 6);
+    ngx_http_portal_set_header(r, "Vary", vary, sizeof(vary) - 1);
 
     /* it has no other version: nobody can have the wrong one */
     r->headers_in.if_match = NULL;

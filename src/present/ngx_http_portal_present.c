@@ -331,7 +331,7 @@ ngx_http_portal_render(ngx_http_request_t *r, ngx_uint_t status,
     {
         ngx_http_portal_set_header(r, "Cache-Control",
                                    "public, max-age=3600", 20);
-        ngx_http_portal_set_header(r, "Vary", "Accept", 6);
+        ngx_http_portal_set_header(r, "Vary", "Accept, Accept-Encoding", 23);
     }
 
     ngx_http_portal_sink(&sink, r->pool, 16384);

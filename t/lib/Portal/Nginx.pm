@@ -281,7 +281,7 @@ sub _server {
         '        server_name ' . $stack->host($town) . ';',
         "        portal_tenant $town;",
         "        include conf.d/portal/pages.inc;",
-        "        location ^~ /static/ { alias $stack->{dir}/static/; }",
+        "        location ^~ /static/ { alias $stack->{dir}/static/; gzip_vary on; }",
         $stack->{server} // '', $extra,
         '    }';
 }
@@ -296,7 +296,7 @@ sub _agents_server {
         '        server_name ' . $stack->agents_host($town) . ';',
         "        portal_tenant $town agents;",
         "        include conf.d/portal/agents.inc;",
-        "        location ^~ /static/ { alias $stack->{dir}/static/; }",
+        "        location ^~ /static/ { alias $stack->{dir}/static/; gzip_vary on; }",
         $stack->{agents} // '',
         '    }';
 }
