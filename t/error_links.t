@@ -127,6 +127,10 @@ like $r->content, qr/<a href="#employer">/, 'which the summary leads to';
 my %f = kept($r, $id, '422');
 is $f{profession}, 'accept', 'the decided line is as it was';
 
+$r = refused($id, { step => 'partly', reason => undef, reason_code => undef });
+is $r->status, 422, 'neither a decision nor a reason';
+like $r->content, qr/<a href="#$_">/, "all that is missing at once: $_" for qw(profession employer reason);
+
 my $page = $agent->get("/demandes/$id");
 $portal->psql("update portal.guardian set profession = 'Facteur' where id = $me");
 $r = refused($id, { step => 'refuse' }, $page);

@@ -134,6 +134,7 @@ is $ahead->status, 422, 'one that is ahead, as after an older dump was put back'
 is $ahead->json->{code}, 'cursor_ahead', 'and that is said';
 is feed("?limite=501")->status, 422, 'too much at once';
 is feed("?limite=0")->status, 422, 'nothing at once';
+like feed("?limite=$_")->json->{errors}[0]{message}, qr/^Demandez de 1 à 500 /, "and says how much: $_" for 0, 501;
 is row("select string_agg(outcome, ' ' order by id) from portal.audit where action = 'read_feed'"),
     'rows_2 rows_2 rows_1 rows_1', 'each reading is noted, by how much';
 
@@ -211,6 +212,8 @@ $r = answer([{ id => $job->{id}, state => 'rejected', reason => 'Profession inco
 is join(' ', map { "$_->{status}:" . ($_->{code} // $_->{state}) } @{ $r->json->{changes} }),
     '200:rejected 404:unknown_change 422:state 422:reason_needed 404:unknown_change',
     'each has its own answer, and holds up no other';
+# else an id of the software's under a name mistyped would be lost, and the next import bring somebody twice
+is told({ id => $phone->{id}, state => 'recorded', externalId => '0042' }), '422:unknown_field', 'nor does one say what is not known';
 is told({ id => "$job->{id}", state => 'rejected', reason => 'Autrement dit' }), '200:rejected', 'again';
 is row("select reason from portal.change where id = $job->{id}"), 'Profession inconnue', 'as at first';
 is row("select bool_and(acknowledged_at is null) from portal.change_item where set_id = $one
@@ -261,9 +264,17 @@ is told({ id => $job->{id}, state => 'rejected', reason => 'x' }), '200:supersed
 is json_post($desk, '/refus', { change => $job->{id}, act => 'resend' })->status, 409, 'not twice';
 is told({ id => $new->{id}, state => 'rejected', reason => 'Toujours pas' }), '200:rejected', 'rejected again';
 
+# a town that copies by hand, whose menu has no such list: its page leads there
+$portal->psql("update portal.town set way_back = 'manual', version = version + 1 where id = 1");
+$r = $page->get('/recopie');
+ok !exists $page->get('/')->links->{'/refus'}, 'not in the menu of a town without interface';
+is $r->links->{'/refus'}, 'Voir ce qu’il a refusé', 'what a program has rejected is not forgotten there';
+$portal->psql("update portal.town set way_back = 'feed', version = version + 1 where id = 1");
+
 # undone: another change tells what was there
 is decide($one, 'reverse', reason => 'Le logiciel ne connaît pas ce métier.')->status, 200, 'undone';
 is row("select count(*) from portal.change where state = 'rejected'"), 0, 'nothing is left to look after';
+ok !$desk->get('/recopie')->json->{refused}, 'and none is led there';
 my ($back) = grep { $_->{field} eq 'profession' && $_->{state} eq 'open' } @{ feed()->json->{changes} };
 is $back->{old}, 'Pilote', 'the former value comes back';
 is told({ id => $back->{id}, state => 'recorded' }), '200:recorded', 'and is recorded';
@@ -428,6 +439,13 @@ sub imported {
 }
 
 is told({ id => row("select id from portal.change where set_id = $since"), state => 'recorded' }), '200:recorded', 'done';
+$portal->psql("update portal.change set state = 'recorded', settled_at = now(), settled_kind = 'agent', settled_by = 1
+    where state = 'open'");
+like $page->get('/recopie')->text, qr/toutes les modifications acceptées sont dans le logiciel/, 'nothing waits';
+my $job_id = row('select id from portal.change where set_id = ' . accepted($camille, "$base/base", { employer => 'Canton' }));
+is told({ id => $job_id, state => 'rejected', reason => 'Employeur inconnu' }), '200:rejected', 'but one is refused';
+like $page->get('/recopie')->text, qr/a refusé des modifications.*Rien d’autre à recopier/, 'and is not said to be there';
+is json_post($desk, '/refus', { change => $job_id + 0, act => 'copied' })->status, 200, 'copied by hand';
 my $round = accepted($camille, "$base/base", { phone_work => '01 39 98 01 77' });
 imported('01 39 98 01 02');
 is row("select state from portal.change where set_id = $round"), 'open', 'the old value says nothing';

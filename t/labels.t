@@ -132,7 +132,9 @@ sub in_use {
 
     return 1 if $UNNAMED{$name} || $used{$name};
     return said($rest[-1]) && (@rest == 1 || exists $fields{ $rest[0] }
-        || $types{ $rest[0] } || $rest[0] eq 'captcha') if $head eq 'error';
+        || $types{ $rest[0] } || $rest[0] eq 'captcha'
+        # what stands in an address is of no form
+        || $sql =~ /refused\('$rest[0]', '$rest[-1]'/) if $head eq 'error';
     return @rest == 2 && ($rest[1] =~ /^(?:title|message)$/ || said(".$rest[1]"))
         && ($rest[0] =~ /^[45]\d\d$/ || said($rest[0])) if $head eq 'problem';
     return $shown{ $rest[0] } || exists $fields{ $rest[0] }

@@ -84,6 +84,8 @@ for my $kind (sort keys %ask) {
     $r = $desk->submit($page, { step => 'accept' }, form => "/demandes/$two");
     is $r->status, 422, 'nor by the form';
     like $r->text, qr/Si c’est une autre personne, cochez la case/, 'which says why';
+    my ($to) = $r->content =~ m{<a href="#(other_person[\w-]*)">};
+    like $r->content, qr/<input type="checkbox" id="\Q$to\E" name="other_person"/, 'and leads to the box' if ok $to, 'a link';
     is row($count) . row("select state from portal.change_set where id = $two"), '1sent', 'the request waits as it did';
     is row("select count(*) from portal.audit where action = 'decide' and outcome = 'same_person' and object_id = $two") > 0, 1,
         'the audit has it';

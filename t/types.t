@@ -233,6 +233,17 @@ for (['place', 'x' x 21, 'too_long', '20 caractères au plus', '20 characters at
     }
 }
 
+# an accent in an address is wrong on both sides of the @
+for my $wrong ('hélène@exemple.fr', 'mairie@école.fr') {
+    for (['fr', qr/une adresse sans accent, comme helene\@exemple\.fr/],
+        ['en', qr/an address without accents, like helene\@example\.com/])
+    {
+        my ($lang, $says) = @$_;
+        like sent('/t/limits', { email => $wrong }, headers => { 'Accept-Language' => $lang })->text,
+            $says, "$lang $wrong: what is wrong with it";
+    }
+}
+
 $r = sent('/t/types', whole({ %good, phone => '06 12' }));
 my %back = @{ $r->form->{fields} };
 for my $name (grep { $_ ne 'born' } keys %good) {

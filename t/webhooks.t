@@ -77,6 +77,9 @@ for my $wrong ('http://localhost/x', 'https://', 'https://user:pw@localhost/', '
 }
 is codes(add($desk, "https://localhost:$_/")), 'url:port', "refused: port $_" for 80, 444, 1023, 65536;
 is codes(add($desk, '')), 'url:required', 'none';
+my %said = map { $_->{field} => $_->{message} } @{ json_post($desk, '/reglages/logiciel', {})->json->{errors} };
+like $said{url}, qr/^Saisissez l’adresse/, 'and which';
+like $said{webhook_events}, qr/^Choisissez/, 'nor is a choice filled in';
 is codes(add($desk, $soft->url, 'all')), 'webhook_events:choice', 'of what it is told';
 is row('select count(*) from portal.webhook'), 0, 'nothing was added';
 

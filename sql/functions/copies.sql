@@ -180,7 +180,9 @@ begin
                    'next', case when v_family is null and cardinality(v_ids) > 20
                                 then v_heads[20] end,
                    'way_back', (select t.way_back from town t where t.id = here()),
-                   'by_feed', (select t.way_back = 'feed' from town t where t.id = here()))
+                   'by_feed', (select t.way_back = 'feed' from town t where t.id = here()),
+                   'refused', exists (select from change c
+                                       where c.state = 'rejected' and change_seen(c)))
           from unnest(v_ids[1:20]) with ordinality as x (family, n)
          cross join lateral (
                    select copy_family(x.family, v_family is not null) as document) d);
@@ -189,7 +191,7 @@ $$;
 
 comment on function copies(jsonb) is
 'What was accepted and is not in the town''s software yet, by families, the one that has waited longest first, 20 at a time. Input: family: that one alone, with what is sealed opened (audit: read_tax, read_bank, read_health, of the family; read_changes either way); after ("next" of the page before).
-Result: {"status": 200, "families": [copy_family()], "one", "next", "way_back", "by_feed"}; 403 own_family where something sealed of their own family would be opened; 429 too_many_readings of sealed data. For validators and administrators.';
+Result: {"status": 200, "families": [copy_family()], "one", "next", "way_back", "by_feed", "refused": the software would not have some, see refused_changes()}; 403 own_family where something sealed of their own family would be opened; 429 too_many_readings of sealed data. For validators and administrators.';
 
 
 create or replace function copied(input jsonb) returns json

@@ -583,7 +583,9 @@ declare
     v_set       change_set;
     v_code      text;
 begin
-    if v_state is null or v_state not in ('recorded', 'rejected') then
+    if p_answer - '{id,state,reason,external_id}'::text[] <> '{}' then
+        return json_build_object('status', 422, 'code', 'unknown_field');
+    elsif v_state is null or v_state not in ('recorded', 'rejected') then
         return json_build_object('status', 422, 'code', 'state');
     elsif v_state = 'rejected' and v_reason is null then
         return json_build_object('status', 422, 'code', 'reason_needed');
@@ -678,7 +680,7 @@ $$;
 
 comment on function acknowledge_changes(jsonb) is
 'What the town''s software has made of changes that it has read. Input: changes: up to 500 {"id", "state": recorded | rejected, "reason": of a rejected one, "external_id": what it calls somebody whom the portal has added}.
-Result: {"status": 200, "changes": [{"id", "status", "code", "state": as it is now}]}, one for each, in their order: 200 done, or done before; 404 unknown_change; 409 answered_otherwise (it was answered or recorded otherwise: what was first stays), external_id_other, external_id_taken, no_external_id, person_gone; 422 state, reason_needed, reason_long, external_id. What is wrong with one holds none of the others up. For machines with the right feed.';
+Result: {"status": 200, "changes": [{"id", "status", "code", "state": as it is now}]}, one for each, in their order: 200 done, or done before; 404 unknown_change; 409 answered_otherwise (it was answered or recorded otherwise: what was first stays), external_id_other, external_id_taken, no_external_id, person_gone; 422 unknown_field (the answer has something else), state, reason_needed, reason_long, external_id. What is wrong with one holds none of the others up. For machines with the right feed.';
 
 
 -- what a family sees of it ------------------------------------------------

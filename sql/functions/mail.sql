@@ -112,7 +112,7 @@ declare
     v_outcome  text := input->>'outcome';
     v_state    text;
 begin
-    if v_outcome is null or v_outcome not in ('sent', 'retry', 'failed', 'expired') then
+    if v_outcome is null or v_outcome not in ('sent', 'retry', 'away', 'failed', 'expired') then
         return json_build_object('status', 422, 'state', null);
     end if;
 
@@ -122,12 +122,15 @@ begin
            lease_until = null,
            token_sealed = case when s.state = 'queued' then o.token_sealed end,
            done_at = case when s.state = 'queued' then null else now() end,
-           next_try = case when s.state = 'queued'
+           next_try = case when s.state = 'queued' and v_outcome = 'away'
+                           -- whoever sends knows when to ask the server again
+                           then now()
+                           when s.state = 'queued'
                            then now() + least(interval '1 minute' * 2 ^ least(o.attempts - 1, 6),
                                               interval '1 hour')
                            else o.next_try end
       from (select d.tenant, d.id,
-                   case when v_outcome <> 'retry' then v_outcome
+                   case when v_outcome not in ('retry', 'away') then v_outcome
                         when d.expires <= now() then 'expired'
                         when d.created_at <= now() - interval '3 days' then 'failed'
                         else 'queued' end as state
@@ -149,8 +152,8 @@ end
 $$;
 
 comment on function mail_done(jsonb) is
-'Says what became of a mail that was taken. Input: {"id", "attempt" as mail_claim() gave it, "outcome": sent | retry | failed | expired, "detail"}.
-retry waits 1, 2, 4 .. 60 minutes, for three days; any end erases the sealed token.
+'Says what became of a mail that was taken. Input: {"id", "attempt" as mail_claim() gave it, "outcome": sent | retry | away | failed | expired, "detail"}.
+retry waits 1, 2, 4 .. 60 minutes; away, when no mail goes out at all, does not wait: the caller asks the server again with one mail, after a pause of its own. Both for three days; any end erases the sealed token.
 Result: {"status": 200, "state"}; 404 when the mail is not being sent, or, but for sent, another has taken it since; 422 for an unknown outcome. For portal_jobs.';
 
 

@@ -314,13 +314,16 @@ begin
                            select w, 'editable'
                              from unnest(array['reason_code', 'reason']) w
                             -- ready words are for these answers
-                            where v_decides or v_close or v_reverse and w = 'reason') p),
+                            where v_decides or v_close or v_reverse and w = 'reason'
+                            union all
+                           select 'other_person', 'editable'
+                            where v_decides and v_same <> '[]') p),
         'values', json_build_object('version', v_version));
 end
 $$;
 
 comment on function decision_document(change_set) is
-    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, whom the file has already under the name of who would come (namesakes()), bans that hold for the child, the one that was recorded by this request, other open requests about the same, those of the child''s other household too, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(), "may_close": it waits for the family, and can only be refused; "policy" says what there is to answer: each item where it can be accepted in part, the reason.';
+    'A request as an agent decides it: three columns, the other fields of what is decided whole, who would leave, whom the file has already under the name of who would come (namesakes()), bans that hold for the child, the one that was recorded by this request, other open requests about the same, those of the child''s other household too, history, what became of it in the town''s software ("told"), the town''s ready words, the next request that nobody has taken, "own_filing": the agent has filed it at the counter and another one decides it, "rights_new": it was filed and the agent is_new(), "may_close": it waits for the family, and can only be refused; "policy" says what there is to answer: each item where it can be accepted in part, the reason, whether a namesake is another person.';
 
 
 create or replace function agent_limit(p_what text) returns json
@@ -483,23 +486,29 @@ comment on function lone_days(change_set) is
     'Days of a request about a child''s health that are accepted without the answer that they belong to: they would be told and not written. Input: the request, its items marked. Result: errors lone_day.';
 
 
+create or replace function undecided(p_set change_set, p_step text, input jsonb)
+    returns jsonb
+    language sql stable
+    return (select coalesce(jsonb_agg(jsonb_build_object('field', i.field,
+                       'code', 'undecided') order by i.field), '[]')
+              from change_item i
+             where i.tenant = (p_set).tenant
+               and i.set_id = (p_set).id
+               and p_step = 'partly'
+               and input->>i.field is null);
+
+comment on function undecided(change_set, text, jsonb) is
+    'Fields of a request that an agent who accepts in part says nothing of. Input: request, step, answers. Result: errors.';
+
+
 create or replace function mark_items(p_set change_set, p_step text, input jsonb)
     returns jsonb
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_missing  jsonb;
+    v_missing  jsonb := undecided(p_set, p_step, input);
 begin
-    if p_step = 'partly' then
-        select jsonb_agg(jsonb_build_object('field', i.field, 'code', 'undecided')
-                         order by i.field)
-          into v_missing
-          from change_item i
-         where i.set_id = p_set.id
-           and input->>i.field is null;
-
-        if v_missing is not null then
-            return v_missing;
-        end if;
+    if v_missing <> '[]' then
+        return v_missing;
     end if;
 
     update change_item i
@@ -512,7 +521,7 @@ end
 $$;
 
 comment on function mark_items(change_set, text, jsonb) is
-    'Notes of each item whether it is accepted. Input: request, step (accept | partly | refuse), of partly each field''s accept or refuse. Result: errors: undecided, lone_days().';
+    'Notes of each item whether it is accepted. Input: request, step (accept | partly | refuse), of partly each field''s accept or refuse. Result: errors: undecided(), lone_days().';
 
 
 create or replace function decide(input jsonb) returns json
@@ -554,8 +563,11 @@ begin
         when v_step in ('refuse', 'incomplete', 'partly', 'reverse')
              and input->>'reason' is null and input->>'reason_code' is null
              and not (v_step = 'partly' and all_accepted(v_locked.request, input))
-            then refused('reason', case v_step when 'reverse' then 'reason_undo'
-                                               else 'reason_needed' end)
+            then json_build_object('status', 422,
+                     'errors', undecided(v_locked.request, v_step, input)
+                               || fault('reason', case v_step when 'reverse'
+                                                  then 'reason_undo'
+                                                  else 'reason_needed' end))
         when input->>'reason_code' is not null
              and (v_step = 'reverse'
                   or not exists (select from refusal r where r.code = input->>'reason_code'))

@@ -12,7 +12,12 @@
 
 #define PORTAL_MAIL_LEASE      120      /* seconds */
 #define PORTAL_MAIL_DONE_WAIT  1000     /* between two tries to mark */
-#define PORTAL_MAIL_PAUSE_MAX  60000
+
+/* at most between two tries: of a server that is away; of one that answers and
+   refuses, which may count them */
+
+#define PORTAL_MAIL_PAUSE_AWAY     10000
+#define PORTAL_MAIL_PAUSE_REFUSED  60000
 
 
 static void portal_mail_look(ngx_event_t *ev);
@@ -33,6 +38,7 @@ static ngx_int_t portal_mail_file_write(portal_mail_job_t *job, u_char *tmp);
 
 static void portal_mail_told(portal_mail_job_t *job);
 static const char *portal_mail_why(const char *detail);
+static ngx_uint_t portal_mail_silent(const char *detail);
 static void portal_mail_wipe(portal_mail_job_t *job);
 static void portal_mail_mark(portal_mail_job_t *job);
 static void portal_mail_marked(portal_op_t *op);
@@ -49,7 +55,7 @@ static void portal_mail_free(portal_mail_job_t *job);
 
 
 static const char  *portal_mail_outcomes[] = {
-    "sent", "retry", "retry", "retry", "failed"
+    "sent", "retry", "away", "away", "failed"
 };
 
 
@@ -238,13 +244,15 @@ portal_mail_look_in(portal_mail_t *mail, ngx_msec_t delay)
 static ngx_msec_t
 portal_mail_interval(portal_mail_t *mail)
 {
-    ngx_msec_t  interval;
+    ngx_msec_t  interval, most;
 
     interval = mail->conf->interval;
 
     if (mail->failures) {
         interval <<= ngx_min(mail->failures, 6);
-        interval = ngx_min(interval, PORTAL_MAIL_PAUSE_MAX);
+        most = mail->refused ? PORTAL_MAIL_PAUSE_REFUSED
+                             : PORTAL_MAIL_PAUSE_AWAY;
+        interval = ngx_min(interval, most);
     }
 
     return interval - interval / 4
@@ -686,6 +694,7 @@ portal_mail_told(portal_mail_job_t *job)
 
         mail->failures += !mail->down;
         mail->down = 1;
+        mail->refused = !portal_mail_silent((char *) job->detail);
 
     } else if (job->outcome != PORTAL_MAIL_HELD && job->message.data) {
 
@@ -732,6 +741,27 @@ portal_mail_why(const char *detail)
     }
 
     return detail;
+}
+
+
+/* nobody has answered: asking again soon is no burden and no guess */
+
+static ngx_uint_t
+portal_mail_silent(const char *detail)
+{
+    ngx_uint_t  i;
+
+    static const char  *const  silent[] = {
+        "connect", "resolve", "timeout", "cut"
+    };
+
+    for (i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
+        if (ngx_strcmp(detail, silent[i]) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

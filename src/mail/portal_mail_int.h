@@ -33,7 +33,7 @@ typedef struct portal_mail_job_s   portal_mail_job_t;
 typedef enum {
     PORTAL_MAIL_SENT = 0,
     PORTAL_MAIL_RETRY,      /* this mail, later */
-    PORTAL_MAIL_DOWN,       /* the same, and others would not fare better */
+    PORTAL_MAIL_DOWN,       /* the server's fault: no mail would fare better */
     PORTAL_MAIL_HELD,       /* not tried because of such another */
     PORTAL_MAIL_FAILED
 } portal_mail_outcome_e;
@@ -86,6 +86,7 @@ struct portal_mail_s {
 
     unsigned                  woken:1;
     unsigned                  down:1;       /* a failure since the last look */
+    unsigned                  refused:1;    /* the last one was an answer */
 };
 
 

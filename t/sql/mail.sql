@@ -31,6 +31,16 @@ select is(as_jobs('mail_stats', '{}')::jsonb - '{oldest,unchained,webhooks}'::te
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'once more');
 select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '8 minutes', 'longer each time');
 
+savepoint away;
+-- no server: it is not the mail that waits
+update portal.outbox set state = 'sending', lease_until = now() + interval '1 minute', attempts = 40, next_try = now() where message_id = 'a@x.fr';
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'away', 'detail', 'connect')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'no server is there');
+select results_eq($$select next_try <= now(), token_sealed is null from portal.outbox where message_id = 'a@x.fr'$$,
+    $$values (true, false)$$, 'due at once');
+update portal.outbox set state = 'sending', lease_until = now() + interval '1 minute', created_at = now() - interval '73 hours' where message_id = 'a@x.fr';
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'away')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'failed', 'for three days');
+rollback to away;
+
 -- who was slow, and whose mail another has taken since
 
 update portal.outbox set next_try = now() where message_id = 'a@x.fr';
