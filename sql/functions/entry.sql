@@ -678,8 +678,11 @@ begin
 
     v_set := set_config('portal.account', v_account.id::text, true)
           || set_config('portal.session', encode(v_next, 'hex'), true);
+    -- who has chosen another family came, both times, with a session for the one
+    -- that they left
     v_effect := session_effect('renew', v_account.id,
-                               coalesce(my_family(), v_account.last_family_id), input);
+                               coalesce(to_id(input->>'family'), my_family(),
+                                        v_account.last_family_id), input);
 
     update session s
        set renewed_as = decode(input->'_'->>'session', 'hex')
@@ -691,7 +694,7 @@ $$;
 
 comment on function session_again(bytea, jsonb) is
 'The very form that renewed a session has come again under the session that it ended: its button was pressed twice, and the browser dropped the answer that had the new cookie. Only for who has seen that the form is the same, by key and print, see answered().
-Input: MAC of the session that the form came with; _.session, the new session''s MAC (null: the form renews none), _.agent. Result: renews, for a minute, the session that took the place of that one, which ends by it, as session_effect(); null where that one has ended (a log-out, a new password elsewhere), the browser is another one, or there is none. Nothing else is ever done for the session that was ended.';
+Input: MAC of the session that the form came with; _.session, the new session''s MAC (null: the form renews none), _.agent; family, of a form that chooses one. Result: renews, for a minute, the session that took the place of that one, which ends by it, as session_effect(); null where that one has ended (a log-out, a new password elsewhere), the browser is another one, or there is none. Nothing else is ever done for the session that was ended.';
 
 
 grant execute on function town(text), key_check(), schema_version(),
