@@ -102,9 +102,6 @@ weigh('subscriptions', $parent, '/mes-abonnements', $JS + $MORE);
         cmp_ok length $r->content, '<', length($plain) / 2, 'to less than half';
     }
 
-    my ($theme) = grep { m{/theme} } @{ (parts($parent->get('/famille')->content))[0] };
-    like join(' ', $parent->get($theme)->headers('vary')), qr/Accept-Encoding/, 'of the theme, too';
-
     my $plain = $parent->get('/famille');
     is $plain->header('content-encoding'), undef, 'as it is to who does not ask for that';
     my $json = $parent->get($section, headers => { 'Accept-Encoding' => 'gzip', Accept => 'application/json' });

@@ -120,13 +120,14 @@ begin
        set state = s.state,
            detail = left(input->>'detail', 200),
            lease_until = null,
+           tries = o.tries + (v_outcome = 'retry')::int,
            token_sealed = case when s.state = 'queued' then o.token_sealed end,
            done_at = case when s.state = 'queued' then null else now() end,
            next_try = case when s.state = 'queued' and v_outcome = 'away'
                            -- whoever sends knows when to ask the server again
                            then now()
                            when s.state = 'queued'
-                           then now() + least(interval '1 minute' * 2 ^ least(o.attempts - 1, 6),
+                           then now() + least(interval '1 minute' * 2 ^ least(o.tries, 6),
                                               interval '1 hour')
                            else o.next_try end
       from (select d.tenant, d.id,

@@ -25,7 +25,7 @@ select is(as_jobs('mail_done', '{"id": "00000000-0000-0000-0000-000000000000", "
 select results_eq($$select recipient::text, state, token_sealed is null from portal.outbox order by message_id$$,
     $$values ('a@exemple.fr', 'queued', false), ('b@exemple.fr', 'sent', true), ('late@exemple.fr', 'expired', true), ('old@exemple.fr', 'failed', true)$$, 'tokens are erased at the end');
 select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '1 minute', 'a minute');
-update portal.outbox set state = 'sending', lease_until = now() - interval '1 second', attempts = 3, next_try = now() where message_id = 'a@x.fr';
+update portal.outbox set state = 'sending', lease_until = now() - interval '1 second', attempts = 3, tries = 3, next_try = now() where message_id = 'a@x.fr';
 select is(json_array_length(as_jobs('mail_claim', '{}')), 1, 'a lease that is over');
 select is(as_jobs('mail_stats', '{}')::jsonb - '{oldest,unchained,webhooks}'::text[], '{"status": 200, "queued": 0, "sending": 1, "sent": 1, "failed": 1, "expired": 1}', 'counted');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'once more');
@@ -37,6 +37,9 @@ update portal.outbox set state = 'sending', lease_until = now() + interval '1 mi
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'away', 'detail', 'connect')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'no server is there');
 select results_eq($$select next_try <= now(), token_sealed is null from portal.outbox where message_id = 'a@x.fr'$$,
     $$values (true, false)$$, 'due at once');
+update portal.outbox set state = 'sending', lease_until = now() + interval '1 minute', attempts = 41, tries = 0 where message_id = 'a@x.fr';
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'there again, it puts the mail off');
+select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '1 minute', 'for the first time, however long none was there');
 update portal.outbox set state = 'sending', lease_until = now() + interval '1 minute', created_at = now() - interval '73 hours' where message_id = 'a@x.fr';
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'away')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'failed', 'for three days');
 rollback to away;

@@ -30,8 +30,8 @@ sub queue_mail {
     my $tried = $o{attempts} // 0;
 
     return scalar portal()->psql("insert into portal.outbox (tenant, recipient,
-        template, data, expires, attempts, message_id) select id, '$to',
-        '$template', '$data'::jsonb, $expires, $tried, gen_random_uuid() || '\@saint-aubin.example'
+        template, data, expires, attempts, tries, message_id) select id, '$to',
+        '$template', '$data'::jsonb, $expires, $tried, $tried, gen_random_uuid() || '\@saint-aubin.example'
         from portal.town where slug = 'saint-aubin' returning id");
 }
 
