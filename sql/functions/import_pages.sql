@@ -352,12 +352,7 @@ begin
         'version', document_version(v_now::json, to_json(c.state), (
             select json_agg(json_build_array(o.field, o.imported, o.imported_mac)
                             order by o.field)
-              from import_conflict o
-             where o.state = 'open'
-               and o.section = c.section
-               and o.guardian_id is not distinct from c.guardian_id
-               and o.child_id is not distinct from c.child_id
-               and o.contact_id is not distinct from c.contact_id)));
+              from conflicts_beside(c) o)));
 end
 $$;
 
@@ -561,14 +556,9 @@ begin
     -- what is decided as one is decided at once
     v_ids := array(
         select c.id
-          from import_conflict c
-         where c.state = 'open'
-           and (c.id = v_row.id
-                or c.section = v_row.section
-                   and (select s.whole from section s where s.name = v_row.section)
-                   and c.guardian_id is not distinct from v_row.guardian_id
-                   and c.child_id is not distinct from v_row.child_id
-                   and c.contact_id is not distinct from v_row.contact_id));
+          from conflicts_beside(v_row) c
+         where c.id = v_row.id
+            or (select s.whole from section s where s.name = v_row.section));
 
     if v_act = 'take' then
         v_errors := take_imported(v_row.id);
