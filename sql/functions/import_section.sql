@@ -73,6 +73,30 @@ comment on function import_staged(bigint, text, text, text) is
     'Whether another line of the import brings them, which was not refused. Input: import, kind, external id, what else makes the record one.';
 
 
+create or replace function import_unread(p_import bigint, p_key text) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_keys  text[] := array(
+        select k.key
+          from import_key k
+         where k.import_id = p_import
+           and k.kind = 'unread_guardian'
+           and k.key = any (array[p_key, '']));
+begin
+    return p_key = any (v_keys)
+           or v_keys <> '{}'
+              and not exists (select
+                                from import_key k
+                               where k.import_id = p_import
+                                 and k.kind in ('guardian', 'wrong_guardian')
+                                 and k.key = p_key);
+end
+$$;
+
+comment on function import_unread(bigint, text) is
+    'Whether an import may name somebody else by the number of a guardian in a line that could not be read: one that begins with it, or, for those whom no other line names, one of which nobody can tell whom it names. Input: import, external id.';
+
+
 create or replace function import_held(p_section text, p_id bigint)
     returns table (field text, open boolean, set_id bigint, family_id bigint, old jsonb,
                    old_mac bytea, old_hint text, found jsonb, found_mac bytea,
