@@ -332,6 +332,18 @@ is row("select count(distinct action) from portal.audit where action in ('start_
     $portal->psql("update portal.guardian set email = '$email' where id = $guardian");
     is_deeply $desk->get('/imports/conflits')->json->{conflicts}, [], 'T202 of their own family there is none';
     is $desk->get($one)->json->{code}, 'own_family', 'T202 is not read';
+    # nor in a report, be it a page, JSON or a spreadsheet's
+    my ($import, $told, $line) = split /\|/, row("select concat_ws('|', import_id, (select count(*) from portal.import_line o where o.import_id = l.import_id and o.outcome = 'conflict'), line)
+        from portal.import_line l where outcome = 'conflict' and detail \@> (select jsonb_build_array(jsonb_build_object('key', external_id)) from portal.guardian where id = $guardian) order by import_id desc limit 1");
+    my $shown = sub {
+        my $doc = $desk->get("/imports/$import?resultat=$_[0]")->json;
+        return join ' ', $doc->{import}{counts}{conflict}, scalar(grep { $_->{outcome} eq 'conflict' } @{ $doc->{lines} }),
+            $chief->get("/imports/$import?resultat=$_[0]")->text =~ /contredit la demande/ ? 'page' : (), $chief->get("/imports/$import/rapport.csv")->content =~ /contredit la demande/ ? 'sheet' : ();
+    };
+    is $shown->($_), '0 0', "T202 nor is there one in the report of an import: $_" for 'conflict', 'all', '';
+    $portal->psql("update portal.guardian set email = '$was' where id = $guardian");
+    is $shown->($_), "$told $told page sheet", "which has one of another family: $_" for 'conflict', 'all', '';
+    $portal->psql("update portal.guardian set email = '$email' where id = $guardian");
     my $r = json_post($desk, $one, { act => 'take' }, page => '/session');
     is $r->status . ' ' . codes($r), '403 :own_family', 'T202 nor decided';
     is row("select string_agg(distinct outcome, ' ') from portal.audit where object = 'import_conflict' and outcome like 'own%'"), 'own_family', 'and kept';

@@ -240,6 +240,39 @@ END
     over(given('responsables.csv', encode('UTF-8', $head . "g1;G-1;Nœud;Zoé\n")));
     over(given('fiscal.csv', "responsable;parts\ng1;3\n"));
     is $tax->(), '3.00', 'until they are named again';
+
+    # nor is a line that cannot be read: of whom it names, or of all whom no other line does
+    my $g2 = "g2;G-1;Nœud;Ana\n";
+    my $of = sub {
+        my ($file, $text, $what, $told, $second) = @_;
+        my $id = given('autre.zip', zipped($file => encode('UTF-8', $text), 'fiscal.csv' => "responsable;parts\ng1;9\ng2;4\n"));
+        is over($id), 'done', $what;
+        is text("select string_agg(concat_ws(' ', e->>'code', nullif(e->>'key', '')), ', ' order by file = 'fiscal.csv', line)
+            from portal.import_line l cross join lateral jsonb_array_elements(l.errors || l.detail) e where l.import_id = $id"), $told, 'is told';
+        is $tax->(), $second, 'whose tax is whose';
+    };
+    over(given('responsables.csv', encode('UTF-8', $head . $g2)));
+    my @one = ('unread_guardian g1', '3.00');
+    my @both = ('unread_guardian g1, unread_guardian g2', '3.00');
+    for (['a cell too few', "g1;G-1;Autre\n", 'cells', @one], ['cells too many', 'g1;G-1;Autre;Personne' . ';x' x 200 . "\n", 'cells', @both],
+         ['a cell too many', "g1;G-1;Autre;Per;sonne\n", 'cells', @one], ['a quote', qq(g1;G-1;"Autre"x;Personne\n), 'quote', @one],
+         ['a quote in the id', qq("g1"x;G-1;Autre;Personne\n), 'quote', @both], ['another separator', "g1,G-1,Autre,Personne\n", 'cells', @both],
+         ['a byte of none', "g1\x01;G-1;Autre;Personne\n", 'control', @both], ['a long line', 'g1;G-1;Autre;' . 'x' x 70000 . "\n", 'long', @both]) {
+        my ($what, $line, $code, $told, $shares) = @$_;
+        $of->('responsables.csv', $head . $line, "$what: alone", "$code, $told", $shares);
+        $of->('responsables.csv', $head . $g2 . $line, "$what: beside who is named", "$code, unread_guardian g1", $shares);
+    }
+    $of->('responsables.csv', "responsable;famille;nom;nom\ng1;G-1;Autre;Personne\n", 'a header with a column twice', 'duplicate, unread_guardian g1, unread_guardian g2', '3.00');
+    $of->('responsables.csv', "famille;responsable;nom;prenom\nG-1;g1;Autre\n", 'an id behind what may be missing', "cells, $both[0]", '3.00');
+    $of->('familles.csv', "famille;libelle\nG-1\n", 'a line of families names no guardian', 'cells', '9.00');
+    over(given('fiscal.csv', "responsable;parts\ng1;3\n"));
+    for (['no JSON', '{"type":"guardian","guardian":"g1",', 'json', $both[0]], ['no type', '{"guardian":"g1"}', 'kind', $both[0]],
+         ['an id twice', '{"type":"guardian","guardian":"g1","responsable":"g3"}', 'duplicate', $both[0]],
+         ['an id that is none', '{"type":"guardian","guardian":["g1"],"family":"G-1"}', 'type, required', $both[0]]) {
+        my ($what, $line, $code, $told) = @$_;
+        $of->('a.ndjson', "$line\n", "NDJSON: $what", "$code, $told", '3.00');
+    }
+    $of->('a.ndjson', qq({"type":"facture","guardian":"g1"}\n), 'a type that there is not', 'kind', '9.00');
 }
 
 
@@ -257,6 +290,7 @@ END
         ['too_large -', 'too many files', zipped(map { ("f$_.csv" => 'x') } 1 .. 21)],
         ['zip famille.csv', 'a wrong checksum', $wrong],
         ['zip famille.csv', 'a zip within', zipped('famille.csv' => $whole)],
+        ['utf32 x', 'UTF-32', encode('UTF-32LE', "famille;libelle\nG-1;Nœud\n")],
         ['encoding x', 'a PDF', '%PDF-1.7' . ' ' x 100],
         ['unknown_file x', 'something else', "a;b\n1;2\n"],
         ['empty -', 'no line', "famille;libelle\n", 'familles.csv'],

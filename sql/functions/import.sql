@@ -626,13 +626,15 @@ begin
      order by x.n
         on conflict do nothing;
 
-    -- nor is it forgotten whom a wrong one has named, see import_is_stranger()
+    -- nor is it forgotten whom a wrong one has named, see import_is_stranger(), or
+    -- that nobody can tell, see import_unread()
     insert into import_key (tenant, import_id, kind, key, ref, file, line, print)
-    select v_tenant, v_import, 'wrong_guardian', r->>'key', '', v_file, (l->>'line')::int,
-           import_print(r)
+    select v_tenant, v_import,
+           case r->>'kind' when 'guardian' then 'wrong_guardian' else r->>'kind' end,
+           r->>'key', '', v_file, (l->>'line')::int, import_print(r)
       from jsonb_array_elements(input->'lines') with ordinality as x (l, n)
      cross join lateral jsonb_array_elements(l->'records') as y (r)
-     where r->>'kind' = 'guardian'
+     where r->>'kind' in ('guardian', 'unread_guardian')
        and exists (select from jsonb_array_elements(l->'errors') e
                     where e->>'left' is distinct from 'true')
        and (l->>'line')::int > v_last
@@ -681,7 +683,7 @@ $$;
 
 comment on function import_lines(jsonb) is
 'Stages lines of a file, in their order; a line that is staged already stays as it was. Input: tenant, import, lease, file, lines: [{"line", "records": [{"kind", "key", "ref", "values": {field: value, null empties it}, "macs", "hints", "seal_id", "columns"}], what is referred to first, "errors": [{"field", "column", "code", "left"}]}].
-A line with an error is refused as a whole, but for errors with "left": true: there the field was left out, and is told of, and the rest counts. A line without records and errors says nothing new. What says of the same something else than an earlier line is refused as duplicate, with "first_file" and "first_line" of that one; what says the same counts once.
+A line with an error is refused as a whole, but for errors with "left": true: there the field was left out, and is told of, and the rest counts. A line that is wrong before it is read has but {"kind": "unread_guardian", "key": of whom it names, "" where nobody can tell} in records. A line without records and errors says nothing new. What says of the same something else than an earlier line is refused as duplicate, with "first_file" and "first_line" of that one; what says the same counts once.
 Result: {"status": 200}; 409 import_lost. For portal_jobs.';
 
 

@@ -210,12 +210,10 @@ begin
     when 'settle' then
         update import_conflict k
            set state = 'settled', decided_at = now()
-         where k.section = v_section
-           and k.state = 'open'
-           and coalesce(k.guardian_id, 0) = coalesce(v_guardian, 0)
-           and coalesce(k.child_id, 0) = coalesce(v_child, 0)
-           and coalesce(k.contact_id, 0) = coalesce(v_contact, 0)
-           and p_op->'fields' ? k.field;
+         where k.id in (select c.id
+                          from conflicts_of(v_section, v_guardian, v_child, v_contact) c
+                         where p_op->'fields' ? c.field)
+           and k.state = 'open';
 
     when 'conflict' then
         insert into import_conflict as k (tenant, import_id, file, line, family_id,
@@ -551,13 +549,8 @@ declare
 begin
     v_rows := array(
         select c
-          from import_conflict c
-         where c.state = 'open'
-           and (c.id = v_row.id
-                or v_whole and c.section = v_row.section
-                   and c.guardian_id is not distinct from v_row.guardian_id
-                   and c.child_id is not distinct from v_row.child_id
-                   and c.contact_id is not distinct from v_row.contact_id));
+          from conflicts_beside(v_row) c
+         where v_whole or c.id = v_row.id);
 
     select import_over(v_now, jsonb_object_agg(c.field, c.imported), jsonb_build_object(
                'macs', coalesce(jsonb_object_agg(c.field, encode(c.imported_mac, 'hex'))

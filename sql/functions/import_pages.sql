@@ -22,9 +22,64 @@ comment on function require_importer() is
     'First line of each function for those who import: raises PT403 unless an administrator asks, or a machine with the right import.';
 
 
+create or replace function own_told() returns jsonb[]
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_own  bigint[] := agents_families();
+begin
+    v_own := v_own || other_households(here(), v_own);
+
+    return array(
+        select jsonb_build_array(jsonb_build_object('code', 'conflict', 'kind', k,
+                                                    'key', g.external_id))
+          from guardian g
+         cross join unnest(array['guardian', 'address', 'tax', 'bank']) k
+         where g.family_id = any (v_own)
+         union
+        select jsonb_build_array(jsonb_build_object('code', 'conflict', 'kind', k,
+                                                    'key', c.external_id))
+          from child_family m
+          join child c on c.tenant = m.tenant and c.id = m.child_id
+         cross join unnest(array['child', 'schooling', 'contact']) k
+         where m.family_id = any (v_own));
+end
+$$;
+
+comment on function own_told() is
+    'What import_line.detail holds where a line has a conflict as own_conflict(): of such a line reports say nothing to the agent. Empty for who has no family in the file, and for machines.';
+
+
+create or replace function own_lines(p_import bigint) returns int
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_own  jsonb[] := own_told();
+begin
+    if v_own = '{}' then
+        return 0;
+    end if;
+
+    return (select count(*)
+              from import_line l
+             where l.import_id = p_import
+               and (l.outcome in ('refused', 'conflict', 'kept') or l.errors <> '[]')
+               and l.outcome = 'conflict'
+               and l.detail @> any (v_own));
+end
+$$;
+
+comment on function own_lines(bigint) is
+    'How many lines of an import are kept from the agent, see own_told().';
+
+
 create or replace function import_row(p_import import) returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_conflicts  int := coalesce(((p_import).counts->>'conflict')::int, 0);
 begin
+    if v_conflicts > 0 then
+        v_conflicts := greatest(v_conflicts - own_lines((p_import).id), 0);
+    end if;
+
     return json_build_object('id', (p_import).id, 'name', (p_import).name,
         'source', (p_import).source, 'dry', (p_import).dry, 'state', (p_import).state,
         'by', case (p_import).source
@@ -52,14 +107,15 @@ begin
                             then 100::bigint * (p_import).planned / (p_import).lines
                             else 50::bigint * ((p_import).planned + (p_import).written)
                                  / (p_import).lines end) end,
-        'counts', (select json_object_agg(o, coalesce(((p_import).counts->>o)::int, 0))
+        'counts', (select json_object_agg(o, case o when 'conflict' then v_conflicts
+                              else coalesce(((p_import).counts->>o)::int, 0) end)
                      from unnest(array['created', 'updated', 'unchanged', 'kept',
                                        'conflict', 'refused']) o));
 end
 $$;
 
 comment on function import_row(import) is
-    'An import as lists and its page show it; counts are of lines, of what is applied once that has begun.';
+    'An import as lists and its page show it; counts are of lines, of what is applied once that has begun, without own_lines().';
 
 
 create or replace function open_conflicts() returns bigint
@@ -129,6 +185,8 @@ create or replace function import_report_lines(p_import bigint, p_outcome text,
     p_file text, p_line int, p_limit int)
     returns setof import_line
     language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_own  jsonb[] := own_told();
 begin
     -- most lines are clean: the others have an index of their own
     if p_outcome is null then
@@ -138,6 +196,7 @@ begin
          where l.import_id = p_import
            and (l.outcome in ('refused', 'conflict', 'kept') or l.errors <> '[]')
            and (l.file, l.line) > (p_file, p_line)
+           and not (l.outcome = 'conflict' and l.detail @> any (v_own))
          order by l.file, l.line
          limit p_limit;
 
@@ -149,6 +208,7 @@ begin
            and (l.outcome in ('refused', 'conflict', 'kept') or l.errors <> '[]')
            and l.outcome = p_outcome
            and (l.file, l.line) > (p_file, p_line)
+           and not (l.outcome = 'conflict' and l.detail @> any (v_own))
          order by l.file, l.line
          limit p_limit;
 
@@ -159,6 +219,7 @@ begin
          where l.import_id = p_import
            and (p_outcome = 'all' or l.outcome = p_outcome)
            and (l.file, l.line) > (p_file, p_line)
+           and not (l.outcome = 'conflict' and l.detail @> any (v_own))
          order by l.file, l.line
          limit p_limit;
     end if;
@@ -166,7 +227,7 @@ end
 $$;
 
 comment on function import_report_lines(bigint, text, text, int, int) is
-    'The next lines of a report. Input: import, outcome as import_report(), file and line of the last one seen, how many.';
+    'The next lines of a report, without those that own_told() keeps from the agent. Input: import, outcome as import_report(), file and line of the last one seen, how many.';
 
 
 create or replace function report_cursor(p_line int, p_file text) returns text
@@ -352,12 +413,7 @@ begin
         'version', document_version(v_now::json, to_json(c.state), (
             select json_agg(json_build_array(o.field, o.imported, o.imported_mac)
                             order by o.field)
-              from import_conflict o
-             where o.state = 'open'
-               and o.section = c.section
-               and o.guardian_id is not distinct from c.guardian_id
-               and o.child_id is not distinct from c.child_id
-               and o.contact_id is not distinct from c.contact_id)));
+              from conflicts_beside(c) o)));
 end
 $$;
 
@@ -561,14 +617,9 @@ begin
     -- what is decided as one is decided at once
     v_ids := array(
         select c.id
-          from import_conflict c
-         where c.state = 'open'
-           and (c.id = v_row.id
-                or c.section = v_row.section
-                   and (select s.whole from section s where s.name = v_row.section)
-                   and c.guardian_id is not distinct from v_row.guardian_id
-                   and c.child_id is not distinct from v_row.child_id
-                   and c.contact_id is not distinct from v_row.contact_id));
+          from conflicts_beside(v_row) c
+         where c.id = v_row.id
+            or (select s.whole from section s where s.name = v_row.section));
 
     if v_act = 'take' then
         v_errors := take_imported(v_row.id);

@@ -398,6 +398,11 @@ begin
         return import_left(r, 'other_person');
     end if;
 
+    -- who is named anew in a line that nobody could read is not known, either
+    if import_unread(p_import, r->>'key') then
+        return import_left(r, 'unread_guardian');
+    end if;
+
     -- what was sealed for another place opens nowhere else
     if v_guardian.id is not null and r ? 'seal_id'
        and (r->>'seal_id')::uuid <> v_guardian.seal_id

@@ -73,6 +73,30 @@ comment on function import_staged(bigint, text, text, text) is
     'Whether another line of the import brings them, which was not refused. Input: import, kind, external id, what else makes the record one.';
 
 
+create or replace function import_unread(p_import bigint, p_key text) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_keys  text[] := array(
+        select k.key
+          from import_key k
+         where k.import_id = p_import
+           and k.kind = 'unread_guardian'
+           and k.key = any (array[p_key, '']));
+begin
+    return p_key = any (v_keys)
+           or v_keys <> '{}'
+              and not exists (select
+                                from import_key k
+                               where k.import_id = p_import
+                                 and k.kind in ('guardian', 'wrong_guardian')
+                                 and k.key = p_key);
+end
+$$;
+
+comment on function import_unread(bigint, text) is
+    'Whether an import may name somebody else by the number of a guardian in a line that could not be read: one that begins with it, or, for those whom no other line names, one of which nobody can tell whom it names. Input: import, external id.';
+
+
 create or replace function import_held(p_section text, p_id bigint)
     returns table (field text, open boolean, set_id bigint, family_id bigint, old jsonb,
                    old_mac bytea, old_hint text, found jsonb, found_mac bytea,
@@ -116,6 +140,51 @@ comment on function import_value(text, jsonb, jsonb) is
     'A value as section_values() gives it. Input: field, what the software says, what the file holds.';
 
 
+create or replace function conflicts_of(p_section text, p_guardian bigint, p_child bigint,
+    p_contact bigint)
+    returns setof import_conflict
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    -- each by its own index, and by nothing but plain comparisons: row-level
+    -- security lets no other go by one
+    if p_guardian is not null then
+        return query
+        select c.* from import_conflict c
+         where c.guardian_id = p_guardian and c.section = p_section;
+
+    elsif p_child is not null then
+        return query
+        select c.* from import_conflict c
+         where c.child_id = p_child and c.section = p_section;
+
+    else
+        return query
+        select c.* from import_conflict c
+         where c.contact_id = p_contact and c.section = p_section;
+    end if;
+end
+$$;
+
+comment on function conflicts_of(text, bigint, bigint, bigint) is
+    'The conflicts about a section of one person, decided or not. Input: section; the guardian, the child or the contact, the others null.';
+
+
+create or replace function conflicts_beside(p_conflict import_conflict)
+    returns setof import_conflict
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return query
+    select c.*
+      from conflicts_of((p_conflict).section, (p_conflict).guardian_id,
+                        (p_conflict).child_id, (p_conflict).contact_id) c
+     where c.state = 'open';
+end
+$$;
+
+comment on function conflicts_beside(import_conflict) is
+    'The open conflicts about the section of the person that a conflict is about, itself among them while it is open.';
+
+
 create or replace function import_kept_before(p_section text, p_id bigint, p_field text,
     p_value jsonb, p_mac bytea)
     returns boolean
@@ -123,16 +192,12 @@ create or replace function import_kept_before(p_section text, p_id bigint, p_fie
 begin
     return exists (
         select
-          from import_conflict c
-         where c.section = p_section
-           and c.field = p_field
-           and coalesce(c.guardian_id, 0)
-               = case when p_section like 'guardian%' then p_id else 0 end
-           and coalesce(c.child_id, 0)
-               = case when p_section like 'child%' and p_section <> 'child_contact'
-                      then p_id else 0 end
-           and coalesce(c.contact_id, 0)
-               = case when p_section = 'child_contact' then p_id else 0 end
+          from conflicts_of(p_section,
+                   case when p_section like 'guardian%' then p_id end,
+                   case when p_section like 'child%' and p_section <> 'child_contact'
+                        then p_id end,
+                   case when p_section = 'child_contact' then p_id end) c
+         where c.field = p_field
            and c.state = 'kept'
            and same(c.imported, c.imported_mac, p_value, p_mac));
 end

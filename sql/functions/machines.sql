@@ -72,13 +72,7 @@ begin
            count(distinct (x.file, x.line))
       into v_rows, v_count
       from (select l.file, l.line, l.outcome, d.told, d.n
-              from (select o.file, o.line, o.outcome, o.errors, o.detail
-                      from import_line o
-                     where o.import_id = v_import.id
-                       and (o.outcome in ('refused', 'conflict', 'kept') or o.errors <> '[]')
-                       and (o.file, o.line) > (v_file, v_line)
-                     order by o.file, o.line
-                     limit v_lines) l
+              from import_report_lines(v_import.id, null, v_file, v_line, v_lines) l
               left join lateral jsonb_array_elements(l.errors || l.detail)
                    with ordinality as d (told, n) on true
              order by l.file, l.line, d.n
@@ -98,7 +92,7 @@ end
 $$;
 
 comment on function import_sheet(jsonb) is
-'The report of an import for a spreadsheet: each thing that is told of its lines, those that are clean left out; 50,000 at most. Input: import; piece (nginx''s alone, "" at first): of 500 lines, and whether they are "later" ones and what "more" are asked for by as the next piece.
+'The report of an import for a spreadsheet: each thing that is told of its lines, those that are clean left out, and what own_told() keeps; 50,000 at most. Input: import; piece (nginx''s alone, "" at first): of 500 lines, and whether they are "later" ones and what "more" are asked for by as the next piece.
 Result: {"status": 200, "rows": [{"file", "line", "outcome", "column", "key", "code", "first_file", "first_line": of a duplicate}]}; 404. For administrators.';
 
 

@@ -27,6 +27,7 @@ typedef enum {
     PORTAL_CSV_UTF16LE,
     PORTAL_CSV_UTF16BE,
     PORTAL_CSV_1252,                /* Windows-1252 */
+    PORTAL_CSV_UTF32,               /* told apart, and not read */
 } portal_csv_encoding_e;
 
 /* "UTF-8", ... for reports */

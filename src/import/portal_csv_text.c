@@ -26,7 +26,7 @@ static void portal_csv_put(portal_csv_t *csv, uint32_t c);
 
 
 const char *const  portal_csv_encodings[] = {
-    "UTF-8", "UTF-16LE", "UTF-16BE", "Windows-1252"
+    "UTF-8", "UTF-16LE", "UTF-16BE", "Windows-1252", "UTF-32"
 };
 
 
@@ -117,6 +117,17 @@ portal_csv_probed(const portal_csv_probe_t *probe, size_t *bom)
     if (probe->bytes >= 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0) {
         *bom = 3;
         return PORTAL_CSV_UTF8;
+    }
+
+    /* three zeroes of four bytes, or a mark of that width */
+
+    if (probe->bytes >= 4
+        && (memcmp(head, "\xff\xfe\0", 4) == 0
+            || memcmp(head, "\0\0\xfe\xff", 4) == 0
+            || (memcmp(head, "\0\0", 3) == 0 && head[3] != 0)
+            || (head[0] != 0 && memcmp(head + 1, "\0\0", 3) == 0)))
+    {
+        return PORTAL_CSV_UTF32;
     }
 
     if (probe->bytes >= 2) {

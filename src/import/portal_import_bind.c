@@ -9,6 +9,7 @@
 #include <unistr.h>
 
 #include "portal_import_map.h"
+#include "portal_import_zip.h"
 
 
 static const char *portal_import_named(const portal_import_bind_t *bind,
@@ -32,6 +33,46 @@ const portal_import_kind_t *const  portal_import_kinds[] = {
     &portal_import_mandates,
     NULL
 };
+
+
+/* an old spreadsheet, a PDF, a zip within a zip: the code of what is no text */
+
+const char *
+portal_import_binary(const portal_csv_probe_t *probe, const char *data,
+    size_t n)
+{
+    size_t  i, controls, bom;
+
+    switch (portal_csv_probed(probe, &bom)) {
+
+    case PORTAL_CSV_UTF16LE:
+    case PORTAL_CSV_UTF16BE:
+        return NULL;
+
+    case PORTAL_CSV_UTF32:
+        return "utf32";
+
+    default:
+        break;
+    }
+
+    if (portal_zip_is(data, n)) {
+        return "zip";
+    }
+
+    if (n > 4 && memcmp(data, "%PDF", 4) == 0) {
+        return "encoding";
+    }
+
+    controls = 0;
+
+    for (i = 0; i < n; i++) {
+        controls += (unsigned char) data[i] < 0x20
+                    && strchr("\t\r\n", data[i]) == NULL;
+    }
+
+    return controls > 64 && controls > n / 10 ? "encoding" : NULL;
+}
 
 
 /* "Famille (2) 2026-11-25.csv" is "famille" */

@@ -67,7 +67,6 @@ static int portal_import_read(portal_import_book_t *book,
     const char **failure);
 static portal_import_e portal_import_scanned(portal_import_book_t *book);
 static portal_import_e portal_import_look(portal_import_book_t *book);
-static int portal_import_binary(const portal_import_book_t *book, size_t n);
 static void portal_import_sort(portal_import_book_t *book);
 static portal_import_e portal_import_open(portal_import_book_t *book);
 static portal_import_e portal_import_more(portal_import_book_t *book);
@@ -309,11 +308,12 @@ portal_import_book_scan(portal_import_book_t *book)
     if (n > 0) {
         portal_csv_probe(&book->probe, book->piece, (size_t) n);
 
-        if (!book->headed && portal_import_binary(book, (size_t) n)) {
-            return portal_import_fail(book, portal_zip_is(book->piece,
-                                                          (size_t) n)
-                                            ? "zip" : "encoding",
-                                      file->name, 0);
+        failure = book->headed ? NULL
+                  : portal_import_binary(&book->probe, book->piece,
+                                         (size_t) n);
+
+        if (failure != NULL) {
+            return portal_import_fail(book, failure, file->name, 0);
         }
 
         book->headed = 1;
@@ -322,40 +322,6 @@ portal_import_book_scan(portal_import_book_t *book)
     }
 
     return portal_import_look(book);
-}
-
-
-/* an old spreadsheet, a PDF, a zip within a zip: what is no text at all */
-
-static int
-portal_import_binary(const portal_import_book_t *book, size_t n)
-{
-    size_t  i, controls, bom;
-
-    switch (portal_csv_probed(&book->probe, &bom)) {
-
-    case PORTAL_CSV_UTF16LE:
-    case PORTAL_CSV_UTF16BE:
-        return 0;
-
-    default:
-        break;
-    }
-
-    if (n > 4 && (portal_zip_is(book->piece, n)
-                  || memcmp(book->piece, "%PDF", 4) == 0))
-    {
-        return 1;
-    }
-
-    controls = 0;
-
-    for (i = 0; i < n; i++) {
-        controls += (unsigned char) book->piece[i] < 0x20
-                    && strchr("\t\r\n", book->piece[i]) == NULL;
-    }
-
-    return controls > 64 && controls > n / 10;
 }
 
 
@@ -673,9 +639,8 @@ portal_import_head(portal_import_book_t *book, portal_import_line_t *line)
         return PORTAL_IMPORT_MEMORY;
     }
 
-    book->headed = 1;
-
     if (code == NULL) {
+        book->headed = 1;
         return PORTAL_IMPORT_AGAIN;
     }
 
@@ -766,11 +731,21 @@ static portal_import_e
 portal_import_single(portal_import_book_t *book, portal_import_line_t *line,
     const char *field, const char *column, const char *code)
 {
+    const portal_import_file_t  *file;
+
+    file = &book->files[book->at];
+
     if (portal_import_line_init(line, book->csv.line) != 0) {
         return PORTAL_IMPORT_MEMORY;
     }
 
-    if (portal_import_error(line, field, column, code, 0) != 0) {
+    if (portal_import_error(line, field, column, code, 0) != 0
+        || portal_import_unread_csv(book->rules, file->kind < 0 ? NULL
+                                    : portal_import_kinds[file->kind],
+                                    book->headed && !file->ndjson
+                                    ? &book->bind : NULL, &book->csv, line)
+           != 0)
+    {
         portal_import_line_free(line);
         return PORTAL_IMPORT_MEMORY;
     }
@@ -806,6 +781,13 @@ portal_import_json(portal_import_book_t *book, portal_import_line_t *line)
 
     if (kind < 0) {
         rc = portal_import_single(book, line, "type", "type", "kind");
+
+        if (rc == PORTAL_IMPORT_LINE && json_is_string(type)) {
+
+            /* it says itself that it names no guardian */
+
+            (void) json_array_clear(line->records);
+        }
 
     } else {
         (void) json_object_del(object, "type");

@@ -39,7 +39,7 @@ portal_import_members(const portal_import_rules_t *rules,
     json_t *unknown)
 {
     int                       rc;
-    size_t                    cell;
+    size_t                    cell, wrong;
     const char               *code;
     portal_import_members_t  *members;
 
@@ -49,6 +49,7 @@ portal_import_members(const portal_import_rules_t *rules,
     }
 
     rc = portal_import_gather(members, object, line);
+    wrong = json_array_size(line->errors);
 
     if (rc == 0) {
         code = portal_import_bind(bind, kind, members->names, members->n,
@@ -57,6 +58,7 @@ portal_import_members(const portal_import_rules_t *rules,
         /* an id that is not there is an empty one, see portal_import_map() */
 
         if (code != NULL && bind->missing == NULL) {
+            wrong = 1;
             rc = portal_import_error(line, NULL, bind->name[cell], code, 0);
 
         } else {
@@ -64,6 +66,12 @@ portal_import_members(const portal_import_rules_t *rules,
                  || portal_import_map(rules, bind, members->cells, line) != 0
                  ? -1 : 0;
         }
+    }
+
+    /* the id may be in what was not taken */
+
+    if (rc == 0 && wrong && json_array_size(line->records) == 0) {
+        rc = portal_import_unread(rules, kind, NULL, line);
     }
 
     free(members);

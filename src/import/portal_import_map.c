@@ -31,8 +31,6 @@ typedef struct {
 static const char *portal_import_ids(const portal_import_rules_t *rules,
     const portal_import_bind_t *bind, const portal_csv_cell_t *cells,
     portal_import_line_t *line, json_t *ids);
-static int portal_import_id(const portal_import_rules_t *rules,
-    const portal_csv_cell_t *cell, json_t **id, char *code, size_t codelen);
 static int portal_import_id_names(portal_import_making_t *making);
 static int portal_import_make(portal_import_making_t *making,
     const json_t *ids);
@@ -254,8 +252,11 @@ portal_import_ids(const portal_import_rules_t *rules,
             || (id != NULL
                 && json_object_set_new(ids, which ? "1" : "0", id) != 0)
             || (id == NULL
-                && portal_import_error(line, column->field, name, code, 0)
-                   != 0))
+                && (portal_import_error(line, column->field, name, code, 0)
+                    != 0
+                    || (which == 0
+                        && portal_import_unread(rules, bind->kind, NULL, line)
+                           != 0))))
         {
             return "memory";
         }
@@ -265,7 +266,7 @@ portal_import_ids(const portal_import_rules_t *rules,
 }
 
 
-static int
+int
 portal_import_id(const portal_import_rules_t *rules,
     const portal_csv_cell_t *cell, json_t **id, char *code, size_t codelen)
 {

@@ -103,6 +103,10 @@ extern const portal_import_kind_t  portal_import_bl_enfant;
 extern const portal_import_kind_t  portal_import_bl_enfant_famille;
 extern const portal_import_kind_t  portal_import_bl_mandat;
 
+/* of a file that its first bytes show to be no text that is read, why: a
+   failure's code; NULL: it may be one */
+const char *portal_import_binary(const portal_csv_probe_t *probe,
+    const char *data, size_t n);
 /* by a file's name, or by NDJSON's "type"; -1: none */
 int portal_import_kind_file(const char *name);
 int portal_import_kind_type(const char *type, size_t len);
@@ -180,6 +184,25 @@ int portal_import_error(portal_import_line_t *line, const char *field,
 int portal_import_map(const portal_import_rules_t *rules,
     const portal_import_bind_t *bind, const portal_csv_cell_t *cells,
     portal_import_line_t *line);
+
+/* an id of a cell; *id NULL: there is none, as the code says; -1: no memory */
+int portal_import_id(const portal_import_rules_t *rules,
+    const portal_csv_cell_t *cell, json_t **id, char *code, size_t codelen);
+
+
+/*
+ * A line that is refused unread: {"kind": "unread_guardian", "key"} is added
+ * to its records for each guardian of the kind, by the id in the cell, or once
+ * or more with "" where nobody can tell whom it names (NULL, or no id).  The
+ * other finds the cell in what the reader has of the line; kind NULL: any,
+ * bind NULL: its columns are not known.  -1: no memory.
+ */
+int portal_import_unread(const portal_import_rules_t *rules,
+    const portal_import_kind_t *kind, const portal_csv_cell_t *cell,
+    portal_import_line_t *line);
+int portal_import_unread_csv(const portal_import_rules_t *rules,
+    const portal_import_kind_t *kind, const portal_import_bind_t *bind,
+    const portal_csv_t *csv, portal_import_line_t *line);
 
 
 /*

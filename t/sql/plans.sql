@@ -151,6 +151,37 @@ select ok(n <= 60, 'guardians by their codes: not family after family (' || n ||
 select ok(n between 0 and 100, 'whose conflicts are counted: by an index of ' || t || ' (' || n || ')')
   from unnest('{guardian,account,subscription}'::text[]) t, lateral rows_read($$select portal.imports('{}')$$, ('portal.' || t)::regclass) n;
 
+-- conflicts, of which each looks for the others of its person
+
+insert into portal.import_conflict (tenant, family_id, guardian_id, section, field, was, asked, imported)
+select 1, family_id, id, 'guardian_basic', f, '1', '2', '3' from portal.guardian, unnest('{profession,employer}'::text[]) f where last_name = 'X';
+insert into portal.import_conflict (tenant, family_id, child_id, section, field, was, asked, imported)
+select 1, m.family_id, c.id, 'child_general', 'diet', '1', '2', '3' from portal.child c join portal.child_family m on m.child_id = c.id where c.last_name = 'X';
+insert into portal.contact (tenant, family_id, child_id, rank, last_name, first_name, link, phone_mobile)
+select 1, m.family_id, c.id, 1, 'X', 'Y', 'other', '+33639980001' from portal.child c join portal.child_family m on m.child_id = c.id where c.last_name = 'X';
+insert into portal.import_conflict (tenant, family_id, contact_id, section, field, was, asked, imported)
+select 1, family_id, id, 'child_contact', 'phone_mobile', '1', '2', '3' from portal.contact where last_name = 'X';
+analyze portal.import_conflict; analyze portal.contact;
+create temp table of_each as
+select (select max(id) - 60 from portal.import_conflict where guardian_id is not null) as guardian, (select max(id) - 60 from portal.import_conflict where child_id is not null) as child,
+       (select max(id) - 60 from portal.import_conflict where contact_id is not null) as contact;
+select ok(n between 0 and 400, 'a page of conflicts reads those of its persons (' || n || '): ' || t)
+  from of_each, lateral (values ('the first', null), ('guardians', guardian), ('children', child), ('contacts', contact)) x (t, after),
+       lateral rows_read(format('select portal.import_conflicts(jsonb_build_object(''after'', %L))', after::text), 'portal.import_conflict') n;
+select ok(n between 0 and 20, 'one by itself, too (' || n || '): ' || t)
+  from of_each, lateral (values ('guardian', guardian), ('child', child), ('contact', contact)) x (t, id),
+       lateral rows_read(format('select portal.conflict(jsonb_build_object(''conflict'', %L))', id::text), 'portal.import_conflict') n;
+grant usage on schema tap to portal_apply;
+grant execute on all functions in schema tap to portal_apply;
+grant select on of_each to portal_apply;
+set local role portal_apply;
+select ok(n between 0 and 20, 'what an import asks of one, too (' || n || '): ' || t)
+  from of_each, lateral (values ('guardian_basic', guardian), ('child_general', child), ('child_contact', contact)) x (t, id) join portal.import_conflict c on c.id = x.id,
+       lateral rows_read(format('select portal.import_kept_before(%L, %s, ''x'', ''"1"'', null), portal.import_rule(jsonb_build_object(''do'', ''settle'', ''section'', %1$L, ''id'', %2$s, ''fields'', jsonb_build_array(%3$L)), null)',
+           t, coalesce(c.guardian_id, c.child_id, c.contact_id), c.field), 'portal.import_conflict') n;
+reset role;
+
+
 -- answers to many changes of the same fields of one person
 
 insert into portal.machine (tenant, name, key_mac, rights) values (1, 'Plans', decode(tap.mac('plans'), 'hex'), '{feed}');

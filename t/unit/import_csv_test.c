@@ -135,6 +135,12 @@ encodings(void)
     is_encoding("\xfe\xff\0i", PORTAL_CSV_UTF16BE, 2, "UTF-16BE");
     is_encoding("i\0d\0", PORTAL_CSV_UTF16LE, 0, "UTF-16LE without a mark");
     is_encoding("\0i\0d", PORTAL_CSV_UTF16BE, 0, "UTF-16BE without a mark");
+    is_encoding("\xff\xfe\0\0i\0\0\0", PORTAL_CSV_UTF32, 0, "UTF-32LE");
+    is_encoding("\0\0\xfe\xff\0\0\0i", PORTAL_CSV_UTF32, 0, "UTF-32BE");
+    is_encoding("i\0\0\0d\0\0\0", PORTAL_CSV_UTF32, 0,
+                "UTF-32LE without a mark");
+    is_encoding("\0\0\0i\0\0\0d", PORTAL_CSV_UTF32, 0,
+                "UTF-32BE without a mark");
 
 #define decodes(encoding, text, want, what)                                   \
     reads_len(encoding, text, sizeof(text) - 1, want, what)

@@ -316,6 +316,10 @@ wrong(void)
          "{\"errors\":[{\"code\":\"cells\"}],\"line\":3,\"records\":[]}\n"
          "{\"errors\":[{\"code\":\"cells\"}],\"line\":4,\"records\":[]}\n"
          "{\"errors\":[],\"line\":5", "ragged lines");
+    says("famille.csv", "id;nomResp1;prenomResp1\n17;A\n",
+         "\"records\":[{\"key\":\"17/1\",\"kind\":\"unread_guardian\"},"
+         "{\"key\":\"17/2\",\"kind\":\"unread_guardian\"}]}",
+         "whom a ragged one names");
     says("familles.csv", "famille;libelle\nf1;\"a\nf2;b\n",
          "{\"errors\":[{\"code\":\"quote\",\"column\":\"libelle\"}],\"line\":2,"
          "\"records\":[]}\n{\"errors\":[],\"line\":3",
@@ -336,7 +340,8 @@ wrong(void)
           "a header without its id: nothing of the file");
     reads("responsables.csv", "responsable;nom\ng;A\n",
           "{\"errors\":[{\"code\":\"required\",\"column\":\"family\","
-          "\"field\":\"family\"}],\"line\":1,\"records\":[]}\nDONE",
+          "\"field\":\"family\"}],\"line\":1,\"records\":[{\"key\":\"\","
+          "\"kind\":\"unread_guardian\"}]}\nDONE",
           "which of two ids it is");
     says("x.ndjson", "{\"type\":\"guardian\",\"guardian\":\"g\","
          "\"last_name\":\"A\",\"first_name\":\"B\"}\n",
@@ -378,7 +383,8 @@ ndjson(void)
           "\"last_name\":\"A\",\"link\":\"father\"}}]}\n"
           "{\"errors\":[{\"code\":\"kind\",\"column\":\"type\","
           "\"field\":\"type\"}],\"line\":3,\"records\":[]}\n"
-          "{\"errors\":[{\"code\":\"json\"}],\"line\":4,\"records\":[]}\n"
+          "{\"errors\":[{\"code\":\"json\"}],\"line\":4,\"records\":"
+          "[{\"key\":\"\",\"kind\":\"unread_guardian\"}]}\n"
           "{\"errors\":[{\"code\":\"required\",\"column\":\"family\","
           "\"field\":\"family\"}],"
           "\"line\":5,\"records\":[]}\n"
@@ -386,7 +392,8 @@ ndjson(void)
           "{\"code\":\"required\",\"column\":\"family\","
           "\"field\":\"family\"}],"
           "\"line\":6,\"records\":[]}\n"
-          "{\"errors\":[{\"code\":\"json\"}],\"line\":7,\"records\":[]}\nDONE",
+          "{\"errors\":[{\"code\":\"json\"}],\"line\":7,\"records\":"
+          "[{\"key\":\"\",\"kind\":\"unread_guardian\"}]}\nDONE",
           "NDJSON");
     says("x.txt", "{\"type\":\"child\",\"child\":\"c\",\"last_name\":\"A\\u0000\"}",
          "\"code\":\"control\"", "told by its first sign; a zero in a text");
