@@ -120,7 +120,10 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
     like $camille->get("/famille/demandes/$id")->text, qr/annulé cette modification/, 'and reads it by the removal';
     like $camille->get("/famille/demandes/$undo")->text, qr/Retrait accepté par erreur\./, 'with the reason';
     like letter('camille.martin@exemple.fr', 'change_reversed')->{text}, qr{/famille/demandes/$undo\b}, 'and by mail';
-    like letter('julien.martin@exemple.fr', 'contact_asked')->{text}, qr/\Q$name\E/, 'who may collect the child again is told to the other guardian';
+    my $mail = letter('julien.martin@exemple.fr', 'contact_asked');
+    like $mail->{subject}, qr/^Une personne peut de nouveau venir chercher Léo –/, 'who may collect the child again is told to the other guardian';
+    like $mail->{text}, qr/La mairie a annulé une modification du dossier de Léo\. .*\Q$name\E/, 'by name, as done by the town';
+    unlike $mail->{text}, qr/responsable (?:a )?demand|ne compte qu/, 'and not as what somebody asks for';
     unlike $desk->get("/demandes/$id")->content, qr/value="reverse"/, 'once';
     is codes(decided($id, 'reverse', reason => 'Encore.')), ':request_reversed', 'and not twice';
 
@@ -138,6 +141,30 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
     is row("select count(*) from portal.contact where id = $contact"), 0, 'undoing that takes it out';
     undone($out);
     is held(contact => $contact), $before, 'and undoing that brings it back';
+}
+
+
+### a change that was undone: who may collect the child again
+
+{
+    my $told = "select count(*) from portal.outbox where template = 'contact_asked' and recipient = 'julien.martin\@exemple.fr'";
+    my $mails = row($told);
+    my $may = sub {
+        my $r = json_post($cj, "/famille/$path/modifier", { collect => $_[0], step => 'send' });
+        my ($id) = ($r->json->{location} // '') =~ /(\d+)$/;
+        ok $id, "asked: $_[0]" or diag $r->content;
+        is decided($id, 'accept')->status, 200, 'accepted';
+        return $id;
+    };
+    my $undo = undone($may->('no'));
+    is row("select collect from portal.contact where id = $contact"), 't', 'may collect again';
+    is row($told) - $mails, 1, 'the other guardian is told';
+    is row("select data->>'back' from portal.outbox where template = 'contact_asked' order by created_at desc limit 1"), 'true',
+        'as done by the town';
+    undone($undo);
+    is row("select collect from portal.contact where id = $contact"), 'f', 'may collect no more';
+    is row($told) - $mails, 1, 'nobody is told of that';
+    $portal->psql("update portal.contact set collect = true where id = $contact");
 }
 
 

@@ -596,6 +596,8 @@ begin
                                             || (v_new->>'last_name'),
                      'link', case when not is_hidden('child_contact', 'link')
                                   then v_new->'link' end,
+                     -- undone by the town: nobody asks for it, and it counts
+                     'back', p_set.reverses is not null,
                      'child', (select c.first_name from child c where c.id = p_set.child_id),
                      'path', '/famille/enfants/' || p_set.child_id))
        from account a
@@ -611,4 +613,4 @@ end
 $$;
 
 comment on function tell_collect(change_set, jsonb, jsonb) is
-    'Writes to the child''s other guardians, of both households, who is to be allowed to collect it, or on other days than so far: name and link only. Input: the request, its items, and those that it had or that the request before it had.';
+    'Writes to the child''s other guardians, of both households, who is to be allowed to collect it, or on other days than so far: name and link only; of a request that undoes another one, that they may again. Input: the request, its items, and those that it had or that the request before it had.';
