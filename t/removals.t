@@ -194,6 +194,45 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
 }
 
 
+# meanwhile nothing of the child's can be decided or undone, and no page offers it
+{
+    my $ask = sub {
+        my ($what, $fields) = @_;
+        my $r = json_post($cj, "/famille/enfants/$leo/$what", $fields);
+        my ($id) = ($r->json->{location} // '') =~ /(\d+)$/;
+        ok $id, "asked: $what" or diag $r->content;
+        return $id;
+    };
+    my %offers = map { $_ => qr/name="step" value="$_"/ } qw(accept refuse reverse);
+    my $done = $ask->('generales', { insurer => 'Assurance du Canton' });
+    is decided($done, 'accept')->status, 200, 'accepted';
+    like $desk->get("/demandes/$done")->content, $offers{reverse}, 'which can be undone';
+    my @open = ($ask->('generales', { insurer => 'Autre' }), $ask->('contacts/nouveau',
+        { last_name => 'Petit', first_name => 'Odile', link => 'friend', phone_mobile => '0612345678', collect => 'no', emergency => 'no' }));
+    my $id = removal("enfants/$leo");
+
+    is $agent->get("/demandes/$done")->json->{may_reverse}, JSON::PP::false(), 'undoing a change of who has gone is not offered';
+    unlike $desk->get("/demandes/$done")->content, $offers{reverse}, 'nor by the page';
+    my $r = decided($done, 'reverse', reason => 'Erreur.');
+    is $r->status . codes($r), '409:subject_gone', 'nor done';
+    for my $open (@open) {
+        is $agent->get("/demandes/$open")->json->{request}{subject_gone}, JSON::PP::true(), 'an open request says that who it is about has gone';
+        my $page = $desk->get("/demandes/$open");
+        like $page->text, qr/n’est plus dans le dossier : cette demande peut seulement être refusée/, 'so does the page';
+        unlike $page->content, $offers{accept}, 'which does not offer to accept it';
+        like $page->content, $offers{refuse}, 'but to refuse it';
+        $r = decided($open, 'accept');
+        is $r->status . codes($r), '409:subject_gone', 'nor is it accepted';
+    }
+
+    undone($id);
+    is $agent->get("/demandes/$done")->json->{may_reverse}, JSON::PP::true(), 'once the child is there again it can be undone';
+    is decided($open[0], 'refuse', reason => 'Non.')->status, 200, 'and what waits decided';
+    is decided($open[1], 'accept')->status, 200, 'accepted, too';
+    $portal->psql("delete from portal.contact where child_id = $leo and first_name = 'Odile'");
+}
+
+
 ### a guardian, and what is sealed
 
 my $his = client();

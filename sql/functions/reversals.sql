@@ -72,7 +72,7 @@ begin
         return reverse_addition(p_set, input);
     elsif p_set.action = 'remove' then
         return reverse_removal(p_set, input);
-    elsif v_now is null then
+    elsif v_now is null or subject_gone(p_set) then
         return refused('', 'subject_gone', 409);
     end if;
 
