@@ -122,7 +122,7 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
     like letter('camille.martin@exemple.fr', 'change_reversed')->{text}, qr{/famille/demandes/$undo\b}, 'and by mail';
     my $mail = letter('julien.martin@exemple.fr', 'contact_asked');
     like $mail->{subject}, qr/^Une personne peut de nouveau venir chercher Léo –/, 'who may collect the child again is told to the other guardian';
-    like $mail->{text}, qr/La mairie a annulé une modification du dossier de Léo\. .*\Q$name\E/, 'by name, as done by the town';
+    like $mail->{text}, qr/Pour Léo, la mairie a annulé une modification du dossier\. .*\Q$name\E/, 'by name, as done by the town';
     unlike $mail->{text}, qr/responsable (?:a )?demand|ne compte qu/, 'and not as what somebody asks for';
     unlike $desk->get("/demandes/$id")->content, qr/value="reverse"/, 'once';
     is codes(decided($id, 'reverse', reason => 'Encore.')), ':request_reversed', 'and not twice';
