@@ -322,6 +322,25 @@ for my $case (['guardian_basic', profession => 'Horlogère'], ['guardian_address
     $r = json_post($j, $path, { $field => $field eq 'diet' ? 'no_meat' : "$value bis" });
     is $r->json->{notice}, 'change_sent', "$section.$field: an agent again";
 }
+
+# who may collect a child is new, or may on more days, only once an agent has accepted it
+{
+    my $path = page_of('child_contact');
+    town('child_contact', $_, 'editable', 'automatic') for qw(collect last_name phone_mobile valid_until);
+    $portal->psql("update portal.contact set collect = false, valid_until = null where id = $id{contact}");
+    for my $case ([phone_mobile => '+33612345678', 1], [collect => 'yes', 0], [last_name => 'Quelqu’un', 0],
+        [phone_mobile => '+33612345679', 1], [valid_until => '2040-05-06', 1], [valid_until => '2041-05-06', 0], [collect => 'no', 1])
+    {
+        my ($field, $value, $counts) = @$case;
+        my $r = json_post($j, $path, { $field => $value });
+        is $r->json->{notice}, $counts ? 'change_done' : 'change_sent', "$field $value: " . ($counts ? 'counts' : 'waits') or diag $r->content;
+        next if $counts;
+        my ($request) = $r->json->{location} =~ /(\d+)/;
+        isnt $j->get($path)->json->{current}{$field}, $value, 'and is not in the file';
+        is $desk->post("/demandes/$request", { csrf => $desk->get('/session')->json->{csrf}, step => 'accept',
+            version => $desk->get("/demandes/$request")->json->{version} })->status, 200, 'until an agent accepts it';
+    }
+}
 $portal->psql('delete from portal.field_policy');
 
 # of another town nothing

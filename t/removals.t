@@ -120,7 +120,10 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
     like $camille->get("/famille/demandes/$id")->text, qr/annulé cette modification/, 'and reads it by the removal';
     like $camille->get("/famille/demandes/$undo")->text, qr/Retrait accepté par erreur\./, 'with the reason';
     like letter('camille.martin@exemple.fr', 'change_reversed')->{text}, qr{/famille/demandes/$undo\b}, 'and by mail';
-    like letter('julien.martin@exemple.fr', 'contact_asked')->{text}, qr/\Q$name\E/, 'who may collect the child again is told to the other guardian';
+    my $mail = letter('julien.martin@exemple.fr', 'contact_asked');
+    like $mail->{subject}, qr/^Une personne peut de nouveau venir chercher Léo –/, 'who may collect the child again is told to the other guardian';
+    like $mail->{text}, qr/Pour Léo, la mairie a annulé une modification du dossier\. .*\Q$name\E/, 'by name, as done by the town';
+    unlike $mail->{text}, qr/responsable (?:a )?demand|ne compte qu/, 'and not as what somebody asks for';
     unlike $desk->get("/demandes/$id")->content, qr/value="reverse"/, 'once';
     is codes(decided($id, 'reverse', reason => 'Encore.')), ':request_reversed', 'and not twice';
 
@@ -138,6 +141,30 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
     is row("select count(*) from portal.contact where id = $contact"), 0, 'undoing that takes it out';
     undone($out);
     is held(contact => $contact), $before, 'and undoing that brings it back';
+}
+
+
+### a change that was undone: who may collect the child again
+
+{
+    my $told = "select count(*) from portal.outbox where template = 'contact_asked' and recipient = 'julien.martin\@exemple.fr'";
+    my $mails = row($told);
+    my $may = sub {
+        my $r = json_post($cj, "/famille/$path/modifier", { collect => $_[0], step => 'send' });
+        my ($id) = ($r->json->{location} // '') =~ /(\d+)$/;
+        ok $id, "asked: $_[0]" or diag $r->content;
+        is decided($id, 'accept')->status, 200, 'accepted';
+        return $id;
+    };
+    my $undo = undone($may->('no'));
+    is row("select collect from portal.contact where id = $contact"), 't', 'may collect again';
+    is row($told) - $mails, 1, 'the other guardian is told';
+    is row("select data->>'back' from portal.outbox where template = 'contact_asked' order by created_at desc limit 1"), 'true',
+        'as done by the town';
+    undone($undo);
+    is row("select collect from portal.contact where id = $contact"), 'f', 'may collect no more';
+    is row($told) - $mails, 1, 'nobody is told of that';
+    $portal->psql("update portal.contact set collect = true where id = $contact");
 }
 
 
@@ -164,6 +191,45 @@ $portal->psql("update portal.contact set collect = true where id = $contact");
     is row("select count(*) from portal.import_removed where set_id = $id"), 0, 'imports may write there';
     my @fields = map { $_->{field} } @{ $agent->get("/demandes/$undo")->json->{items} };
     like "@fields", qr/last_name.*birth_date/, 'the request shows who it is';
+}
+
+
+# meanwhile nothing of the child's can be decided or undone, and no page offers it
+{
+    my $ask = sub {
+        my ($what, $fields) = @_;
+        my $r = json_post($cj, "/famille/enfants/$leo/$what", $fields);
+        my ($id) = ($r->json->{location} // '') =~ /(\d+)$/;
+        ok $id, "asked: $what" or diag $r->content;
+        return $id;
+    };
+    my %offers = map { $_ => qr/name="step" value="$_"/ } qw(accept refuse reverse);
+    my $done = $ask->('generales', { insurer => 'Assurance du Canton' });
+    is decided($done, 'accept')->status, 200, 'accepted';
+    like $desk->get("/demandes/$done")->content, $offers{reverse}, 'which can be undone';
+    my @open = ($ask->('generales', { insurer => 'Autre' }), $ask->('contacts/nouveau',
+        { last_name => 'Petit', first_name => 'Odile', link => 'friend', phone_mobile => '0612345678', collect => 'no', emergency => 'no' }));
+    my $id = removal("enfants/$leo");
+
+    is $agent->get("/demandes/$done")->json->{may_reverse}, JSON::PP::false(), 'undoing a change of who has gone is not offered';
+    unlike $desk->get("/demandes/$done")->content, $offers{reverse}, 'nor by the page';
+    my $r = decided($done, 'reverse', reason => 'Erreur.');
+    is $r->status . codes($r), '409:subject_gone', 'nor done';
+    for my $open (@open) {
+        is $agent->get("/demandes/$open")->json->{request}{subject_gone}, JSON::PP::true(), 'an open request says that who it is about has gone';
+        my $page = $desk->get("/demandes/$open");
+        like $page->text, qr/n’est plus dans le dossier : cette demande peut seulement être refusée/, 'so does the page';
+        unlike $page->content, $offers{accept}, 'which does not offer to accept it';
+        like $page->content, $offers{refuse}, 'but to refuse it';
+        $r = decided($open, 'accept');
+        is $r->status . codes($r), '409:subject_gone', 'nor is it accepted';
+    }
+
+    undone($id);
+    is $agent->get("/demandes/$done")->json->{may_reverse}, JSON::PP::true(), 'once the child is there again it can be undone';
+    is decided($open[0], 'refuse', reason => 'Non.')->status, 200, 'and what waits decided';
+    is decided($open[1], 'accept')->status, 200, 'accepted, too';
+    $portal->psql("delete from portal.contact where child_id = $leo and first_name = 'Odile'");
 }
 
 

@@ -214,20 +214,31 @@ comment on function change_values(change_set) is
     'A section as the accepted items of a request make it, over what the file holds now; null when whom it is about is no more.';
 
 
+create or replace function subject_gone(p_set change_set) returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return p_set.action in ('change', 'remove') and request_subject(p_set) is null
+           -- a child's row outlasts its place in the family, see end_children()
+           or p_set.section like 'child%' and (p_set.action, p_set.section)
+                                              <> ('add', 'child_general')
+              and not exists (select
+                                from child_family m
+                               where m.family_id = p_set.family_id
+                                 and m.child_id = p_set.child_id);
+end
+$$;
+
+comment on function subject_gone(change_set) is
+    'Whether whom a request is about is no more, or no more in the family''s file: it can only be refused, and not be undone.';
+
+
 create or replace function change_faults(p_set change_set, p_values jsonb default null)
     returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 declare
     v_values  jsonb := p_values;
 begin
-    if p_set.action in ('change', 'remove') and request_subject(p_set) is null
-       or p_set.section like 'child%' and (p_set.action, p_set.section)
-                                          <> ('add', 'child_general')
-          and not exists (select
-                            from child_family m
-                           where m.family_id = p_set.family_id
-                             and m.child_id = p_set.child_id)
-    then
+    if subject_gone(p_set) then
         return fault('', 'subject_gone');
     end if;
 

@@ -457,6 +457,8 @@ begin
     if p_action = 'change' and asks_as() = 'family'
        -- nor does an IBAN count at once that takes two agents
        and not (wants_two(v_set) and gives_iban(v_set))
+       -- and who may collect a child is for an agent to accept, in each town
+       and not lets_collect(v_set, p_items, '[]')
        and not exists (select from jsonb_array_elements(p_items) i
                         where i->>'validation' <> 'automatic')
     then

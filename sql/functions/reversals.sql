@@ -72,7 +72,7 @@ begin
         return reverse_addition(p_set, input);
     elsif p_set.action = 'remove' then
         return reverse_removal(p_set, input);
-    elsif v_now is null then
+    elsif v_now is null or subject_gone(p_set) then
         return refused('', 'subject_gone', 409);
     end if;
 
@@ -111,6 +111,10 @@ begin
     perform put_items(v_set.id, v_items);
     update change_item i set state = 'accepted' where i.set_id = v_set.id;
     perform write_change(v_set);
+    perform tell_collect(v_set, v_items,
+                         (select jsonb_agg(jsonb_build_object('field', i->'field',
+                                                              'asked', i->'old'))
+                            from jsonb_array_elements(v_items) i));
 
     return reversed(v_set, input);
 end

@@ -573,29 +573,53 @@ comment on function contact_urgent(text, text, bigint, jsonb) is
     'Whether the child''s safety cannot wait: somebody must not collect it, or no more, or no more on a day when they may. Input: section, action, contact, items.';
 
 
+create or replace function lets_collect(p_set change_set, p_items jsonb, p_before jsonb)
+    returns boolean
+    language plpgsql stable set search_path = portal, pg_temp as $$
+declare
+    v_now  jsonb;
+    v_old  jsonb;
+    v_new  jsonb;
+begin
+    if p_set.section <> 'child_contact' or p_set.action not in ('add', 'change') then
+        return false;
+    end if;
+
+    v_now := coalesce(child_contact_values(p_set.contact_id), '{}');
+    v_old := asked_values(v_now, p_before);
+    v_new := asked_values(v_now, p_items);
+
+    return coalesce(v_new->>'collect' = 'yes', false)
+           and ((v_new->'collect', v_new->'last_name', v_new->'first_name')
+                is distinct from
+                (v_old->'collect', v_old->'last_name', v_old->'first_name')
+                or not contact_period(v_new) <@ contact_period(v_old));
+end
+$$;
+
+comment on function lets_collect(change_set, jsonb, jsonb) is
+    'Whether somebody new may collect a child by a request, or on other days than so far. Input: the request, its items, and those of before, over what the file holds.';
+
+
 create or replace function tell_collect(p_set change_set, p_items jsonb, p_before jsonb)
     returns void
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_now  jsonb := coalesce(child_contact_values(p_set.contact_id), '{}');
-    v_old  jsonb := asked_values(v_now, p_before);
-    v_new  jsonb := asked_values(v_now, p_items);
+    v_new  jsonb;
 begin
-    if p_set.section <> 'child_contact' or p_set.action not in ('add', 'change')
-       or v_new->>'collect' is distinct from 'yes'
-       or (v_new->'collect', v_new->'last_name', v_new->'first_name')
-          is not distinct from
-          (v_old->'collect', v_old->'last_name', v_old->'first_name')
-          and contact_period(v_new) <@ contact_period(v_old)
-    then
+    if not lets_collect(p_set, p_items, p_before) then
         return;
     end if;
+
+    v_new := asked_values(coalesce(child_contact_values(p_set.contact_id), '{}'), p_items);
 
     perform post(gen_random_uuid(), a.email, a.email_mac, 'contact_asked', a.lang,
                  jsonb_build_object('name', (v_new->>'first_name') || ' '
                                             || (v_new->>'last_name'),
                      'link', case when not is_hidden('child_contact', 'link')
                                   then v_new->'link' end,
+                     -- undone by the town: nobody asks for it, and it counts
+                     'back', p_set.reverses is not null,
                      'child', (select c.first_name from child c where c.id = p_set.child_id),
                      'path', '/famille/enfants/' || p_set.child_id))
        from account a
@@ -611,4 +635,4 @@ end
 $$;
 
 comment on function tell_collect(change_set, jsonb, jsonb) is
-    'Writes to the child''s other guardians, of both households, who is to be allowed to collect it, or on other days than so far: name and link only. Input: the request, its items, and those that it had or that the request before it had.';
+    'Writes to the child''s other guardians, of both households, who is to be allowed to collect it, or on other days than so far: name and link only; of a request that undoes another one, that they may again. Input: the request, its items, and those that it had or that the request before it had.';

@@ -195,7 +195,9 @@ declare
                              stored_items(p_set.id, false))) else '[]' end;
     v_now       jsonb := decision_now(p_set);
     v_version   text := decision_version(p_set, v_now);
-    v_whole     boolean := whole_only(p_set);
+    v_gone      boolean := subject_gone(p_set);
+    -- of who has gone no field can be accepted
+    v_whole     boolean := whole_only(p_set) or v_open and v_gone;
     v_filed     boolean := own_filing(p_set);
     v_agreed    change_event := awaits_second(p_set);
     v_decides   boolean := v_open and not v_filed
@@ -204,7 +206,7 @@ declare
                            and my_role() in ('validator', 'administrator');
     v_reversed  json := reversed_by(p_set);
     v_reverse   boolean := p_set.state in ('accepted', 'partly')
-                           and (p_set.action = 'change'
+                           and (p_set.action = 'change' and not v_gone
                                 or p_set.action = 'remove' and is_removed(p_set)
                                 or p_set.action = 'add'
                                    and change_faults(as_removal(p_set)) = '[]')
@@ -259,8 +261,7 @@ begin
             'open', v_open, 'gone', p_set.state in ('replaced', 'withdrawn'),
             'whole', v_whole, 'reversed_by', v_reversed, 'reverses', reverses(p_set),
             'ends_access', v_open and coalesce((v_leaves->>'connected')::boolean, false),
-            'subject_gone', v_open and request_subject(p_set) is null
-                            and p_set.action in ('change', 'remove')))::json,
+            'subject_gone', v_open and v_gone))::json,
         'items', v_items, 'has_items', json_array_length(v_items) > 0,
         'has_other_answers', exists (select from json_array_elements(v_items) x
                                       where json_typeof(x->'other_answer') = 'object'),
@@ -651,9 +652,7 @@ declare
     v_state   text;
     v_set     change_set;
 begin
-    if p_step <> 'refuse' and request_subject(p_set) is null
-       and p_set.action in ('change', 'remove')
-    then
+    if p_step <> 'refuse' and subject_gone(p_set) then
         return refused('', 'subject_gone', 409);
     end if;
 
