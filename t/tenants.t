@@ -162,6 +162,56 @@ for my $town ('saint-aubin', 'beaulieu') {
     is $other->get('/mon-espace')->status, 303, "its session is none in $town";
 }
 
+
+### what could pass from one to another in the database
+
+{
+    my %of = map { $_->{email} =~ /^(\w+)/ ? ($1 => $_) : () } @{ $p->demo->{accounts} };
+    my ($camille, $juliette) = @of{qw(camille juliette)};
+
+    # T091: what is taken elsewhere is free here, and nothing says that it is taken
+    my (undef, $sent) = sign_up(client(town => 'beaulieu'), email => $camille->{email});
+    my (undef, $fresh) = sign_up(client(town => 'beaulieu'));
+    is $sent->status . $sent->title, $fresh->status . $fresh->title, 'T091 an address of another town: the same page';
+    is $p->psql("select o.template from portal.outbox o join portal.town t on t.id = o.tenant
+        where t.slug = 'beaulieu' and o.recipient = '$camille->{email}'"), 'confirm', 'T091 and the mail of a new account';
+
+    # T092: another town's family is as one that there is not
+    my $beaulieu = client(town => 'beaulieu');
+    sign_in($beaulieu, $juliette);
+    my $theirs = $p->psql("select min(f.id) from portal.family f join portal.town t on t.id = f.tenant where t.slug = 'saint-aubin'");
+    my @said = map {
+        my ($csrf) = $beaulieu->get('/mon-espace')->content =~ /name="csrf" value="([^"]+)"/;
+        my $r = $beaulieu->post('/famille/choix', { csrf => $csrf, family => $_ });
+        $r->status . ' ' . $r->title;
+    } $theirs, 999_999_999;
+    is $said[0], $said[1], 'T092 a family of another town, and none: the same answer';
+    like $said[0], qr/^404/, 'T092 not there';
+
+    # T089: cut in the middle of a town's transaction, each connection goes on to
+    # the next town with nothing of the first
+    my $aubin = client();
+    sign_in($aubin, $camille);
+    like $aubin->get('/famille')->content, qr/104201/, 'T089 a town, asked before';
+    my $busy = "select count(*) from pg_stat_activity where usename = 'portal_web' and wait_event_type = 'Lock'";
+    my $pids = sub { join ' ', sort map { $_->[0] } $p->psql("select pid from pg_stat_activity where usename = 'portal_web'") };
+    my $before = $pids->();
+    my $free = locked('family');
+    my @cut = map { $aubin->get('/famille', pending => 1) } 1 .. 24;
+    ok wait_for(5, sub { $p->psql($busy) }), 'T089 asked by many';
+    my $waiting = $p->psql($busy);
+    $_->drop for @cut;
+    my @asked = map { $beaulieu->get('/famille', pending => 1) } 1 .. 12;
+    $free->();
+    my @told = Portal::Pending->pages(@asked);
+    is_deeply tally(@told), { 200 => 12 }, "T089 $waiting were cut: the other town is answered";
+    is scalar(grep { $_->content =~ /104201|Martin|Saint-Aubin/ } @told), 0, 'T089 with nothing of the first';
+    my %now = map { $_ => 1 } split ' ', $pids->();
+    is_deeply [grep { !$now{$_} } split ' ', $before], [], 'T089 by the connections of before';
+    is $p->psql("select count(*) from pg_stat_activity where usename = 'portal_web' and state like 'idle in%'"), 0,
+        'T089 none of which is left in a transaction';
+}
+
 # the towns of the configuration are the same ones
 is client(town => 'neuville')->get('/qui')->header('Town'), 'neuville', '$portal_tenant';
 

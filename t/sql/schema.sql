@@ -42,7 +42,18 @@ select is_empty($$
       join pg_attribute a on a.attrelid = c.conrelid and a.attname = 'tenant'
      where r.relnamespace = 'portal'::regnamespace and c.contype in ('p', 'f')
        and c.conkey[1] <> a.attnum
-$$, 'each primary and foreign key begins with the town');
+$$, 'T092 each primary and foreign key begins with the town');
+
+select is_empty($$
+    select i.indexrelid::regclass from pg_index i
+      join pg_class r on r.oid = i.indrelid
+      join pg_attribute a on a.attrelid = r.oid and a.attname = 'tenant'
+     where r.relnamespace = 'portal'::regnamespace and r.relkind = 'r' and i.indisunique
+       and not a.attnum = any (i.indkey::int2[])
+       and not exists (select from pg_attribute k
+                        where k.attrelid = r.oid and k.attnum = any (i.indkey::int2[])
+                          and k.atttypid in ('uuid'::regtype, 'bytea'::regtype))
+$$, 'T091 what there is once is once in a town, or nobody can guess it');
 
 select is_empty($$
     select c.relname from pg_class c
