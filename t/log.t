@@ -68,7 +68,9 @@ my $couple = account(qr/couple/);
 sub lines {
     my ($page) = @_;
 
-    my ($id) = $page->content =~ /\b([0-9a-f]{32})\b/
+    # a page that carries a form has such numbers in it, too
+    my ($id) = $page->content =~ ($page->content =~ /<html/
+        ? qr{<code>([0-9a-f]{32})</code>} : qr/\b([0-9a-f]{32})\b/)
         or return 'the page shows no id';
 
     return grep { /\b\Qid: $id\E\b/ && /\[(?:error|crit|alert)\]/ }

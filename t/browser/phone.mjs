@@ -38,10 +38,12 @@ async function family(page) {
     "a number and its index share a row");
 
   await button(page, "English").click();
+  await page.locator("html[lang=en]").waitFor();
   await page.goto(`${portal.url}/famille`);
   await heading(page, "Family file", "in English");
   await thumb(page, "in English");
   await button(page, "Français").click();
+  await page.locator("html[lang=fr]").waitFor();
 }
 
 /* a document is there, so that the form has every button it can have */

@@ -53,6 +53,10 @@ select is_empty($$
        and not exists (select from pg_attribute k
                         where k.attrelid = r.oid and k.attnum = any (i.indkey::int2[])
                           and k.atttypid in ('uuid'::regtype, 'bytea'::regtype))
+       -- the chain is the installation's, and no request writes it; a Message-ID
+       -- begins with a random UUID
+       and i.indexrelid::regclass::text not in ('portal.audit_chain_key',
+           'portal.audit_erased_chain', 'portal.outbox_message_id_key')
 $$, 'T091 what there is once is once in a town, or nobody can guess it');
 
 select is_empty($$
