@@ -280,6 +280,16 @@ comment on function add_faults(text, bigint, bigint, jsonb) is
     'Why somebody cannot be added: a list that is full. Input: section, family, child of a contact, values.';
 
 
+create or replace function is_same_child(p_search text, p_birth_date date, v jsonb)
+    returns boolean
+    language sql stable
+    return p_search = fold((v->>'last_name') || (v->>'first_name'))
+           and p_birth_date = (v->>'birth_date')::date;
+
+comment on function is_same_child(text, date, jsonb) is
+    'Whether a child of the file may be whom somebody asks to add: the same name, folded, and birth date. Input: child.search, child.birth_date, values.';
+
+
 create or replace function namesakes(p_set change_set, v jsonb) returns jsonb
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
@@ -295,8 +305,7 @@ begin
               join child c on c.tenant = m.tenant and c.id = m.child_id
              where p_set.section = 'child_general'
                and m.family_id = p_set.family_id
-               and c.search = fold((v->>'last_name') || (v->>'first_name'))
-               and c.birth_date = (v->>'birth_date')::date
+               and is_same_child(c.search, c.birth_date, v)
              union all
             -- a birth date that is not known is nobody else's, and a name may be
             -- the one that they had before they married
@@ -331,8 +340,7 @@ create or replace function child_known(p_section text, p_family bigint, v jsonb)
                       from child_family m
                       join child c on c.tenant = m.tenant and c.id = m.child_id
                      where m.family_id = p_family
-                       and c.search = fold((v->>'last_name') || (v->>'first_name'))
-                       and c.birth_date = (v->>'birth_date')::date)
+                       and is_same_child(c.search, c.birth_date, v))
                 then fault('first_name', 'child_known')
                 else '[]'::jsonb end;
 
