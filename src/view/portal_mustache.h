@@ -75,6 +75,14 @@ typedef struct {
     portal_text_t        part[];
 } portal_name_t;
 
+/* all parts of all names of a view, by their hash */
+
+typedef struct {
+    portal_text_t       *places;        /* data NULL: free */
+    uint32_t             size;          /* a power of two, or 0 */
+    uint32_t             n;
+} portal_names_t;
+
 #define PORTAL_UNIT_NONE   0
 #define PORTAL_UNIT_CENTS  1
 #define PORTAL_UNIT_EUROS  2
@@ -145,6 +153,7 @@ struct portal_view_s {
     uint32_t             end;           /* of the view itself: subs follow */
     portal_sub_t        *subs;
     char                *pool;          /* all literal text */
+    portal_names_t       names;         /* what rendering looks up */
     portal_view_t       *next;
 };
 
@@ -188,6 +197,10 @@ json_t *portal_views_find(const portal_views_t *views, const char *name,
 /* the list of words of a variable by its last name; NULL: none */
 json_t *portal_views_list(const portal_views_t *views, const char *name,
     size_t len);
+
+/* adds the parts of a name; 0, or -1 without memory */
+int portal_names_add(portal_views_t *views, portal_names_t *names,
+    const portal_name_t *name);
 
 /* "file:line: ..." into err; returns -1 */
 int portal_mustache_error(char *err, size_t errlen,

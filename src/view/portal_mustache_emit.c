@@ -225,5 +225,10 @@ portal_compile_name(portal_compile_t *cc, portal_text_t text)
         memcpy(name->part, part, n * sizeof(portal_text_t));
     }
 
+    if (portal_names_add(cc->views, &cc->view->names, name) != 0) {
+        portal_compile_error(cc, "no memory");
+        return NULL;
+    }
+
     return name;
 }

@@ -73,6 +73,14 @@ int portal_view_render(const portal_view_t *view, json_t *const *stack,
     size_t n, portal_sink_t *sink);
 
 /*
+ * Takes out of a document, in place, what the view's tags do not name: lists
+ * and objects of the document itself, and any member of the objects in it.
+ * What is left renders as the whole would.  text: one JSON object, without a
+ * zero byte.  Returns the length that remains; 0 when it is no JSON.
+ */
+size_t portal_view_reduce(const portal_view_t *view, char *text, size_t len);
+
+/*
  * A label by dotted name as plain text (messages, JSON's problem documents);
  * NULL when the language lacks it.  A label with tags is returned as written.
  */

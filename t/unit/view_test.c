@@ -119,12 +119,47 @@ test_text(portal_sink_t *sink)
 }
 
 
+/* what the view shows of a document that has only what its tags name */
+
+static char *
+test_reduced(portal_view_t *view, json_t *data)
+{
+    char           *text;
+    size_t          len;
+    json_t         *reduced;
+    portal_sink_t   sink;
+
+    text = json_dumps(data, 0);
+    len = portal_view_reduce(view, text, strlen(text));
+    reduced = json_loadb(text, len, 0, NULL);
+    free(text);
+
+    if (reduced == NULL) {
+        return strdup("!reduced");
+    }
+
+    memset(&sink, 0, sizeof(portal_sink_t));
+    sink.alloc = test_alloc;
+    sink.chunk = 16;
+
+    if (portal_view_render(view, &reduced, 1, &sink) != 0) {
+        free(test_text(&sink));
+        json_decref(reduced);
+        return strdup("!render");
+    }
+
+    json_decref(reduced);
+
+    return test_text(&sink);
+}
+
+
 /* NULL: did not compile ("!..." is the error) or render */
 
 static char *
 test_render(portal_views_t *views, const char *name, json_t *data)
 {
-    char            err[512], *text;
+    char            err[512], *text, *reduced;
     size_t          i, n;
     json_t         *stack[8];
     portal_view_t  *view;
@@ -158,6 +193,17 @@ test_render(portal_views_t *views, const char *name, json_t *data)
     }
 
     text = test_text(&sink);
+
+    if (json_is_object(data)) {
+        reduced = test_reduced(view, data);
+
+        if (strcmp(reduced, text) != 0) {
+            free(text);
+            return reduced;
+        }
+
+        free(reduced);
+    }
 
     return text;
 }
