@@ -300,38 +300,85 @@ comment on function without_hidden(text, json, jsonb) is
 'A document as families are shown it. Input: guardian or child, guardian_documents()'' or child_documents()'' document, hidden_fields(). Result: the document without what is hidden, "hidden" saying what that is; as it came where nothing is. « Mes données » is made of the whole document: the person has a right to what is held of them (GDPR art. 15), and agents see it.';
 
 
+create or replace function family_choice(p_family family) returns json
+    language sql stable
+    return json_build_object('id', (p_family).id, 'number', (p_family).number,
+        'label', (p_family).label, 'current', (p_family).id = my_family());
+
+comment on function family_choice(family) is
+    'A family as its account chooses it: {"id", "number", "label", "current"}.';
+
+
+create or replace function family_choices() returns json
+    language plpgsql stable set search_path = portal, pg_temp as $$
+begin
+    return (select json_agg(family_choice(f) order by u.id)
+              from subscription u
+              join family f on f.tenant = u.tenant and f.id = u.family_id
+             where u.account_id = me()
+               and u.ended_at is null
+               and u.effective_at is not null);
+end
+$$;
+
+comment on function family_choices() is
+    'The families that the account may open, each as family_choice(), in the order in which they came; null: none.';
+
+
+create or replace function family_file(p_document family_document, p_families json,
+    p_asked json)
+    returns json
+    language sql stable
+    return json_build_object('status', 200,
+        'family', (p_document).head,
+        'families', p_families,
+        'guardians', (p_document).guardians[array_position((p_document).viewers, me())],
+        'children', (p_document).children,
+        'asked', p_asked);
+
+comment on function family_file(family_document, json, json) is
+    'The answer of family() to one of the document''s viewers. Input: the document, family_choices(), asked_additions().';
+
+
 create or replace function family(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_family    bigint := my_family();
     v_me        bigint := me();
     v_document  family_document;
+    v_result    json;
 begin
-    select d.* into v_document
+    -- One statement, and what few have is called for only where there is some:
+    -- beginning a statement or a function costs more than what it finds here.
+    select family_file(d,
+               case when exists (select
+                                   from subscription u
+                                  where u.account_id = v_me
+                                    and u.family_id <> v_family
+                                    and u.ended_at is null
+                                    and u.effective_at is not null)
+                    then family_choices() else json_build_array(family_choice(f)) end,
+               case when exists (select
+                                   from change_set c
+                                  where c.account_id = v_me
+                                    and c.action = 'add')
+                    then asked_additions() else '[]' end)
+      into v_result
       from family_document d
       join family f on f.tenant = d.tenant and f.id = d.family_id and f.version = d.version
-      join town t on t.id = d.tenant and t.version = d.town_version
-     where d.family_id = v_family;
+     where d.family_id = v_family
+       and d.town_version = (select t.version from town t where t.id = here())
+       and v_me = any (d.viewers);
 
-    if not found then
-        v_document := made_document(v_family);
-        perform keep_document(v_document);
+    if found then
+        return v_result;
     end if;
 
+    v_document := made_document(v_family);
+    perform keep_document(v_document);
+
     if v_me = any (v_document.viewers) then
-        return json_build_object('status', 200,
-            'family', v_document.head,
-            'families', (select json_agg(json_build_object('id', o.id,
-                                    'number', o.number, 'label', o.label,
-                                    'current', o.id = v_family) order by u.id)
-                           from subscription u
-                           join family o on o.tenant = u.tenant and o.id = u.family_id
-                          where u.account_id = v_me
-                            and u.ended_at is null
-                            and u.effective_at is not null),
-            'guardians', v_document.guardians[array_position(v_document.viewers, v_me)],
-            'children', v_document.children,
-            'asked', asked_additions());
+        return family_file(v_document, family_choices(), asked_additions());
     end if;
 
     return json_build_object('status', 404, 'family', null,

@@ -241,6 +241,61 @@ insert into portal.field_policy (tenant, section, field, policy) values (1, 'chi
 select is(portal.hidden_fields(), '{"child_photo": {"all": true, "photo": true}}', 'a section as a whole; a name is hidden on forms only');
 delete from portal.field_policy;
 
+-- what is read: kept or built, the same to the byte, and kept only as long as it counts
+
+-- the file as it is built, and once more as it is kept
+create function pg_temp.twice(address text, number text) returns text[] language plpgsql as $$
+declare v_built text;
+begin
+    perform tap.ask('saint-aubin', 'family', '{}', tap.account(address), tap.family(number));
+    delete from portal.family_document;
+    v_built := portal.family('{}');
+    if not exists (select from portal.family_document where family_id = tap.family(number)) then return array[v_built, 'not kept']; end if;
+    return array[v_built, portal.family('{}')::text];
+end $$;
+create function pg_temp.choices(address text, number text) returns text language sql as $$
+    select string_agg(case when o = 1 then 'built ' else 'kept ' end || (select string_agg((f->>'number') || case f->>'current' when 'true' then '*' else '' end, ' ')
+        from json_array_elements(t::json->'families') f), ', ' order by o) from unnest(pg_temp.twice($1, $2)) with ordinality x (t, o) $$;
+create function pg_temp.asked(address text, number text) returns text language sql as $$
+    select string_agg(coalesce((select string_agg(a->>'number', ' ') from json_array_elements(t::json->'asked') a), 'none'), ', ' order by o)
+      from unnest(pg_temp.twice($1, $2)) with ordinality x (t, o) $$;
+create function pg_temp.adds(who text, number text, fam text, kind text default 'add') returns void language sql as $$
+    insert into portal.change_set (tenant, number, family_id, section, action, subject, account_id, due_on) values (1, $2, family($3), 'guardian_basic', $4, 'Essai', account($1), current_date) $$;
+
+savepoint twice;
+select is(t[1], t[2], 'kept as built: ' || a || ' ' || n) from (values ('camille.martin@exemple.fr', '104201'), ('monique.petit@exemple.fr', '104207'), ('monique.petit@exemple.fr', '104210')) x (a, n), pg_temp.twice(a, n) t;
+select is((select string_agg(k, ' ') from json_object_keys(t[o]::json) k), 'status family families guardians children asked', 'in this order, ' || o) from pg_temp.twice('monique.petit@exemple.fr', '104210') t, generate_series(1, 2) o;
+select is(pg_temp.choices('camille.martin@exemple.fr', '104201'), 'built 104201*, kept 104201*', 'one family');
+select is(pg_temp.choices('monique.petit@exemple.fr', '104207'), 'built 104207* 104210, kept 104207* 104210', 'two');
+select is(pg_temp.choices('monique.petit@exemple.fr', '104210'), 'built 104207 104210*, kept 104207 104210*', 'and the other one of them');
+update portal.subscription set effective_at = null where family_id = family('104207') and account_id = account('monique.petit@exemple.fr');
+select is(pg_temp.choices('monique.petit@exemple.fr', '104210'), 'built 104210*, kept 104210*', 'none that has yet to open');
+update portal.subscription set effective_at = now(), ended_at = now() where family_id = family('104207') and account_id = account('monique.petit@exemple.fr');
+select is(pg_temp.choices('monique.petit@exemple.fr', '104210'), 'built 104210*, kept 104210*', 'nor one that has ended');
+select is(pg_temp.asked('camille.martin@exemple.fr', '104201'), 'none, none', 'nobody is asked for');
+select pg_temp.adds('camille.martin@exemple.fr', '2031-0000001', '104201');
+select pg_temp.adds('camille.martin@exemple.fr', '2031-0000002', '104202');
+select pg_temp.adds('sophie.dubois@exemple.fr', '2031-0000003', '104201');
+select is(pg_temp.asked('camille.martin@exemple.fr', '104201'), '2031-0000001, 2031-0000001', 'one''s own, of this family');
+select is(t[1], t[2], 'kept as built, somebody asked for') from pg_temp.twice('camille.martin@exemple.fr', '104201') t;
+update portal.change_set set state = 'withdrawn' where number = '2031-0000001';
+select is(pg_temp.asked('camille.martin@exemple.fr', '104201'), 'none, none', 'open ones alone');
+
+select pg_temp.warm();
+update portal.family_document set children = '["mark"]', version = version + 1 where family_id = family('104201');
+select isnt(ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201'))->'children', '["mark"]', 'of another version of the family: not read');
+delete from portal.family_document;
+select pg_temp.warm();
+update portal.family_document set children = '["mark"]' where family_id = family('104201');
+update portal.town set hours = 'le matin' where id = 1;
+select isnt(ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201'))->'children', '["mark"]', 'of another version of the town: not read');
+select isnt((select d.children::text from portal.family_document d where d.family_id = family('104201')), '["mark"]', 'but kept anew');
+
+-- whom enter() has let in may have left since
+select ask('saint-aubin', 'family', '{}', account('camille.martin@exemple.fr'), family('104201'))->>'status' as status, set_config('portal.account', account('ines.faure@exemple.fr')::text, true) as account;
+select is(portal.family('{}')::jsonb, '{"status": 404, "family": null, "families": [], "guardians": [], "children": [], "asked": []}', 'nobody but its viewers');
+rollback to twice;
+
 -- nothing older takes the place of what is newer, nothing is kept where one may not write
 
 select pg_temp.warm();

@@ -117,6 +117,11 @@ select ok(n between 0 and most, 'by an index, and no more than it shows (' || n 
     (20, $$select portal.agent_request(jsonb_build_object('request', (select next::text from page)))$$)) as x (most, q),
        lateral rows_read(q) n;
 
+-- whether an account has asked to add somebody, which each reading of a file wants to know
+set local role portal_api;
+select unalike(plan_of($$select from change_set c where c.account_id = 1 and c.action = 'add'$$), '%Seq Scan on change_set%', 'no scan of change_set: additions');
+reset role;
+
 
 -- « Rechercher une famille », in a town where many bear a name
 
