@@ -54,6 +54,22 @@ sub at_once {
     return @sent;
 }
 
+# the same while PostgreSQL sleeps until all is before it, so that connections
+# are short also where nginx is the slower one
+sub stalled {
+    my ($asks, $meanwhile) = @_;
+
+    my @pids = backends();
+    my @sent = at_once($asks, sub {
+        $meanwhile->() if $meanwhile;
+        kill 'STOP', @pids;
+    });
+    sleep 0.01;
+    kill 'CONT', @pids;
+
+    return @sent;
+}
+
 # their families' files
 sub asks {
     my ($count) = @_;
@@ -109,7 +125,7 @@ my ($all, @wrong, %status) = (0);
 my ($n, $calls) = moved(sub {
     for (1 .. long(30, 600)) {
         my ($asked, $asks) = asks(40);
-        my @pages = together(at_once($asks));
+        my @pages = together($_ % 2 ? at_once($asks) : stalled($asks));
         push @wrong, wrong($asked, @pages);
         $status{ $_->status }++ for @pages;
         $all += @pages;
@@ -117,7 +133,7 @@ my ($n, $calls) = moved(sub {
 }, 'portal_database_shared_total', $OK);
 is_deeply \%status, { 200 => $all }, "$all answers";
 is_deeply \@wrong, [], 'each to who asked';
-cmp_ok $n, '>', $all / 4, "$n of them behind another";
+cmp_ok $n, '>', $all / 20, "$n of them behind another";
 counted_ok($all, time - $start, $calls);
 
 ### some sessions have ended elsewhere: the neighbours do not notice
@@ -132,7 +148,7 @@ $_->get('/famille') for @gone;
         sub { $gone[$n]->get('/famille', pending => 1, forget => 1) }) } 0 .. 7;
     my @pages;
     my ($refused, $behind) = moved(sub {
-        @pages = together(at_once(\@mixed, sub {
+        @pages = together(stalled(\@mixed, sub {
             $p->psql("update portal.session s set ended_at = now() from portal.account a
                 where a.id = s.account_id and a.email = '$ended->{email}'");
         }));
@@ -143,7 +159,7 @@ $_->get('/famille') for @gone;
     is_deeply tally(@others), { 200 => 32 }, 'those before and behind: 200';
     is_deeply [wrong($asked, @others)], [], 'their own';
     is $refused, 8, 'PostgreSQL has said so';
-    cmp_ok $behind, '>', 8, "$behind behind another";
+    cmp_ok $behind, '>', 3, "$behind behind another";
 }
 
 ### plans that have become stale
@@ -190,7 +206,7 @@ my $killed = 0;
 }, 'portal_database_shared_total');
 note explain \%status;
 cmp_ok $killed, '>', 60, "$killed backends ended";
-cmp_ok $n, '>', $all / 20, "$n behind another";
+cmp_ok $n, '>', 20, "$n behind another";
 is_deeply [grep { !/^(?:200|503)$/ } keys %status], [], 'only 200 and 503';
 cmp_ok $status{503} // 0, '<=', $all / 200, 'hardly any 503';
 is_deeply \@wrong, [], 'each to who asked';
@@ -216,8 +232,8 @@ is_deeply \@wrong, [], 'each to who asked';
 
 my $space = sub { $who[0]{c}->get('/mon-espace', pending => 1, forget => 1) };
 for (1 .. 5) { together(at_once([map { $space } 1 .. 20])) }
-cmp_ok +(moved(sub { together(at_once([map { $space } 1 .. 40])) },
-    'portal_database_shared_total'))[0], '>', 10, 'another page, quick';
+cmp_ok +(moved(sub { together(stalled([map { $space } 1 .. 40])) },
+    'portal_database_shared_total'))[0], '>', 3, 'another page, quick';
 
 my $undo = slow_function('my_space', 1.2);
 together(at_once((asks(40))[1]));

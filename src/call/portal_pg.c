@@ -440,6 +440,7 @@ portal_pg_fail(portal_pg_t *pg)
 static void
 portal_pg_deliver(portal_pg_t *pg)
 {
+    uint64_t           start;
     ngx_queue_t       *q, done;
     portal_op_t       *op;
     portal_pg_task_t  *task;
@@ -454,6 +455,8 @@ portal_pg_deliver(portal_pg_t *pg)
     ngx_queue_add(&done, &pg->done);
     ngx_queue_init(&pg->done);
 
+    start = portal_op_clock();
+
     while (!ngx_queue_empty(&done)) {
         q = ngx_queue_head(&done);
         ngx_queue_remove(q);
@@ -467,6 +470,8 @@ portal_pg_deliver(portal_pg_t *pg)
 
         portal_pg_free(task);
     }
+
+    pg->handlers += portal_op_clock() - start;
 }
 
 

@@ -91,6 +91,7 @@ struct portal_pg_conn_s {
                                            the first one is being answered */
     ngx_uint_t                npipe;
     uint64_t                  turn;     /* when the first one's came */
+    uint64_t                  handlers; /* the pool's, then */
     ngx_event_t               stuck;    /* the others wait for it for long */
 
     portal_pg_error_e         error;    /* of the first one */
@@ -118,6 +119,7 @@ struct portal_pg_s {
 
     /* microseconds that each function takes, on average; 0: not known */
     uint64_t                  service[PORTAL_PG_STATEMENTS_MAX];
+    uint64_t                  handlers; /* what they took, in all */
 
     portal_pg_conn_t         *connecting;
     ngx_uint_t                open;
