@@ -13,6 +13,8 @@
  */
 
 
+static ngx_uint_t ngx_http_portal_call_shares(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, portal_pg_statement_t *function);
 static ngx_int_t ngx_http_portal_call_enter(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, portal_pg_op_t *op);
 static ngx_int_t ngx_http_portal_call_machine(ngx_http_request_t *r,
@@ -82,6 +84,10 @@ ngx_http_portal_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     op->op.handler = ngx_http_portal_called;
     op->op.data = ctx;
 
+    if (ngx_http_portal_call_shares(r, ctx, function)) {
+        op->shares = 1;
+    }
+
     /* a form shown again after a failure: that has had its line */
 
     op->op.log = (ctx->call_status > PORTAL_OP_REFUSED) ? NULL
@@ -95,6 +101,24 @@ ngx_http_portal_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
     portal_pg_post(ngx_http_portal.pg, op);
 
     return NGX_DONE;
+}
+
+
+/*
+ * What shows a citizen's page may be asked for twice.  What agents and machines
+ * read is a row of the audit each time and counts towards their limits, and so
+ * is a sheet that is taken away.
+ */
+
+static ngx_uint_t
+ngx_http_portal_call_shares(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
+    portal_pg_statement_t *function)
+{
+    return (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
+           && function == ctx->verdict->get
+           && !ctx->verdict->agents
+           && ctx->verdict->audience != NGX_HTTP_PORTAL_MACHINE
+           && ctx->piece == NULL;
 }
 
 

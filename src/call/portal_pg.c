@@ -31,16 +31,13 @@ static void portal_pg_retry(ngx_event_t *ev);
 static void portal_pg_keep(ngx_event_t *ev);
 static void portal_pg_close_idle(portal_pg_t *pg);
 
-static void portal_pg_first(portal_pg_task_t *task);
+static void portal_pg_count(portal_pg_task_t *task);
 static void portal_pg_unqueue(portal_pg_task_t *task);
 static void portal_pg_free(portal_pg_task_t *task);
 
 
 #define portal_pg_of(ev, field)                                               \
     ((portal_pg_t *) ((u_char *) (ev) - offsetof(portal_pg_t, field)))
-
-#define portal_pg_task_of(q)                                                  \
-    ((portal_pg_task_t *) ngx_queue_data(q, portal_op_t, queue))
 
 
 portal_pg_t *
@@ -72,6 +69,7 @@ portal_pg_create(ngx_cycle_t *cycle, portal_pg_conf_t *conf)
 
     for (i = 0; i < conf->connections; i++) {
         conn[i].pg = pg;
+        portal_pg_pipe_init(&conn[i]);
         ngx_queue_insert_tail(&pg->closed, &conn[i].queue);
     }
 
@@ -98,6 +96,7 @@ portal_pg_destroy(portal_pg_t *pg)
     ngx_uint_t         i;
     ngx_queue_t       *q;
     portal_pg_conn_t  *conn;
+    portal_pg_task_t  *task;
 
     if (pg == NULL) {
         return;
@@ -106,9 +105,10 @@ portal_pg_destroy(portal_pg_t *pg)
     for (i = 0; i < pg->conf->connections; i++) {
         conn = &pg->conns[i];
 
-        if (conn->task) {
-            portal_pg_free(conn->task);
-            conn->task = NULL;
+        while (conn->npipe) {
+            task = portal_pg_head(conn);
+            portal_pg_pipe_remove(task);
+            portal_pg_free(task);
         }
 
         if (conn->state != PORTAL_PG_CLOSED) {
@@ -310,7 +310,8 @@ portal_pg_deadline(ngx_event_t *ev)
     if (conn) {
         portal_pg_failed(task, "answered not in time");
 
-        conn->task = NULL;
+        portal_pg_pipe_learn(conn, 0);
+        portal_pg_pipe_remove(task);
         portal_pg_conn_close(conn);
 
         /* a server that hangs answers nothing else, and takes connections */
@@ -390,22 +391,29 @@ portal_pg_pump(portal_pg_t *pg)
             continue;
         }
 
-        if (ngx_queue_empty(&pg->idle)
-            || (pg->barrier && pg->barrier != task))
-        {
+        if (pg->barrier && pg->barrier != task) {
             return;
+        }
+
+        if (ngx_queue_empty(&pg->idle)) {
+            conn = portal_pg_pipe_behind(pg, task);
+
+            if (conn == NULL) {
+                return;
+            }
+
+        } else {
+            q = ngx_queue_head(&pg->idle);
+            conn = ngx_queue_data(q, portal_pg_conn_t, queue);
         }
 
         if (task->op.barrier) {
             pg->barrier = task;
         }
 
-        q = ngx_queue_head(&pg->idle);
-        conn = ngx_queue_data(q, portal_pg_conn_t, queue);
-
         portal_pg_unqueue(task);
 
-        if (portal_pg_conn_send(conn, task) == NGX_DECLINED) {
+        if (portal_pg_pipe_send(conn, task) == NGX_DECLINED) {
             portal_pg_first(task);
         }
     }
@@ -432,6 +440,7 @@ portal_pg_fail(portal_pg_t *pg)
 static void
 portal_pg_deliver(portal_pg_t *pg)
 {
+    uint64_t           start;
     ngx_queue_t       *q, done;
     portal_op_t       *op;
     portal_pg_task_t  *task;
@@ -446,6 +455,8 @@ portal_pg_deliver(portal_pg_t *pg)
     ngx_queue_add(&done, &pg->done);
     ngx_queue_init(&pg->done);
 
+    start = portal_op_clock();
+
     while (!ngx_queue_empty(&done)) {
         q = ngx_queue_head(&done);
         ngx_queue_remove(q);
@@ -459,6 +470,8 @@ portal_pg_deliver(portal_pg_t *pg)
 
         portal_pg_free(task);
     }
+
+    pg->handlers += portal_op_clock() - start;
 }
 
 
@@ -504,13 +517,8 @@ portal_pg_done(portal_pg_task_t *task, portal_op_status_e status)
     task->op.took = now - task->posted;
     task->op.waited = (task->sent ? task->sent : now) - task->posted;
 
-    portal_count(PORTAL_COUNT_CALL
-                 + task->pg->conf->pool * PORTAL_COUNT_STATUSES + status);
-
-    if (task->pg->conf->pool == 0) {
-        portal_count_time(PORTAL_COUNT_CALL_TIME, task->op.took);
-        portal_count(PORTAL_COUNT_WAITED);
-        portal_count_add(PORTAL_COUNT_WAIT_TIME, task->op.waited);
+    if (!task->stand_in) {
+        portal_pg_count(task);
     }
 
     ngx_log_debug3(NGX_LOG_DEBUG_EVENT, task->pg->log, 0,
@@ -520,6 +528,24 @@ portal_pg_done(portal_pg_task_t *task, portal_op_status_e status)
     ngx_queue_insert_tail(&task->pg->done, &task->op.op.queue);
 
     portal_pg_wake(task->pg);
+}
+
+
+static void
+portal_pg_count(portal_pg_task_t *task)
+{
+    ngx_uint_t  pool;
+
+    pool = task->pg->conf->pool;
+
+    portal_count(PORTAL_COUNT_CALL + pool * PORTAL_COUNT_STATUSES
+                 + task->op.op.status);
+
+    if (pool == 0) {
+        portal_count_time(PORTAL_COUNT_CALL_TIME, task->op.took);
+        portal_count(PORTAL_COUNT_WAITED);
+        portal_count_add(PORTAL_COUNT_WAIT_TIME, task->op.waited);
+    }
 }
 
 
@@ -551,39 +577,6 @@ portal_pg_leave(portal_pg_t *pg, ngx_uint_t host)
     }
 
     portal_pg_close_idle(pg);
-}
-
-
-void
-portal_pg_again(portal_pg_task_t *task)
-{
-    if (task->retried) {
-        portal_pg_failed(task, "ended the connection twice");
-        portal_pg_done(task, PORTAL_OP_DOWN);
-        return;
-    }
-
-    portal_pg_clear(task);
-
-    task->retried = 1;
-
-    portal_pg_first(task);
-}
-
-
-static void
-portal_pg_first(portal_pg_task_t *task)
-{
-    portal_pg_t  *pg;
-
-    pg = task->pg;
-
-    task->conn = NULL;
-
-    pg->nwaiting++;
-    ngx_queue_insert_head(&pg->waiting, &task->op.op.queue);
-
-    portal_pg_wake(pg);
 }
 
 

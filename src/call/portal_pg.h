@@ -16,6 +16,8 @@
 /*
  * PostgreSQL without blocking: one pool per worker, a FIFO queue in front of
  * it, one pipeline (hence one round trip and one transaction) per operation.
+ * When every connection is busy, reads that are known to be quick are sent
+ * one behind the other.
  */
 
 #define PORTAL_PG_STATEMENTS      3     /* of one operation */
@@ -62,6 +64,8 @@ typedef struct {
 
     unsigned                  barrier:1;    /* what is posted after it waits
                                                for its handler's end */
+    unsigned                  shares:1;     /* only reads: may be asked again,
+                                               and share a connection */
     ngx_uint_t                n;
     portal_pg_query_t         queries[PORTAL_PG_STATEMENTS];
 

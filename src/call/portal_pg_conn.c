@@ -9,18 +9,13 @@
 
 static void portal_pg_conn_established(portal_pg_conn_t *conn);
 static void portal_pg_conn_connect_handler(ngx_event_t *ev);
+static void portal_pg_conn_return(portal_pg_conn_t *conn);
 static ngx_int_t portal_pg_conn_watch(portal_pg_conn_t *conn,
     ngx_uint_t write);
 static void portal_pg_conn_unwatch(portal_pg_conn_t *conn);
 
-static ngx_int_t portal_pg_conn_queue(portal_pg_conn_t *conn);
-static ngx_int_t portal_pg_conn_step(portal_pg_conn_t *conn,
-    portal_pg_step_e what, ngx_uint_t query);
-static void portal_pg_conn_flush(portal_pg_conn_t *conn);
-
 static void portal_pg_conn_read_handler(ngx_event_t *ev);
 static void portal_pg_conn_write_handler(ngx_event_t *ev);
-static ngx_int_t portal_pg_conn_check(portal_pg_conn_t *conn);
 static ngx_int_t portal_pg_conn_results(portal_pg_conn_t *conn);
 static ngx_int_t portal_pg_conn_result(portal_pg_conn_t *conn, PGresult *res);
 static void portal_pg_conn_error(portal_pg_conn_t *conn, PGresult *res);
@@ -28,15 +23,11 @@ static portal_pg_error_e portal_pg_conn_classify(portal_pg_conn_t *conn,
     PGresult *res, const char *code);
 
 static void portal_pg_conn_finish(portal_pg_conn_t *conn);
-static void portal_pg_conn_again(portal_pg_conn_t *conn,
-    portal_pg_task_t *task);
+static void portal_pg_conn_replan(portal_pg_task_t *task);
 static void portal_pg_conn_values(portal_pg_task_t *task);
 static void portal_pg_conn_release(portal_pg_conn_t *conn);
 static void portal_pg_conn_notice(void *arg, const PGresult *res);
 static ngx_uint_t portal_pg_conn_fatal(const PGresult *res);
-
-
-#define portal_pg_bit(i)  ((uint64_t) 1 << ((i) % 64))
 
 
 void
@@ -237,14 +228,36 @@ portal_pg_conn_close(portal_pg_conn_t *conn)
                    "database close: %p state:%d", conn, conn->state);
 
     conn->state = PORTAL_PG_CLOSED;
-    conn->task = NULL;
 
     portal_pg_conn_unwatch(conn);
 
     PQfinish(conn->pq);
     conn->pq = NULL;
 
+    portal_pg_conn_return(conn);
     portal_pg_closed(conn);
+}
+
+
+/*
+ * Who was not answered asks again.  They are reads: a connection that carries
+ * anything else carries it alone, and who closes it takes that out before.
+ */
+
+static void
+portal_pg_conn_return(portal_pg_conn_t *conn)
+{
+    portal_pg_task_t  *task;
+
+    if (conn->stuck.timer_set) {
+        ngx_del_timer(&conn->stuck);
+    }
+
+    while (conn->npipe) {
+        task = portal_pg_head(conn);
+        portal_pg_pipe_remove(task);
+        portal_pg_again(task);
+    }
 }
 
 
@@ -312,147 +325,7 @@ portal_pg_conn_unwatch(portal_pg_conn_t *conn)
 }
 
 
-ngx_int_t
-portal_pg_conn_send(portal_pg_conn_t *conn, portal_pg_task_t *task)
-{
-    u_char   c;
-    ssize_t  n;
-
-    /*
-     * What an idle connection has to say is mostly good-bye, and its event
-     * may come later in this very cycle: nothing is lost by looking first.
-     */
-
-    n = recv(conn->c->fd, &c, 1, MSG_PEEK|MSG_DONTWAIT);
-
-    if ((n != -1 || ngx_socket_errno != NGX_EAGAIN)
-        && portal_pg_conn_check(conn) != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    ngx_queue_remove(&conn->queue);
-
-    conn->state = PORTAL_PG_BUSY;
-    conn->pg->busy++;
-    conn->c->idle = 0;
-    conn->task = task;
-    conn->nsteps = 0;
-    conn->step = 0;
-    conn->error = PORTAL_PG_NO_ERROR;
-
-    task->conn = conn;
-
-    if (task->sent == 0) {
-        task->sent = portal_op_clock();
-    }
-
-    if (portal_pg_conn_queue(conn) != NGX_OK) {
-
-        /* without a sync nothing is ever committed */
-
-        ngx_log_error(NGX_LOG_ERR, conn->pg->log, 0,
-                      "database connection takes no statement");
-
-        portal_pg_conn_close(conn);
-        return NGX_DECLINED;
-    }
-
-    portal_pg_conn_flush(conn);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-portal_pg_conn_queue(portal_pg_conn_t *conn)
-{
-    uint64_t                pending[PORTAL_PG_STATEMENTS_MAX / 64], *word;
-    ngx_uint_t              i;
-    portal_pg_statement_t  *st;
-
-    if (conn->reset) {
-
-        ngx_memzero(conn->prepared, sizeof(conn->prepared));
-
-        if (portal_pg_conn_step(conn, PORTAL_PG_RESET, 0) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        conn->reset = 0;
-    }
-
-    ngx_memcpy(pending, conn->prepared, sizeof(pending));
-
-    for (i = 0; i < conn->task->op.n; i++) {
-
-        st = conn->task->op.queries[i].statement;
-        word = &pending[st->index / 64];
-
-        if ((*word & portal_pg_bit(st->index)) == 0) {
-
-            if (portal_pg_conn_step(conn, PORTAL_PG_PREPARE, i) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-            *word |= portal_pg_bit(st->index);
-        }
-
-        if (portal_pg_conn_step(conn, PORTAL_PG_EXECUTE, i) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return PQpipelineSync(conn->pq) ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_int_t
-portal_pg_conn_step(portal_pg_conn_t *conn, portal_pg_step_e what,
-    ngx_uint_t query)
-{
-    int                     i, rc;
-    portal_pg_query_t      *q;
-    const char             *values[PORTAL_PG_PARAMS];
-    portal_pg_statement_t  *st;
-
-    q = &conn->task->op.queries[query];
-    st = q->statement;
-
-    switch (what) {
-
-    case PORTAL_PG_RESET:
-        rc = PQsendQueryParams(conn->pq, "DEALLOCATE ALL", 0, NULL, NULL,
-                               NULL, NULL, 0);
-        break;
-
-    case PORTAL_PG_PREPARE:
-        rc = PQsendPrepare(conn->pq, st->name, st->sql, st->nparams, NULL);
-        break;
-
-    default: /* PORTAL_PG_EXECUTE */
-
-        for (i = 0; i < st->nparams; i++) {
-            values[i] = (char *) q->params[i].data;
-        }
-
-        rc = PQsendQueryPrepared(conn->pq, st->name, st->nparams, values,
-                                 NULL, NULL, 0);
-    }
-
-    if (!rc) {
-        return NGX_ERROR;
-    }
-
-    conn->steps[conn->nsteps].what = what;
-    conn->steps[conn->nsteps].query = query;
-    conn->nsteps++;
-
-    return NGX_OK;
-}
-
-
-static void
+void
 portal_pg_conn_flush(portal_pg_conn_t *conn)
 {
     ngx_int_t     rc;
@@ -526,7 +399,7 @@ portal_pg_conn_read_handler(ngx_event_t *ev)
 }
 
 
-static ngx_int_t
+ngx_int_t
 portal_pg_conn_check(portal_pg_conn_t *conn)
 {
     PGnotify  *notify;
@@ -549,7 +422,7 @@ portal_pg_conn_check(portal_pg_conn_t *conn)
 }
 
 
-/* NGX_OK: the pipeline's end; NGX_AGAIN; NGX_ERROR: the connection's end */
+/* NGX_OK: the pipe is empty; NGX_AGAIN; NGX_ERROR: the connection's end */
 
 static ngx_int_t
 portal_pg_conn_results(portal_pg_conn_t *conn)
@@ -575,7 +448,7 @@ portal_pg_conn_results(portal_pg_conn_t *conn)
                 break;
             }
 
-            conn->step++;
+            portal_pg_head(conn)->step++;
             continue;
         }
 
@@ -585,10 +458,12 @@ portal_pg_conn_results(portal_pg_conn_t *conn)
 
         if (rc == NGX_DONE) {
             portal_pg_conn_finish(conn);
-            return NGX_OK;
-        }
 
-        if (rc == NGX_ERROR) {
+            if (conn->state != PORTAL_PG_BUSY) {
+                return NGX_OK;
+            }
+
+        } else if (rc == NGX_ERROR) {
             return NGX_ERROR;
         }
     }
@@ -601,13 +476,20 @@ static ngx_int_t
 portal_pg_conn_result(portal_pg_conn_t *conn, PGresult *res)
 {
     ngx_uint_t              i;
+    portal_pg_task_t       *task;
     portal_pg_statement_t  *st;
+
+    task = portal_pg_head(conn);
 
     switch (PQresultStatus(res)) {
 
     case PGRES_PIPELINE_SYNC:
         PQclear(res);
-        return NGX_DONE;
+
+        /* all that it asked for was answered, and nothing else */
+
+        return (conn->error || task->step == task->nsteps) ? NGX_DONE
+                                                           : NGX_ERROR;
 
     case PGRES_PIPELINE_ABORTED:
         PQclear(res);
@@ -627,22 +509,22 @@ portal_pg_conn_result(portal_pg_conn_t *conn, PGresult *res)
         return (conn->error >= PORTAL_PG_SERVER_ERROR) ? NGX_ERROR : NGX_OK;
     }
 
-    if (conn->step >= conn->nsteps) {
+    if (task->step >= task->nsteps) {
         PQclear(res);
         return NGX_ERROR;
     }
 
-    i = conn->steps[conn->step].query;
+    i = task->steps[task->step].query;
 
-    switch (conn->steps[conn->step].what) {
+    switch (task->steps[task->step].what) {
 
     case PORTAL_PG_EXECUTE:
-        PQclear(conn->task->results[i]);
-        conn->task->results[i] = res;
+        PQclear(task->results[i]);
+        task->results[i] = res;
         return NGX_OK;
 
     case PORTAL_PG_PREPARE:
-        st = conn->task->op.queries[i].statement;
+        st = task->op.queries[i].statement;
         conn->prepared[st->index / 64] |= portal_pg_bit(st->index);
         break;
 
@@ -663,7 +545,7 @@ portal_pg_conn_error(portal_pg_conn_t *conn, PGresult *res)
     ngx_uint_t         level, step;
     portal_pg_task_t  *task;
 
-    task = conn->task;
+    task = portal_pg_head(conn);
 
     code = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     constraint = PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME);
@@ -676,9 +558,9 @@ portal_pg_conn_error(portal_pg_conn_t *conn, PGresult *res)
 
     /* what fails after the last step is the commit */
 
-    step = ngx_min(conn->step, conn->nsteps - 1);
+    step = ngx_min(task->step, task->nsteps - 1);
 
-    task->op.failed = conn->steps[step].query;
+    task->op.failed = task->steps[step].query;
 
     (void) ngx_cpystrn(task->op.sqlstate, (u_char *) code,
                        sizeof(task->op.sqlstate));
@@ -715,7 +597,7 @@ portal_pg_conn_classify(portal_pg_conn_t *conn, PGresult *res,
 {
     portal_pg_task_t  *task;
 
-    task = conn->task;
+    task = portal_pg_head(conn);
 
     if (code == NULL) {
         return PORTAL_PG_BROKEN;
@@ -752,12 +634,15 @@ portal_pg_conn_finish(portal_pg_conn_t *conn)
 {
     portal_pg_task_t  *task;
 
-    task = conn->task;
+    task = portal_pg_head(conn);
 
-    conn->task = NULL;
-    task->conn = NULL;
+    portal_pg_pipe_learn(conn, conn->error == PORTAL_PG_NO_ERROR);
+    portal_pg_pipe_remove(task);
+
+    /* of the last one: libpq does not say it while there are others */
 
     if (conn->error < PORTAL_PG_SERVER_ERROR
+        && conn->npipe == 0
         && PQtransactionStatus(conn->pq) != PQTRANS_IDLE)
     {
         portal_pg_failed(task, "transaction was left open");
@@ -782,7 +667,7 @@ portal_pg_conn_finish(portal_pg_conn_t *conn)
 
     case PORTAL_PG_STALE_PLAN:
         portal_pg_conn_release(conn);
-        portal_pg_conn_again(conn, task);
+        portal_pg_conn_replan(task);
         break;
 
     case PORTAL_PG_SERVER_ERROR:
@@ -799,22 +684,26 @@ portal_pg_conn_finish(portal_pg_conn_t *conn)
 }
 
 
+/* what is stale on one connection is so on all of them */
+
 static void
-portal_pg_conn_again(portal_pg_conn_t *conn, portal_pg_task_t *task)
+portal_pg_conn_replan(portal_pg_task_t *task)
 {
+    ngx_uint_t    i;
+    portal_pg_t  *pg;
+
+    pg = task->pg;
+
+    for (i = 0; i < pg->conf->connections; i++) {
+        pg->conns[i].reset = 1;
+    }
+
     portal_pg_clear(task);
 
     task->replanned = 1;
+    task->alone = 1;
 
-    if (conn->state == PORTAL_PG_IDLE) {
-        conn->reset = 1;
-
-        if (portal_pg_conn_send(conn, task) == NGX_OK) {
-            return;
-        }
-    }
-
-    portal_pg_again(task);
+    portal_pg_first(task);
 }
 
 
@@ -844,6 +733,11 @@ portal_pg_conn_values(portal_pg_task_t *task)
 static void
 portal_pg_conn_release(portal_pg_conn_t *conn)
 {
+    if (conn->npipe && PQstatus(conn->pq) == CONNECTION_OK) {
+        portal_pg_pipe_turn(conn);
+        return;
+    }
+
     /* libpq's buffers and the server's caches only grow */
 
     if (conn->dying

@@ -50,6 +50,7 @@ typedef enum {
     PORTAL_COUNT_WAITED = PORTAL_COUNT_CALL
                           + PORTAL_COUNT_POOLS * PORTAL_COUNT_STATUSES,
     PORTAL_COUNT_WAIT_TIME,             /* microseconds, as all times here */
+    PORTAL_COUNT_SHARED,                /* sent behind another */
     PORTAL_COUNT_CONNECT,               /* + pool */
     PORTAL_COUNT_CONNECT_FAILED = PORTAL_COUNT_CONNECT + PORTAL_COUNT_POOLS,
 

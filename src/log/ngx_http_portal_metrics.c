@@ -150,6 +150,10 @@ static ngx_http_portal_metric_t  ngx_http_portal_metric_table[] = {
     { NULL, NULL, NULL,
       "_count", NGX_HTTP_PORTAL_COUNT, PORTAL_COUNT_WAITED },
 
+    { "portal_database_shared_total", "counter",
+      "Calls of pages that were sent behind another.",
+      "", NGX_HTTP_PORTAL_COUNT, PORTAL_COUNT_SHARED },
+
     { "portal_database_calls_total", "counter",
       "Calls of PostgreSQL by their end.",
       "{pool=\"pages\",outcome=\"ok\"}", NGX_HTTP_PORTAL_COUNT,
