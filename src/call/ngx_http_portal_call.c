@@ -107,7 +107,7 @@ ngx_http_portal_call(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
 /*
  * What shows a citizen's page may be asked for twice.  What agents and machines
  * read is a row of the audit each time and counts towards their limits, and so
- * is a sheet that is taken away.
+ * is a sheet that is taken away, as JSON too.
  */
 
 static ngx_uint_t
@@ -118,7 +118,7 @@ ngx_http_portal_call_shares(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
            && function == ctx->verdict->get
            && !ctx->verdict->agents
            && ctx->verdict->audience != NGX_HTTP_PORTAL_MACHINE
-           && ctx->piece == NULL;
+           && (ctx->verdict->view == NULL || !ctx->verdict->view->csv);
 }
 
 

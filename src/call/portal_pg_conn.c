@@ -444,8 +444,10 @@ portal_pg_conn_results(portal_pg_conn_t *conn)
 
         if (res == NULL) {
 
+            /* libpq thinks that nothing is on its way */
+
             if (++nulls == 2) {
-                break;
+                return NGX_ERROR;
             }
 
             portal_pg_head(conn)->step++;
@@ -493,7 +495,7 @@ portal_pg_conn_result(portal_pg_conn_t *conn, PGresult *res)
 
     case PGRES_PIPELINE_ABORTED:
         PQclear(res);
-        return NGX_OK;
+        return conn->error ? NGX_OK : NGX_ERROR;
 
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:

@@ -56,6 +56,7 @@ portal_pg_pipe_init(portal_pg_conn_t *conn)
 portal_pg_conn_t *
 portal_pg_pipe_behind(portal_pg_t *pg, portal_pg_task_t *task)
 {
+    uint64_t           since;
     ngx_uint_t         i, n;
     portal_pg_conn_t  *conn, *best;
 
@@ -68,11 +69,16 @@ portal_pg_pipe_behind(portal_pg_t *pg, portal_pg_task_t *task)
     best = NULL;
     n = PORTAL_PG_PIPE;
 
+    /* nobody goes behind one whose followers would be sent elsewhere */
+
+    since = portal_op_clock() - PORTAL_PG_STUCK * 1000;
+
     for (i = 0; i < pg->conf->connections; i++) {
         conn = &pg->conns[i];
 
         if (conn->state == PORTAL_PG_BUSY
             && conn->shared
+            && conn->turn > since
             && conn->npipe < n
             && !conn->reset
             && !conn->dying
@@ -306,10 +312,11 @@ portal_pg_pipe_learn(portal_pg_conn_t *conn, ngx_uint_t answered)
     task = portal_pg_head(conn);
     us = portal_op_clock() - conn->turn;
 
-    /* an answer that was there while nginx wrote others out was quick */
+    /* an answer that was there while nginx wrote others out was quick; not
+       all of that time is to be taken for such, or none would ever be slow */
 
     own = task->pg->handlers - conn->handlers;
-    us -= ngx_min(us, own);
+    us -= ngx_min(us / 2, own);
 
     /* who is refused at the door says nothing of what is behind it */
 

@@ -327,10 +327,11 @@ static int
 portal_reduce_list(portal_reduce_t *r, char close)
 {
     int       rc;
-    unsigned  first;
+    unsigned  first, apart;
 
     *r->out++ = *r->in++;
     first = 1;
+    apart = 1;
 
     for ( ;; ) {
         portal_reduce_blanks(r);
@@ -346,8 +347,17 @@ portal_reduce_list(portal_reduce_t *r, char close)
 
         if (*r->in == ',') {
             r->in++;
+            apart = 1;
             continue;
         }
+
+        /* what is written between two must have been there */
+
+        if (!apart) {
+            return -1;
+        }
+
+        apart = 0;
 
         if (close == '}') {
             rc = portal_reduce_member(r, &first);

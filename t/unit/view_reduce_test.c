@@ -78,6 +78,8 @@ static const reduce_case_t  reduce_cases[] = {
     { "no end of a text", "{\"tags\" : \"a\\\"}", "" },
     { "no end of what goes", "{\"a\" : [1, \"", "" },
     { "no value", "{\"tags\" :", "" },
+    { "nothing between", "{\"b\" : [] \"a\" : 1}", "" },
+    { "nor between what stays", "{\"b\":1\"a\":1}", "" },
     { "no colon", "{\"tags\" 1}", "" },
     { "no name", "{1 : 2}", "" },
     { "more after the end", "{}{}", "" },
