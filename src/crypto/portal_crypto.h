@@ -56,6 +56,12 @@ void portal_keys_check(const portal_keys_t *keys, char hex[PORTAL_MAC_HEX]);
  */
 void portal_mac(const portal_keys_t *keys, const char *purpose,
     portal_text_t tenant, portal_text_t text, uint8_t out[PORTAL_MAC_LEN]);
+/*
+ * portal_mac() of a secret that comes with each request, quicker where it came
+ * lately; -1 when it has not the form of one, see portal_is_secret().
+ */
+int portal_mac_secret(const portal_keys_t *keys, const char *purpose,
+    portal_text_t tenant, portal_text_t secret, uint8_t out[PORTAL_MAC_LEN]);
 /* purpose "email": ASCII letters in lower case; -1 when empty or too long */
 int portal_mac_email(const portal_keys_t *keys, portal_text_t tenant,
     portal_text_t email, uint8_t out[PORTAL_MAC_LEN]);

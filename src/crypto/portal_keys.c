@@ -34,6 +34,7 @@ typedef struct {
 
 struct portal_keys_s {
     portal_cache_t  *cache;
+    portal_known_t  *known;
     unsigned         n;
     unsigned         active;                    /* n: none yet */
     uint8_t          id[PORTAL_KEYS_MAX];
@@ -210,12 +211,17 @@ portal_keys_parse(const char *name, const char *text, size_t len, char *err,
     }
 
     keys->cache = sodium_malloc(sizeof(portal_cache_t));
-    if (keys->cache == NULL) {
+    keys->known = sodium_malloc(sizeof(portal_known_t));
+
+    if (keys->cache == NULL || keys->known == NULL) {
         (void) portal_keys_error(&ctx, "no memory for the keys");
         goto failed;
     }
 
     memset(keys->cache, 0, sizeof(portal_cache_t));
+    memset(keys->known, 0, sizeof(portal_known_t));
+
+    randombytes_buf(keys->known->key, sizeof(keys->known->key));
 
     (void) sodium_mprotect_readonly(keys);
 
@@ -373,6 +379,7 @@ portal_keys_free(portal_keys_t *keys)
     }
 
     sodium_free(keys->cache);
+    sodium_free(keys->known);
     sodium_free(keys);
 }
 
@@ -455,6 +462,13 @@ uint8_t
 portal_key_id(const portal_keys_t *keys, unsigned slot)
 {
     return keys->id[slot];
+}
+
+
+portal_known_t *
+portal_keys_known(const portal_keys_t *keys)
+{
+    return keys->known;
 }
 
 

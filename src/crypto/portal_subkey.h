@@ -38,6 +38,25 @@ typedef struct {
     char                          name[96];
 } portal_subkey_t;
 
+/* secrets that were brought lately: sets whose hashes share a cache line */
+
+#define PORTAL_KNOWN_SIP   crypto_shorthash_siphashx24_BYTES
+#define PORTAL_KNOWN_SETS  1024
+#define PORTAL_KNOWN_WAYS  4
+
+typedef struct {
+    uint8_t  sip[PORTAL_KNOWN_WAYS][PORTAL_KNOWN_SIP];
+    uint8_t  mac[PORTAL_KNOWN_WAYS][PORTAL_MAC_LEN];
+} portal_known_set_t;
+
+typedef struct {
+    uint8_t             key[crypto_shorthash_siphashx24_KEYBYTES];
+    uint8_t             turn[PORTAL_KNOWN_SETS];    /* next way to go */
+    portal_known_set_t  sets[PORTAL_KNOWN_SETS];
+} portal_known_t;
+
+portal_known_t *portal_keys_known(const portal_keys_t *keys);
+
 /* the place in the file of the key that seals, and of an id's; or -1 */
 unsigned portal_key_active(const portal_keys_t *keys);
 int portal_key_slot(const portal_keys_t *keys, unsigned id);

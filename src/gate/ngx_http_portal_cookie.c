@@ -37,10 +37,10 @@ ngx_http_portal_session_cookies(ngx_http_request_t *r,
     name = plcf->agents ? "__Host-agent" : "__Host-portal";
 
     if (ngx_http_portal_cookie(r, name, ngx_strlen(name), &value) == 1
-        && portal_is_secret(ngx_http_portal_text(value)))
+        && portal_mac_secret(pmcf->keys, ngx_http_portal_session_purpose(plcf),
+                             slug, ngx_http_portal_text(value), ctx->mac)
+           == 0)
     {
-        portal_mac(pmcf->keys, ngx_http_portal_session_purpose(plcf), slug,
-                   ngx_http_portal_text(value), ctx->mac);
         portal_hex(ctx->mac, PORTAL_MAC_LEN, (char *) ctx->mac_hex);
         ctx->cookie = 1;
     }
@@ -134,9 +134,8 @@ ngx_http_portal_cookie(ngx_http_request_t *r, const char *name, size_t len,
             }
 
             start = p;
-            while (p < end && *p != ';') {
-                p++;
-            }
+            p = memchr(start, ';', (size_t) (end - start));
+            p = p ? p : end;
 
             if ((size_t) (p - start) > len
                 && start[len] == '='
