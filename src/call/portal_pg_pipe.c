@@ -27,7 +27,7 @@
  */
 
 
-#define PORTAL_PG_PIPE   4              /* operations, of one connection */
+#define PORTAL_PG_PIPE   8              /* operations, of one connection */
 #define PORTAL_PG_QUICK  2000           /* microseconds */
 #define PORTAL_PG_STUCK  20             /* ms that others wait for a turn */
 
