@@ -71,7 +71,7 @@ portal_pg_pipe_behind(portal_pg_t *pg, portal_pg_task_t *task)
 
     /* nobody goes behind one whose followers would be sent elsewhere */
 
-    since = portal_op_clock() - PORTAL_PG_STUCK * 1000;
+    since = portal_op_clock() - (uint64_t) PORTAL_PG_STUCK * 1000;
 
     for (i = 0; i < pg->conf->connections; i++) {
         conn = &pg->conns[i];
