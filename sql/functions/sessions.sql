@@ -259,11 +259,17 @@ comment on function log_out_everywhere(text, text) is
 
 create or replace function ended_sessions(p_hashes bytea[], effect json default null)
     returns json
-    language sql immutable
-    return case when p_hashes is null then effect
-        else (coalesce(effect::jsonb, '{"effect": null}') || jsonb_build_object('ended',
-            (select jsonb_agg(encode(h.hash, 'hex')) from unnest(p_hashes[1:200]) h (hash)))
-            )::json end;
+    language plpgsql immutable set search_path = portal, pg_temp as $$
+begin
+    -- every log-in comes here, hardly one ends another
+    if p_hashes is null then
+        return effect;
+    end if;
+
+    return (coalesce(effect::jsonb, '{"effect": null}') || jsonb_build_object('ended',
+        (select jsonb_agg(encode(h.hash, 'hex')) from unnest(p_hashes[1:200]) h (hash))))::json;
+end
+$$;
 
 comment on function ended_sessions(bytea[], json) is
 'A session effect that names other sessions which have ended, so that nginx forgets them at once. Input: their MACs, the latest first (of more than 200 the rest waits until copies are checked again); another effect besides.';
