@@ -236,4 +236,14 @@ ok all_ready(), 'which hear of it later';
     }
 }
 
+
+### what nginx itself serves
+
+for my $c (client(), client(agents => 1)) {
+    my $r = $c->get('/static/portal.css');
+    is $r->status, 200, 'a file';
+    is $r->header('x-content-type-options'), 'nosniff', '3.4.4 a file is what it is';
+    is $_->header('server'), 'nginx', '13.4.6 no version' for $r, $c->get('/nulle-part');
+}
+
 done_testing;

@@ -166,8 +166,7 @@ is scalar(log_lines(qr/\Q$password\E/)), 0, 'no password in the log';
     my $id = queue_mail(address());
     becomes($id, 'queued', 'file: no directory, it waits', attempts => 1, detail => qr/^file$/);
     rename "$dir.away", $dir or die $!;
-    due();
-    becomes($id, 'sent', 'file: and is written then', seconds => 100);
+    becomes($id, 'sent', 'file: and is written then, within seconds', seconds => 20);
     is scalar(my @all = Portal::Mail->all($dir)), 2, 'file: both';
 }
 

@@ -225,6 +225,108 @@ for my $why (sort keys %not) {
         where slug = 'saint-aubin'");
 }
 
+### an agent who gives another code
+
+{
+    my $agent = new_agent();
+    $agent->{id} = $portal->psql("select id from portal.agent where email = '$agent->{email}'");
+    my $STEP = '/connexion/confirmation';
+    my $open = sub { $portal->psql("select count(*) from portal.agent_session
+        where agent_id = $agent->{id} and ended_at is null") };
+    my $at = sub { $_[0]->get('/compte')->status };
+    my $fresh = sub {
+        $portal->psql("set session_replication_role = replica;
+            update portal.agent set totp_step = 0 where id = $agent->{id}");
+        my $c = agent_client(as => $agent);
+        $portal->psql("set session_replication_role = replica;
+            update portal.agent set totp_step = 0 where id = $agent->{id}");
+
+        return ($c, $c->get("$STEP?suite=/journal"), otp($agent->{totp_secret}));
+    };
+    my $confirmed = sub {
+        my ($c, $page, $code) = $fresh->();
+        my $old = twin($c);
+        my $r = step_up($c, $agent, page => $page, otp => $code);
+        die 'no code taken: ', $r->status, "\n" if $r->status != 303;
+
+        return ($c, $old, [$page, { otp => $code }, form => $STEP]);
+    };
+
+    my ($c, $old, $form) = $confirmed->();
+    my $former = $old->cookie('__Host-agent');
+    $portal->psql("update portal.agent_session set confirmed_at = confirmed_at - interval '9 seconds',
+        opened_at = opened_at - interval '1 minute' where agent_id = $agent->{id} and confirmed_at is not null");
+    my $when = sub { $portal->psql("select confirmed_at from portal.agent_session
+        where agent_id = $agent->{id} and ended_at is null") };
+    my $given = $when->();
+
+    is $at->(twin($old)), 303, 'T053 what a code has ended opens no page';
+    my $r = $old->submit(@$form);
+    is $r->status . ' ' . ($r->location // ''), '303 /journal?avis=stepped_up',
+        'a code sent twice: the same answer' or diag $r->text;
+    isnt $old->cookie('__Host-agent'), $former, 'with a cookie';
+    is $at->($old), 200, 'that is good';
+    is $at->($c), 303, 'the one of the first answer is good no more';
+    is $open->(), 1, 'one session';
+    is $when->(), $given, 'T203 the five minutes are those of the code';
+    is $portal->psql("select count(*) from portal.audit where action = 'agent_step_up'
+        and object_id = $agent->{id}"), 1, 'the audit has one code';
+
+    my $third = twin($old);
+    $third->cookie('__Host-agent', $former);
+    is $third->submit(@$form)->status, 303, 'three times';
+    is $at->($third), 200, 'good';
+    is $open->(), 1, 'one session still';
+
+    # at the same time
+    my ($now, $page, $code) = $fresh->();
+    my $were = $open->();
+    my @c = map { twin($now) } 1 .. 4;
+    my @r = Portal::Pending->pages(map { $_->submit($page, { otp => $code }, form => $STEP,
+        pending => 1) } @c);
+    is_deeply [map { $_->status . ' ' . ($_->location // '') } @r],
+        [('303 /journal?avis=stepped_up') x 4], 'four codes at once: one answer'
+        or diag map { $_->text } @r;
+    is $open->(), $were, 'no session more';
+    is scalar(grep { $at->($_) == 200 } @c), 1, 'one of them has it';
+    cmp_ok $portal->psql("select max(count) from portal.attempt a join portal.agent g
+        on g.email_mac = a.key where g.id = $agent->{id}") // 0, '<', 5, 'and the agent is not locked out';
+
+    # nobody else
+    my %nor = (
+        'logged out meanwhile' => sub { my ($c) = @_;
+            $c->submit($c->get('/compte'), {}, form => '/deconnexion') },
+        'another code since' => sub { my ($c) = @_; step_up($c, $agent) },
+        'more than a minute later' => sub { $portal->psql("update portal.agent_session
+            set ended_at = now() - interval '61 seconds'
+            where agent_id = $agent->{id} and ended_at is not null") },
+        'other rights' => sub { $portal->psql("update portal.agent set epoch = epoch + 1
+            where id = $agent->{id}") },
+        'an account that is disabled' => sub { $portal->psql("update portal.agent set state = 'disabled'
+            where id = $agent->{id}") },
+    );
+    for my $why (sort { $a =~ /disabled/ <=> $b =~ /disabled/ || $a cmp $b } keys %nor) {
+        ($c, $old, $form) = $confirmed->();
+        $nor{$why}->($c);
+        my $open_now = $open->();
+        my $r = $old->submit(@$form);
+        is $r->status, 401, "a code, $why: 401" or diag $r->text;
+        like $r->text, qr/a bien été envoyé la première fois/, "a code, $why: it says that it was done";
+        is $at->($old), 303, "a code, $why: no session";
+        is $open->(), $open_now, "a code, $why: none was opened";
+    }
+    $portal->psql("update portal.agent set state = 'active' where id = $agent->{id}");
+
+    ($c, $old, $form) = $confirmed->();
+    is twin($old)->submit(@$form, headers => { 'User-Agent' => 'Mozilla/5.0 Firefox/128.0' })->status,
+        401, 'a code, another browser: 401';
+    is twin($old)->submit($form->[0], { otp => '123456' }, form => $STEP)->status, 401,
+        'a code, another one: 401';
+    is twin($old)->submit($form->[0], { %{ $form->[1] }, key => 'another-key' }, form => $STEP)->status,
+        401, 'a code, another key: 401';
+    is $at->($c), 200, 'the agent is still there';
+}
+
 # two guesses a change at most: whoever presses twice is not locked out
 is $portal->psql("select coalesce(max(count), 0) <= 2 from portal.attempt
     where kind like 'sign_in%' and kind not in ('sign_in_ip', 'sign_in_net')"), 't', 'and nobody is locked out';

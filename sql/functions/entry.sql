@@ -298,6 +298,7 @@ declare
     v_scope  text := portal.repeat_scope(input);
     v_lock   bigint := hashtextextended(concat_ws(' ', 'idempotency', here(), v_scope,
                                                   input->'_'->>'key'), 0);
+    v_here   bytea := decode(nullif(current_setting('portal.session', true), ''), 'hex');
     v_row    idempotency;
 begin
     if v_scope is null then
@@ -329,9 +330,10 @@ begin
     end if;
 
     return json_build_object('status', coalesce(v_row.status, 409), 'location', v_row.location,
-        'notice', v_row.notice, 'session', case when v_row.status is not null
-            then session_again(decode(nullif(current_setting('portal.session', true), ''), 'hex'),
-                               input) end,
+        'notice', v_row.notice, 'session', case
+            when v_row.status is null then null
+            when my_agent() is not null then agent_session_again(v_here, input)
+            else session_again(v_here, input) end,
         'errors', json_build_array());
 end
 $$;

@@ -109,14 +109,15 @@ begin
     return json_build_object('status', coalesce(v_done.status, 200),
         'account', coalesce(v_account, v_agent), 'location', v_done.location,
         'notice', v_done.notice,
-        'session', case when v_done.key is not null and v_account is not null
-                        then session_again(v_hash, input) end);
+        'session', case when v_done.key is null then null
+                        when v_agent is not null then agent_session_again(v_hash, input)
+                        else session_again(v_hash, input) end);
 end
 $$;
 
 comment on function session_owner(jsonb) is
 'Whose a session was that has ended, though a form came with it; for nginx, never shown. Input: session_mac; of a form with a key, _.key, _.print, _.session, _.agent.
-Result: {"status": 200, "account": id or null, an agent''s where it was one''s, "location", "notice", "session": null}; where that very form was answered before, the status, location and notice that it was answered with, and the session that goes on, as session_again().';
+Result: {"status": 200, "account": id or null, an agent''s where it was one''s, "location", "notice", "session": null}; where that very form was answered before, the status, location and notice that it was answered with, and the session that goes on, as session_again() or agent_session_again().';
 
 
 create or replace function connections(input jsonb) returns json

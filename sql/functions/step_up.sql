@@ -54,10 +54,17 @@ comment on function agent_step_up_lookup(jsonb) is
 create or replace function agent_step_up(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
+    v_again  json;
     v_step   bigint := (input->>'otp_step')::bigint;
     v_agent  agent;
 begin
     perform require_agent();
+
+    v_again := repeated(input);
+
+    if v_again is not null then
+        return v_again;
+    end if;
 
     -- of two that bring the same code, one finds the step taken
     update agent a
@@ -70,20 +77,20 @@ begin
 
     if not found then
         perform note('agent_step_up', 'code_refused', 'agent', my_agent());
-        return refused('otp', 'otp_wrong');
+        return done(input, refused('otp', 'otp_wrong'));
     end if;
 
     perform give_back_guess(v_agent.email_mac, input, true, 'agent');
     perform note('agent_step_up', 'ok', 'agent', v_agent.id);
 
-    return moved(coalesce(local_path(input->>'next'), '/compte'),
-                 agent_session_renew(v_agent, input), 'stepped_up');
+    return done(input, moved(coalesce(local_path(input->>'next'), '/compte'),
+                             agent_session_renew(v_agent, input), 'stepped_up'));
 end
 $$;
 
 comment on function agent_step_up(jsonb) is
-'An agent who is logged in gives another code: for five minutes their session, under a new identifier, may do what step_up() asks for. Input: account and epoch as the lookup gave them, otp_step (the time step of the code; null: wrong), next (path to go on to); _ as the lookup, with _.session, _.agent.
-Result: 303 next or /compte with session renew. Errors: otp_wrong, also of a code that was used. For agents.';
+'An agent who is logged in gives another code: for five minutes their session, under a new identifier, may do what step_up() asks for. Input: account and epoch as the lookup gave them, otp_step (the time step of the code; null: wrong), next (path to go on to); _ as the lookup, with _.session, _.agent; idempotency key.
+Result: 303 next or /compte with session renew. Errors: otp_wrong, also of a code that was used; idempotency_mismatch. For agents.';
 
 
 create or replace function agent_session_renew(p_agent agent, input jsonb) returns json
@@ -93,7 +100,7 @@ declare
     v_town  town;
 begin
     update agent_session s
-       set ended_at = now()
+       set ended_at = now(), renewed_as = decode(input->'_'->>'session', 'hex')
      where s.hash = decode(nullif(current_setting('portal.session'), ''), 'hex')
        and s.agent_id = p_agent.id
        and s.ended_at is null
@@ -121,6 +128,63 @@ $$;
 
 comment on function agent_session_renew(agent, jsonb) is
 'Ends the session that asks and goes on with another that ends when it would have, in which a code was given now. Input: the agent, whose row the caller holds; _.session, the new session''s MAC. Result: the session effect for nginx. Raises PT401 when the session has ended meanwhile.';
+
+
+create or replace function agent_session_again(p_hash bytea, input jsonb) returns json
+    language plpgsql set search_path = portal, pg_temp as $$
+declare
+    v_agent   agent;
+    v_next    agent_session;
+    v_set     text;
+    v_effect  json;
+begin
+    if input->'_'->>'session' is null then
+        return null;
+    end if;
+
+    -- the agent first, as who renews has it
+    select a.* into v_agent
+      from agent_session s
+      join agent a on a.tenant = s.tenant and a.id = s.agent_id
+     where s.hash = p_hash
+       and s.renewed_as is not null
+       for no key update of a;
+
+    select n.* into v_next
+      from agent_session s
+      join agent_session n on n.hash = s.renewed_as and n.agent_id = s.agent_id
+     where s.hash = p_hash
+       and s.agent_id = v_agent.id
+       and s.ended_at > now() - interval '60 seconds'
+       and s.browser = coalesce(input->'_'->>'agent', 'Autre')
+       and n.ended_at is null
+       and n.absolute_until > now()
+       and n.epoch = v_agent.epoch
+       and v_agent.state = 'active';
+
+    if not found then
+        return null;
+    end if;
+
+    v_set := set_config('portal.agent', v_agent.id::text, true)
+          || set_config('portal.session', encode(v_next.hash, 'hex'), true);
+    v_effect := agent_session_renew(v_agent, input);
+
+    -- the five minutes are those of the code
+    update agent_session s
+       set confirmed_at = v_next.confirmed_at
+     where s.hash = decode(input->'_'->>'session', 'hex');
+
+    update agent_session s
+       set renewed_as = decode(input->'_'->>'session', 'hex')
+     where s.hash = p_hash;
+
+    return ended_sessions(array[v_next.hash], v_effect);
+end
+$$;
+
+comment on function agent_session_again(bytea, jsonb) is
+'As session_again(), of an agent: the very form that renewed their session has come again under the one that it ended. Input, result: as there. The code is not asked for once more, and lasts no longer by it.';
 
 
 grant execute on function agent_step_up_lookup(jsonb), agent_step_up(jsonb) to portal_web;

@@ -584,7 +584,7 @@ portal_mail_file(portal_mail_job_t *job)
     *p = '\0';
 
     if (portal_mail_file_write(job, tmp) != NGX_OK) {
-        portal_mail_end(job, PORTAL_MAIL_RETRY, "file");
+        portal_mail_end(job, PORTAL_MAIL_DOWN, "file");
         return;
     }
 
@@ -593,7 +593,7 @@ portal_mail_file(portal_mail_job_t *job)
                       ngx_rename_file_n " \"%s\" to \"%s\" failed", tmp,
                       path);
         (void) ngx_delete_file(tmp);
-        portal_mail_end(job, PORTAL_MAIL_RETRY, "file");
+        portal_mail_end(job, PORTAL_MAIL_DOWN, "file");
         return;
     }
 
@@ -732,6 +732,7 @@ portal_mail_why(const char *detail)
         { "auth", "it refuses the user or the password" },
         { "tls", "it offers no TLS, or its certificate is not one of \"ca=\" "
                  "for this name" },
+        { "file", "it cannot be written there" },
     };
 
     for (i = 0; i < sizeof(why) / sizeof(why[0]); i++) {
@@ -752,7 +753,7 @@ portal_mail_silent(const char *detail)
     ngx_uint_t  i;
 
     static const char  *const  silent[] = {
-        "connect", "resolve", "timeout", "cut"
+        "connect", "resolve", "timeout", "cut", "file"
     };
 
     for (i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {

@@ -45,6 +45,8 @@ static ngx_http_portal_header_t  ngx_http_portal_fixed_headers[] = {
 };
 
 
+static void ngx_http_portal_drop_header(ngx_http_request_t *r,
+    const char *name);
 static ngx_uint_t ngx_http_portal_accept_quality(u_char *p, u_char *end);
 
 
@@ -131,6 +133,10 @@ ngx_http_portal_headers(ngx_http_request_t *r)
     }
 
     for (h = ngx_http_portal_fixed_headers; h->name; h++) {
+        if (r->internal) {
+            ngx_http_portal_drop_header(r, h->name);
+        }
+
         if (ngx_http_portal_add_header(r, h->name, h->value, h->len)
             != NGX_OK)
         {
@@ -139,6 +145,32 @@ ngx_http_portal_headers(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+/* an add_header of the location where a file was, which no range of it fits */
+
+static void
+ngx_http_portal_drop_header(ngx_http_request_t *r, const char *name)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(name);
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+            {
+                h[i].hash = 0;
+            }
+        }
+    }
 }
 
 

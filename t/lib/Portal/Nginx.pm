@@ -159,6 +159,7 @@ sub conf {
         'events { worker_connections 1024; }',
         'http {',
         '    include /etc/nginx/mime.types;',
+        '    server_tokens off;',
             $self->_temp_paths,
         # the balancer tells who asks
         @{ $stack->{ports} } > 1 ? ('    set_real_ip_from 127.0.0.1;',
@@ -281,9 +282,18 @@ sub _server {
         '        server_name ' . $stack->host($town) . ';',
         "        portal_tenant $town;",
         "        include conf.d/portal/pages.inc;",
-        "        location ^~ /static/ { alias $stack->{dir}/static/; gzip_vary on; }",
+        $self->_static,
         $stack->{server} // '', $extra,
         '    }';
+}
+
+
+# as in conf.d/portal/example.conf, but for how long it is kept
+sub _static {
+    my ($self) = @_;
+
+    return "        location ^~ /static/ { alias $self->{stack}{dir}/static/; gzip_vary on;",
+        '            add_header X-Content-Type-Options nosniff; }';
 }
 
 
@@ -296,7 +306,7 @@ sub _agents_server {
         '        server_name ' . $stack->agents_host($town) . ';',
         "        portal_tenant $town agents;",
         "        include conf.d/portal/agents.inc;",
-        "        location ^~ /static/ { alias $stack->{dir}/static/; gzip_vary on; }",
+        $self->_static,
         $stack->{agents} // '',
         '    }';
 }
