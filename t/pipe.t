@@ -340,6 +340,26 @@ is +(moved(sub {
 }, 'portal_database_shared_total'))[0], 0, 'log-ins, an agent: none behind another';
 is_deeply [grep { !/^(?:200|422|429)$/ } keys %{ tally(@posts) }], [], 'all are answered';
 
+# a sheet that is taken away is a row of the audit, read as JSON too; the page of
+# the same function is not
+$p->psql(q{alter function portal.my_data(jsonb) rename to my_data_before;
+    create function portal.my_data(input jsonb) returns json language sql
+        as $$ select json_build_object('status', 200, 'format', input->>'format') $$;
+    grant execute on function portal.my_data(jsonb) to portal_web});
+my %taken;
+for my $path (qw(/mes-donnees /mes-donnees.csv)) {
+    my $ask = sub { $who[0]{c}->get($path, pending => 1, forget => 1) };
+    ($taken{$path}) = moved(sub {
+        push @{ $taken{pages} }, together(stalled([($ask) x 40])) for 1 .. 5;
+    }, 'portal_database_shared_total');
+}
+is_deeply tally(@{ $taken{pages} }), { 200 => 400 }, 'what the portal holds, twice';
+is $taken{pages}[-1]->json->{format}, 'csv', 'the second time to be taken away';
+cmp_ok $taken{'/mes-donnees'}, '>', 3, 'a page of it shares';
+is $taken{'/mes-donnees.csv'}, 0, 'what is taken away goes alone';
+$p->psql('drop function portal.my_data(jsonb);
+    alter function portal.my_data_before(jsonb) rename to my_data');
+
 ### PostgreSQL hangs with pipes that are full
 
 my @pids = $p->pg->pids;
