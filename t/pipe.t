@@ -212,6 +212,62 @@ cmp_ok $status{503} // 0, '<=', $all / 200, 'hardly any 503';
 is_deeply \@wrong, [], 'each to who asked';
 back_ok($who[0]{c}, '/famille', 'then', 3);
 
+### a backend ends when all is answered and nothing committed
+
+# the function's next calls, so many; returns what undoes it, and says how often
+# it was called
+sub doomed {
+    my ($name, $times) = @_;
+
+    $p->psql("create schema doomed;
+        create sequence doomed.calls;
+        create table doomed.call ();
+        create function doomed.ends() returns trigger
+            language plpgsql security definer as 'begin
+            if nextval(''doomed.calls'') <= $times then
+                perform pg_terminate_backend(pg_backend_pid());
+            end if;
+            return null; end';
+        create constraint trigger ends after insert on doomed.call
+            initially deferred for each row execute function doomed.ends();
+        alter function portal.$name(jsonb) rename to ${name}_before;
+        create function portal.$name(input jsonb) returns json
+            language plpgsql security definer set search_path = portal, pg_temp
+            as 'begin insert into doomed.call default values;
+                return portal.${name}_before(input); end';
+        grant execute on function portal.$name(jsonb) to portal_web");
+
+    return sub {
+        $p->psql("drop function portal.$name(jsonb);
+            alter function portal.${name}_before(jsonb) rename to $name");
+        my $calls = $p->psql('select last_value from doomed.calls');
+        $p->psql('set client_min_messages = warning; drop schema doomed cascade');
+        return $calls;
+    };
+}
+
+my $space = sub { $who[0]{c}->get('/mon-espace', pending => 1, forget => 1) };
+{
+    my ($asked, $asks) = asks(40);
+    my $calls = doomed('my_space', 1);
+    my ($page, @pages) = together(at_once([$space, @$asks]));
+    is $page->status, 200, 'the first one, a read: asked again';
+    is $calls->(), 2, 'once';
+    is_deeply tally(@pages), { 200 => 40 }, 'so are those behind it';
+    is_deeply [wrong($asked, @pages)], [], 'each to who asked';
+
+    $calls = doomed('my_space', 9);
+    is $space->()->page->status, 503, 'lost twice: 503';
+    is $calls->(), 2, 'and no third time';
+
+    my $c = signed_in($p->demo->{accounts}[ $who[0]{n} ], source => '127.6.2.1');
+    my $space = $c->get('/mon-espace');
+    $calls = doomed('sign_out', 1);
+    is $c->submit($space, {}, form => '/deconnexion')->status, 503,
+        'what changes something: 503';
+    is $calls->(), 1, 'and never asked again';
+}
+
 ### clients go
 
 (@wrong, %status) = ();
@@ -230,7 +286,6 @@ is_deeply \@wrong, [], 'each to who asked';
 
 ### a quick one becomes slow: who stands behind it goes elsewhere
 
-my $space = sub { $who[0]{c}->get('/mon-espace', pending => 1, forget => 1) };
 for (1 .. 5) { together(at_once([map { $space } 1 .. 20])) }
 cmp_ok +(moved(sub { together(stalled([map { $space } 1 .. 40])) },
     'portal_database_shared_total'))[0], '>', 3, 'another page, quick';
@@ -284,6 +339,26 @@ is +(moved(sub {
     }
 }, 'portal_database_shared_total'))[0], 0, 'log-ins, an agent: none behind another';
 is_deeply [grep { !/^(?:200|422|429)$/ } keys %{ tally(@posts) }], [], 'all are answered';
+
+# a sheet that is taken away is a row of the audit, read as JSON too; the page of
+# the same function is not
+$p->psql(q{alter function portal.my_data(jsonb) rename to my_data_before;
+    create function portal.my_data(input jsonb) returns json language sql
+        as $$ select json_build_object('status', 200, 'format', input->>'format') $$;
+    grant execute on function portal.my_data(jsonb) to portal_web});
+my %taken;
+for my $path (qw(/mes-donnees /mes-donnees.csv)) {
+    my $ask = sub { $who[0]{c}->get($path, pending => 1, forget => 1) };
+    ($taken{$path}) = moved(sub {
+        push @{ $taken{pages} }, together(stalled([($ask) x 40])) for 1 .. 5;
+    }, 'portal_database_shared_total');
+}
+is_deeply tally(@{ $taken{pages} }), { 200 => 400 }, 'what the portal holds, twice';
+is $taken{pages}[-1]->json->{format}, 'csv', 'the second time to be taken away';
+cmp_ok $taken{'/mes-donnees'}, '>', 3, 'a page of it shares';
+is $taken{'/mes-donnees.csv'}, 0, 'what is taken away goes alone';
+$p->psql('drop function portal.my_data(jsonb);
+    alter function portal.my_data_before(jsonb) rename to my_data');
 
 ### PostgreSQL hangs with pipes that are full
 

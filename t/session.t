@@ -47,6 +47,13 @@ unlike $cookie, qr/Max-Age|Expires/i, 'ends with the browser';
 my ($visit) = client()->get('/connexion')->headers('set-cookie');
 like $visit, qr/^__Host-visit=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Lax$/,
     'the visitor\'s likewise';
+for my $odd ('', '!' x 43, 'A' x 42, 'A' x 44) {
+    my $c = client();
+    $c->cookie('__Host-visit', $odd);
+    like join(' ', $c->get('/connexion')->headers('set-cookie')),
+        qr/__Host-visit=[\w-]{43};/, "and anew for « $odd »";
+    is sign_in($c, $camille)->status, 303, 'which is good then';
+}
 is scalar(my @none = client()->get('/')->headers('set-cookie')), 0,
     'a page without a form sets none';
 

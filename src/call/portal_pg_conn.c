@@ -650,6 +650,15 @@ portal_pg_conn_finish(portal_pg_conn_t *conn)
         portal_pg_failed(task, "transaction was left open");
         conn->error = PORTAL_PG_BROKEN;
 
+    } else if (conn->error == PORTAL_PG_BROKEN && task->op.shares) {
+
+        /* whether it was done is no matter: it only reads */
+
+        ngx_log_error(NGX_LOG_NOTICE, portal_pg_log(task), 0,
+                      "database connection was lost by what only reads");
+
+        conn->error = PORTAL_PG_SERVER_ERROR;
+
     } else if (conn->error == PORTAL_PG_BROKEN) {
         portal_pg_failed(task, "connection was lost");
     }

@@ -42,8 +42,8 @@ typedef enum {
     PORTAL_PG_NO_ERROR = 0,
     PORTAL_PG_STATEMENT_ERROR,  /* the connection remains usable */
     PORTAL_PG_STALE_PLAN,       /* prepare again */
-    PORTAL_PG_SERVER_ERROR,     /* rolled back, on a server that goes away
-                                   or has become read only */
+    PORTAL_PG_SERVER_ERROR,     /* rolled back or only read, on a server that
+                                   goes away or has become read only */
     PORTAL_PG_BROKEN            /* nothing is known */
 } portal_pg_error_e;
 

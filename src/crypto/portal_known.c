@@ -10,11 +10,11 @@
 
 
 /*
- * A browser brings the same secret with each request.  Its MAC is remembered
- * under SipHash-2-4 of 128 bits, which is a MAC itself and costs a tenth: its
- * key is drawn at each start and known to nobody, so that who has not the
- * secret finds no entry but by a luck of 1 in 2^128, and learns nothing from
- * how long a search takes.  The secret itself is kept nowhere.
+ * A browser or a machine brings the same secret with each request.  Its MAC is
+ * remembered under SipHash-2-4 of 128 bits, which is a MAC itself and costs a
+ * tenth: its key is drawn at each start and known to nobody, so that who has
+ * not the secret finds no entry but by a luck of 1 in 2^128, and learns nothing
+ * from how long a search takes.  The secret itself is kept nowhere.
  */
 
 #define PORTAL_KNOWN_NAMES  96          /* purpose and tenant; others are not

@@ -17,7 +17,8 @@ static ngx_uint_t ngx_http_portal_cookie(ngx_http_request_t *r,
     const char *name, size_t len, ngx_str_t *value);
 
 
-/* reads the cookies; more than one of a name, or another form, is none */
+/* reads the cookies; more than one of a name is none; so is another form, which
+   ngx_http_portal_visitor() sees for the visitor's */
 
 void
 ngx_http_portal_session_cookies(ngx_http_request_t *r,
@@ -45,9 +46,7 @@ ngx_http_portal_session_cookies(ngx_http_request_t *r,
         ctx->cookie = 1;
     }
 
-    if (ngx_http_portal_cookie(r, "__Host-visit", 12, &value) == 1
-        && portal_is_secret(ngx_http_portal_text(value)))
-    {
+    if (ngx_http_portal_cookie(r, "__Host-visit", 12, &value) == 1) {
         ctx->visit = value;
     }
 
@@ -84,7 +83,7 @@ ngx_http_portal_session_cookie(ngx_http_request_t *r, u_char *value)
 }
 
 
-/* made when it is asked for: most requests of a session never do */
+/* looked at when it is asked for: most requests of a session never do */
 
 u_char *
 ngx_http_portal_visitor(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
@@ -96,7 +95,7 @@ ngx_http_portal_visitor(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
         return ctx->visit_hex;
     }
 
-    if (ctx->visit.len == 0) {
+    if (!portal_is_secret(ngx_http_portal_text(ctx->visit))) {
         return NULL;
     }
 

@@ -85,14 +85,15 @@ ngx_http_portal_machine_key(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx)
     key.data = (const char *) value->data + 7;
     key.len = value->len - 7;
 
-    if (!portal_is_secret(key)) {
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
+
+    if (portal_mac_secret(pmcf->keys, "machine",
+                          ngx_http_portal_text(ctx->town->slug), key, mac)
+        != 0)
+    {
         return NGX_DECLINED;
     }
 
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_portal_module);
-
-    portal_mac(pmcf->keys, "machine", ngx_http_portal_text(ctx->town->slug),
-               key, mac);
     portal_hex(mac, sizeof(mac), (char *) ctx->mac_hex);
 
     return NGX_OK;
