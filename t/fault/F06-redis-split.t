@@ -141,6 +141,13 @@ sub goes_on {
     cheap_ok(client(stack => $p), $name);
 }
 
+sub workers_that_logged {
+    my ($pattern) = @_;
+    my %pids = map { /(\d+)#/ ? ($1 => 1) : () } log_lines($pattern);
+
+    return join ' ', sort keys %pids;
+}
+
 
 ### cut off
 
@@ -168,8 +175,11 @@ kill 'CONT', $replica;
 ok linked(), 'the replica is back';
 ok wait_for(10, sub { grep { $_->status == 303 } sign_in(client(), $couple) }),
     'log-in is back by itself';
-ok wait_for(5, sub { log_lines(qr/redis takes writes again/) >= 1 }),
-    'told in the log';
+# a worker finds out by itself, with its next beat
+my $cut = workers_that_logged(qr/redis refused \S+ NOREPLICAS/);
+isnt $cut, '', 'the log tells which workers were refused';
+ok wait_for(5, sub { workers_that_logged(qr/redis takes writes again/) eq $cut }),
+    'and that they no longer are' or diag "of $cut";
 is_deeply tally(map { sign_in(client(source => "127.6.2.$_"), $couple) } 1 .. 6),
     { 303 => 6 }, 'for everybody';
 is $town->submit($form, { step => 'add' })->status, 303,

@@ -128,6 +128,20 @@ sub reload {
         or die "no reload, see @{[ $self->error_log ]}\n";
 }
 
+# returns when the master has done what the signals sent before ask for: it lets
+# them in only while it sleeps between two rounds of work
+sub settle {
+    my ($self) = @_;
+
+    my $pid = $self->pid // die "nginx is not running\n";
+
+    wait_for(20, sub {
+        my $status = slurp("/proc/$pid/status") // '';
+        $status =~ /^State:\s+S/m && $status =~ /^ShdPnd:\s+0+$/m
+            && $status =~ /^SigBlk:\s+0+$/m;
+    }) or die "the master is still at work, see @{[ $self->error_log ]}\n";
+}
+
 sub stop {
     my ($self, $signal) = @_;
 
