@@ -300,6 +300,8 @@ for my $why (sort keys %not) {
         'more than a minute later' => sub { $portal->psql("update portal.agent_session
             set ended_at = now() - interval '61 seconds'
             where agent_id = $agent->{id} and ended_at is not null") },
+        'the first in another browser' => sub { $portal->psql("update portal.agent_session
+            set browser = 'Firefox' where agent_id = $agent->{id} and ended_at is null") },
         'other rights' => sub { $portal->psql("update portal.agent set epoch = epoch + 1
             where id = $agent->{id}") },
         'an account that is disabled' => sub { $portal->psql("update portal.agent set state = 'disabled'

@@ -157,6 +157,7 @@ begin
        and s.agent_id = v_agent.id
        and s.ended_at > now() - interval '60 seconds'
        and s.browser = coalesce(input->'_'->>'agent', 'Autre')
+       and n.browser = s.browser
        and n.ended_at is null
        and n.absolute_until > now()
        and n.epoch = v_agent.epoch
