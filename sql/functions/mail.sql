@@ -83,7 +83,7 @@ begin
          where o.tenant = due.tenant and o.id = due.id
         returning o.*)
     select json_agg(json_build_object(
-               'id', c.id, 'attempt', c.attempts, 'tenant', t.slug, 'origin', t.origin, 'town_name', t.name,
+               'id', c.id, 'town', t.id, 'attempt', c.attempts, 'tenant', t.slug, 'origin', t.origin, 'town_name', t.name,
                'service', town_text(t.texts, 'service', c.lang, t.service),
                'office', town_text(t.texts, 'office', c.lang, t.office), 'phone', t.phone,
                'from', t.mail_from,
@@ -102,7 +102,7 @@ $$;
 
 comment on function mail_claim(jsonb) is
 'Takes mails to send, of all towns; those that many get at once (outbox.mass) when no other waits. Input: {"limit": 1..100, "lease": seconds}. Another caller may take them again once the lease is over.
-Result: [{"id", "attempt": which taking of it this is, "tenant", "origin", "town_name", "service", "office", "phone", "from", "from_name", "names": authorisation_names(), "recipient", "template", "lang", "data", "token": sealed or null, "message_id"}].
+Result: [{"id", "town": number, "attempt": which taking of it this is, "tenant", "origin", "town_name", "service", "office", "phone", "from", "from_name", "names": authorisation_names(), "recipient", "template", "lang", "data", "token": sealed or null, "message_id"}].
 A mail older than its link is marked expired, one older than three days failed; neither is given. For portal_jobs.';
 
 
@@ -110,11 +110,18 @@ create or replace function mail_done(input jsonb) returns json
     language plpgsql security definer set search_path = portal, pg_temp as $$
 declare
     v_outcome  text := input->>'outcome';
+    v_town     int := nullif((input->>'town')::int, 0);
+    v_towns    int[];
     v_state    text;
 begin
     if v_outcome is null or v_outcome not in ('sent', 'retry', 'away', 'failed', 'expired') then
         return json_build_object('status', 422, 'state', null);
     end if;
+
+    -- the key is by town: without it the whole index would be gone through; a node
+    -- that is not upgraded yet does not say it
+    v_towns := case when v_town is not null then array[v_town]
+                    else array(select t.id from town t) end;
 
     update outbox o
        set state = s.state,
@@ -136,7 +143,8 @@ begin
                         when d.created_at <= now() - interval '3 days' then 'failed'
                         else 'queued' end as state
               from outbox d
-             where d.id = (input->>'id')::uuid
+             where d.tenant = any (v_towns)
+               and d.id = (input->>'id')::uuid
                -- who was slow may say that it went out, though another has taken
                -- it since, but not that this one should try again, or give up;
                -- a node that is not upgraded yet does not say which taking was its
@@ -153,7 +161,7 @@ end
 $$;
 
 comment on function mail_done(jsonb) is
-'Says what became of a mail that was taken. Input: {"id", "attempt" as mail_claim() gave it, "outcome": sent | retry | away | failed | expired, "detail"}.
+'Says what became of a mail that was taken. Input: {"id", "town" and "attempt" as mail_claim() gave them, "outcome": sent | retry | away | failed | expired, "detail"}.
 retry waits 1, 2, 4 .. 60 minutes; away, when no mail goes out at all, does not wait: the caller asks the server again with one mail, after a pause of its own. Both for three days; any end erases the sealed token.
 Result: {"status": 200, "state"}; 404 when the mail is not being sent, or, but for sent, another has taken it since; 422 for an unknown outcome. For portal_jobs.';
 

@@ -340,6 +340,7 @@ portal_mail_row(portal_mail_t *mail, json_t *row)
     }
 
     job->mail = mail;
+    job->town = json_integer_value(json_object_get(row, "town"));
     job->attempt = json_integer_value(json_object_get(row, "attempt"));
     portal_op_event(&job->event, portal_mail_mark_again, mail->log);
 
@@ -798,10 +799,10 @@ portal_mail_mark(portal_mail_job_t *job)
 
     input.data = buf;
     input.len = (size_t) (ngx_snprintf(buf, sizeof(buf),
-                                       "{\"id\":\"%s\",\"attempt\":%L,"
-                                       "\"outcome\":\"%s\","
+                                       "{\"id\":\"%s\",\"town\":%L,"
+                                       "\"attempt\":%L,\"outcome\":\"%s\","
                                        "\"detail\":\"%s\"}",
-                                       job->id, job->attempt,
+                                       job->id, job->town, job->attempt,
                                        portal_mail_outcomes[job->outcome],
                                        job->detail)
                           - buf);

@@ -44,6 +44,7 @@ struct portal_mail_job_s {
     ngx_queue_t               queue;
 
     u_char                    id[PORTAL_MAIL_ID + 1];
+    int64_t                   town;         /* with id the outbox's key */
     int64_t                   attempt;      /* which taking of it this is */
     char                     *from;         /* in the message's memory */
     char                     *to;

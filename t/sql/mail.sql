@@ -15,10 +15,11 @@ values (1, 'a@exemple.fr', 'confirm', repeat('A', 60), now() + interval '1 day',
 create temp table claimed on commit drop as select * from json_array_elements(as_jobs('mail_claim', '{"limit": 10, "lease": 60}'));
 select is((select string_agg(value->>'recipient', ' ') from claimed), 'a@exemple.fr b@exemple.fr', 'what is due, of all towns');
 select is((select string_agg(k, ' ' order by k) from claimed, json_object_keys(value) k where value->>'recipient' = 'a@exemple.fr'),
-    'attempt data from from_name id lang message_id names office origin phone recipient service template tenant token town_name', 'each key');
+    'attempt data from from_name id lang message_id names office origin phone recipient service template tenant token town town_name', 'each key');
 select is(as_jobs('mail_claim', '{"limit": 10}')::text, '[]', 'taken once');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry', 'detail', '451')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'again later');
-select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'sent')::jsonb)->>'state' from claimed where value->>'recipient' = 'b@exemple.fr'), 'sent', 'sent');
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'town', 1, 'outcome', 'sent')::jsonb)->>'status' from claimed where value->>'recipient' = 'b@exemple.fr'), '404', 'not the other town''s');
+select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'town', value->'town', 'outcome', 'sent')::jsonb)->>'state' from claimed where value->>'recipient' = 'b@exemple.fr'), 'sent', 'sent');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'sent')::jsonb)->>'status' from claimed where value->>'recipient' = 'b@exemple.fr'), '404', 'once');
 select is(as_jobs('mail_done', '{"id": "00000000-0000-0000-0000-000000000000", "outcome": "x"}')->>'status', '422', 'an outcome that does not exist');
 
@@ -55,7 +56,7 @@ declare
     v_row  json;
 begin
     execute format('select value from %I', p_who) into v_row;
-    return as_jobs('mail_done', jsonb_build_object('id', v_row->>'id', 'attempt', v_row->'attempt', 'outcome', p_outcome))->>'state';
+    return as_jobs('mail_done', jsonb_build_object('id', v_row->>'id', 'town', v_row->'town', 'attempt', v_row->'attempt', 'outcome', p_outcome))->>'state';
 end $$;
 select is(pg_temp.says('slow', 'retry'), null, 'who was slow sends nobody to it again');
 select is(pg_temp.says('slow', 'failed'), null, 'nor gives it up');
