@@ -95,7 +95,8 @@ sub logged {
     is $portal->psql('select portal.audit_verify()->>\'status\'', 'portal_jobs'), 200,
         'the chain holds';
 
-    $portal->psql("insert into portal.attempt select 1, 'test', int8send(n), 1, now(),
+    $portal->psql("insert into portal.attempt select 1, 'test', int8send(n), 1,
+        now() - interval '3 days',
         now() - interval '3 days', '-infinity' from generate_series(1, 1200) n");
     gone("attempt where kind = 'test'", 'many rows');
     is $portal->psql("select string_agg(rows::text, ' ' order by id)
@@ -166,7 +167,8 @@ sub logged {
 ### life goes on: another worker, and a database that was away
 
 {
-    my $old = "insert into portal.attempt values (1, 'test', '', 1, now(),
+    my $old = "insert into portal.attempt values (1, 'test', '', 1,
+        now() - interval '3 days',
         now() - interval '3 days', '-infinity')";
     my @before = $portal->nginx->workers;
 

@@ -410,11 +410,13 @@ begin
       order by f.tenant, f.id
         for no key update;
 
-    update subscription u
-       set effective_at = now()
-     where u.account_id = v_account.id
-       and u.ended_at is null
-       and u.effective_at is null;
+    if found then
+        update subscription u
+           set effective_at = now()
+         where u.account_id = v_account.id
+           and u.ended_at is null
+           and u.effective_at is null;
+    end if;
 
     perform note('sign_in', 'ok', 'account', v_account.id, v_account.id);
     perform device_seen(v_account, input);

@@ -527,10 +527,11 @@ create or replace function sessions_beyond(p_account bigint, p_kept bytea, p_lim
     returns bytea[]
     language plpgsql set search_path = portal, pg_temp as $$
 declare
-    v_ended  bytea[];
+    v_beyond  bytea[];
+    v_ended   bytea[];
 begin
     -- who opens one holds the account's row: two log-ins come one after another
-    with beyond as (
+    v_beyond := array(
         select s.hash
           from session s
          where s.account_id = p_account
@@ -538,13 +539,19 @@ begin
            and s.absolute_until > now()
            and s.hash <> p_kept
          order by s.absolute_until desc, s.opened_at desc
-        offset p_limit - 1),
-    ended as (
+        offset p_limit - 1);
+
+    -- hardly a log-in ends another
+    if v_beyond = '{}' then
+        return null;
+    end if;
+
+    with ended as (
         update session s
            set ended_at = now()
          where s.account_id = p_account
            and s.ended_at is null
-           and s.hash in (select b.hash from beyond b)
+           and s.hash = any (v_beyond)
         returning s.hash)
     select array_agg(e.hash) into v_ended from ended e;
 
@@ -599,14 +606,13 @@ begin
     values (here(), decode(input->'_'->>'session', 'hex'), p_account, v_account.epoch,
             coalesce(input->'_'->>'agent', 'Autre'), v_until);
 
-    update session s
-       set renewed_as = decode(input->'_'->>'session', 'hex')
-     where effect = 'renew'
-       and s.hash = decode(current_setting('portal.session'), 'hex');
-
     if effect = 'open' then
         v_beyond := sessions_beyond(p_account, decode(input->'_'->>'session', 'hex'),
                                     v_town.session_limit);
+    else
+        update session s
+           set renewed_as = decode(input->'_'->>'session', 'hex')
+         where s.hash = decode(current_setting('portal.session'), 'hex');
     end if;
 
     v_family := family_of(p_account, p_family);

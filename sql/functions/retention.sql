@@ -402,6 +402,7 @@ begin
          where a.tenant = p_town.id and a.last_at < v_before
            and (a.kind, a.key) in (select d.kind, d.key from attempt d
                                     where d.tenant = p_town.id and d.last_at < v_before
+                                      and d.first_at < v_before
                                     limit p_limit);
 
     when 'captcha_used' then

@@ -48,7 +48,7 @@ rollback to a;
 -- with approval
 
 update portal.town set purge_mode = 'approval' where id = 1;
-insert into portal.attempt select 1, 'test', int8send(n), 1, now(), now() - interval '3 days', '-infinity' from generate_series(1, 3) n;
+insert into portal.attempt select 1, 'test', int8send(n), 1, now() - interval '3 days', now() - interval '3 days', '-infinity' from generate_series(1, 3) n;
 select pg_temp.purge();
 select is(pg_temp.left_of(), '1 2 3 4', 'nothing that families have asked for is erased without a list');
 select is(pg_temp.files(), 2::bigint, 'of the files what no request has named goes');

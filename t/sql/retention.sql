@@ -32,8 +32,8 @@ delete from portal.retention_run;
 select pg_temp.purge();
 select is(pg_temp.purge()::jsonb, '{"status": 200, "rows": 0, "note": null, "more": false}', 'nothing is past its time');
 select is(pg_temp.runs(), null, 'and nothing is told');
-insert into portal.attempt select 1, 'test', int8send(n), 1, now(), now() - interval '3 days', '-infinity' from generate_series(1, 12) n;
-insert into portal.attempt values (1, 'test', '\x00', 1, now(), now() - interval '1 day', '-infinity');
+insert into portal.attempt select 1, 'test', int8send(n), 1, now() - interval '3 days', now() - interval '3 days', '-infinity' from generate_series(1, 12) n;
+insert into portal.attempt values (1, 'test', '\x00', 1, now() - interval '3 days', now() - interval '1 day', '-infinity');
 select is(pg_temp.purge('{"every": 3600}')->>'rows', '0', 'another node has done it in this hour');
 update portal.job set ran_at = now() - interval '1 hour';
 select is(pg_temp.purge('{"every": 3600, "limit": 5}')::jsonb,
