@@ -24,6 +24,8 @@
 #define PORTAL_HASH_CLAIM     50        /* a claim not renewed so long ends */
 #define PORTAL_HASH_POLL      2000000L  /* ns */
 #define PORTAL_HASH_NICE      2         /* below the event loops */
+#define PORTAL_HASH_CALM      19        /* the same, for who can wait */
+#define PORTAL_HASH_HURRY     2000      /* ms; waited longer: cannot */
 #define PORTAL_HASH_IDLE      10000     /* ms, then memory is given back */
 
 
@@ -101,7 +103,9 @@ static void portal_hash_end(portal_hash_task_t *t);
 static void portal_hash_free(portal_hash_task_t *t);
 static void portal_hash_idle(ngx_event_t *ev);
 static void portal_hash_thread(void *data, ngx_log_t *log);
-static void portal_hash_yield(portal_hash_t *hash);
+static void portal_hash_run(portal_hash_task_t *t);
+static void *portal_hash_calm(void *data);
+static void portal_hash_yield(portal_hash_t *hash, int steps);
 static void portal_hash_work(portal_hash_task_t *t);
 static portal_hash_memory_t *portal_hash_take(portal_hash_t *hash);
 static void portal_hash_look(portal_hash_task_t *t);
@@ -144,7 +148,7 @@ portal_hash_create(ngx_cycle_t *cycle, ngx_thread_pool_t *pool,
 
 #if (NGX_LINUX)
     /* of the worker, as worker_priority has it */
-    hash->nice = getpriority(PRIO_PROCESS, 0) + PORTAL_HASH_NICE;
+    hash->nice = getpriority(PRIO_PROCESS, 0);
 #endif
 
     ngx_queue_init(&hash->waiting);
@@ -521,12 +525,12 @@ portal_hash_thread(void *data, ngx_log_t *log)
 
     t = data;
 
-    portal_hash_yield(t->hash);
+    portal_hash_yield(t->hash, PORTAL_HASH_NICE);
 
     turn = portal_hash_turn(t, &stamp);
 
     if (turn) {
-        portal_hash_work(t);
+        portal_hash_run(t);
 
         /* unless it was too long, and another has it now */
         (void) ngx_atomic_cmp_set(turn, stamp, 0);
@@ -539,18 +543,63 @@ portal_hash_thread(void *data, ngx_log_t *log)
 /*
  * A hash keeps a core for 20 ms, and as many run as there are cores: while
  * passwords come in a rush, each event loop would share its core with one, and
- * every page wait for it.  So these threads take the smaller part where both
- * want the core, and all of it where nobody does.  On Linux alone is a
- * priority a thread's; elsewhere it would be the worker's.
+ * every page wait for it.  So a hash takes what pages leave, which is all of
+ * the core where nobody else wants it, and next to nothing where pages alone
+ * could fill it.  For log-ins not to end then, a password that has waited long
+ * takes a part of the core, the smaller one.  A thread may lower its priority
+ * and not raise it again: each calm hash has a thread of its own, some 30 us,
+ * and the pool's is the one that takes its part.
  */
 
 static void
-portal_hash_yield(portal_hash_t *hash)
+portal_hash_run(portal_hash_task_t *t)
 {
 #if (NGX_LINUX)
-    (void) setpriority(PRIO_PROCESS, 0, hash->nice);
+    pthread_t          tid;
+    ngx_atomic_uint_t  posted;
+
+    posted = t->deadline - PORTAL_HASH_DEADLINE;
+
+    if (!portal_hash_older(portal_hash_now(), posted, PORTAL_HASH_HURRY)
+        && pthread_create(&tid, NULL, portal_hash_calm, t) == 0)
+    {
+        (void) pthread_join(tid, NULL);
+        return;
+    }
+#endif
+
+    portal_hash_work(t);
+}
+
+
+#if (NGX_LINUX)
+
+static void *
+portal_hash_calm(void *data)
+{
+    portal_hash_task_t  *t;
+
+    t = data;
+
+    portal_hash_yield(t->hash, PORTAL_HASH_CALM);
+    portal_hash_work(t);
+
+    return NULL;
+}
+
+#endif
+
+
+/* on Linux alone is a priority a thread's; elsewhere it is the worker's */
+
+static void
+portal_hash_yield(portal_hash_t *hash, int steps)
+{
+#if (NGX_LINUX)
+    (void) setpriority(PRIO_PROCESS, 0, hash->nice + steps);
 #else
     (void) hash;
+    (void) steps;
 #endif
 }
 

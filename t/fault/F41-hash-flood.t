@@ -9,6 +9,7 @@ use strict;
 use warnings;
 use utf8;
 
+use List::Util qw(sum0);
 use Time::HiRes qw(time);
 
 use Portal::Fault;
@@ -40,13 +41,25 @@ my @sent = map { log_in($_) } 1 .. $flood;
 push @sent, log_in($flood + 1, email => $couple->{email},
     password => $couple->{password});
 
+# the priority of each thread below its worker's, and the time that it has run for
+sub threads {
+    return map {
+        my $pid = $_;
+        my %stat = map { m{(\d+)\z} => [(split ' ', (slurp("$_/stat") // '')
+            =~ s/^.*\) //sr)[16, 11]] } glob "/proc/$pid/task/*";
+        my $worker = delete $stat{$pid};
+        map { [$_->[0] - $worker->[0], $_->[1] // 0] } grep { defined $_->[0] } values %stat;
+    } $p->nginx->workers;
+}
+
 # meanwhile
-my (@took, %bad);
+my (@took, %bad, %calm);
 do {
-    for my $path (qw(/famille / /aide /static/portal.css)) {
+    for my $path (qw(/famille /aide /static/portal.css)) {
         my $one = $c->get($path);
         push @took, $one->took;
         $bad{"$path " . $one->status}++ if $one->status != 200;
+        $calm{$_->[0]}++ for threads();
     }
 } while time - $start < 1.5;
 my @pages = together(@sent);
@@ -55,14 +68,10 @@ note explain $n;
 
 is_deeply \%bad, {}, 'pages are served meanwhile' or diag explain \%bad;
 
-# what a page would wait for takes the smaller part of a core
-for my $pid ($p->nginx->workers) {
-    my %nice = map { m{(\d+)\z} => (split ' ', slurp("$_/stat") =~ s/^.*\) //sr)[16] }
-        glob "/proc/$pid/task/*";
-    my $worker = delete $nice{$pid};
-    is_deeply [values %nice], [$worker + 2], 'its hashes give way to a worker'
-        or diag explain \%nice;
-}
+# what a page would wait for takes what pages leave of a core
+is_deeply [sort { $a <=> $b } keys %calm], [2, 19], 'hashes give way to a worker'
+    or diag explain \%calm;
+cmp_ok $calm{19}, '>', @took / 10, 'by far, while nobody waits for long';
 @took = sort { $a <=> $b } @took;
 cmp_ok $took[@took / 2], '<', patient(0.5), 'fast: ' . scalar(@took) . ' of them';
 cmp_ok $took[-1], '<', patient(2.5), 'none waits for the hashes';
@@ -98,6 +107,23 @@ sub kept {
 my @kept = kept();
 is scalar(grep { $_ >= 1 && $_ <= 2 } @kept), 2, 'memory is kept for the next hash'
     or diag "@kept";
+
+
+### who has waited long takes a part of a core
+
+sub hurried { return sum0 map { $_->[1] } grep { $_->[0] == 2 } threads() }
+
+is hurried(), 0, 'nobody has waited so long';
+my $counted = "select count(*) from portal.attempt where kind = 'sign_in'";
+my $before = $p->psql($counted);
+@sent = map { log_in(5000 + $_) } 1 .. 100;
+# counted: its password is next
+wait_for(10, sub { $p->psql($counted) >= $before + 80 });
+kill STOP => $p->nginx->workers;
+select undef, undef, undef, 2.2;
+kill CONT => $p->nginx->workers;
+is tally(together(@sent))->{422}, 100, 'log-ins go on that waited for two seconds';
+cmp_ok hurried(), '>', 10, 'their hashes give way less';
 
 
 ### people who give up do not cost their turn
