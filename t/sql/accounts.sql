@@ -132,6 +132,8 @@ select is((pg_temp.got('ghost@exemple.fr5')->>'wait')::int, 0, 'the fifth is loo
 select ok((pg_temp.got('ghost@exemple.fr6')->>'wait')::int between 60 and 61, 'the sixth waits more than a minute');
 select is(pg_temp.got('ghost@exemple.fr6')->>'wait', pg_temp.got('julien.martin@exemple.fr6')->>'wait', 'known or not');
 select is(pg_temp.got('julien.martin@exemple.fr6')->>'hash', null, 'and gets nothing to check against');
+select is(pg_stat_get_xact_tuples_hot_updated('portal.attempt'::regclass), pg_stat_get_xact_tuples_updated('portal.attempt'::regclass), 'a counter is written in place');
+select ok(pg_stat_get_xact_tuples_updated('portal.attempt'::regclass) > 8, 'and was');
 update portal.attempt set next_at = now() - interval '1 second', last_at = last_at - interval '62 seconds' where kind = 'sign_in';
 select is((pg_temp.lookup('ghost@exemple.fr')->>'wait')::int, 0, 'after the wait');
 select ok((pg_temp.lookup('ghost@exemple.fr')->>'wait')::int between 120 and 122, 'the next is longer');
