@@ -80,8 +80,9 @@ $(ASAN): $(NEWS) t/lib/build-sanitized
 .PHONY: test unit fuzz
 test: install-test build $(if $(SANITIZE),$(ASAN)) ## T=t/x.t for some; SANITIZE=1 for ASan and UBSan
 ifdef SANITIZE
-	PORTAL_NGINX=$(TOP)/$(ASAN) prove -It/lib -j$(J) \
-		$$(grep -l '^use Portal::Test' $(T))
+	@tests=$$(grep -l '^use Portal::Test' $(T)) || \
+		{ echo 'none starts nginx, nothing for the sanitizers: $(T)'; exit 1; }; \
+	PORTAL_NGINX=$(TOP)/$(ASAN) prove -It/lib -j$(J) $$tests
 else
 	prove -It/lib -j$(J) $(T)
 endif
