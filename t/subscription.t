@@ -133,6 +133,8 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     my $r = typed($c, $bad{unknown});
     is $r->status, 429, 'T013 the sixth by the account';
     cmp_ok $r->header('retry-after') // 0, '>', 60, 'T013 Retry-After';
+    is scalar(() = $r->text =~ /Trop d’essais/g), 2, 'said in the summary and beside the field, no more';
+    like $r->text, qr/Attendez avant de réessayer.*Réessayez dans \d+ minutes/s, 'and for how long';
     my $good = free_code(town => 'saint-aubin', situation => 'alone');
     is typed($c, $good->{code})->status, 429, 'T013 a good one waits as well';
     my $again = client(source => '127.0.4.251');
