@@ -137,7 +137,7 @@ is $portal->psql("select used_at is not null from portal.code where used_by = $i
     my ($new) = map { $_->[0] } $portal->psql("select id from portal.account
         where email = '$again->{email}'");
     isnt $new, $id, 'it is another one';
-    is $c->get('/famille')->location, '/mes-abonnements', 'without any family';
+    is $c->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', 'without any family';
     is subscribe($c, $code->{code})->status, 422, 'the old code opens nothing';
 
     my $data = same_session($c, json => 1)->get('/mes-donnees')->json;

@@ -180,7 +180,7 @@ for my $c ($h, $j) {
 is $h->get('/famille/enfants/1%00')->status, 400, 'a NUL in the address';
 is client()->get('/famille')->location, '/connexion?suite=%2Ffamille', 'nobody known';
 is client(json => 1)->get("/famille/enfants/1")->status, 401, 'JSON: nobody known';
-is in('ines')->get('/famille')->location, '/mes-abonnements', 'T079 no family: subscribe';
+is in('ines')->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', 'T079 no family: subscribe';
 is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 403';
 
 
@@ -287,7 +287,7 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
         (select id from portal.account where email = 'sophie.dubois\@exemple.fr')");
     for my $path ('/famille', "/famille/enfants/$hugo->{id}") {
         my $r = $s->get($path);
-        is $r->location // $r->status, $r->status == 303 ? '/mes-abonnements' : 403,
+        is $r->location // $r->status, $r->status == 303 ? '/mes-abonnements?avis=subscribe_first' : 403,
             "T086 $path at once";
         is $sj->get($path)->status, 403, "T086 $path JSON at once";
         unlike $s->get($path)->content, qr/Hugo/, 'and nothing in it';

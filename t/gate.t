@@ -120,7 +120,7 @@ sub since {
         ($citizen->get('/t/family/a'), $citizen->get('/t/files/hostname'));
     });
     is $_->status, 303, 'a citizen is no family' for $a, $b;
-    is $_->location, '/mes-abonnements', 'and led to step 2' for $a, $b;
+    is $_->location, '/mes-abonnements?avis=subscribe_first', 'and led to step 2' for $a, $b;
     is $seen, '', 'nothing came to the upstream';
 }
 is $nobody->get('/t/files/passwd')->status, 303, 'files: nobody';
@@ -562,7 +562,7 @@ ok +($nginx->test_conf)[0], 'nginx -t: and all is well without';
         'the upstream hears of the account, and of no family';
     my ($seen, $page) = since(sub { $left->get('/t/family/left') });
     is $page->status, 303, 'what is for families is closed';
-    is $page->location, '/mes-abonnements', 'and leads to the subscriptions';
+    is $page->location, '/mes-abonnements?avis=subscribe_first', 'and leads to the subscriptions';
     is $seen, '', 'nothing came to the upstream';
     is $left->get('/')->status, 200, 'a page without a call';
     is $here->(), $live, 'and the session lives';

@@ -88,8 +88,11 @@ like $c->get('/mon-espace')->content,
     qr{<h3><a href="/mes-abonnements">Mes abonnements</a>},
     '2.1 then the module « Mes abonnements »';
 
-is $c->get('/famille')->location, '/mes-abonnements',
+is $c->get('/famille')->location, '/mes-abonnements?avis=subscribe_first',
     '2.2 the step cannot be skipped';
+my $why = qr/La page que vous avez demandée appartient à l’espace famille/;
+like $c->follow($c->get('/famille'))->text, $why, '2.2 which is said';
+unlike $page->text, $why, 'and not to who opens the list';
 
 my $code = free_code(town => 'saint-aubin', situation => 'couple');
 is $page->links->{'/mes-abonnements/nouveau'}, "M'abonner", "2.4 « M'abonner »";
@@ -113,7 +116,10 @@ like $page->text, qr/Famille n° \Q$number->[0]\E/, '2.5 which shows it';
 like $page->text, qr/« Se déconnecter ».*connectez-vous de nouveau/,
     '2.6 and says what is left to do';
 
-is $c->get('/famille')->location, '/mes-abonnements', '2.6 not in effect yet';
+is $c->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', '2.6 not in effect yet';
+like $c->follow($c->get('/famille'))->text,
+    qr/$why.*s’ouvrira dès que votre abonnement sera actif.*Il reste une étape/s,
+    '2.6 which is said beside what is left to do';
 my ($top) = $page->content =~ m{(<header.*?</header>)}s;
 like $top, qr{<form method="post" action="/deconnexion">.*Se d..connecter</button>}s,
     '2.6 « Se déconnecter » at the top, a POST';

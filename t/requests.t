@@ -755,6 +755,7 @@ is json_post($aj, "/demandes/$id", { step => 'accept',
 
     my $file = '/familles/' . $portal->psql("select id from portal.family where number = '$FAMILY'");
     like $agent->get($file)->text, qr/Code Insee de la commune 59512 Base adresse nationale 59512_1_1, vue le [^(]+ \(score 0[.,]9\d*\)/, 'agents see the codes';
+    like $agent->get($file)->content, qr{</div>\s*<div><dt>Code Insee}, 'in the list of the address';
     is $aj->get($file)->json->{guardians}[0]{codes}{ban_id}, '59512_1_1', 'JSON: too';
 
     my $r = $typed->(street_number => 'douze', repetition => 'bis bis', street => 'rue des Lilas');

@@ -89,8 +89,12 @@ sub refused {
     {
         my ($what, $more) = @$_;
         my ($c, $page) = ready();
-        refused($c->submit($page, { fields('refused@exemple.fr'),
-            $what =~ /honeypot|challenge/ ? written_answer($page) : (), %$more }), $what, 1);
+        my $r = $c->submit($page, { fields('refused@exemple.fr'),
+            $what =~ /honeypot|challenge/ ? written_answer($page) : (), %$more });
+        refused($r, $what, 1);
+        # with scripts there is the box alone, without them the question alone
+        like $r->text, qr/Cochez .*robot »\. Si une question est posée à la place, répondez-y/,
+            "$what: in words true of both" if $what =~ /nothing|empty/;
     }
 
     # by work instead of the question
@@ -261,6 +265,9 @@ my ($c, $email, $link) = waiting('first@exemple.fr');
         like $r->text, qr/a déjà servi/, 'a used link says so';
         like $r->content, qr{href="/connexion"}, 'and leads on';
     }
+    unlike $c->get($link)->text, qr/reste qu’à vous connecter|Recevoir un nouveau lien/,
+        'who is signed in needs neither to be nor another link';
+    like $c->get($link)->text, qr/il ne vous reste rien à faire/, 'which is said';
     my %f = @{ $page->form->{fields} };
     $r = $scanner->post('/inscription/confirmation', { %f, password => $PASSWORD });
     is $r->status, 410, 'T028 a used link cannot be used' or diag $r->text;

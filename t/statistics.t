@@ -54,6 +54,10 @@ sub request {
     is_deeply values_of($s->{delay}), [('- -') x 12], 'no decision: no delay is known';
     is_deeply values_of($s->{share}), [('-') x 12], 'nor a share';
     is_deeply $s->{reasons}{rows}, [], 'no reason';
+    my $empty = $page->get('/statistiques');
+    unlike $empty->content, qr/0 0 360 0"/, 'no image of nothing';
+    like $empty->text, qr/Motifs de refus .* sont réunis\. Rien à montrer pour cette période\. Familles/,
+        'which is said';
     is_deeply values_of($s->{waiting}), [(0) x 6], 'nothing waits';
     is $s->{families}, row('select count(*) from portal.family where tenant = 1'), 'all families of the town, of no other';
     is $s->{families_linked}, row("select count(distinct family_id) from portal.subscription

@@ -79,7 +79,7 @@ for my $name ($first, $last, split /\|/, $children) {
     unlike $main, qr/\b\Q$name\E\b/, "initials only: not $name";
 }
 is counted(), $rows, 'a search stores nothing';
-is $c->get('/famille')->location, '/mes-abonnements', 'nor gives anything';
+is $c->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', 'nor gives anything';
 
 my ($j) = person(json => 1);
 my $found = typed($j, $code->{code})->json->{found};
@@ -133,6 +133,8 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     my $r = typed($c, $bad{unknown});
     is $r->status, 429, 'T013 the sixth by the account';
     cmp_ok $r->header('retry-after') // 0, '>', 60, 'T013 Retry-After';
+    is scalar(() = $r->text =~ /Trop d’essais/g), 2, 'said in the summary and beside the field, no more';
+    like $r->text, qr/Attendez avant de réessayer.*Réessayez dans \d+ minutes/s, 'and for how long';
     my $good = free_code(town => 'saint-aubin', situation => 'alone');
     is typed($c, $good->{code})->status, 429, 'T013 a good one waits as well';
     my $again = client(source => '127.0.4.251');
@@ -241,7 +243,7 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
             'new_connection'"), qr/\Q$codes[1]{code}/, 'without the code';
     }
 
-    is $one->get('/famille')->location, '/mes-abonnements', 'relogin: not yet';
+    is $one->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', 'relogin: not yet';
     like $one->get('/mes-abonnements')->text, qr/Prend effet à la prochaine connexion/,
         'said in the list';
     $one->submit($one->get('/mon-espace'), {}, form => '/deconnexion');
@@ -278,7 +280,7 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     my $gone = $one->submit($leave, {});
     is $gone->status, 303, 'unsubscribed';
     isnt $one->cookie('__Host-portal'), $sid, 'T053 a new identifier';
-    is $one->get('/famille')->location, '/mes-abonnements', 'the file is closed at once';
+    is $one->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', 'the file is closed at once';
     like $one->get('/mes-abonnements')->text, qr/pas encore d’abonnement/, 'the list is empty';
     is $one->get("/mes-abonnements/$id/resiliation")->status, 404, 'not twice';
     my $close = $one->get('/mes-donnees/fermeture');

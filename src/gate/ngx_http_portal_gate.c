@@ -370,13 +370,14 @@ ngx_http_portal_way_back(ngx_http_request_t *r, ngx_str_t *location,
 }
 
 
-/* a citizen without a connected family: the guide's step 2 comes first */
+/* without a connected family the guide's step 2 comes first, which is said */
 
 static ngx_int_t
 ngx_http_portal_gate_subscribe(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx)
 {
-    ngx_str_t  location = ngx_string("/mes-abonnements");
+    ngx_str_t  location = ngx_string("/mes-abonnements?avis=subscribe_first"
+                                     "#contenu");
 
     if (ctx->json || !(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_FORBIDDEN;

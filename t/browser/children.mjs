@@ -78,6 +78,10 @@ run(async (browser) => {
     .getAttribute("href");
 
   await page.goto(portal.url + child);
+  ok(await page.getByText("Aucun autre responsable de l’enfant n’est").isVisible()
+    && !await page.getByRole("heading", { name: /^Autres responsables/ }).count()
+    && !await page.getByRole("columnheader", { name: "Autorité parentale" }).count(),
+  "no other guardian: one sentence, no heading, no table");
   await page.getByRole("link", { name: "Modifier Informations générales" }).click();
   await arrive(page, `${child}/generales`);
   await inspect(page, "general information", true);

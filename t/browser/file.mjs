@@ -208,6 +208,7 @@ async function child(page, name) {
   await page.goto(portal.url + "/famille");
   await link(main(page), name).click();
   await page.getByText("Jeanne").first().waitFor();
+  await heading(page, "Autres responsables de l’enfant", "the other household");
   await look(page, "a child who waits");
 }
 
