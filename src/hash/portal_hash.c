@@ -62,23 +62,24 @@ typedef struct {
 } portal_hash_task_t;
 
 
+typedef struct {
+    portal_argon2_memory_t    kept;
+    ngx_atomic_t              taken;    /* by a thread */
+} portal_hash_memory_t;
+
+
 #if (NGX_LINUX)
 
 typedef struct portal_hash_calm_s  portal_hash_calm_t;
 
 struct portal_hash_calm_s {
     portal_hash_task_t        task;     /* what the thread reads and writes */
+    portal_hash_memory_t     *memory;
     pthread_t                 tid;
     portal_hash_calm_t       *next;     /* of those that were overtaken */
 };
 
 #endif
-
-
-typedef struct {
-    portal_argon2_memory_t    kept;
-    ngx_atomic_t              taken;    /* by a thread */
-} portal_hash_memory_t;
 
 
 struct portal_hash_s {
@@ -123,10 +124,13 @@ static void portal_hash_run(portal_hash_task_t *t);
 static ngx_int_t portal_hash_calm(portal_hash_task_t *t);
 static void *portal_hash_calm_thread(void *data);
 static ngx_int_t portal_hash_reap(portal_hash_t *hash, ngx_uint_t wait);
+static void portal_hash_forget(portal_hash_calm_t *calm);
 #endif
 static void portal_hash_yield(portal_hash_t *hash, int steps);
-static void portal_hash_work(portal_hash_task_t *t);
+static void portal_hash_work(portal_hash_task_t *t,
+    portal_hash_memory_t *memory);
 static portal_hash_memory_t *portal_hash_take(portal_hash_t *hash);
+static void portal_hash_leave(portal_hash_memory_t *memory);
 static void portal_hash_look(portal_hash_task_t *t);
 
 
@@ -500,7 +504,7 @@ portal_hash_idle(ngx_event_t *ev)
 
         if (ngx_atomic_cmp_set(&memory->taken, 0, 1)) {
             portal_argon2_free(&memory->kept);
-            (void) ngx_atomic_cmp_set(&memory->taken, 1, 0);
+            portal_hash_leave(memory);
         }
     }
 }
@@ -569,13 +573,17 @@ portal_hash_thread(void *data, ngx_log_t *log)
 static void
 portal_hash_run(portal_hash_task_t *t)
 {
+    portal_hash_memory_t  *memory;
+
 #if (NGX_LINUX)
     if (!t->pub.look && portal_hash_calm(t) == NGX_OK) {
         return;
     }
 #endif
 
-    portal_hash_work(t);
+    memory = t->pub.look ? NULL : portal_hash_take(t->hash);
+
+    portal_hash_work(t, memory);
 }
 
 
@@ -587,14 +595,18 @@ portal_hash_run(portal_hash_task_t *t)
  * overtakes it.  The calm one, which nothing can end, goes on with a copy of
  * what it reads; until it has ended none is made beside it, and the passwords
  * that come meanwhile take their part at once.
+ *
+ * Nor may it map memory: while the kernel fills that, other threads' mappings
+ * wait, the event loop's among them.  So it has memory that is mapped already.
  */
 
 static ngx_int_t
 portal_hash_calm(portal_hash_task_t *t)
 {
-    struct timespec      until;
-    ngx_atomic_int_t     left;
-    portal_hash_calm_t  *calm;
+    struct timespec        until;
+    ngx_atomic_int_t       left;
+    portal_hash_calm_t    *calm;
+    portal_hash_memory_t  *memory;
 
     left = (ngx_atomic_int_t) (t->deadline - portal_hash_now())
            - (PORTAL_HASH_DEADLINE - PORTAL_HASH_HURRY);
@@ -603,11 +615,21 @@ portal_hash_calm(portal_hash_task_t *t)
         return NGX_DECLINED;
     }
 
-    calm = calloc(1, sizeof(portal_hash_calm_t));
-    if (calm == NULL) {
+    memory = portal_hash_take(t->hash);
+    if (memory == NULL) {
         return NGX_DECLINED;
     }
 
+    calm = NULL;
+
+    if (portal_argon2_ready(&memory->kept) == -1
+        || (calm = calloc(1, sizeof(portal_hash_calm_t))) == NULL)
+    {
+        portal_hash_leave(memory);
+        return NGX_DECLINED;
+    }
+
+    calm->memory = memory;
     calm->task.hash = t->hash;
     calm->task.pub.verify = t->pub.verify;
     calm->task.pub.len = t->pub.len;
@@ -615,8 +637,8 @@ portal_hash_calm(portal_hash_task_t *t)
     ngx_memcpy(calm->task.pub.hash, t->pub.hash, PORTAL_HASH_LEN);
 
     if (pthread_create(&calm->tid, NULL, portal_hash_calm_thread, calm) != 0) {
-        portal_wipe(calm, sizeof(portal_hash_calm_t));
-        free(calm);
+        portal_hash_leave(memory);
+        portal_hash_forget(calm);
         return NGX_DECLINED;
     }
 
@@ -639,8 +661,7 @@ portal_hash_calm(portal_hash_task_t *t)
     t->weak = calm->task.weak;
     ngx_memcpy(t->result, calm->task.result, PORTAL_HASH_LEN);
 
-    portal_wipe(calm, sizeof(portal_hash_calm_t));
-    free(calm);
+    portal_hash_forget(calm);
 
     return NGX_OK;
 }
@@ -654,7 +675,7 @@ portal_hash_calm_thread(void *data)
     calm = data;
 
     portal_hash_yield(calm->task.hash, PORTAL_HASH_CALM);
-    portal_hash_work(&calm->task);
+    portal_hash_work(&calm->task, calm->memory);
 
     portal_wipe(calm->task.pub.password, PORTAL_HASH_PASSWORD);
 
@@ -688,13 +709,20 @@ portal_hash_reap(portal_hash_t *hash, ngx_uint_t wait)
         }
 
         *p = calm->next;
-        portal_wipe(calm, sizeof(portal_hash_calm_t));
-        free(calm);
+        portal_hash_forget(calm);
     }
 
     (void) pthread_mutex_unlock(&hash->mutex);
 
     return left;
+}
+
+
+static void
+portal_hash_forget(portal_hash_calm_t *calm)
+{
+    portal_wipe(calm, sizeof(portal_hash_calm_t));
+    free(calm);
 }
 
 #endif
@@ -715,11 +743,10 @@ portal_hash_yield(portal_hash_t *hash, int steps)
 
 
 static void
-portal_hash_work(portal_hash_task_t *t)
+portal_hash_work(portal_hash_task_t *t, portal_hash_memory_t *memory)
 {
     int                      rc, known;
     const char              *hash, *password;
-    portal_hash_memory_t    *memory;
     portal_argon2_memory_t  *kept;
 
     if (t->pub.look) {
@@ -729,7 +756,6 @@ portal_hash_work(portal_hash_task_t *t)
 
     password = (const char *) t->pub.password;
 
-    memory = portal_hash_take(t->hash);
     kept = memory ? &memory->kept : NULL;
 
     if (t->pub.verify) {
@@ -749,7 +775,7 @@ portal_hash_work(portal_hash_task_t *t)
     }
 
     if (memory) {
-        (void) ngx_atomic_cmp_set(&memory->taken, 1, 0);
+        portal_hash_leave(memory);
     }
 }
 
@@ -766,6 +792,13 @@ portal_hash_take(portal_hash_t *hash)
     }
 
     return NULL;
+}
+
+
+static void
+portal_hash_leave(portal_hash_memory_t *memory)
+{
+    (void) ngx_atomic_cmp_set(&memory->taken, 1, 0);
 }
 
 
