@@ -127,6 +127,8 @@ select is(pg_temp.sign_in('two@exemple.fr', true) - 'errors' - 'location',
 -- throttling: known and unknown alike
 
 select pg_temp.keep(a || n, pg_temp.lookup(a)) from generate_series(1, 6) n, unnest(array['julien.martin@exemple.fr', 'ghost@exemple.fr']) a;
+select cmp_ok(2 * pg_stat_get_xact_tuples_hot_updated('portal.attempt'::regclass), '>', pg_stat_get_xact_tuples_updated('portal.attempt'::regclass),
+    'counters are written in place: no index has what each attempt changes');
 update portal.account set email_mac = email_mac;
 select is((pg_temp.got('ghost@exemple.fr5')->>'wait')::int, 0, 'the fifth is looked at');
 select ok((pg_temp.got('ghost@exemple.fr6')->>'wait')::int between 60 and 61, 'the sixth waits more than a minute');
