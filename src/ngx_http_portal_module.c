@@ -858,4 +858,8 @@ ngx_http_portal_exit_process(ngx_cycle_t *cycle)
     if (ngx_http_portal.redis) {
         portal_redis_destroy(ngx_http_portal.redis);
     }
+
+    if (ngx_http_portal.hash) {
+        portal_hash_destroy(ngx_http_portal.hash);
+    }
 }

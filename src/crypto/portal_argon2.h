@@ -58,6 +58,12 @@ int portal_argon2_verify(const char *hash, const char *password, size_t len,
  */
 void portal_argon2_lend(portal_argon2_memory_t *kept);
 
+/*
+ * Maps and fills it, unless it is, so that a hash needs no more of the kernel;
+ * -1 without memory, or where none can be lent.
+ */
+int portal_argon2_ready(portal_argon2_memory_t *kept);
+
 /* back to the kernel, to begin anew */
 void portal_argon2_free(portal_argon2_memory_t *kept);
 

@@ -58,6 +58,34 @@ portal_argon2_lend(portal_argon2_memory_t *kept)
 }
 
 
+int
+portal_argon2_ready(portal_argon2_memory_t *kept)
+{
+    size_t          i;
+    volatile char  *page;
+
+    if (__real_mmap == NULL) {
+        return -1;
+    }
+
+    if (kept->start) {
+        return 0;
+    }
+
+    if (portal_argon2_map(kept) == -1) {
+        return -1;
+    }
+
+    page = kept->start;
+
+    for (i = 0; i < PORTAL_ARGON2_KEPT; i += 4096) {
+        page[i] = 0;
+    }
+
+    return 0;
+}
+
+
 void
 portal_argon2_free(portal_argon2_memory_t *kept)
 {

@@ -14,15 +14,12 @@
 #endif
 
 #include "portal_hash.h"
+#include "portal_hash_turn.h"
 #include "../core/portal_count.h"
 #include "../crypto/portal_crypto.h"
 
 
 #define PORTAL_HASH_DEADLINE  10000     /* ms, from post to handler */
-#define PORTAL_HASH_LEASE     5000      /* a turn held longer is anyone's */
-#define PORTAL_HASH_PATIENCE  100       /* waited longer: others give way */
-#define PORTAL_HASH_CLAIM     50        /* a claim not renewed so long ends */
-#define PORTAL_HASH_POLL      2000000L  /* ns */
 #define PORTAL_HASH_NICE      2         /* below the event loops */
 #define PORTAL_HASH_CALM      19        /* the same, for who can wait */
 #define PORTAL_HASH_HURRY     2000      /* ms; waited longer: cannot */
@@ -71,13 +68,32 @@ typedef struct {
 } portal_hash_memory_t;
 
 
+#if (NGX_LINUX)
+
+typedef struct portal_hash_calm_s  portal_hash_calm_t;
+
+struct portal_hash_calm_s {
+    portal_hash_task_t        task;     /* what the thread reads and writes */
+    portal_hash_memory_t     *memory;
+    pthread_t                 tid;
+    portal_hash_calm_t       *next;     /* of those that were overtaken */
+};
+
+#endif
+
+
 struct portal_hash_s {
     ngx_thread_pool_t        *pool;
     ngx_log_t                *log;
     ngx_atomic_t             *shared;
     ngx_uint_t                limit;
     const portal_breached_t  *breached;
+
+#if (NGX_LINUX)
     int                       nice;
+    pthread_mutex_t           mutex;
+    portal_hash_calm_t       *overtaken;
+#endif
 
     ngx_queue_t               waiting;
     ngx_uint_t                nwaiting;
@@ -104,18 +120,18 @@ static void portal_hash_free(portal_hash_task_t *t);
 static void portal_hash_idle(ngx_event_t *ev);
 static void portal_hash_thread(void *data, ngx_log_t *log);
 static void portal_hash_run(portal_hash_task_t *t);
-static void *portal_hash_calm(void *data);
+#if (NGX_LINUX)
+static ngx_int_t portal_hash_calm(portal_hash_task_t *t);
+static void *portal_hash_calm_thread(void *data);
+static ngx_int_t portal_hash_reap(portal_hash_t *hash, ngx_uint_t wait);
+static void portal_hash_forget(portal_hash_calm_t *calm);
+#endif
 static void portal_hash_yield(portal_hash_t *hash, int steps);
-static void portal_hash_work(portal_hash_task_t *t);
+static void portal_hash_work(portal_hash_task_t *t,
+    portal_hash_memory_t *memory);
 static portal_hash_memory_t *portal_hash_take(portal_hash_t *hash);
+static void portal_hash_leave(portal_hash_memory_t *memory);
 static void portal_hash_look(portal_hash_task_t *t);
-static ngx_atomic_t *portal_hash_turn(portal_hash_task_t *t,
-    ngx_atomic_uint_t *stamp);
-static ngx_atomic_t *portal_hash_try(portal_hash_t *hash,
-    ngx_atomic_uint_t now);
-static ngx_uint_t portal_hash_older(ngx_atomic_uint_t now,
-    ngx_atomic_uint_t stamp, ngx_atomic_int_t ms);
-static ngx_atomic_uint_t portal_hash_now(void);
 
 
 portal_hash_t *
@@ -149,6 +165,7 @@ portal_hash_create(ngx_cycle_t *cycle, ngx_thread_pool_t *pool,
 #if (NGX_LINUX)
     /* of the worker, as worker_priority has it */
     hash->nice = getpriority(PRIO_PROCESS, 0);
+    (void) pthread_mutex_init(&hash->mutex, NULL);
 #endif
 
     ngx_queue_init(&hash->waiting);
@@ -478,12 +495,16 @@ portal_hash_idle(ngx_event_t *ev)
 
     hash = ev->data;
 
+#if (NGX_LINUX)
+    (void) portal_hash_reap(hash, 0);
+#endif
+
     for (i = 0; i < hash->nmemory; i++) {
         memory = &hash->memory[i];
 
         if (ngx_atomic_cmp_set(&memory->taken, 0, 1)) {
             portal_argon2_free(&memory->kept);
-            (void) ngx_atomic_cmp_set(&memory->taken, 1, 0);
+            portal_hash_leave(memory);
         }
     }
 }
@@ -492,23 +513,20 @@ portal_hash_idle(ngx_event_t *ev)
 ngx_uint_t
 portal_hash_stats(portal_hash_t *hash, ngx_uint_t *pending)
 {
-    ngx_uint_t         i, running;
-    ngx_atomic_uint_t  held, now;
-
-    running = 0;
-    now = portal_hash_now();
-
-    for (i = 1; i <= hash->limit; i++) {
-        held = hash->shared[i];
-
-        if (held != 0 && !portal_hash_older(now, held, PORTAL_HASH_LEASE)) {
-            running++;
-        }
-    }
-
     *pending = hash->nwaiting + hash->posted;
 
-    return running;
+    return portal_hash_running(hash->shared, hash->limit);
+}
+
+
+void
+portal_hash_destroy(portal_hash_t *hash)
+{
+#if (NGX_LINUX)
+    (void) portal_hash_reap(hash, 1);
+#else
+    (void) hash;
+#endif
 }
 
 
@@ -527,7 +545,8 @@ portal_hash_thread(void *data, ngx_log_t *log)
 
     portal_hash_yield(t->hash, PORTAL_HASH_NICE);
 
-    turn = portal_hash_turn(t, &stamp);
+    turn = portal_hash_turn(t->hash->shared, t->hash->limit, t->deadline,
+                            &stamp);
 
     if (turn) {
         portal_hash_run(t);
@@ -554,37 +573,156 @@ portal_hash_thread(void *data, ngx_log_t *log)
 static void
 portal_hash_run(portal_hash_task_t *t)
 {
+    portal_hash_memory_t  *memory;
+
 #if (NGX_LINUX)
-    pthread_t          tid;
-    ngx_atomic_uint_t  posted;
-
-    posted = t->deadline - PORTAL_HASH_DEADLINE;
-
-    if (!portal_hash_older(portal_hash_now(), posted, PORTAL_HASH_HURRY)
-        && pthread_create(&tid, NULL, portal_hash_calm, t) == 0)
-    {
-        (void) pthread_join(tid, NULL);
+    if (!t->pub.look && portal_hash_calm(t) == NGX_OK) {
         return;
     }
 #endif
 
-    portal_hash_work(t);
+    memory = t->pub.look ? NULL : portal_hash_take(t->hash);
+
+    portal_hash_work(t, memory);
 }
 
 
 #if (NGX_LINUX)
 
-static void *
-portal_hash_calm(void *data)
+/*
+ * A calm hash may hardly run at all, whatever the others' need is: once its
+ * password has waited long, the pool's thread makes the same hash again, and
+ * overtakes it.  The calm one, which nothing can end, goes on with a copy of
+ * what it reads; until it has ended none is made beside it, and the passwords
+ * that come meanwhile take their part at once.
+ *
+ * Nor may it map memory: while the kernel fills that, other threads' mappings
+ * wait, the event loop's among them.  So it has memory that is mapped already.
+ */
+
+static ngx_int_t
+portal_hash_calm(portal_hash_task_t *t)
 {
-    portal_hash_task_t  *t;
+    struct timespec        until;
+    ngx_atomic_int_t       left;
+    portal_hash_calm_t    *calm;
+    portal_hash_memory_t  *memory;
 
-    t = data;
+    left = (ngx_atomic_int_t) (t->deadline - portal_hash_now())
+           - (PORTAL_HASH_DEADLINE - PORTAL_HASH_HURRY);
 
-    portal_hash_yield(t->hash, PORTAL_HASH_CALM);
-    portal_hash_work(t);
+    if (left <= 0 || portal_hash_reap(t->hash, 0) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    memory = portal_hash_take(t->hash);
+    if (memory == NULL) {
+        return NGX_DECLINED;
+    }
+
+    calm = NULL;
+
+    if (portal_argon2_ready(&memory->kept) == -1
+        || (calm = calloc(1, sizeof(portal_hash_calm_t))) == NULL)
+    {
+        portal_hash_leave(memory);
+        return NGX_DECLINED;
+    }
+
+    calm->memory = memory;
+    calm->task.hash = t->hash;
+    calm->task.pub.verify = t->pub.verify;
+    calm->task.pub.len = t->pub.len;
+    ngx_memcpy(calm->task.pub.password, t->pub.password, t->pub.len);
+    ngx_memcpy(calm->task.pub.hash, t->pub.hash, PORTAL_HASH_LEN);
+
+    if (pthread_create(&calm->tid, NULL, portal_hash_calm_thread, calm) != 0) {
+        portal_hash_leave(memory);
+        portal_hash_forget(calm);
+        return NGX_DECLINED;
+    }
+
+    /* the one clock that every C library has for this */
+    (void) clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += left % 1000 * 1000000L;
+    until.tv_sec += left / 1000 + until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+
+    if (pthread_timedjoin_np(calm->tid, NULL, &until) != 0) {
+        (void) pthread_mutex_lock(&t->hash->mutex);
+        calm->next = t->hash->overtaken;
+        t->hash->overtaken = calm;
+        (void) pthread_mutex_unlock(&t->hash->mutex);
+        return NGX_DECLINED;
+    }
+
+    t->done = calm->task.done;
+    t->match = calm->task.match;
+    t->weak = calm->task.weak;
+    ngx_memcpy(t->result, calm->task.result, PORTAL_HASH_LEN);
+
+    portal_hash_forget(calm);
+
+    return NGX_OK;
+}
+
+
+static void *
+portal_hash_calm_thread(void *data)
+{
+    portal_hash_calm_t  *calm;
+
+    calm = data;
+
+    portal_hash_yield(calm->task.hash, PORTAL_HASH_CALM);
+    portal_hash_work(&calm->task, calm->memory);
+
+    portal_wipe(calm->task.pub.password, PORTAL_HASH_PASSWORD);
 
     return NULL;
+}
+
+
+/* NGX_AGAIN while one that was overtaken goes on */
+
+static ngx_int_t
+portal_hash_reap(portal_hash_t *hash, ngx_uint_t wait)
+{
+    int                   rc;
+    ngx_int_t             left;
+    portal_hash_calm_t   *calm, **p;
+
+    left = NGX_OK;
+
+    (void) pthread_mutex_lock(&hash->mutex);
+
+    for (p = &hash->overtaken; *p; ) {
+        calm = *p;
+
+        rc = wait ? pthread_join(calm->tid, NULL)
+                  : pthread_tryjoin_np(calm->tid, NULL);
+
+        if (rc == EBUSY) {
+            left = NGX_AGAIN;
+            p = &calm->next;
+            continue;
+        }
+
+        *p = calm->next;
+        portal_hash_forget(calm);
+    }
+
+    (void) pthread_mutex_unlock(&hash->mutex);
+
+    return left;
+}
+
+
+static void
+portal_hash_forget(portal_hash_calm_t *calm)
+{
+    portal_wipe(calm, sizeof(portal_hash_calm_t));
+    free(calm);
 }
 
 #endif
@@ -605,11 +743,10 @@ portal_hash_yield(portal_hash_t *hash, int steps)
 
 
 static void
-portal_hash_work(portal_hash_task_t *t)
+portal_hash_work(portal_hash_task_t *t, portal_hash_memory_t *memory)
 {
     int                      rc, known;
     const char              *hash, *password;
-    portal_hash_memory_t    *memory;
     portal_argon2_memory_t  *kept;
 
     if (t->pub.look) {
@@ -619,7 +756,6 @@ portal_hash_work(portal_hash_task_t *t)
 
     password = (const char *) t->pub.password;
 
-    memory = portal_hash_take(t->hash);
     kept = memory ? &memory->kept : NULL;
 
     if (t->pub.verify) {
@@ -639,7 +775,7 @@ portal_hash_work(portal_hash_task_t *t)
     }
 
     if (memory) {
-        (void) ngx_atomic_cmp_set(&memory->taken, 1, 0);
+        portal_hash_leave(memory);
     }
 }
 
@@ -656,6 +792,13 @@ portal_hash_take(portal_hash_t *hash)
     }
 
     return NULL;
+}
+
+
+static void
+portal_hash_leave(portal_hash_memory_t *memory)
+{
+    (void) ngx_atomic_cmp_set(&memory->taken, 1, 0);
 }
 
 
@@ -687,125 +830,4 @@ portal_hash_look(portal_hash_task_t *t)
 
     portal_wipe(digest, sizeof(digest));
     portal_wipe(&sha1, sizeof(ngx_sha1_t));
-}
-
-
-/*
- * The turns of the node: shared[1] to shared[limit] are 0 or the time at which
- * one was taken.  A worker that dies in its turn gives nothing back: whoever
- * waits takes a turn older than the lease.  Should its holder only be slow,
- * one hash more runs for a while, and the holder, whose stamp is gone, does
- * not give back what is no longer its own.
- *
- * A thread that finishes would always be first to take the turn again, before
- * the threads that sleep in other workers.  So one that waits too long puts
- * the time into shared[0], its claim, again and again; meanwhile the others
- * give way.  A claim whose owner died ends by itself.
- *
- * Returns NULL when the deadline passes or the worker is told to stop.
- */
-
-static ngx_atomic_t *
-portal_hash_turn(portal_hash_task_t *t, ngx_atomic_uint_t *stamp)
-{
-    ngx_atomic_t       *claim, *turn;
-    struct timespec     ts;
-    ngx_atomic_uint_t   now, start, mine, seen;
-
-    claim = &t->hash->shared[0];
-
-    ts.tv_sec = 0;
-    ts.tv_nsec = PORTAL_HASH_POLL;
-
-    start = portal_hash_now();
-    mine = 0;
-
-    for ( ;; ) {
-        now = portal_hash_now();
-
-        /* on 32 bits the clock begins again from 0 now and then */
-
-        if ((ngx_atomic_int_t) (now - t->deadline) > 0 || ngx_terminate) {
-            turn = NULL;
-            break;
-        }
-
-        seen = *claim;
-
-        if (seen == 0 || (mine && seen == mine)
-            || portal_hash_older(now, seen, PORTAL_HASH_CLAIM))
-        {
-            turn = portal_hash_try(t->hash, now);
-
-            if (turn) {
-                *stamp = now;
-                break;
-            }
-
-            if (portal_hash_older(now, start, PORTAL_HASH_PATIENCE)) {
-                mine = ngx_atomic_cmp_set(claim, seen, now) ? now : 0;
-            }
-        }
-
-        (void) nanosleep(&ts, NULL);
-    }
-
-    if (mine) {
-        (void) ngx_atomic_cmp_set(claim, mine, 0);
-    }
-
-    return turn;
-}
-
-
-static ngx_atomic_t *
-portal_hash_try(portal_hash_t *hash, ngx_atomic_uint_t now)
-{
-    ngx_uint_t          i;
-    ngx_atomic_t       *turn;
-    ngx_atomic_uint_t   held;
-
-    for (i = 1; i <= hash->limit; i++) {
-        turn = &hash->shared[i];
-        held = *turn;
-
-        if ((held == 0 || portal_hash_older(now, held, PORTAL_HASH_LEASE))
-            && ngx_atomic_cmp_set(turn, held, now))
-        {
-            return turn;
-        }
-    }
-
-    return NULL;
-}
-
-
-/* another core may have read a clock slightly ahead of ours */
-
-static ngx_uint_t
-portal_hash_older(ngx_atomic_uint_t now, ngx_atomic_uint_t stamp,
-    ngx_atomic_int_t ms)
-{
-    ngx_atomic_int_t  age;
-
-    age = (ngx_atomic_int_t) (now - stamp);
-
-    return age > ms || age < -ms;
-}
-
-
-/* the same for all processes; ngx_current_msec belongs to the event loop */
-
-static ngx_atomic_uint_t
-portal_hash_now(void)
-{
-    struct timespec    ts;
-    ngx_atomic_uint_t  ms;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    ms = (ngx_atomic_uint_t) ts.tv_sec * 1000
-         + (ngx_atomic_uint_t) ts.tv_nsec / 1000000;
-
-    return ms ? ms : 1;
 }

@@ -58,6 +58,12 @@ portal_hash_t *portal_hash_create(ngx_cycle_t *cycle,
     ngx_thread_pool_t *pool, ngx_atomic_t *shared, ngx_uint_t limit,
     ngx_uint_t queue, const portal_breached_t *breached);
 
+/*
+ * For a worker's end, after its thread pools': a thread may still be at a hash
+ * that was overtaken, and it needs what goes next.
+ */
+void portal_hash_destroy(portal_hash_t *hash);
+
 /* NULL without memory */
 portal_hash_op_t *portal_hash_op(portal_hash_t *hash);
 
