@@ -528,7 +528,6 @@ create or replace function sessions_beyond(p_account bigint, p_kept bytea, p_lim
     language plpgsql set search_path = portal, pg_temp as $$
 declare
     v_beyond  bytea[];
-    v_ended   bytea[];
 begin
     -- who opens one holds the account's row: two log-ins come one after another
     v_beyond := array(
@@ -546,16 +545,13 @@ begin
         return null;
     end if;
 
-    with ended as (
-        update session s
-           set ended_at = now()
-         where s.account_id = p_account
-           and s.ended_at is null
-           and s.hash = any (v_beyond)
-        returning s.hash)
-    select array_agg(e.hash) into v_ended from ended e;
+    update session s
+       set ended_at = now()
+     where s.account_id = p_account
+       and s.ended_at is null
+       and s.hash = any (v_beyond);
 
-    return v_ended;
+    return v_beyond;
 end
 $$;
 

@@ -573,17 +573,18 @@ portal_hash_thread(void *data, ngx_log_t *log)
 static void
 portal_hash_run(portal_hash_task_t *t)
 {
-    portal_hash_memory_t  *memory;
+    if (t->pub.look) {
+        portal_hash_look(t);
+        return;
+    }
 
 #if (NGX_LINUX)
-    if (!t->pub.look && portal_hash_calm(t) == NGX_OK) {
+    if (portal_hash_calm(t) == NGX_OK) {
         return;
     }
 #endif
 
-    memory = t->pub.look ? NULL : portal_hash_take(t->hash);
-
-    portal_hash_work(t, memory);
+    portal_hash_work(t, portal_hash_take(t->hash));
 }
 
 
@@ -748,11 +749,6 @@ portal_hash_work(portal_hash_task_t *t, portal_hash_memory_t *memory)
     int                      rc, known;
     const char              *hash, *password;
     portal_argon2_memory_t  *kept;
-
-    if (t->pub.look) {
-        portal_hash_look(t);
-        return;
-    }
 
     password = (const char *) t->pub.password;
 
