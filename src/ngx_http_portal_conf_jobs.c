@@ -43,8 +43,8 @@ static ngx_http_portal_fixed_t  ngx_http_portal_fixed_jobs[] = {
       offsetof(ngx_http_portal_main_conf_t, code_work) },
 
     { ngx_string("mail_stats"),
-      ngx_string("select portal.mail_stats()"),
-      0,
+      ngx_string("select portal.mail_stats($1::jsonb)"),
+      1,
       offsetof(ngx_http_portal_main_conf_t, mail_stats) },
 
     { ngx_string("import_claim"),

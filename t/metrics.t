@@ -222,6 +222,10 @@ reach('and is back', \%whole, 10);
 
 {
     my $quiet = portal(new => 1, jobs => 'chain=1h', directives => { portal_mail => undef, portal_webhooks => undef });
+    $quiet->psql("insert into portal.outbox (tenant, recipient, template, message_id, state, done_at)
+        select 1, 'a\@exemple.fr', 'confirm', n || '\@exemple.fr', 'sent', now() from generate_series(1, 3) n");
+    $quiet->reload;
+    reach('mails that have ended are counted by the worker that begins', { 'portal_outbox_mails{state="sent"}' => 3 });
     my $tail = sub { $quiet->psql('select count(*) from portal.audit where chain is null') };
     ok wait_for(20, sub { $tail->() == 0 }), 'its job has run, and will in an hour';
     sign_in(client(), $couple) for 1 .. 3;
@@ -237,7 +241,7 @@ reach('and is back', \%whole, 10);
     $quiet->psql("insert into portal.webhook_message (tenant, webhook_id, event, created_at)
         select tenant, id, 'import.report', now() - interval '2 hours' from portal.webhook");
     reach('without mail: the end of the audit that is not chained, and how webhooks are',
-        { portal_audit_unchained => $rows, 'portal_outbox_mails{state="queued"}' => '\d+',
+        { portal_audit_unchained => $rows, 'portal_outbox_mails{state="queued"}' => '\d+', 'portal_outbox_mails{state="sent"}' => 3,
           (map { ("portal_webhooks{state=\"$_\"}" => $hooks{$_}) } keys %hooks), portal_webhook_messages => 6,
           portal_webhook_oldest_seconds => '72\d\d' }, 40);
     ok !grep({ /^portal_webhook.*(?:example|saint-aubin)/ } keys %{ metrics() }), 'of no town and no address';

@@ -11,9 +11,11 @@
  * The worker of the jobs asks now and then how full the outbox is, how much of
  * the audit is not chained and how webhooks are, for metrics and health; the
  * answer is the node's.  A node that sends no mail has jobs all the same.
+ * Mails that have ended, a month of them, are counted more rarely.
  */
 
 #define NGX_HTTP_PORTAL_OUTBOX_EVERY  15000
+#define NGX_HTTP_PORTAL_OUTBOX_ENDED  600       /* seconds between two */
 #define NGX_HTTP_PORTAL_OUTBOX_OLD    120       /* seconds: no longer true */
 
 
@@ -31,6 +33,7 @@ static void ngx_http_portal_outbox_keep(json_t *stats,
 
 static ngx_event_t                   ngx_http_portal_outbox_timer;
 static ngx_http_portal_main_conf_t  *ngx_http_portal_outbox_conf;
+static time_t                        ngx_http_portal_outbox_ended;
 
 
 void
@@ -51,7 +54,11 @@ ngx_http_portal_outbox_init(ngx_cycle_t *cycle,
 static void
 ngx_http_portal_outbox_ask(ngx_event_t *ev)
 {
+    ngx_str_t       *input;
     portal_pg_op_t  *op;
+
+    static ngx_str_t  waiting = ngx_string("{\"ended\": false}");
+    static ngx_str_t  all = ngx_string("{\"ended\": true}");
 
     if (ngx_exiting || ngx_terminate) {
         return;
@@ -65,8 +72,11 @@ ngx_http_portal_outbox_ask(ngx_event_t *ev)
         return;
     }
 
-    if (portal_pg_query(op, ngx_http_portal_outbox_conf->mail_stats)
-        != NGX_OK)
+    input = ngx_time() - ngx_http_portal_outbox_ended
+            < NGX_HTTP_PORTAL_OUTBOX_ENDED ? &waiting : &all;
+
+    if (portal_pg_query(op, ngx_http_portal_outbox_conf->mail_stats) != NGX_OK
+        || portal_pg_param(op, input) != NGX_OK)
     {
         portal_pg_drop(op);
         return;
@@ -84,11 +94,15 @@ ngx_http_portal_outbox_answer(portal_op_t *op)
     static const ngx_http_portal_stat_t  fields[] = {
         { "queued", PORTAL_COUNT_OUTBOX_QUEUED },
         { "sending", PORTAL_COUNT_OUTBOX_SENDING },
+        { "oldest", PORTAL_COUNT_OUTBOX_OLDEST },
+        { "unchained", PORTAL_COUNT_AUDIT_UNCHAINED },
+        { NULL, 0 }
+    };
+
+    static const ngx_http_portal_stat_t  ended[] = {
         { "sent", PORTAL_COUNT_OUTBOX_SENT },
         { "failed", PORTAL_COUNT_OUTBOX_FAILED },
         { "expired", PORTAL_COUNT_OUTBOX_EXPIRED },
-        { "oldest", PORTAL_COUNT_OUTBOX_OLDEST },
-        { "unchained", PORTAL_COUNT_AUDIT_UNCHAINED },
         { NULL, 0 }
     };
 
@@ -112,6 +126,11 @@ ngx_http_portal_outbox_answer(portal_op_t *op)
 
     ngx_http_portal_outbox_keep(stats, fields);
     ngx_http_portal_outbox_keep(json_object_get(stats, "webhooks"), hooks);
+
+    if (json_object_get(stats, "sent")) {
+        ngx_http_portal_outbox_keep(stats, ended);
+        ngx_http_portal_outbox_ended = ngx_time();
+    }
 
     portal_counts[PORTAL_COUNT_OUTBOX_READ] = (ngx_atomic_uint_t) ngx_time();
 

@@ -29,6 +29,7 @@ select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr
 update portal.outbox set state = 'sending', lease_until = now() - interval '1 second', attempts = 3, tries = 3, next_try = now() where message_id = 'a@x.fr';
 select is(json_array_length(as_jobs('mail_claim', '{}')), 1, 'a lease that is over');
 select is(as_jobs('mail_stats', '{}')::jsonb - '{oldest,unchained,webhooks}'::text[], '{"status": 200, "queued": 0, "sending": 1, "sent": 1, "failed": 1, "expired": 1}', 'counted');
+select is(as_jobs('mail_stats', '{"ended": false}')::jsonb - '{oldest,unchained,webhooks}'::text[], '{"status": 200, "queued": 0, "sending": 1}', 'those that wait alone');
 select is((select as_jobs('mail_done', json_build_object('id', value->>'id', 'outcome', 'retry')::jsonb)->>'state' from claimed where value->>'recipient' = 'a@exemple.fr'), 'queued', 'once more');
 select is((select next_try - now() from portal.outbox where message_id = 'a@x.fr'), interval '8 minutes', 'longer each time');
 
