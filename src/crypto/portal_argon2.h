@@ -22,11 +22,15 @@
 /*
  * Memory that a caller keeps from one call to the next, so that the kernel
  * need not give out, and clear, 4864 pages each time: half of what a call
- * costs.  Begins as zeros; one call at a time.  Wiped after each use.
+ * costs.  Begins as zeros; one call at a time.  From the blocks that a call
+ * leaves a password is guessed without its cost, since the last pass can be
+ * undone from them: the caller wipes them, unless another call follows, which
+ * writes over them, or gives the memory back.
  */
 typedef struct {
     void    *start;                     /* NULL: none yet */
     size_t   used;                      /* bytes, by the call that runs */
+    size_t   left;                      /* bytes, with a call's blocks */
 } portal_argon2_memory_t;
 
 /*
@@ -63,6 +67,9 @@ void portal_argon2_lend(portal_argon2_memory_t *kept);
  * -1 without memory, or where none can be lent.
  */
 int portal_argon2_ready(portal_argon2_memory_t *kept);
+
+/* some 1 ms where a hash has been */
+void portal_argon2_wipe(portal_argon2_memory_t *kept);
 
 /* back to the kernel, to begin anew */
 void portal_argon2_free(portal_argon2_memory_t *kept);

@@ -87,11 +87,22 @@ portal_argon2_ready(portal_argon2_memory_t *kept)
 
 
 void
+portal_argon2_wipe(portal_argon2_memory_t *kept)
+{
+    if (kept->left) {
+        sodium_memzero(kept->start, kept->left);
+        kept->left = 0;
+    }
+}
+
+
+void
 portal_argon2_free(portal_argon2_memory_t *kept)
 {
     if (kept->start) {
         (void) munmap(kept->start, PORTAL_ARGON2_KEPT);
         kept->start = NULL;
+        kept->left = 0;
     }
 }
 
@@ -126,8 +137,9 @@ __wrap_munmap(void *addr, size_t len)
         return __real_munmap(addr, len);
     }
 
-    /* from these blocks a password is guessed without their cost */
-    sodium_memzero(kept->start, kept->used);
+    if (kept->left < kept->used) {
+        kept->left = kept->used;
+    }
 
     kept->used = 0;
 

@@ -98,7 +98,7 @@ struct portal_hash_s {
     ngx_queue_t               waiting;
     ngx_uint_t                nwaiting;
     ngx_uint_t                queue;
-    ngx_uint_t                posted;
+    ngx_atomic_t              posted;   /* which the threads read, too */
 
     portal_hash_memory_t     *memory;
     ngx_uint_t                nmemory;
@@ -118,6 +118,7 @@ static void portal_hash_done(ngx_event_t *ev);
 static void portal_hash_end(portal_hash_task_t *t);
 static void portal_hash_free(portal_hash_task_t *t);
 static void portal_hash_idle(ngx_event_t *ev);
+static void portal_hash_give_back(portal_hash_t *hash, ngx_uint_t all);
 static void portal_hash_thread(void *data, ngx_log_t *log);
 static void portal_hash_run(portal_hash_task_t *t);
 #if (NGX_LINUX)
@@ -417,6 +418,7 @@ portal_hash_done(ngx_event_t *ev)
     portal_hash_next(hash);
 
     if (hash->posted == 0) {
+        portal_hash_give_back(hash, 0);
         ngx_add_timer(&hash->idle, PORTAL_HASH_IDLE);
     }
 
@@ -489,9 +491,7 @@ portal_hash_free(portal_hash_task_t *t)
 static void
 portal_hash_idle(ngx_event_t *ev)
 {
-    ngx_uint_t             i;
-    portal_hash_t         *hash;
-    portal_hash_memory_t  *memory;
+    portal_hash_t  *hash;
 
     hash = ev->data;
 
@@ -499,13 +499,30 @@ portal_hash_idle(ngx_event_t *ev)
     (void) portal_hash_reap(hash, 0);
 #endif
 
+    portal_hash_give_back(hash, 1);
+}
+
+
+/* or that alone which was left to a hash that did not come */
+
+static void
+portal_hash_give_back(portal_hash_t *hash, ngx_uint_t all)
+{
+    ngx_uint_t             i;
+    portal_hash_memory_t  *memory;
+
     for (i = 0; i < hash->nmemory; i++) {
         memory = &hash->memory[i];
 
-        if (ngx_atomic_cmp_set(&memory->taken, 0, 1)) {
-            portal_argon2_free(&memory->kept);
-            portal_hash_leave(memory);
+        if (!ngx_atomic_cmp_set(&memory->taken, 0, 1)) {
+            continue;
         }
+
+        if (all || memory->kept.left) {
+            portal_argon2_free(&memory->kept);
+        }
+
+        portal_hash_leave(memory);
     }
 }
 
@@ -771,6 +788,13 @@ portal_hash_work(portal_hash_task_t *t, portal_hash_memory_t *memory)
     }
 
     if (memory) {
+
+        /* in a rush the next hash writes over it, and 1 ms is a tenth of one */
+
+        if (t->hash->posted < 2) {
+            portal_argon2_wipe(kept);
+        }
+
         portal_hash_leave(memory);
     }
 }

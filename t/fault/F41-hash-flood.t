@@ -115,6 +115,31 @@ my @kept = kept();
 is scalar(grep { $_ >= 1 && $_ <= 2 } @kept), 2, 'memory is kept for the next hash'
     or diag "@kept";
 
+# how many of its pages hold anything: from a hash's a password is guessed for nothing
+sub left {
+    my ($portal) = @_;
+
+    no warnings 'portable';
+    my $pages = 0;
+
+    for my $pid ($portal->nginx->workers) {
+        open my $mem, '<:raw', "/proc/$pid/mem" or die "mem of $pid: $!\n";
+        for (split /^(?=[0-9a-f]+-[0-9a-f]+ )/m, slurp("/proc/$pid/smaps") // '') {
+            next unless /^VmFlags:.* dc .*dd /m && /^Size: +(\d+) kB$/m && $1 % 20480 == 0;
+            my ($from, $to) = map { hex } /^([0-9a-f]+)-([0-9a-f]+) /;
+            sysseek $mem, $from, 0;
+            for (my $at = $from; $at < $to; $at += 1 << 20) {
+                sysread($mem, my $piece, 1 << 20) == 1 << 20 or last;
+                $pages += grep { /[^\0]/ } unpack '(a4096)*', $piece;
+            }
+        }
+    }
+
+    return $pages;
+}
+
+ok wait_for(2, sub { !left($p) }), 'and holds nothing' or diag left($p);
+
 
 ### who has waited long takes a part of a core
 
@@ -214,7 +239,24 @@ for my $try (1 .. 7) {
 is log_in(30000, map { $_ => $owner->{$_} } qw(email password))->page->status, 303,
     'who gave up again and again with the right password is let in';
 
+ok wait_for(2, sub { !left($p) }), 'nothing is left of the last hash' or diag left($p);
 ok wait_for(30, sub { !grep { $_ } kept() }), 'the memory is given back after a while'
     or diag join ' ', kept();
+
+
+### two at once, neither of which the other writes over
+
+{
+    my $two = portal(new => 1, workers => 1, main => 'thread_pool two threads=2 max_queue=64;',
+        directives => { portal_hash_pool => 'two' });
+    $form = client();
+    $page = $form->get('/connexion');
+
+    for my $try (1 .. 3) {
+        my @pair = map { log_in(100 * $try + $_) } 1 .. 2;
+        is join(' ', map { $_->page->status } @pair), '422 422', 'both answered';
+        ok wait_for(2, sub { !left($two) }), 'nothing is left of them' or diag left($two);
+    }
+}
 
 done_testing;
