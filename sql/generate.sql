@@ -44,13 +44,15 @@ insert into names values (
     '{Gabriel,Léo,Raphaël,Louis,Arthur,Jules,Adam,Maël,Lucas,Hugo,Noé,Sacha,Éden,Nolan,Théo,Malo}',
     '{rue des Tilleuls,rue de l’Église,avenue Jean-Jaurès,impasse du Moulin,place du Marché,chemin des Écoliers,rue Olympe-de-Gouges,boulevard de la Gare}');
 
-\warn families
+\warn 1 of 9: :count families
 
 insert into family (tenant, id, number, label)
 select :town, :f0 + n, (500000 + n)::text, pg_temp.pick(last_names, n)
   from generate_series(1, :count) n, names;
 
--- two guardians each; the first pays
+\warn 2 of 9: two guardians each
+
+-- the first pays
 insert into guardian (tenant, id, family_id, rank, seal_id, title, last_name, first_name,
                       birth_date, birth_place, link, authority, payer, email, phone_mobile,
                       phone_home, profession, employer)
@@ -71,7 +73,7 @@ select :town, :g0 + 2 * n - 2 + r, :f0 + n, 1 + abs(hashint8(n)::bigint) % 120,
        pg_temp.pick(streets, n), '59000', 'Grandville', '59350'
   from generate_series(1, :count) n, names, generate_series(1, 2) r;
 
-\warn children
+\warn 3 of 9: children
 
 -- nine children for five families
 create temp table kids as
@@ -90,6 +92,8 @@ select :town, :c0 + k, md5('child' || n || '-' || r)::uuid, pg_temp.pick(last_na
 insert into child_family (tenant, family_id, rank, child_id)
 select :town, :f0 + n, r, :c0 + k from kids;
 
+\warn 4 of 9: schools and insurances
+
 insert into schooling (tenant, child_id, name, level, class, year)
 select :town, :c0 + k, 'École ' || pg_temp.pick('{des Tilleuls,Jacques-Prévert,Simone-Veil}', n),
        (array['ps', 'ms', 'gs', 'cp', 'ce1', 'ce2', 'cm1', 'cm2'])[1 + k % 8],
@@ -101,6 +105,8 @@ select :town, :c0 + k, 'Mutuelle scolaire', 'SC-' || k,
        (split_part(pg_temp.school_year(), '-', 2) || '-08-31')::date
   from kids
  where k % 4 > 0;
+
+\warn 5 of 9: authorisations and contacts
 
 insert into authorisation (tenant, child_id, code, answer, answered_on, school_year)
 select :town, :c0 + k, c.code,
@@ -117,7 +123,7 @@ select :town, :f0 + n, :c0 + k, q, pg_temp.pick(last_names, n + q), pg_temp.pick
        (array['grandparent', 'neighbour'])[q], pg_temp.mobile(k * 2 + q), true, q = 1
   from kids, names, generate_series(1, 2) q;
 
-\warn sealing
+\warn 6 of 9: sealing what is sealed
 
 create temp table to_seal as
 select row_number() over () as n, 'grandville' as town, 'guardian' as kind, :g0 + 2 * f - 1 as row_id,
@@ -161,7 +167,7 @@ select town, case field when 'caf_number' then 'caf' else 'value' end,
 
 \ir seal.sql
 
-\warn what was sealed
+\warn 7 of 9: tax, bank, health
 
 create temp table sealed as
 select i.n, i.row_id, i.field, i.value as plain, o.value, decode(m.value, 'hex') as mac
@@ -200,7 +206,7 @@ select :town, :c0 + k.k, 'Dr Lemaire', pg_temp.landline(k.k), 'yes', 'no',
   left join sealed t on t.row_id = :c0 + k.k and t.field = 'treatment'
   left join sealed n on n.row_id = :c0 + k.k and n.field = 'notes';
 
-\warn accounts and sessions
+\warn 8 of 9: :sessions accounts and their sessions
 
 \copy (select 'hash', '-', 'arrosoir-cathedrale-95') to program '"$PORTAL_TOOL" -k "$PORTAL_KEYS" batch > "$PORTAL_WORK/out"'
 create temp table made (hash text);
@@ -239,5 +245,5 @@ select setval(pg_get_serial_sequence('child', 'id'), max(id)) from child;
 
 \else
 \warn grandville is there already: nothing done
-\! : > "$PORTAL_WORK/sessions"
+\! : > "$PORTAL_WORK/there"
 \endif
