@@ -205,7 +205,7 @@ for my $path ('/famille/x.css', '/famille;a.css', '/famille%2fx.js', '/famille/.
     my $r = $in->get($path);
     is $r->status, 404, "T157 $path, logged in";
     is $r->header('cache-control'), 'no-store', 'T157 never kept';
-    unlike $r->content, qr/camille\.martin\@|Léo/, 'T157 nothing of the family';
+    unlike $r->content =~ s{<wbr>}{}gr, qr/camille\.martin\@|Léo/, 'T157 nothing of the family';
 }
 is $in->get('/famille%00.css')->status, 400, 'T157 with a NUL';
 

@@ -244,7 +244,7 @@ for my $wanted (sort keys %next) {
     is $r->status . ' ' . ($r->location // ''), '303 /mon-espace?avis=already', 'nor for the sign-up';
     for my $page ('/inscription', '/connexion') {
         like $c->follow($c->get($page))->text,
-            qr/Vous êtes déjà connecté en tant que Camille Martin\. Pour utiliser ou créer un autre compte, déconnectez-vous/,
+            qr/Vous êtes déjà connecté \(Camille Martin\)\. Pour utiliser ou créer un autre compte, déconnectez-vous/,
             "$page: who is signed in";
         my $doc = $c->get($page, headers => { Accept => 'application/json' })->json;
         is join(' ', @$doc{qw(location notice)}), '/mon-espace already', "$page: JSON says it";
