@@ -274,7 +274,9 @@ for my $json (0, 1) {
     my $shown = $long =~ s/([.@])/$1<wbr>/gr;
     $portal->psql("update portal.account set email = '$long' where id = $who->{id}");
 
-    for my $path ('/mon-compte', '/mon-espace', $ADDRESS, '/mon-compte/mot-de-passe', '/mes-donnees') {
+    for my $path ('/mon-compte', '/mon-espace', $ADDRESS, '/mon-compte/mot-de-passe', '/mes-donnees',
+        '/mes-donnees/fermeture')
+    {
         my $r = $c->get($path);
         like $r->content, qr/\Q$shown\E/, "$path: an address breaks where it may";
         like $r->text, qr/ \Q$long\E/, 'and reads as one word';
