@@ -598,6 +598,25 @@ is $portal->psql("select has_column_privilege('portal_api', 'portal.agent', 'pas
 }
 
 
+### lists with nothing in them
+
+{
+    # a town as it is before its first import
+    my ($boss) = agent_client(role => 'administrator', town => 'beaulieu');
+    $portal->psql('set session_replication_role = replica;
+        delete from portal.change_set where tenant = 2; delete from portal.guardian where tenant = 2');
+
+    like $boss->get($_)->text, qr/Aucune demande n’attend de décision\./, "$_: nothing waits"
+        for '/', '/?etat=&rubrique=&qui=&numero=';
+    like $boss->get($_)->text, qr/Aucune demande ne correspond à ces choix\./, "$_: none of what was chosen"
+        for '/?etat=done', '/?rubrique=guardian_basic', '/?qui=mine', '/?numero=2026-0000001';
+    like $boss->get('/codes/responsables?nom=&etat=')->text, qr/Aucun responsable n’est encore dans les dossiers\./,
+        'no guardian at all';
+    like $boss->get("/codes/responsables?$_")->text, qr/Aucun responsable ne correspond à ces choix\./, "none of $_"
+        for 'nom=martin', 'etat=linked';
+}
+
+
 ### nginx -t
 
 {

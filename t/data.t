@@ -182,7 +182,7 @@ for my $r ($html, $json, $csv) {
     unlike $r->content, qr/\Q$own->{iban}/, "$what: no IBAN whole";
     unlike $r->content, qr/\$sealed|seal_id|password_hash|_mac\b|argon2/,
         "$what: nothing of the machinery";
-    like Encode::decode('UTF-8', $r->content), qr/julien\.martin\@exemple\.fr/,
+    like Encode::decode('UTF-8', $r->content =~ s{<wbr>}{}gr), qr/julien\.martin\@exemple\.fr/,
         "$what: what a family shares";
 }
 is value(\@rows, 'Informations fiscales', 'Julien Martin', $_), '', "CSV: no $_ of the other"

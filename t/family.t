@@ -235,8 +235,10 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
     my ($now, $then) = map { $_->{family} } sort { $b->{current} <=> $a->{current} }
         @{ in('monique', json => 1)->get('/mes-abonnements')->json->{subscriptions} };
     my $page = $m->get('/mes-abonnements');
-    my @open = $page->content =~ m{<a href="/famille">[^<]*Ouvrir le Dossier Famille}g;
+    my @open = $page->content =~ m{<a class="([^"]*)" href="/famille">[^<]*Ouvrir le Dossier Famille}g;
     is scalar @open, 1, 'the link leads to the one that is shown';
+    my ($look) = $page->content =~ m{<button class="([^"]*)" type="submit" name="family"};
+    is $open[0], $look, 'and looks as the button does, so that what stands beside them is level';
     my ($button) = $page->content =~ m{name="family" value="(\d+)">Ouvrir le Dossier Famille};
     is $button, $then, 'a button opens the other one';
     my $r = $m->submit($page, { family => $button }, form => '/famille/choix');

@@ -77,9 +77,9 @@ my $who = client();
 $page = $who->get('/aide?q=1');
 is $who->cookie('__Host-visit'), undef, 'no cookie for the switch';
 my ($switch) = grep { $_->{action} eq '/langue' } $page->forms;
-is_deeply $switch, { action => '/langue', method => 'get',
+is_deeply $switch, { action => '/langue', method => 'post',
     fields => [ path => '/aide?q=1' ], buttons => [['lang', 'en']] },
-    'the switch leads to a page';
+    'the switch is a form, without a token';
 like $page->content, qr{<button [^>]*lang="en"[^>]*>English</button>},
     'in the language that it leads to';
 
@@ -98,6 +98,17 @@ like join("\n", $chosen->headers('set-cookie')),
 is said($who->get('/aide', wish('fr'))), 'en en',
     'what was chosen goes before what is wished';
 
+# one press, from a page that has no form of its own
+for (['/aide?q=1', '/aide?q=1'], ['/nulle-part', '/']) {
+    my ($path, $back) = @$_;
+    my $one = client();
+    $chosen = $one->submit($one->get($path), { lang => 'en' }, form => '/langue');
+    is $chosen->status . ' ' . ($chosen->location // ''), "303 $back", "$path: one press is enough"
+        or diag $chosen->text;
+    is $one->cookie('__Host-visit'), undef, 'and no cookie but the one for the language';
+    is said($one->follow($chosen)), 'en en', 'in English';
+}
+
 for (['//evil.example/'], ['https://evil.example/'], ["/\\evil.example"],
     ['/a b'], ['/' . 'a' x 600])
 {
@@ -111,7 +122,14 @@ is $page->status, 422, 'a language that is not offered';
 like $page->text, qr/Choisissez une langue de la liste/, 'is told so';
 is $who->submit($who->get('/langue'), { lang => '' }, form => '/langue#')
     ->status, 422, 'so is none';
-is $who->post('/langue', { lang => 'en' })->status, 403, 'not without a token';
+for my $headers ({ 'Sec-Fetch-Site' => 'cross-site' }, { 'Sec-Fetch-Site' => '', Origin => 'https://evil.example' },
+    { 'Sec-Fetch-Site' => '', Origin => '' })
+{
+    my $victim = client();
+    is $victim->post('/langue', { lang => 'en' }, headers => $headers)->status, 403,
+        'T070 not from another site, token or none';
+    is $victim->cookie('__Host-lang'), undef, 'nor kept';
+}
 
 for my $cookie ('en; __Host-lang=fr', 'xx', 'EN', '', 'en' x 2000, 'en.', 'en.x', 'en.-1',
     'en.1.2', '.1', 'en.' . '9' x 30)
@@ -137,6 +155,7 @@ is $portal->psql("select lang from portal.account where email
 is said($parent->get('/famille', wish('en'))), 'fr fr',
     'the account goes before the browser';
 
+is $parent->post('/langue', { lang => 'en' })->status, 403, 'with a session not without its token';
 my $before = $parent->cookie('__Host-portal');
 $page = $parent->get('/famille');
 $chosen = $parent->submit($page, { lang => 'en' }, form => '/langue');

@@ -233,10 +233,26 @@ for my $wanted (sort keys %next) {
         my ($query, $where) = @$_;
         my $r = $c->get("/connexion$query");
         is $r->status, 303, "logged in already: $query";
-        is $r->location, $where, 'leads where the log-in leads';
+        is $r->location, $where . ($where eq '/mon-espace' ? '?avis=already' : ''),
+            'leads where the log-in leads';
         is scalar(my @none = $r->headers('set-cookie')), 0, 'with the session it has';
     }
     is $c->get('/mon-espace')->status, 200, 'which lives';
+
+    # so does the sign-up; where nothing asked for it, who they are is said
+    $r = $c->get('/inscription');
+    is $r->status . ' ' . ($r->location // ''), '303 /mon-espace?avis=already', 'nor for the sign-up';
+    for my $page ('/inscription', '/connexion') {
+        like $c->follow($c->get($page))->text,
+            qr/Vous êtes déjà connecté \(Camille Martin\)\. Pour utiliser ou créer un autre compte, déconnectez-vous/,
+            "$page: who is signed in";
+        my $doc = $c->get($page, headers => { Accept => 'application/json' })->json;
+        is join(' ', @$doc{qw(location notice)}), '/mon-espace already', "$page: JSON says it";
+        ok $doc->{csrf}, 'with a token';
+    }
+    ok $c->get('/inscription', headers => { Accept => 'application/json' })->json->{captcha},
+        'JSON: and what another may be signed up with';
+    unlike client()->get('/connexion?avis=already')->text, qr/déjà connecté/, 'nobody is not';
 
     # a program reads it, and may still log in as another
     $r = $c->get('/connexion?suite=%2Ffamille', headers => { Accept => 'application/json' });

@@ -30,6 +30,7 @@ sub codes { return join ' ', map { "$_->{field}:$_->{code}" } @{ $_[0]->json->{e
 {
     my $r = $page->get($file);
     like $r->text, qr/lit dans « Mes données »|les lit dans/, 'the form says that the family reads it';
+    like $r->text, qr/la loi le prévoit\. Aucune note\. Nouvelle note/, 'and that there is none yet';
     $r = $page->submit($r, { text => $WORDS }, form => $file);
     is $r->status, 303, 'written, as a form';
     $r = $page->get($r->location);

@@ -257,7 +257,22 @@ like $link, qr{^\Q@{[ $portal->url ]}$LINK\E\?jeton=[\w-]{43}$}, 'T046 the town\
     like $mail->{text}, qr{/mot-de-passe/oubli}, 'and what to do about it';
     like $mail->{html}, qr{href="[^"]*/mot-de-passe/oubli"}, 'in HTML too';
 
-    like $scanner->get($link)->text, qr/a déjà servi/, 'T028 used';
+    like $scanner->get($link)->text, qr/a déjà servi.*il ne vous reste qu’à vous connecter/, 'T028 used';
+    ($inside) = sign_in_as({ %$person, password => $NEW });
+    for (['used', "$link", qr/a déjà servi\. Vous êtes connecté.: il ne vous reste rien à faire\./, ''],
+        ['unknown', "$LINK?jeton=rien", qr/n’est pas reconnu/, 'oubli'])
+    {
+        my ($what, $url, $why, $way) = @$_;
+        my $there = $inside->get($url);
+        my ($main) = $there->content =~ m{(<main.*</main>)}s;
+        like $there->text, $why, "$what, to who is signed in";
+        like $main, qr{href="/mon-espace"(?!.*href="/connexion")}s, "$what: leads on, not to the log-in";
+        is join(' ', $main =~ m{href="/mot-de-passe/(\w+)"}g), $way, "$what: another link only where it helps";
+    }
+    for my $path ('/inscription/confirmation', '/mon-compte/adresse/annulation') {
+        my ($main) = $inside->get("$path?jeton=rien")->content =~ m{(<main.*</main>)}s;
+        like $main, qr{href="/mon-espace"(?!.*href="/connexion")}s, "$path, too";
+    }
     $r = $scanner->submit($page, { new_password => 'encore un autre 17 fois' });
     is $r->status, 410, 'T028 once';
     ok $r->links->{'/mot-de-passe/oubli'}, 'T028 and a way to another';

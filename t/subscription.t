@@ -57,10 +57,12 @@ my $rows = counted();
 for my $way ($code->{code}, lc $code->{code}, $plain, lc $plain,
     join(' ', split //, $plain), " $code->{code} ",
     substr($plain, 0, 6) . '-' . lc substr($plain, 6), $code->{code} =~ s/-/ /gr,
-    $code->{code} =~ s/-/ - /gr)
+    $code->{code} =~ s/-/ - /gr, (map { $code->{code} =~ s/-/$_/gr } '.', '_', '/', "\t", " \t ",
+        map { substr "\x{202f}" . chr, 1 } 0xa0, 0x202f, 0x2010 .. 0x2015, 0x2212, 0x2043, 0xad, 0xfe58, 0xfe63, 0xff0d),
+    "\t$code->{code}\t", "$code->{code}.", join "\t", split //, $plain)
 {
     my $r = typed($c, $way);
-    is $r->status, 200, "found: « $way »" or diag $r->text;
+    is $r->status, 200, sprintf 'found: « %s »', $way =~ s/([^ -~])/sprintf '<%x>', ord $1/ger or diag $r->text;
 }
 
 my $r = typed($c, $code->{code});
@@ -85,6 +87,9 @@ my ($j) = person(json => 1);
 my $found = typed($j, $code->{code})->json->{found};
 is_deeply [sort keys %$found], [qw(children family_number guardian)], 'JSON: found';
 is_deeply [grep { !/^.\.$/ } @{ $found->{children} }], [], 'JSON: initials only';
+is typed($j, "\t" . ($code->{code} =~ s/-/\t/gr) . '.')->status, 200, 'JSON: as forgiving';
+is typed($j, $code->{code} =~ s/-/$_->[0]/r)->json->{errors}[0]{code}, $_->[1], "JSON: $_->[1]"
+    for ["\n", 'control'], ["\a", 'control'], [',', 'code_format'];
 
 
 ### T010: unknown, used, expired and revoked look the same

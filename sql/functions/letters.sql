@@ -477,7 +477,8 @@ begin
 
     return json_build_object('status', 200, 'guardians', to_json(v_rows[1:50]),
         'next', case when cardinality(v_rows) > 50 then v_page + 1 end,
-        'filter', json_build_object('name', input->>'name', 'state', coalesce(v_state, '')),
+        'filter', json_build_object('name', input->>'name', 'state', coalesce(v_state, ''),
+                      'any', v_page > 1 or num_nonnulls(v_state, v_name) > 0),
         'states', (select json_agg(json_build_object('code_state', s.name,
                               'chosen', s.name = v_state) order by s.n)
                      from unnest(array['none', 'to_print', 'printed', 'expired', 'linked',
@@ -486,7 +487,7 @@ end
 $$;
 
 comment on function code_guardians(jsonb) is
-'The guardians of the town and how far each is, by name, 50 at a time. Input: name (a part of it, or the family''s number), state (of code_state(), or barred), page. Result: {"status": 200, "guardians": [{"id", "name", "family_number", "code_state", "is_linked", "barred", "has_address", "expires_on": its last day, "account": who is connected, "since"}], "next": page to go on with or null, "filter", "states"}; 422 filter. The audit says who has read whose accounts are connected (read_linked). For administrators.';
+'The guardians of the town and how far each is, by name, 50 at a time. Input: name (a part of it, or the family''s number), state (of code_state(), or barred), page. Result: {"status": 200, "guardians": [{"id", "name", "family_number", "code_state", "is_linked", "barred", "has_address", "expires_on": its last day, "account": who is connected, "since"}], "next": page to go on with or null, "filter": what was chosen, with "any": whether anything was, "states"}; 422 filter. The audit says who has read whose accounts are connected (read_linked). For administrators.';
 
 
 create or replace function guardian_code(input jsonb) returns json

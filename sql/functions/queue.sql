@@ -186,7 +186,9 @@ begin
                                where r.n <= 50), '[]'),
         'next', case when v_count > 50 then v_rows->49->>'id' end,
         'filter', json_build_object('state', v_state, 'section', v_section,
-                      'whose', v_whose, 'number', v_number),
+                      'whose', v_whose, 'number', v_number,
+                      'any', v_state <> 'waiting' or v_after > 0
+                             or num_nonnulls(v_section, v_whose, v_number) > 0),
         'sections', (select json_agg(json_build_object('section', s.name,
                                 'chosen', s.name is not distinct from v_section)
                                 order by s.name) from section s
@@ -200,7 +202,7 @@ end
 $$;
 
 comment on function queue(jsonb) is
-'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), after (id of the last one seen); number: that request alone, whatever the others say; all optional; 422 filter for what none of them is. Result: {"status": 200, "limits": my_limits(), "requests": [queue_row()], "next": id to go on after or null, "filter", and what can be chosen: "sections", "states", "owners"}. For agents.';
+'The requests of the town, 50 at a time. Input: state (waiting | incomplete | done), section, whose (mine | nobody), after (id of the last one seen); number: that request alone, whatever the others say; all optional; 422 filter for what none of them is. Result: {"status": 200, "limits": my_limits(), "requests": [queue_row()], "next": id to go on after or null, "filter": what was chosen, with "any": whether anything was, and what can be: "sections", "states", "owners"}. For agents.';
 
 
 grant execute on function queue(jsonb) to portal_web;

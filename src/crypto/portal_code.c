@@ -15,6 +15,7 @@
 #define PORTAL_CODE_TEXT  64            /* bytes looked at, at most */
 
 
+static size_t portal_code_between(const char *p, size_t len);
 static unsigned portal_code_sum(const char *symbols, size_t n);
 static int portal_code_symbol(char ch);
 
@@ -57,7 +58,7 @@ portal_code_clean(portal_text_t in, char out[PORTAL_CODE_LEN])
     n = 0;
 
     for (i = 0; i < in.len; /* void */ ) {
-        skip = portal_fold_space(in.data + i, in.len - i);
+        skip = portal_code_between(in.data + i, in.len - i);
 
         if (skip) {
             i += skip;
@@ -80,6 +81,35 @@ portal_code_clean(portal_text_t in, char out[PORTAL_CODE_LEN])
     }
 
     return 0;
+}
+
+
+/*
+ * What people write between the groups of a code, or bring along when they
+ * paste it: spaces and dashes, also those that a name does not have, dots,
+ * underscores, slashes.  The length of the one at p, or 0.
+ */
+
+static size_t
+portal_code_between(const char *p, size_t len)
+{
+    size_t  i;
+
+    /* U+00AD, U+2043, U+FE58, U+FE63, U+FF0D */
+
+    static const char *const  more[] = {
+        ".", "_", "/", "\xc2\xad", "\xe2\x81\x83", "\xef\xb9\x98",
+        "\xef\xb9\xa3", "\xef\xbc\x8d"
+    };
+
+    for (i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        if (len >= strlen(more[i]) && memcmp(p, more[i], strlen(more[i])) == 0)
+        {
+            return strlen(more[i]);
+        }
+    }
+
+    return portal_fold_space(p, len);
 }
 
 

@@ -163,6 +163,16 @@ ngx_http_portal_check_token(ngx_http_request_t *r, ngx_http_portal_ctx_t *ctx,
         return NGX_OK;
     }
 
+    /*
+     * What is at stake for nobody in particular is not worth a cookie on every
+     * page that shows its button; where it comes from was looked at all the
+     * same.
+     */
+
+    if (ctx->verdict->form->open && !ctx->live && !ctx->expired) {
+        return NGX_OK;
+    }
+
     /* a machine's key comes with no cookie, so no other site can send it */
 
     if (ctx->verdict->audience == NGX_HTTP_PORTAL_MACHINE) {

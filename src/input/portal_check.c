@@ -524,10 +524,7 @@ portal_check_clean(portal_check_t *check, const portal_field_t *field,
                                   password ? "password_long" : "too_long");
     }
 
-    switch (field->type == PORTAL_FIELD_LINES
-            ? portal_text_lines(text, len, out, outlen)
-            : portal_text_clean(text, len, !password, out, outlen))
-    {
+    switch (portal_type_clean(field, text, len, out, outlen)) {
 
     case PORTAL_TEXT_OK:
         return 0;

@@ -253,6 +253,10 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         had = form->logout;
         form->logout = 1;
 
+    } else if (strcmp(word, "open") == 0) {
+        had = form->open;
+        form->open = 1;
+
     } else if (strcmp(word, "versioned") == 0) {
         had = form->versioned;
         form->versioned = 1;
@@ -266,7 +270,8 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
                                 "\"field NAME TYPE ...\", \"group NAME\", "
                                 "captcha, idempotent, session, token, undo, "
                                 "issue, authenticator, recovery, signing, "
-                                "login, logout, versioned or partial", word);
+                                "login, logout, open, versioned or "
+                                "partial", word);
     }
 
     if (had) {
@@ -636,8 +641,8 @@ portal_form_lists(portal_form_parser_t *parser)
     }
 
     if (i < form->nfields || form->captcha || form->token || form->undo
-        || form->session || form->login || form->logout || form->partial
-        || form->versioned || form->idempotent)
+        || form->session || form->login || form->logout || form->open
+        || form->partial || form->versioned || form->idempotent)
     {
         return portal_form_fail(parser, "a form with a list is a machine's: "
                                 "its other fields are hidden, and it has no "

@@ -134,6 +134,9 @@ typedef struct {
                                           a form of before comes along */
     unsigned              logout:1;    /* without a session it is answered as
                                           with one, and needs no token */
+    unsigned              open:1;      /* without a session it needs no
+                                          token: it changes but the browser
+                                          that sends it */
     unsigned              versioned:1; /* the call compares If-Match */
     unsigned              partial:1;   /* what was not sent is not asked */
     unsigned              list:1;      /* it has one: it is for machines */

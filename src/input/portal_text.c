@@ -82,6 +82,11 @@ portal_text_clean(const char *text, size_t len, int trim, char **out,
     for (p = nfc; p < last; /* void */) {
         p += u8_mbtouc(&c, p, (size_t) (last - p));
 
+        if (c == '\t' && trim == PORTAL_TEXT_TABS) {
+            p[-1] = ' ';
+            continue;
+        }
+
         if (portal_text_forbidden(c)) {
             portal_wipe(nfc, n);
             free(nfc);
@@ -120,7 +125,8 @@ portal_text_lines(const char *text, size_t len, char **out, size_t *outlen)
             }
         }
 
-        rc = portal_text_clean(text + start, i - start, 1, &line, &n);
+        rc = portal_text_clean(text + start, i - start, PORTAL_TEXT_TRIM, &line,
+                               &n);
 
         if (rc != PORTAL_TEXT_OK) {
             break;

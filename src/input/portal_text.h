@@ -28,8 +28,12 @@ typedef enum {
 
 /*
  * NFC, and when trim is set without what is outside: spaces, invisible marks.
+ * With PORTAL_TEXT_TABS the tabs inside are spaces, else they are forbidden.
  * *out is NULL unless OK.
  */
+#define PORTAL_TEXT_TRIM  1
+#define PORTAL_TEXT_TABS  2
+
 portal_text_e portal_text_clean(const char *text, size_t len, int trim,
     char **out, size_t *outlen);
 

@@ -12,7 +12,6 @@
 #include <unictype.h>
 #include <unistr.h>
 
-#include "portal_text.h"
 #include "portal_types.h"
 #include "../crypto/portal_crypto.h"
 
@@ -57,6 +56,26 @@ static int portal_type_token(const char *text, size_t len, json_t **value,
 static int portal_type_path(const char *text, size_t len, json_t **value);
 static int portal_type_otp(const char *text, size_t len, json_t **value,
     const char **code);
+
+
+/* a code is pasted, from a spreadsheet's cells too */
+
+portal_text_e
+portal_type_clean(const portal_field_t *field, const char *text, size_t len,
+    char **out, size_t *outlen)
+{
+    int  trim;
+
+    if (field->type == PORTAL_FIELD_LINES) {
+        return portal_text_lines(text, len, out, outlen);
+    }
+
+    trim = field->type == PORTAL_FIELD_PASSWORD ? 0
+           : field->type == PORTAL_FIELD_CODE ? PORTAL_TEXT_TABS
+           : PORTAL_TEXT_TRIM;
+
+    return portal_text_clean(text, len, trim, out, outlen);
+}
 
 
 int

@@ -9,6 +9,7 @@
 
 
 #include "portal_form.h"
+#include "portal_text.h"
 
 
 /*
@@ -86,6 +87,10 @@ int portal_type_colour(const char *text, size_t len, json_t **value,
  */
 int portal_type_shown(const portal_field_t *field, const json_t *value,
     char *out, size_t len);
+
+/* the text as portal_type_check() takes it; *out is NULL unless OK */
+portal_text_e portal_type_clean(const portal_field_t *field, const char *text,
+    size_t len, char **out, size_t *outlen);
 
 /*
  * Normalises one text (in NFC, trimmed, not empty, nothing forbidden in it;

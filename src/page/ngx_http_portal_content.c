@@ -174,8 +174,10 @@ ngx_http_portal_hear_close(ngx_http_request_t *r)
 
 
 /*
- * Who is logged in already is led where the log-in would lead.  A program reads
- * that, with a token: it may log in as somebody else.
+ * Who is logged in already is led where the log-in would lead; without a page
+ * that has asked for it they are told who they are, since it may be a browser
+ * that several use.  A program reads that, with a token: it may log in as
+ * somebody else, or sign them up.
  */
 
 static ngx_int_t
@@ -187,9 +189,11 @@ ngx_http_portal_content_signed_in(ngx_http_request_t *r,
 
     path = ngx_http_portal_content_next(r, ctx, &next);
 
-    ctx->document = json_pack("{s:i, s:s}", "status", NGX_HTTP_OK, "location",
+    ctx->document = json_pack("{s:i, s:s, s:s*}", "status", NGX_HTTP_OK,
+                              "location",
                               path ? path
-                                   : (char *) ctx->verdict->signed_in.data);
+                                   : (char *) ctx->verdict->signed_in.data,
+                              "notice", path ? NULL : "already");
     json_decref(next);
 
     if (ctx->document == NULL) {

@@ -186,5 +186,5 @@ function language(form) {
 each("input[type=password]", password);
 each("body", letter);
 if (window.HTMLDialogElement) each("dialog[data-calm]", session);
-each("form.language[method=post]", language);
+each("form.language", language);
 window.addEventListener("hashchange", () => letter(document));

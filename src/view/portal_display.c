@@ -546,6 +546,51 @@ portal_display_known(const char *p, size_t len, unsigned form, char *buf,
 }
 
 
+/* one word with one @ and a dot after it */
+
+static int
+portal_display_is_email(const char *p, size_t len)
+{
+    const char  *at;
+
+    at = memchr(p, '@', len);
+
+    return at != NULL && at != p
+           && memchr(at + 1, '@', (size_t) (p + len - at - 1)) == NULL
+           && memchr(at + 1, '.', (size_t) (p + len - at - 1)) != NULL
+           && memchr(p, ' ', len) == NULL && memchr(p, '\n', len) == NULL;
+}
+
+
+/*
+ * An address wider than a telephone breaks after its @ and its dots, else a
+ * browser does it between any two letters.  What is copied has no trace of it.
+ */
+
+static int
+portal_display_email(portal_sink_t *sink, const char *p, size_t len)
+{
+    size_t       n;
+    const char  *last;
+
+    for (last = p + len; p < last; p += n) {
+        for (n = 0; p + n < last && p[n] != '@' && p[n] != '.'; n++) {
+            /* void */
+        }
+
+        n += p + n < last;
+
+        if (portal_sink_escape(sink, p, n) != 0
+            || (p + n < last && portal_sink_write(sink, "<wbr>", 5) != 0))
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 static int
 portal_display_write(portal_sink_t *sink, unsigned escape, const char *data,
     size_t len)
@@ -627,6 +672,10 @@ portal_display_value(const portal_views_t *views, json_t *list,
                     : portal_display_known(p, len, form, buf, sizeof(buf));
     if (n > 0) {
         return portal_display_write(sink, escape, buf, (size_t) n);
+    }
+
+    if (escape == PORTAL_ESCAPE_HTML && portal_display_is_email(p, len)) {
+        return portal_display_email(sink, p, len);
     }
 
     return portal_display_write(sink, escape, p, len);

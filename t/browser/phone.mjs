@@ -94,6 +94,21 @@ async function enter(page, agent) {
   await page.getByText("Votre demande est annulée.").waitFor();
 }
 
+/* agents: whose pages these are stands beside the language, not in a row of
+   its own, so that the way out stands beside the town */
+async function head(agent) {
+  const middle = async (locator) => {
+    const box = await locator.boundingBox();
+    return box.y + box.height / 2;
+  };
+  const top = agent.getByRole("banner");
+  const apart = async (one, other) => Math.abs(await middle(one) - await middle(other));
+
+  ok(await apart(top.getByText("Réservé aux agents"), top.getByRole("button", { name: "English" })) < 8
+    && await apart(top.getByRole("link").first(), top.getByRole("button", { name: "Se déconnecter" })) < 8,
+    "an agent's head is two rows");
+}
+
 /* agents: Enter in what they choose decides nothing, nor takes the request */
 async function decidesNothing(agent, id) {
   await agent.goto(`${portal.agents_url}/demandes/${id}`);
@@ -229,6 +244,7 @@ run(async (browser) => {
   const agent = await open(browser, { viewport, javaScriptEnabled: scripts });
   await signInAgent(agent);
   await thumb(agent, "an agent's work");
+  await head(agent);
   await enter(page, agent);
   await page.goto(`${portal.url}/famille`);
   await capitals(page, await open(browser, { viewport, javaScriptEnabled: scripts }));

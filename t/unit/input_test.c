@@ -426,7 +426,7 @@ test_parse(void)
                 "field b choice options=x,y\nfield p password new=a\n"
                 "field d date min=2000-01-02 max=today\n"
                 "captcha\ntoken\nundo\nidempotent\nsession\nlogin\nlogout\n"
-                "versioned",
+                "open\nversioned",
                 &line, err, sizeof(err));
 
     if (!ok(got != NULL, "a form with everything: %s", err)) {
@@ -446,7 +446,7 @@ test_parse(void)
     ok(f && f->min == 20000102 && f->max == PORTAL_DATE_TODAY, "its date");
     ok(got->captcha && got->token && got->undo && got->login
        && got->idempotent && got->session && got->logout
-       && got->versioned,
+       && got->open && got->versioned,
        "its flags");
     ok(portal_form_field(got, "c") == NULL, "no other field");
     ok(strcmp(got->name, "test") == 0, "its name");

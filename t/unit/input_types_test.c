@@ -267,6 +267,8 @@ test_lists_and_numbers(void)
     clean[11] = clean[11] == 'A' ? 'B' : 'A';
     field_n("code", clean, 12, "!code_format");
     field("code", "ABCD", "!code_format");
+    field("code", "AB\x07""CD", "!control");
+    field("code", "AB\nCD", "!control");
     field("code", "\xc3\xa9\xc3\xa9", "!code_format");
 
     field("otp", "123456", "\"123456\"");

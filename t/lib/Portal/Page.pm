@@ -90,6 +90,7 @@ sub text {
     my $text = $self->{content};
 
     $text =~ s{<(script|style|head)\b.*?</\1>}{ }gs;
+    $text =~ s{<wbr>}{}g;               # no sign, also where the line breaks at it
     $text =~ s{<[^>]*>}{ }g;
     $text = _decode($text);
     $text =~ s/[\s\x{a0}\x{202f}]+/ /g;
