@@ -27,7 +27,8 @@ static void portal_pg_conn_replan(portal_pg_task_t *task);
 static void portal_pg_conn_values(portal_pg_task_t *task);
 static void portal_pg_conn_release(portal_pg_conn_t *conn);
 static void portal_pg_conn_notice(void *arg, const PGresult *res);
-static ngx_uint_t portal_pg_conn_fatal(const PGresult *res);
+static ngx_uint_t portal_pg_conn_fatal(const PGresult *res,
+    const char *code);
 
 
 void
@@ -605,7 +606,7 @@ portal_pg_conn_classify(portal_pg_conn_t *conn, PGresult *res,
         return PORTAL_PG_BROKEN;
     }
 
-    if (portal_pg_conn_fatal(res)
+    if (portal_pg_conn_fatal(res, code)
         || ngx_strncmp(code, "08", 2) == 0
         || ngx_strcmp(code, "25006") == 0
         || ngx_strcmp(code, "53300") == 0)
@@ -782,7 +783,7 @@ portal_pg_conn_notice(void *arg, const PGresult *res)
     ngx_log_debug2(NGX_LOG_DEBUG_EVENT, conn->pg->log, 0,
                    "database notice: %p %s", conn, code ? code : "");
 
-    if (portal_pg_conn_fatal(res)) {
+    if (portal_pg_conn_fatal(res, code)) {
         conn->dying = 1;
     }
 }
@@ -791,11 +792,10 @@ portal_pg_conn_notice(void *arg, const PGresult *res)
 /* the server ends the connection; a crash is announced by a warning */
 
 static ngx_uint_t
-portal_pg_conn_fatal(const PGresult *res)
+portal_pg_conn_fatal(const PGresult *res, const char *code)
 {
-    const char  *code, *severity;
+    const char  *severity;
 
-    code = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
 
     return (code && ngx_strncmp(code, "57P", 3) == 0)
