@@ -22,6 +22,12 @@ HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pie \
 PHOTO_LIBS = -ljpeg -lpng -lwebp -lseccomp
 
 TOP := $(CURDIR)
+
+# configure, as make, takes a name for several
+ifneq ($(words [$(subst ',$() ,$(subst ",$() ,$(TOP)))]),1)
+$(error nginx is not built in a folder whose path has a space or a quote: move $(TOP))
+endif
+
 MODULE = build/nginx/ngx_http_portal_module.so
 TOOL = build/portal-tool
 PHOTO = build/portal-photo

@@ -24,7 +24,7 @@ sub start {
     my $self = bless { stack => $stack, port => free_port(),
         dir => make_dir("$stack->{dir}/hook" . ++$N, 0755, 'smtp') }, $class;
 
-    File::Copy::cp(top() . '/t/lib/hookd.py', "$self->{dir}/hookd.py") or die $!;
+    File::Copy::copy(top() . '/t/lib/hookd.py', "$self->{dir}/hookd.py") or die $!;
     File::Copy::cp("$stack->{dir}/smtp/$_", "$self->{dir}/$_") or die $! for qw(ca.pem ca.key);
     spew("$self->{dir}/secrets", '', 0644);
     $self->certificate($o{name} // 'localhost', $o{foreign});

@@ -22,6 +22,9 @@ our @EXPORT_OK = qw(top base user make_dir own run_as spawn lock free_port
 
 my $TOP = abs_path(dirname(__FILE__) . '/../../..');
 
+# each server reads what another user has written; what is secret has its mode said
+umask 022;
+
 # server => [user, group] when root starts it
 my %USER = (
     postgres => ['postgres', 'postgres'],
@@ -48,12 +51,14 @@ sub base {
     my $dir = $ENV{PORTAL_VAR}
         // sprintf '/var/tmp/portal-%d-%s', $>, substr(sha1_hex($TOP), 0, 12);
 
-    mkdir $dir, 0711;
+    mkdir $dir, 0700;
     my @st = lstat $dir or die "$dir: $!\n";
 
     # anybody may make a directory of that name first
     die "$dir is not a directory of yours, remove it\n"
         if !S_ISDIR($st[2]) || $st[4] != $> || $st[2] & 022;
+
+    chmod 0711, $dir or die "chmod $dir: $!\n";
 
     return $dir;
 }

@@ -303,7 +303,8 @@ sub start_mail {
 
     if (!-e "$dir/cert.pem") {
         $self->_certificate($dir);
-        File::Copy::cp(top() . '/t/lib/smtpd.py', "$dir/smtpd.py") or die $!;
+        # not with its mode: others may not be allowed to read the checkout
+        File::Copy::copy(top() . '/t/lib/smtpd.py', "$dir/smtpd.py") or die $!;
         spew("$dir/password", "$self->{smtp_password}\n", 0600);
         own("$dir/$_", 'smtp') for qw(password cert.key);
         spew("$self->{dir}/smtp_password", $self->{smtp_password}, 0400);
