@@ -93,20 +93,23 @@ portal_code_clean(portal_text_t in, char out[PORTAL_CODE_LEN])
 static size_t
 portal_code_between(const char *p, size_t len)
 {
-    size_t  i;
+    if (*p == '.' || *p == '_' || *p == '/') {
+        return 1;
+    }
 
-    /* U+00AD, U+2043, U+FE58, U+FE63, U+FF0D */
+    /* U+00AD; U+2043, U+FE58, U+FE63, U+FF0D */
 
-    static const char *const  more[] = {
-        ".", "_", "/", "\xc2\xad", "\xe2\x81\x83", "\xef\xb9\x98",
-        "\xef\xb9\xa3", "\xef\xbc\x8d"
-    };
+    if (len >= 2 && memcmp(p, "\xc2\xad", 2) == 0) {
+        return 2;
+    }
 
-    for (i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
-        if (len >= strlen(more[i]) && memcmp(p, more[i], strlen(more[i])) == 0)
-        {
-            return strlen(more[i]);
-        }
+    if (len >= 3
+        && (memcmp(p, "\xe2\x81\x83", 3) == 0
+            || memcmp(p, "\xef\xb9\x98", 3) == 0
+            || memcmp(p, "\xef\xb9\xa3", 3) == 0
+            || memcmp(p, "\xef\xbc\x8d", 3) == 0))
+    {
+        return 3;
     }
 
     return portal_fold_space(p, len);

@@ -16,6 +16,8 @@
 
 
 static int portal_form_line(portal_form_parser_t *parser, char *line);
+static int portal_form_unknown(portal_form_parser_t *parser,
+    const char *word);
 static int portal_form_flag(portal_form_parser_t *parser, const char *word);
 static int portal_form_group(portal_form_parser_t *parser);
 static int portal_form_add_field(portal_form_parser_t *parser);
@@ -202,6 +204,18 @@ portal_form_line(portal_form_parser_t *parser, char *line)
 
 
 static int
+portal_form_unknown(portal_form_parser_t *parser, const char *word)
+{
+    return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
+                            "\"field NAME TYPE ...\", \"group NAME\", "
+                            "captcha, idempotent, session, token, undo, "
+                            "issue, authenticator, recovery, signing, "
+                            "login, logout, open, versioned or partial",
+                            word);
+}
+
+
+static int
 portal_form_flag(portal_form_parser_t *parser, const char *word)
 {
     unsigned        had;
@@ -266,12 +280,7 @@ portal_form_flag(portal_form_parser_t *parser, const char *word)
         form->partial = 1;
 
     } else {
-        return portal_form_fail(parser, "unknown word \"%.64s\", a line is "
-                                "\"field NAME TYPE ...\", \"group NAME\", "
-                                "captcha, idempotent, session, token, undo, "
-                                "issue, authenticator, recovery, signing, "
-                                "login, logout, open, versioned or "
-                                "partial", word);
+        return portal_form_unknown(parser, word);
     }
 
     if (had) {
