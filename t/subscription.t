@@ -102,6 +102,9 @@ my %bad = (unknown => undef, map { $_ => free_code(state => $_, town => 'saint-a
     ($bad{unknown}) = split /\t/, tool("code\tsaint-aubin\t$id");
 }
 $bad{'another town\'s'} = free_code(town => 'beaulieu')->{code};
+# one that its check symbol gives away, and one of symbols that no code has
+$bad{miscopied} = $code->{code} =~ s/.\z/$& eq 'A' ? 'B' : 'A'/er;
+$bad{impossible} = '0OIL-0OIL-0OIL';
 
 for my $json (0, 1) {
     my $as = $json ? 'JSON' : 'HTML';
@@ -125,7 +128,7 @@ for my $json (0, 1) {
         or diag explain [values %seen];
 }
 $r = typed($c, $bad{revoked});
-like $r->text, qr/Ce code abonné ne peut pas être utilisé.*K7QF‑2MXD‑9HTB/s,
+like $r->text, qr/Ce code ne peut pas être utilisé.*K7QF‑2MXD‑9HTB/s,
     'with an example of what a code looks like';
 like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
 

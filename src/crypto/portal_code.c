@@ -16,8 +16,6 @@
 
 
 static size_t portal_code_between(const char *p, size_t len);
-static unsigned portal_code_sum(const char *symbols, size_t n);
-static int portal_code_symbol(char ch);
 
 
 /* what people cannot mistake for one another: no 0 O, no 1 I L */
@@ -25,17 +23,24 @@ static int portal_code_symbol(char ch);
 static const char  portal_code_symbols[] = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 
 
+/*
+ * The check symbol: weights 1 to 12 modulo a prime, differing and never 0, so
+ * that one wrong symbol and two exchanged ones, adjacent or not, always show.
+ */
+
 void
 portal_code_make(char out[PORTAL_CODE_LEN])
 {
     size_t    i;
     unsigned  sum, c;
 
-    for (i = 0; i < PORTAL_CODE_LEN - 1; i++) {
-        out[i] = portal_code_symbols[randombytes_uniform(PORTAL_CODE_BASE)];
-    }
+    sum = 0;
 
-    sum = portal_code_sum(out, PORTAL_CODE_LEN - 1);
+    for (i = 0; i < PORTAL_CODE_LEN - 1; i++) {
+        c = randombytes_uniform(PORTAL_CODE_BASE);
+        sum += (unsigned) (i + 1) * c;
+        out[i] = portal_code_symbols[c];
+    }
 
     for (c = 0; (sum + c * PORTAL_CODE_LEN) % PORTAL_CODE_BASE != 1; c++) {
         /* void */
@@ -48,7 +53,7 @@ portal_code_make(char out[PORTAL_CODE_LEN])
 int
 portal_code_clean(portal_text_t in, char out[PORTAL_CODE_LEN])
 {
-    int     value;
+    char    ch;
     size_t  i, n, skip;
 
     if (in.len > PORTAL_CODE_TEXT) {
@@ -65,22 +70,22 @@ portal_code_clean(portal_text_t in, char out[PORTAL_CODE_LEN])
             continue;
         }
 
-        value = portal_code_symbol(in.data[i++]);
+        ch = in.data[i++];
 
-        if (value == -1 || n == PORTAL_CODE_LEN) {
+        if (ch >= 'a' && ch <= 'z') {
+            ch = (char) (ch - 'a' + 'A');
+        }
+
+        if (n == PORTAL_CODE_LEN
+            || !((ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9')))
+        {
             return -1;
         }
 
-        out[n++] = portal_code_symbols[value];
+        out[n++] = ch;
     }
 
-    if (n != PORTAL_CODE_LEN
-        || portal_code_sum(out, PORTAL_CODE_LEN) % PORTAL_CODE_BASE != 1)
-    {
-        return -1;
-    }
-
-    return 0;
+    return n == PORTAL_CODE_LEN ? 0 : -1;
 }
 
 
@@ -113,40 +118,4 @@ portal_code_between(const char *p, size_t len)
     }
 
     return portal_fold_space(p, len);
-}
-
-
-/*
- * Weights 1 to 12 modulo a prime: differing and never 0, so that one wrong
- * symbol and two exchanged ones, adjacent or not, always show.
- */
-
-static unsigned
-portal_code_sum(const char *symbols, size_t n)
-{
-    size_t    i;
-    unsigned  sum;
-
-    sum = 0;
-
-    for (i = 0; i < n; i++) {
-        sum += (unsigned) (i + 1) * (unsigned) portal_code_symbol(symbols[i]);
-    }
-
-    return sum;
-}
-
-
-static int
-portal_code_symbol(char ch)
-{
-    const char  *p;
-
-    if (ch >= 'a' && ch <= 'z') {
-        ch = (char) (ch - 'a' + 'A');
-    }
-
-    p = ch ? strchr(portal_code_symbols, ch) : NULL;
-
-    return p ? (int) (p - portal_code_symbols) : -1;
 }

@@ -135,8 +135,10 @@ int portal_csrf_check(const portal_keys_t *keys, portal_text_t tenant,
 
 /*
  * Code abonne: 11 random symbols of 31 and a check symbol, XXXX-XXXX-XXXX.
- * clean: forgives spaces, dashes, case; returns 0 and 12 symbols, or -1 when
- * a symbol, the length or the check symbol is wrong.
+ * clean: forgives spaces, dashes, case; returns 0 and 12 letters and digits,
+ * or -1 when there is anything else.  Whether these are symbols, and the last
+ * one is right, is nothing to tell before a try is counted: what no letter
+ * has is to look as what is used or over.  The browser says so (more.js).
  */
 #define PORTAL_CODE_LEN  12
 void portal_code_make(char out[PORTAL_CODE_LEN]);

@@ -220,7 +220,7 @@ typedef struct {
  *   choice          none of the options (choice, yesno)
  *   integer_format  not a whole number
  *   integer_range   outside min and max
- *   code_format     not a code abonne: length, letters or check symbol
+ *   code_format     not a code abonne: 12 letters and digits
  *   token_format    not what a mail's link carries
  *   otp_format      not six digits
  *   password_short  a new one of fewer than 12 characters

@@ -179,6 +179,24 @@ function dialog(link) {
   });
 }
 
+/* A code abonné that is mistyped, by its check symbol (portal_code_make()): said
+   here, since the server tells nobody what makes a code wrong, and counts it. */
+
+const SYMBOLS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+
+function miscopied(text) {
+  const places = [...text.toUpperCase().replace(/[^0-9A-Z]/g, "")].map((one) => SYMBOLS.indexOf(one));
+
+  return places.includes(-1) || places.length > 12
+    || places.length === 12 && places.reduce((sum, n, i) => sum + n * (i + 1), 0) % 31 !== 1;
+}
+
+document.addEventListener("input", ({ target }) => {
+  const note = target.name === "code" && target.form?.querySelector("[data-miscopied]");
+  const said = note && miscopied(target.value) ? note.dataset.miscopied : "";
+  if (note && note.textContent !== said) note.textContent = said;
+});
+
 /* The same forms in another language: what was typed goes from field to field */
 
 function carry(from, to) {

@@ -45,6 +45,13 @@ run(async (browser) => {
   const place = scripts ? page.getByRole("dialog") : main(page);
   await place.getByLabel("Code abonné", { exact: true })
     .fill("2222-2222-2222");
+  if (scripts) {
+    const note = place.locator("[data-miscopied][role=status]");
+    await note.filter({ hasText: "Une lettre ou un chiffre est sans doute mal recopié." }).waitFor();
+    await place.getByLabel("Code abonné", { exact: true }).fill(portal.code);
+    ok(await note.textContent() === "", "a code that no letter has is told before it is sent, a right one not");
+    await place.getByLabel("Code abonné", { exact: true }).fill("2222-2222-2222");
+  }
   await button(place, "Rechercher").click();
   await place.locator("[aria-invalid=true]").first().waitFor();
   ok(true, "a wrong code is refused in place");

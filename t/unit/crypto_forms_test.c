@@ -27,6 +27,31 @@ clean(const char *s, size_t len)
 }
 
 
+/* what more.js computes while a code is typed */
+
+static int
+right(const char *c)
+{
+    size_t       i;
+    unsigned     sum;
+    const char  *p;
+
+    sum = 0;
+
+    for (i = 0; i < PORTAL_CODE_LEN; i++) {
+        p = memchr(symbols, c[i], 31);
+
+        if (p == NULL) {
+            return 0;
+        }
+
+        sum += (unsigned) (i + 1) * (unsigned) (p - symbols);
+    }
+
+    return sum % 31 == 1;
+}
+
+
 /*
  * Every wrong symbol, every exchange of two symbols: over all pairs of values
  * at all places, which is every case since the check is linear.
@@ -45,14 +70,14 @@ test_code_errors(void)
 
     for (n = 0; n < 400; n++) {
         portal_code_make(c);
-        missed += !clean(c, sizeof(c));
+        missed += !right(c);
 
         for (i = 0; i < PORTAL_CODE_LEN; i++) {
             memcpy(bad, c, sizeof(c));
 
             for (x = 0; x < 31; x++) {
                 bad[i] = symbols[x];
-                missed += clean(bad, sizeof(bad)) != (bad[i] == c[i]);
+                missed += right(bad) != (bad[i] == c[i]);
                 cases++;
             }
 
@@ -60,7 +85,7 @@ test_code_errors(void)
                 memcpy(bad, c, sizeof(c));
                 bad[i] = c[k];
                 bad[k] = c[i];
-                swapped += clean(bad, sizeof(bad)) != (c[i] == c[k]);
+                swapped += right(bad) != (c[i] == c[k]);
                 cases++;
             }
         }
@@ -95,7 +120,7 @@ test_code_pairs(void)
                 for (x = 0; x < 31; x++) {
                     c[fix] = symbols[x];
 
-                    if (clean(c, sizeof(c))) {
+                    if (right(c)) {
                         break;
                     }
                 }
@@ -104,12 +129,12 @@ test_code_pairs(void)
                 memcpy(bad, c, sizeof(c));
                 bad[i] = c[i + 1];
                 bad[i + 1] = c[i];
-                missed += clean(bad, sizeof(bad)) != (a == b);
+                missed += right(bad) != (a == b);
 
                 for (x = 0; x < 31; x++) {
                     memcpy(bad, c, sizeof(c));
                     bad[i] = symbols[x];
-                    missed += clean(bad, sizeof(bad)) != (x == a);
+                    missed += right(bad) != (x == a);
                 }
             }
         }
@@ -183,11 +208,16 @@ test_code(void)
     ok(!clean(s, 13), "too long is no code");
     memcpy(s, c, 12);
     s[3] = '0';
-    ok(!clean(s, 12), "0 is no symbol");
+    ok(clean(s, 12) && !right(s), "0 is in no code, which is not told");
+    s[3] = '@';
+    ok(!clean(s, 12), "@ is neither a letter nor a digit");
+    s[3] = '[';
+    ok(!clean(s, 12), "nor is what follows Z");
     s[3] = '\0';
-    ok(!clean(s, 12), "a zero byte is no symbol");
+    ok(!clean(s, 12), "nor a zero byte");
     memset(s, '2', 12);
-    ok(!clean(s, 12), "twelve times the same first symbol is no code");
+    ok(clean(s, 12) && !right(s), "twelve times the first symbol is no code, "
+       "which is not told");
 
     memset(s, ' ', sizeof(s));
     memcpy(s, c, 12);

@@ -265,7 +265,10 @@ test_lists_and_numbers(void)
              clean, clean + 4, clean + 8);
     field("code", typed, want);
     clean[11] = clean[11] == 'A' ? 'B' : 'A';
-    field_n("code", clean, 12, "!code_format");
+    snprintf(want, sizeof(want), "\"%.12s\"", clean);
+    field_n("code", clean, 12, want);
+    field("code", "0OIL-1234-5678", "\"0OIL12345678\"");
+    field("code", "ABCD-EFGH-JKM", "!code_format");
     field("code", "ABCD", "!code_format");
     field("code", "AB\x07""CD", "!control");
     field("code", "AB\nCD", "!control");
