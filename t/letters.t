@@ -293,7 +293,7 @@ is audit('issue_code'), 1, 'in the audit';
 my $late = client(source => '127.0.41.3');
 sign_in($late, new_account());
 like $late->submit($late->get('/mes-abonnements/nouveau'), { code => $old->{code}, step => 'search' })->text,
-    qr/Ce code abonné ne peut pas être utilisé/, 'the old one is no good any more';
+    qr/Ce code ne peut pas être utilisé/, 'the old one is no good any more';
 subscribe($late, $letter->{code});
 is row("select count(*) from portal.subscription where guardian_id = $anouk and ended_at is null"), 1, 'the new one is';
 
