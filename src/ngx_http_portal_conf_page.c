@@ -352,7 +352,7 @@ ngx_http_portal_conf_verify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* a form that logs in, or signs up, has nothing for who is */
+/* a form that logs in has nothing for who is */
 
 char *
 ngx_http_portal_conf_signed_in(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)

@@ -624,11 +624,11 @@ ngx_http_portal_merge_content(ngx_conf_t *cf,
     }
 
     if (conf->signed_in.len
-        && (conf->view == NULL || conf->form == NULL))
+        && (conf->view == NULL || conf->form == NULL || !conf->form->login))
     {
         return ngx_http_portal_misplaced(cf, conf,
                    "\"portal_signed_in\" stands beside a page with a form "
-                   "for who is not logged in; write it there or not at all");
+                   "that logs in; write it there or not at all");
     }
 
     return NGX_CONF_OK;

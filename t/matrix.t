@@ -270,10 +270,10 @@ for my $place (sort { ($a->{path} =~ m{^/deconnexion}) <=> ($b->{path} =~ m{^/de
 
             # a page says the same, or leads to where it can be mended
             my $page = as($who, $place->{host}, 0)->get($path);
-            # (log-in and sign-up lead whoever is in past them)
+            # (the log-in leads whoever is in past it)
             my $is = $page->status == 303
                 ? { '/connexion' => 401, '/mes-abonnements' => 403, '/connexion/confirmation' => 403,
-                    ($place->{path} =~ m{^/(?:connexion|inscription)\z} ? ('/mon-espace' => 200, '/' => 200) : ()) }
+                    ($place->{path} eq '/connexion' ? ('/mon-espace' => 200, '/' => 200) : ()) }
                     ->{ ($page->location // '') =~ s/\?.*//r } // $page->location
                 : $page->status;
             is $is, $r->status, "$what: GET of the page";

@@ -177,7 +177,7 @@ ngx_http_portal_hear_close(ngx_http_request_t *r)
  * Who is logged in already is led where the log-in would lead; without a page
  * that has asked for it they are told who they are, since it may be a browser
  * that several use.  A program reads that, with a token: it may log in as
- * somebody else, or sign them up.
+ * somebody else.
  */
 
 static ngx_int_t
