@@ -21,6 +21,11 @@ select give_code('same family', guardian('104203', 2));
 
 select is(ask('saint-aubin', 'new_subscription', '{}', account('ines.faure@exemple.fr')), '{"status": 200, "found": null}', 'the page');
 
+select is(ask('saint-aubin', 'no_code', '{"_": {"lang": "fr"}}', account('ines.faure@exemple.fr'))->'ask',
+    (select to_jsonb(x) from (select t.office, t.phone, t.email, t.counter, t.hours, t.texts->'no_code'->>'fr' as words from portal.town t where t.slug = 'saint-aubin') x), 'without a code: where to ask');
+select isnt(ask('saint-aubin', 'no_code', '{"_": {"lang": "en"}}', account('ines.faure@exemple.fr'))->'ask'->>f,
+    ask('saint-aubin', 'no_code', '{"_": {"lang": "fr"}}', account('ines.faure@exemple.fr'))->'ask'->>f, 'in English: ' || f) from unnest(array['hours', 'words']) f;
+
 create temp table refusals on commit drop as
 select n, pg_temp.send('ines.faure@exemple.fr', n) as answer from unnest(array['unknown', 'old', 'taken back', 'used', 'theirs']) n;
 select is((select count(distinct answer) from refusals), 1::bigint, 'unknown, expired, revoked, used and of another town: the same');
