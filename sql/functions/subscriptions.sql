@@ -23,7 +23,9 @@ begin atomic
                'since', day_of(u.since), 'effective', u.effective_at is not null,
                'children', (select count(*)
                               from child_family c
-                             where c.tenant = u.tenant and c.family_id = u.family_id))
+                             where c.tenant = u.tenant and c.family_id = u.family_id),
+               'first_names', case when u.effective_at is not null
+                                   then first_names(f.id) end)
       from subscription u
       join family f on f.tenant = u.tenant and f.id = u.family_id
       join guardian g on g.tenant = u.tenant and g.id = u.guardian_id
@@ -53,7 +55,7 @@ end
 $$;
 
 comment on function subscriptions(jsonb) is
-'The account''s subscriptions. Result: {"status": 200, "subscriptions": [{"id", "family", "family_number", "current": it is the session''s, "guardian", "since", "effective", "children": how many}], "effect": relogin | immediate, "waiting": one counts from the next log-in}.';
+'The account''s subscriptions. Result: {"status": 200, "subscriptions": [{"id", "family", "family_number", "current": it is the session''s, "guardian", "since", "effective", "children": how many, "first_names": first_names(), null until it is effective}], "effect": relogin | immediate, "waiting": one counts from the next log-in}.';
 
 
 create or replace function subscription(input jsonb) returns json
