@@ -210,7 +210,7 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     my ($camille) = grep { $_->{email} =~ /^camille/ } @{ $portal->demo->{accounts} };
     my $mails = "select count(*) from portal.outbox where template = 'new_connection'";
     my ($one, $p1) = person();
-    my ($two) = person();
+    my ($two, $p2) = person();
     my @codes = map { free_code(town => 'saint-aubin', situation => 'couple') } 1 .. 2;
     my ($f) = $portal->psql("select family_id from portal.guardian where last_name =
         'O''Brien'");
@@ -246,6 +246,11 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
             'new_connection'"), $p1->{email}, 'at its address';
         unlike $portal->psql("select data from portal.outbox where template =
             'new_connection'"), qr/\Q$codes[1]{code}/, 'without the code';
+        my $mail = letter($p1->{email}, 'new_connection');
+        my $whose = $portal->psql("select g.first_name || ' ' || g.last_name from portal.guardian g
+            join portal.subscription s on s.guardian_id = g.id where s.account_id = $p2->{id}");
+        like $mail->{$_} =~ s/&#39;|&#x27;/'/gr =~ s/\s+/ /gr,
+            qr/code abonné utilisé est celui de \Q$whose\E\./, "but whose it was: $_" for qw(text html);
     }
 
     is $one->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', 'relogin: not yet';

@@ -336,12 +336,16 @@ create or replace function tell_family(p_family bigint) returns void
 begin
     perform post(gen_random_uuid(), a.email, a.email_mac, 'new_connection', a.lang,
                  jsonb_build_object('name', m.first_name || ' ' || m.last_name,
+                     'guardian', g.first_name || ' ' || g.last_name,
                      'family_number', f.number,
                      'at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
        from subscription u
        join account a on a.tenant = u.tenant and a.id = u.account_id
        join family f on f.tenant = u.tenant and f.id = u.family_id
        join account m on m.id = me()
+       join subscription n on n.tenant = m.tenant and n.account_id = m.id
+                          and n.family_id = u.family_id and n.ended_at is null
+       join guardian g on g.tenant = n.tenant and g.id = n.guardian_id
       where u.family_id = p_family
         and u.ended_at is null
         and u.account_id <> me();
@@ -349,7 +353,7 @@ end
 $$;
 
 comment on function tell_family(bigint) is
-    'Writes to the connected guardians of a family that the account has joined them.';
+    'Writes to the connected guardians of a family that the account has joined them, and whose code it has used: a guardian''s name is known to all of the family, see visibility.';
 
 
 create or replace function unsubscribe(input jsonb) returns json

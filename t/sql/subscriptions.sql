@@ -61,8 +61,8 @@ select is(ask('saint-aubin', 'family', '{}', account('ines.faure@exemple.fr'), f
 
 delete from portal.outbox;
 select pg_temp.send('camille.martin@exemple.fr', 'mate', 'add');
-select results_eq($$select recipient::text, template, data->>'name', data->>'family_number' from portal.outbox$$,
-    $$values ('ines.faure@exemple.fr', 'new_connection', 'Camille Martin', '104204')$$, 'the other guardian gets a mail');
+select results_eq($$select recipient::text, template, data->>'name', data->>'family_number', data->>'guardian' from portal.outbox$$,
+    $$values ('ines.faure@exemple.fr', 'new_connection', 'Camille Martin', '104204', (select g.first_name || ' ' || g.last_name from portal.guardian g where g.id = tap.guardian('104204', 2)))$$, 'the other guardian gets a mail');
 select is((select answer->>'code' from jsonb_array_elements(pg_temp.send('ines.faure@exemple.fr', 'unknown')->'errors') answer), 'code_refused', 'still refusing');
 select give_code('again', guardian('104202', 1));
 select is(pg_temp.send('julien.martin@exemple.fr', 'again')->'errors'->0->>'code', 'code_refused', 'a guardian that is connected');
