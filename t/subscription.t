@@ -251,7 +251,7 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
         my $whose = $portal->psql("select g.first_name || ' ' || g.last_name from portal.guardian g
             join portal.subscription s on s.guardian_id = g.id where s.account_id = $p2->{id}");
         like $mail->{$_} =~ s/&#39;|&#x27;/'/gr =~ s/\s+/ /gr,
-            qr/code abonné utilisé est celui de \Q@{[ Encode::decode("UTF-8", $whose) ]}\E\./, "but whose it was: $_" for qw(text html);
+            qr/dont le code abonné a servi : \Q@{[ Encode::decode("UTF-8", $whose) ]}\E\./, "but whose it was: $_" for qw(text html);
     }
 
     is $one->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', 'relogin: not yet';
@@ -317,6 +317,7 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     is $old->get('/mon-espace')->status, 303, 'T053 the old identifier is dead';
     unlike $b->get('/mes-abonnements')->text, qr/connectez-vous de nouveau/,
         'nobody is told to log in again';
+    unlike $b->get('/aide')->text, qr/Se déconnecter », en haut/, 'nor in the help';
     my $absolute = $portal->psql("select count(distinct absolute_until) from
         portal.session where account_id = $person->{id}");
     is $absolute, 1, 'T058 renewing does not prolong';
