@@ -106,6 +106,7 @@ like $c->get('/mes-abonnements/sans-code')->text, qr/À qui le demander/,
     my $said = $c->get('/mes-abonnements/sans-code')->text;
     like $said, qr/\Q@{[ $ask->{$_} =~ s{\s+}{ }gr ]}\E/, "as JSON too, $_"
         for qw(office email counter hours words);
+    like $said, qr/Votre contact : \Q$ask->{office}\E 03/, 'the foot of the page has a place for any name';
     like $ask->{phone} // '', qr/^\+33\d{9}$/, 'and its telephone';
 }
 
