@@ -559,19 +559,6 @@ comment on function sessions_beyond(bigint, bytea, int) is
     'Ends the oldest sessions of an account, so that with the one kept there are no more than the limit. Result: their MACs, or null. What nobody uses any more counts as well, which only Redis knows.';
 
 
-create or replace function short_label(p_label text) returns text
-    language sql immutable
-    return case when octet_length(p_label) <= 48 then p_label
-                else (select left(p_label, n) || '…'
-                        from generate_series(45, 1, -1) n
-                       where octet_length(left(p_label, n)) <= 45
-                       order by n desc
-                       limit 1) end;
-
-comment on function short_label(text) is
-    'A family''s label as a session has room for it, 48 bytes.';
-
-
 create or replace function session_effect(effect text, p_account bigint, p_family bigint,
     input jsonb)
     returns json

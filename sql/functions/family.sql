@@ -314,6 +314,19 @@ comment on function first_names(bigint) is
     'A family''s children, by which a parent of two families of one name tells them apart: « Léa, Tom »; null: it has none.';
 
 
+create or replace function short_label(p_label text) returns text
+    language sql immutable
+    return case when octet_length(p_label) <= 48 then p_label
+                else (select left(p_label, n) || '…'
+                        from generate_series(45, 1, -1) n
+                       where octet_length(left(p_label, n)) <= 45
+                       order by n desc
+                       limit 1) end;
+
+comment on function short_label(text) is
+    'A family''s label as a session has room for it, 48 bytes.';
+
+
 create or replace function family_choice(p_family family, p_names text) returns json
     language sql stable
     return json_build_object('id', (p_family).id, 'number', (p_family).number,
