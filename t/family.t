@@ -198,8 +198,22 @@ is in('ines', json => 1)->get('/famille/enfants/1')->status, 403, 'T079 JSON: 40
     is $now->{label}, $then->{label}, 'of the same name';
     like $page->text, qr/\Q$_->{number} · $_->{label}/, "told apart: $_->{number}"
         for @families;
-    like $m->get('/mon-espace')->text, qr/\Q$now->{number} · $now->{label}/,
-        'on other pages too';
+    is_deeply { map { $_->{number} => $_->{first_names} } @families },
+        { 104207 => 'Lucas', 104210 => 'Rose' }, 'and by their children';
+    like $page->text, qr/\Q$_->{number} · $_->{label} · $_->{first_names}/, "named: $_->{first_names}"
+        for @families;
+    like $m->get('/mon-espace')->text,
+        qr/\Q$now->{number} · $now->{label} · $now->{first_names}/, 'on other pages too';
+    is $mj->get('/session')->json->{family}{first_names}, $now->{first_names}, 'JSON of the session';
+    my $list = $mj->get('/mes-abonnements')->json->{subscriptions};
+    is_deeply { map { $_->{family_number} => $_->{first_names} } @$list },
+        { 104207 => 'Lucas', 104210 => 'Rose' }, 'the list of subscriptions names them';
+    like $m->get('/mes-abonnements')->text, qr/Enfants \Q$_->{first_names}/, "$_->{first_names} there too"
+        for @families;
+    like $m->get("/mes-abonnements/$list->[0]{id}/resiliation")->text,
+        qr/Enfants \Q$list->[0]{first_names}/, 'and who ends one sees whose it is';
+    is in('camille', json => 1)->get('/famille')->json->{families}[0]{first_names}, undef,
+        'not where there is nothing to choose';
 
     my $sid = $m->cookie('__Host-portal');
     my $r = $m->submit($page, { family => $then->{id} }, form => '/famille/choix');

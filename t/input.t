@@ -62,7 +62,7 @@ my %forms = (
 
 # fields that may stay empty, and those that no page shows as a box
 my %optional = map { $_ => 1 } '/inscription/confirmation password',
-    '/inscription/confirmation new_password', '/inscription/renvoi email';
+    '/inscription/confirmation new_password';
 my %hidden = map { $_ => 1 } qw(token step family);
 
 # what goes through every door must not have been stored

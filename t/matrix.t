@@ -213,6 +213,7 @@ sub post_of {
         : $path eq '/exports' ? (wanted => 'journal', reason => 'Parce que.')
         : $path =~ m{^/exports/} ? (step => 'cancel')
         : $path =~ m{^/eliminations/} ? (step => 'cancel', version => 'x')
+        : $path eq '/inscription/renvoi' ? (email => 'nobody.knows@exemple.fr')
         : $path =~ m{famille/choix} ? (family => 0 + $portal->psql(
             "select id from portal.family where number = '104201'"))
         : $place->{host} eq 'agents' && $path =~ /demandes/ ? (step => 'accept')

@@ -387,6 +387,28 @@ my ($c, $email, $link) = waiting('first@exemple.fr');
     }
 }
 
+# nothing typed: nobody is told that a mail is on its way
+{
+    my $c = client(source => '127.0.6.122');
+    for my $typed ('', '   ') {
+        my $r = $c->submit($c->get('/inscription/renvoi'), { email => $typed });
+        is $r->status, 422, "nothing typed, « $typed »";
+        like $r->content, qr/id="email"[^>]*aria-invalid="true"/, 'beside the field';
+        like $r->text, qr/Saisissez une adresse électronique/, 'which says why';
+    }
+
+    my $j = client(json => 1, source => '127.0.6.122');
+    for my $sent ({}, { email => '' }, { email => undef }, { email => '   ' }) {
+        my $r = json_post($j, '/inscription/renvoi', $sent);
+        is $r->status, 422, 'nor in JSON';
+        is_deeply [map { "$_->{field} $_->{code}" } @{ $r->json->{errors} // [] }],
+            ['email required'], 'which names it';
+    }
+
+    is json_post($j, '/inscription/renvoi', { email => 'nobody.knows@exemple.fr' })->status,
+        200, 'an address that nobody has is answered as one that somebody has';
+}
+
 # of an account never confirmed the newest sign-up wins
 {
     my ($old, $email, $link) = waiting('seventh@exemple.fr', first_name => 'Ancienne');

@@ -213,8 +213,9 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     my ($camille) = grep { $_->{email} =~ /^camille/ } @{ $portal->demo->{accounts} };
     my $mails = "select count(*) from portal.outbox where template = 'new_connection'";
     my ($one, $p1) = person();
-    my ($two) = person();
-    my @codes = map { free_code(town => 'saint-aubin', situation => 'couple') } 1 .. 2;
+    my ($two, $p2) = person();
+    # the first is of a couple whose other code is used above
+    my (undef, @codes) = map { free_code(town => 'saint-aubin', situation => 'couple') } 1 .. 3;
     my ($f) = $portal->psql("select family_id from portal.guardian where last_name =
         'O''Brien'");
 
@@ -249,6 +250,11 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
             'new_connection'"), $p1->{email}, 'at its address';
         unlike $portal->psql("select data from portal.outbox where template =
             'new_connection'"), qr/\Q$codes[1]{code}/, 'without the code';
+        my $mail = letter($p1->{email}, 'new_connection');
+        my $whose = $portal->psql("select g.first_name || ' ' || g.last_name from portal.guardian g
+            join portal.subscription s on s.guardian_id = g.id where s.account_id = $p2->{id}");
+        like $mail->{$_} =~ s/&#39;|&#x27;/'/gr =~ s/\s+/ /gr,
+            qr/dont le code abonné a servi : \Q@{[ Encode::decode("UTF-8", $whose) ]}\E\./, "but whose it was: $_" for qw(text html);
     }
 
     is $one->get('/famille')->location, '/mes-abonnements?avis=subscribe_first', 'relogin: not yet';
@@ -314,6 +320,7 @@ like $r->content, qr/value="\Q$bad{revoked}"/, 'what was typed is there';
     is $old->get('/mon-espace')->status, 303, 'T053 the old identifier is dead';
     unlike $b->get('/mes-abonnements')->text, qr/connectez-vous de nouveau/,
         'nobody is told to log in again';
+    unlike $b->get('/aide')->text, qr/Se déconnecter », en haut/, 'nor in the help';
     my $absolute = $portal->psql("select count(distinct absolute_until) from
         portal.session where account_id = $person->{id}");
     is $absolute, 1, 'T058 renewing does not prolong';

@@ -146,6 +146,11 @@ begin
         return v_again;
     end if;
 
+    -- by the one or by the other: a form cannot say that of its fields
+    if v_mac is null and input->>'token_mac' is null then
+        return done(input, refused('email', 'required'));
+    end if;
+
     if v_mac is null then
         select a.email_mac into v_mac
           from token k
@@ -182,7 +187,7 @@ $$;
 
 comment on function resend_confirmation(jsonb) is
 'Sends the link of the confirmation again, a new one. Input: email_mac, or token_mac of an old link; token {id, mac, sealed}.
-Result: always 303 /inscription/envoyee; five mails an hour to one address at most.';
+Result: 303 /inscription/envoyee, whoever has the address; five mails an hour to one address at most. Errors: email required, where there is neither.';
 
 
 create or replace function confirmation(input jsonb) returns json

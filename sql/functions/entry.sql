@@ -620,9 +620,12 @@ begin
        and u.ended_at is null
        and u.effective_at is not null;
 
-    -- two households may bear the same name; in front, as a long label is cut
+    -- two households may bear the same name; the number in front, as a long
+    -- label is cut
     if v_count > 1 then
-        v_label := (select f.number from family f where f.id = v_family) || ' · ' || v_label;
+        v_label := short_label((select concat_ws(' · ', f.number, v_label, first_names(f.id))
+                                  from family f
+                                 where f.id = v_family));
     end if;
 
     return ended_sessions(v_beyond, json_build_object('effect', effect, 'account', p_account,

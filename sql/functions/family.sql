@@ -300,24 +300,54 @@ comment on function without_hidden(text, json, jsonb) is
 'A document as families are shown it. Input: guardian or child, guardian_documents()'' or child_documents()'' document, hidden_fields(). Result: the document without what is hidden, "hidden" saying what that is; as it came where nothing is. « Mes données » is made of the whole document: the person has a right to what is held of them (GDPR art. 15), and agents see it.';
 
 
-create or replace function family_choice(p_family family) returns json
+create or replace function first_names(p_family bigint) returns text
+    language sql stable
+begin atomic
+    select string_agg(c.first_name, ', ' order by m.rank)
+      from child_family m
+      join child c on c.tenant = m.tenant and c.id = m.child_id
+     where m.tenant = here()
+       and m.family_id = p_family;
+end;
+
+comment on function first_names(bigint) is
+    'A family''s children, by which a parent of two families of one name tells them apart: « Léa, Tom »; null: it has none.';
+
+
+create or replace function short_label(p_label text) returns text
+    language sql immutable
+    return case when octet_length(p_label) <= 48 then p_label
+                else (select left(p_label, n) || '…'
+                        from generate_series(45, 1, -1) n
+                       where octet_length(left(p_label, n)) <= 45
+                       order by n desc
+                       limit 1) end;
+
+comment on function short_label(text) is
+    'A family''s label as a session has room for it, 48 bytes.';
+
+
+create or replace function family_choice(p_family family, p_names text) returns json
     language sql stable
     return json_build_object('id', (p_family).id, 'number', (p_family).number,
-        'label', (p_family).label, 'current', (p_family).id = my_family());
+        'label', (p_family).label, 'first_names', p_names,
+        'current', (p_family).id = my_family());
 
-comment on function family_choice(family) is
-    'A family as its account chooses it: {"id", "number", "label", "current"}.';
+comment on function family_choice(family, text) is
+    'A family as its account chooses it: {"id", "number", "label", "first_names", "current"}. Input: the family; first_names() of it, null where there is nothing to choose.';
 
 
 create or replace function family_choices() returns json
     language plpgsql stable set search_path = portal, pg_temp as $$
 begin
-    return (select json_agg(family_choice(f) order by u.id)
-              from subscription u
-              join family f on f.tenant = u.tenant and f.id = u.family_id
-             where u.account_id = me()
-               and u.ended_at is null
-               and u.effective_at is not null);
+    return (select json_agg(family_choice(f, case when x.many then first_names(f.id) end)
+                            order by x.id)
+              from (select u.id, u.tenant, u.family_id, count(*) over () > 1 as many
+                      from subscription u
+                     where u.account_id = me()
+                       and u.ended_at is null
+                       and u.effective_at is not null) x
+              join family f on f.tenant = x.tenant and f.id = x.family_id);
 end
 $$;
 
@@ -357,7 +387,7 @@ begin
                                     and u.family_id <> v_family
                                     and u.ended_at is null
                                     and u.effective_at is not null)
-                    then family_choices() else json_build_array(family_choice(f)) end,
+                    then family_choices() else json_build_array(family_choice(f, null)) end,
                case when exists (select
                                    from change_set c
                                   where c.account_id = v_me
@@ -388,7 +418,7 @@ end
 $$;
 
 comment on function family(jsonb) is
-'The family file of the session''s family. Result: {"status": 200, "family": {"id", "number", "version", "updated"}, "families": [{"id", "number", "label", "current"}], "guardians": [..], "children": [..], "asked": [the account''s open requests to add somebody]}; 404, all empty, when the session has no family.';
+'The family file of the session''s family. Result: {"status": 200, "family": {"id", "number", "version", "updated"}, "families": family_choices(), "guardians": [..], "children": [..], "asked": [the account''s open requests to add somebody]}; 404, all empty, when the session has no family.';
 
 
 create or replace function guardian(input jsonb) returns json

@@ -49,7 +49,8 @@ begin
                              else json_build_array('citizen', 'family') end,
                'family', case when f.id is not null
                               then json_build_object('id', f.id, 'number', f.number,
-                                                     'label', f.label) end,
+                                                     'label', f.label,
+                                                     'first_names', first_names(f.id)) end,
                'limits', session_limits(input),
                'back', coalesce(local_path(case
                    when starts_with(input->>'back', t.origin || '/')
@@ -68,7 +69,7 @@ $$;
 
 comment on function my_session(jsonb) is
 'Who is logged in and for how long; asking is no use of the session. Input: back (address of the page to return to); _.idle and _.idle_left as session_limits.
-Result: {"status": 200, "signed_in", "account": id, "name", "roles": [citizen, family], "family": {"id", "number", "label"} or null, "limits": as session_limits, "back"}; nobody: false, nulls and [].';
+Result: {"status": 200, "signed_in", "account": id, "name", "roles": [citizen, family], "family": {"id", "number", "label", "first_names"} or null, "limits": as session_limits, "back"}; nobody: false, nulls and [].';
 
 
 create or replace function prolong(input jsonb) returns json

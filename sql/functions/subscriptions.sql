@@ -23,7 +23,9 @@ begin atomic
                'since', day_of(u.since), 'effective', u.effective_at is not null,
                'children', (select count(*)
                               from child_family c
-                             where c.tenant = u.tenant and c.family_id = u.family_id))
+                             where c.tenant = u.tenant and c.family_id = u.family_id),
+               'first_names', case when u.effective_at is not null
+                                   then first_names(f.id) end)
       from subscription u
       join family f on f.tenant = u.tenant and f.id = u.family_id
       join guardian g on g.tenant = u.tenant and g.id = u.guardian_id
@@ -53,7 +55,7 @@ end
 $$;
 
 comment on function subscriptions(jsonb) is
-'The account''s subscriptions. Result: {"status": 200, "subscriptions": [{"id", "family", "family_number", "current": it is the session''s, "guardian", "since", "effective", "children": how many}], "effect": relogin | immediate, "waiting": one counts from the next log-in}.';
+'The account''s subscriptions. Result: {"status": 200, "subscriptions": [{"id", "family", "family_number", "current": it is the session''s, "guardian", "since", "effective", "children": how many, "first_names": first_names(), null until it is effective}], "effect": relogin | immediate, "waiting": one counts from the next log-in}.';
 
 
 create or replace function subscription(input jsonb) returns json
@@ -334,12 +336,16 @@ create or replace function tell_family(p_family bigint) returns void
 begin
     perform post(gen_random_uuid(), a.email, a.email_mac, 'new_connection', a.lang,
                  jsonb_build_object('name', m.first_name || ' ' || m.last_name,
+                     'guardian', g.first_name || ' ' || g.last_name,
                      'family_number', f.number,
                      'at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
        from subscription u
        join account a on a.tenant = u.tenant and a.id = u.account_id
        join family f on f.tenant = u.tenant and f.id = u.family_id
        join account m on m.id = me()
+       join subscription n on n.tenant = m.tenant and n.account_id = m.id
+                          and n.family_id = u.family_id and n.ended_at is null
+       join guardian g on g.tenant = n.tenant and g.id = n.guardian_id
       where u.family_id = p_family
         and u.ended_at is null
         and u.account_id <> me();
@@ -347,7 +353,7 @@ end
 $$;
 
 comment on function tell_family(bigint) is
-    'Writes to the connected guardians of a family that the account has joined them.';
+    'Writes to the connected guardians of a family that the account has joined them, and whose code it has used: a guardian''s name is known to all of the family, see visibility.';
 
 
 create or replace function unsubscribe(input jsonb) returns json
@@ -429,6 +435,36 @@ comment on function choose_family(jsonb) is
     'Goes to another family of the account. Input: family. Result: 303 /famille with session renew; 404 when the account has no effective subscription to it.';
 
 
+create or replace function no_code(input jsonb) returns json
+    language plpgsql stable security definer set search_path = portal, pg_temp as $$
+declare
+    v_lang   text := input->'_'->>'lang';
+    v_where  json;
+begin
+    select json_build_object(
+               'office', town_text(t.texts, 'office', v_lang, t.office),
+               'phone', t.phone, 'email', t.email,
+               'counter', town_text(t.texts, 'counter', v_lang, t.counter),
+               'hours', town_text(t.texts, 'hours', v_lang, t.hours),
+               -- plain, or by language, the town's first where there is none
+               'words', town_text(t.texts, 'no_code', v_lang,
+                            case jsonb_typeof(t.texts->'no_code')
+                                when 'string' then t.texts->>'no_code'
+                                else t.texts->'no_code'->>(t.languages[1]) end))
+      into v_where
+      from town t
+     where t.id = here();
+
+    return json_build_object('status', 200, 'ask', v_where);
+end
+$$;
+
+comment on function no_code(jsonb) is
+'Where somebody without a code asks for one; the page says the same. Input: _.lang.
+Result: {"status": 200, "ask": {"office", "phone", "email", "counter", "hours", "words": the town''s own, or null}}, in the language asked for where the town has it.';
+
+
 grant execute on function subscriptions(jsonb), subscription(jsonb), new_subscription(jsonb),
-    subscribe(jsonb), unsubscribe(jsonb), choose_family(jsonb)
+    subscribe(jsonb), unsubscribe(jsonb), choose_family(jsonb),
+    no_code(jsonb)
    to portal_web;

@@ -21,6 +21,15 @@ select give_code('same family', guardian('104203', 2));
 
 select is(ask('saint-aubin', 'new_subscription', '{}', account('ines.faure@exemple.fr')), '{"status": 200, "found": null}', 'the page');
 
+select is(ask('saint-aubin', 'no_code', '{"_": {"lang": "fr"}}', account('ines.faure@exemple.fr'))->'ask',
+    (select to_jsonb(x) from (select t.office, t.phone, t.email, t.counter, t.hours, t.texts->'no_code'->>'fr' as words from portal.town t where t.slug = 'saint-aubin') x), 'without a code: where to ask');
+select isnt(ask('saint-aubin', 'no_code', '{"_": {"lang": "en"}}', account('ines.faure@exemple.fr'))->'ask'->>f,
+    ask('saint-aubin', 'no_code', '{"_": {"lang": "fr"}}', account('ines.faure@exemple.fr'))->'ask'->>f, 'in English: ' || f) from unnest(array['hours', 'words']) f;
+
+select is(octet_length(portal.short_label('104207 · Lefèvre-Delacroix · ' || repeat('é', 40))) <= 48, true, 'a long label fits into a session')
+union all select is(portal.short_label('104207 · Petit · Léa, Tom'), '104207 · Petit · Léa, Tom', 'a short one stays')
+union all select matches(portal.short_label('104207 · Petit · ' || repeat('Léa, ', 20)), '…$', 'a cut one says so');
+
 create temp table refusals on commit drop as
 select n, pg_temp.send('ines.faure@exemple.fr', n) as answer from unnest(array['unknown', 'old', 'taken back', 'used', 'theirs']) n;
 select is((select count(distinct answer) from refusals), 1::bigint, 'unknown, expired, revoked, used and of another town: the same');
@@ -41,7 +50,7 @@ select is(pg_temp.send('ines.faure@exemple.fr', 'free', 'add') - 'errors', '{"st
 select is(pg_temp.send('julien.martin@exemple.fr', 'free', 'add')->>'status', '422', 'once');
 select is(ask('saint-aubin', 'subscriptions', '{}', account('ines.faure@exemple.fr')) #- '{subscriptions,0,id}' #- '{subscriptions,0,since}',
     jsonb_build_object('status', 200, 'subscriptions', jsonb_build_array(jsonb_build_object('family', family('104204'), 'family_number', '104204', 'current', false,
-        'guardian', 'Élodie Le Goff-D’Hérouville', 'effective', false, 'children', 1)), 'effect', 'relogin', 'waiting', true), 'in the list, waiting');
+        'guardian', 'Élodie Le Goff-D’Hérouville', 'effective', false, 'children', 1, 'first_names', null)), 'effect', 'relogin', 'waiting', true), 'in the list, waiting');
 select is(ask('saint-aubin', 'my_space', '{}', account('ines.faure@exemple.fr'))->>'pending', 'true', 'the space says so');
 select throws_ok($$select ask('saint-aubin', 'family', '{}', account('ines.faure@exemple.fr'), family('104204'))$$, 'PT403', null, 'no right yet');
 select is(ask('saint-aubin', 'sign_in', jsonb_build_object('email_mac', encode((select email_mac from portal.account where email = 'ines.faure@exemple.fr'), 'hex'),
@@ -52,8 +61,8 @@ select is(ask('saint-aubin', 'family', '{}', account('ines.faure@exemple.fr'), f
 
 delete from portal.outbox;
 select pg_temp.send('camille.martin@exemple.fr', 'mate', 'add');
-select results_eq($$select recipient::text, template, data->>'name', data->>'family_number' from portal.outbox$$,
-    $$values ('ines.faure@exemple.fr', 'new_connection', 'Camille Martin', '104204')$$, 'the other guardian gets a mail');
+select results_eq($$select recipient::text, template, data->>'name', data->>'family_number', data->>'guardian' from portal.outbox$$,
+    $$values ('ines.faure@exemple.fr', 'new_connection', 'Camille Martin', '104204', (select g.first_name || ' ' || g.last_name from portal.guardian g where g.id = tap.guardian('104204', 2)))$$, 'the other guardian gets a mail');
 select is((select answer->>'code' from jsonb_array_elements(pg_temp.send('ines.faure@exemple.fr', 'unknown')->'errors') answer), 'code_refused', 'still refusing');
 select give_code('again', guardian('104202', 1));
 select is(pg_temp.send('julien.martin@exemple.fr', 'again')->'errors'->0->>'code', 'code_refused', 'a guardian that is connected');
