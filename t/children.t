@@ -638,20 +638,6 @@ like $ch->get("/famille/demandes/$id")->text, qr/Retirer un enfant du dossier ·
     'the request can still be read';
 
 my $julien = row("select id from portal.guardian where first_name = 'Julien' and tenant = 1");
-{
-    my $own = row("select id from portal.guardian where first_name = 'Camille' and tenant = 1");
-    my %link = map { $_ => $ch->get("/famille/responsables/$_")->links
-        ->{"/famille/responsables/$_/retrait"} } $own, $julien;
-    is $link{$own}, 'Demander à ne plus figurer dans ce dossier', 'of oneself: one\'s own words';
-    is $link{$julien}, 'Demander le retrait de ce responsable du dossier', 'of another: others';
-    my %page = map { $_ => $ch->get("/famille/responsables/$_/retrait") } $own, $julien;
-    like $page{$own}->title, qr/^Demander à ne plus figurer/, 'so the form is called';
-    like $page{$own}->text, qr/vous ne pourrez plus ouvrir ce dossier/, 'which says what follows';
-    like $page{$julien}->title, qr/^Retirer un responsable/, 'and of another';
-    unlike $page{$_}->text, qr/Il a déménagé|ne pourrez plus.*Julien/, 'no word of a third person' for $own, $julien;
-    is_deeply [map { $cj->get("/famille/responsables/$_/retrait")->json->{person}{self} ? 1 : 0 }
-        $own, $julien], [1, 0], 'JSON says whose it is';
-}
 my $account = row("select account_id from portal.subscription where guardian_id = $julien");
 is codes(json_post($cj, "/famille/responsables/$julien/retrait", {})), 'comment:required', 'words';
 $id = request_of(json_post($cj, "/famille/responsables/$julien/retrait",
