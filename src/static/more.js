@@ -153,6 +153,7 @@ function dialog(link) {
       slot.replaceChildren(document.adoptNode(part));
       if (!box.open) box.showModal();
       letter(slot);
+      slot.querySelectorAll("[data-miscopied]").forEach(look);
       (slot.querySelector(".errors") || slot.querySelector("#code") || box.querySelector("h2")).focus();
     } catch {
       leave();
@@ -191,10 +192,13 @@ function miscopied(text) {
     || places.length === 12 && places.reduce((sum, n, i) => sum + n * (i + 1), 0) % 31 !== 1;
 }
 
+function look(note) {
+  const said = miscopied(note.closest("form").elements.code.value) ? note.dataset.miscopied : "";
+  if (note.textContent !== said) note.textContent = said;
+}
+
 document.addEventListener("input", ({ target }) => {
-  const note = target.name === "code" && target.form?.querySelector("[data-miscopied]");
-  const said = note && miscopied(target.value) ? note.dataset.miscopied : "";
-  if (note && note.textContent !== said) note.textContent = said;
+  target.form?.querySelectorAll("[data-miscopied]").forEach(look);
 });
 
 /* The same forms in another language: what was typed goes from field to field */
@@ -238,4 +242,5 @@ export async function translate(form, button) {
 }
 
 each("[data-captcha]", captcha);
+each("[data-miscopied]", look);
 if (window.HTMLDialogElement) each("a[data-dialog]", dialog);

@@ -55,6 +55,10 @@ run(async (browser) => {
   await button(place, "Rechercher").click();
   await place.locator("[aria-invalid=true]").first().waitFor();
   ok(true, "a wrong code is refused in place");
+  if (scripts) {
+    ok((await place.locator("[data-miscopied]").textContent()).includes("mal recopié"),
+      "with the same hint");
+  }
   await place.getByLabel("Code abonné", { exact: true })
     .fill(portal.code.toLowerCase().replaceAll("-", " "));
   await button(place, "Rechercher").click();
