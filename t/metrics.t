@@ -222,12 +222,14 @@ reach('and is back', \%whole, 10);
 
 {
     my $quiet = portal(new => 1, jobs => 'chain=1h', directives => { portal_mail => undef, portal_webhooks => undef });
+    my $tail = sub { $quiet->psql('select count(*) from portal.audit where chain is null') };
+    ok wait_for(20, sub { $tail->() == 0 }), 'its job has run, and will in an hour';
+    sign_in(client(), $couple);
     $quiet->psql("insert into portal.outbox (tenant, recipient, template, message_id, state, done_at)
         select 1, 'a\@exemple.fr', 'confirm', n || '\@exemple.fr', 'sent', now() from generate_series(1, 3) n");
     $quiet->reload;
     reach('mails that have ended are counted by the worker that begins', { 'portal_outbox_mails{state="sent"}' => 3 });
-    my $tail = sub { $quiet->psql('select count(*) from portal.audit where chain is null') };
-    ok wait_for(20, sub { $tail->() == 0 }), 'its job has run, and will in an hour';
+    ok wait_for(20, sub { $tail->() == 0 }), 'and so has its job';
     sign_in(client(), $couple) for 1 .. 3;
     my $rows = $tail->();
     cmp_ok $rows, '>=', 3, 'some rows wait for it';
