@@ -435,36 +435,6 @@ comment on function choose_family(jsonb) is
     'Goes to another family of the account. Input: family. Result: 303 /famille with session renew; 404 when the account has no effective subscription to it.';
 
 
-create or replace function no_code(input jsonb) returns json
-    language plpgsql stable security definer set search_path = portal, pg_temp as $$
-declare
-    v_lang   text := input->'_'->>'lang';
-    v_where  json;
-begin
-    select json_build_object(
-               'office', town_text(t.texts, 'office', v_lang, t.office),
-               'phone', t.phone, 'email', t.email,
-               'counter', town_text(t.texts, 'counter', v_lang, t.counter),
-               'hours', town_text(t.texts, 'hours', v_lang, t.hours),
-               -- plain, or by language, the town's first where there is none
-               'words', town_text(t.texts, 'no_code', v_lang,
-                            case jsonb_typeof(t.texts->'no_code')
-                                when 'string' then t.texts->>'no_code'
-                                else t.texts->'no_code'->>(t.languages[1]) end))
-      into v_where
-      from town t
-     where t.id = here();
-
-    return json_build_object('status', 200, 'ask', v_where);
-end
-$$;
-
-comment on function no_code(jsonb) is
-'Where somebody without a code asks for one; the page says the same. Input: _.lang.
-Result: {"status": 200, "ask": {"office", "phone", "email", "counter", "hours", "words": the town''s own, or null}}, in the language asked for where the town has it.';
-
-
 grant execute on function subscriptions(jsonb), subscription(jsonb), new_subscription(jsonb),
-    subscribe(jsonb), unsubscribe(jsonb), choose_family(jsonb),
-    no_code(jsonb)
+    subscribe(jsonb), unsubscribe(jsonb), choose_family(jsonb)
    to portal_web;

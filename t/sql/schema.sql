@@ -113,7 +113,7 @@ $$, $$ select unnest(array['acknowledge_changes', 'add_authorisation', 'add_note
     'enter_machine', 'export_request', 'exports', 'family', 'family_search', 'forget_import', 'forgot_password', 'guardian', 'guardian_code',
     'import_conflicts', 'import_report', 'import_sheet', 'imports', 'invite_agent', 'journal', 'journal_sheet', 'key_check', 'letters', 'listed_authorisation', 'logo_file', 'logo_form', 'make_elimination',
     'may_machine', 'move_authorisation', 'my_account', 'my_agent_session', 'my_data', 'my_password', 'my_request', 'my_requests',
-    'my_session', 'my_space', 'new_authorisation', 'new_subscription', 'no_code', 'order_codes', 'periods', 'print_letters', 'prolong', 'publish_theme', 'queue', 'refusal_form',
+    'my_session', 'my_space', 'new_authorisation', 'new_subscription', 'order_codes', 'periods', 'print_letters', 'prolong', 'publish_theme', 'queue', 'refusal_form',
     'refusal_list', 'refused_changes', 'request_document_file', 'request_iban', 'request_photo', 'resend_change', 'resend_confirmation', 'reset_link',
     'reset_password', 'save_authorisation', 'save_fields', 'save_guardian_code', 'save_logo', 'save_refusal', 'save_school', 'save_settings', 'save_theme', 'schema_version',
     'school_form', 'school_list', 'seal_place', 'search_families',

@@ -21,11 +21,6 @@ select give_code('same family', guardian('104203', 2));
 
 select is(ask('saint-aubin', 'new_subscription', '{}', account('ines.faure@exemple.fr')), '{"status": 200, "found": null}', 'the page');
 
-select is(ask('saint-aubin', 'no_code', '{"_": {"lang": "fr"}}', account('ines.faure@exemple.fr'))->'ask',
-    (select to_jsonb(x) from (select t.office, t.phone, t.email, t.counter, t.hours, t.texts->'no_code'->>'fr' as words from portal.town t where t.slug = 'saint-aubin') x), 'without a code: where to ask');
-select isnt(ask('saint-aubin', 'no_code', '{"_": {"lang": "en"}}', account('ines.faure@exemple.fr'))->'ask'->>f,
-    ask('saint-aubin', 'no_code', '{"_": {"lang": "fr"}}', account('ines.faure@exemple.fr'))->'ask'->>f, 'in English: ' || f) from unnest(array['hours', 'words']) f;
-
 select is(octet_length(portal.short_label('104207 · Lefèvre-Delacroix · ' || repeat('é', 40))) <= 48, true, 'a long label fits into a session')
 union all select is(portal.short_label('104207 · Petit · Léa, Tom'), '104207 · Petit · Léa, Tom', 'a short one stays')
 union all select matches(portal.short_label('104207 · Petit · ' || repeat('Léa, ', 20)), '…$', 'a cut one says so');
