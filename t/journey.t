@@ -100,6 +100,15 @@ is $page->links->{'/mes-abonnements/sans-code'}, "Je n'ai pas de code abonné",
     "« Je n'ai pas de code abonné »";
 like $c->get('/mes-abonnements/sans-code')->text, qr/À qui le demander/,
     'says where to ask';
+{
+    my $said = $c->get('/mes-abonnements/sans-code')->text;
+    my $ask = $c->get('/mes-abonnements/sans-code', headers => { Accept => 'application/json' })->json->{contact} // {};
+    for (qw(office email counter hours)) {
+        my $words = ($ask->{$_} // 'nothing') =~ s/\s+/ /gr;
+        like $said, qr/\Q$words\E/, "JSON, too: $_";
+    }
+    is $ask->{phone}, '+33353010100', 'and the telephone';
+}
 like $c->get('/mes-abonnements/sans-code')->text, qr/Votre contact : Service Enfance et éducation 03/,
     'the foot of the page has a place for any name';
 

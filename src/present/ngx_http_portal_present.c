@@ -19,6 +19,9 @@ static ngx_int_t ngx_http_portal_present_json(ngx_http_request_t *r,
 static ngx_int_t ngx_http_portal_present_html(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_uint_t status,
     ngx_http_portal_view_t *view);
+static ngx_int_t ngx_http_portal_present_contact(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_str_t *body);
+static json_t *ngx_http_portal_contact(json_t *town);
 static ngx_int_t ngx_http_portal_present_extra(ngx_http_request_t *r,
     ngx_http_portal_ctx_t *ctx, ngx_str_t *extra);
 static ngx_int_t ngx_http_portal_strip_session(ngx_http_request_t *r,
@@ -83,8 +86,10 @@ ngx_http_portal_present_json(ngx_http_request_t *r,
 
     body = ctx->answer;
 
-    if (body.len < 2 || body.data[0] != '{') {
-        ngx_str_set(&body, "{\"status\":200}");
+    if ((body.len < 2 || body.data[0] != '{')
+        && ngx_http_portal_present_contact(r, ctx, &body) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     len = (off_t) (extra.len + body.len - 1);
@@ -116,6 +121,72 @@ ngx_http_portal_present_json(ngx_http_request_t *r,
     out[1].next = NULL;
 
     return ngx_http_portal_send(r, status, &type, out, len);
+}
+
+
+/*
+ * A page that asks no database for a document: whom to ask, as its text and
+ * the foot of each page have it.
+ */
+
+static ngx_int_t
+ngx_http_portal_present_contact(ngx_http_request_t *r,
+    ngx_http_portal_ctx_t *ctx, ngx_str_t *body)
+{
+    char    *text;
+    json_t  *document;
+
+    ngx_str_set(body, "{\"status\":200}");
+
+    if (ctx->verdict->form != NULL || ctx->verdict->agents
+        || ctx->town->document == NULL)
+    {
+        return NGX_OK;
+    }
+
+    document = ngx_http_portal_contact(ctx->town->public[ctx->language]);
+    text = json_dumps(document, JSON_COMPACT);
+    json_decref(document);
+
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->len = ngx_strlen(text);
+    body->data = ngx_pnalloc(r->pool, body->len);
+
+    if (body->data != NULL) {
+        ngx_memcpy(body->data, text, body->len);
+    }
+
+    free(text);
+
+    return body->data ? NGX_OK : NGX_ERROR;
+}
+
+
+static json_t *
+ngx_http_portal_contact(json_t *town)
+{
+    size_t   i;
+    json_t  *contact, *value;
+
+    static const char *const  names[] = {
+        "office", "phone", "email", "counter", "hours"
+    };
+
+    contact = json_object();
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        value = json_object_get(town, names[i]);
+
+        if (value && json_object_set(contact, names[i], value) != 0) {
+            json_decref(contact);
+            return NULL;
+        }
+    }
+
+    return json_pack("{s:i, s:o}", "status", NGX_HTTP_OK, "contact", contact);
 }
 
 
